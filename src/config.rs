@@ -1,0 +1,1 @@
+//! `forecourt.toml` and the environment, parsed once into types.

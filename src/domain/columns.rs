@@ -1,0 +1,149 @@
+//! Groups of optional columns that are declared once: merged by the rules, and written and read by name in `store`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use super::values::Json;
+
+/// The value of one column, for whoever writes or reads columns by name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    /// `text`
+    Text(String),
+    /// `bigint`
+    Int(i64),
+    /// `numeric`
+    Decimal(Decimal),
+    /// `boolean`
+    Bool(bool),
+    /// `date`
+    Date(NaiveDate),
+    /// `timestamptz`
+    Time(DateTime<Utc>),
+    /// `jsonb`
+    Json(Json),
+}
+
+/// The type of a column, so that a value can be read back without guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `text`
+    Text,
+    /// `bigint`
+    Int,
+    /// `numeric`
+    Decimal,
+    /// `boolean`
+    Bool,
+    /// `date`
+    Date,
+    /// `timestamptz`
+    Time,
+    /// `jsonb`
+    Json,
+}
+
+/// A type that a column can have.
+pub trait Column: Clone + PartialEq + Sized {
+    /// The column's type.
+    const KIND: Kind;
+    /// The value for writing.
+    fn to_scalar(&self) -> Scalar;
+    /// The value as read; `None` where the scalar is of another kind.
+    fn from_scalar(scalar: Scalar) -> Option<Self>;
+}
+
+macro_rules! column_types {
+    ($($type:ty => $kind:ident;)*) => {
+        $(impl Column for $type {
+            const KIND: Kind = Kind::$kind;
+            fn to_scalar(&self) -> Scalar {
+                Scalar::$kind(self.clone())
+            }
+            fn from_scalar(scalar: Scalar) -> Option<Self> {
+                if let Scalar::$kind(value) = scalar { Some(value) } else { None }
+            }
+        })*
+    };
+}
+
+column_types! {
+    String => Text;
+    i64 => Int;
+    Decimal => Decimal;
+    bool => Bool;
+    NaiveDate => Date;
+    DateTime<Utc> => Time;
+    Json => Json;
+}
+
+/// What a merge is told about one column in which something was said.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    /// The column's name.
+    pub column: &'static str,
+    /// Whether a value is held already.
+    pub held: bool,
+    /// Whether the value held is the one said.
+    pub equal: bool,
+}
+
+/// A group of optional columns that can be merged one by one.
+pub trait Columns: Default {
+    /// Takes over each value said that `decide` lets through; what was not said stays.
+    fn take(&mut self, said: Self, decide: &mut dyn FnMut(Said) -> bool);
+    /// The names of the columns that hold a value.
+    fn held(&self) -> Vec<&'static str>;
+}
+
+/// Declares a struct of optional columns, and implements [`Columns`] for it.
+macro_rules! columns {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name { $($(#[$field_meta])* pub $field: Option<$type>,)* }
+
+        impl $crate::domain::columns::Columns for $name {
+            fn take(&mut self, said: Self, decide: &mut dyn FnMut($crate::domain::columns::Said) -> bool) {
+                $(if said.$field.is_some() && decide($crate::domain::columns::Said {
+                    column: stringify!($field),
+                    held: self.$field.is_some(),
+                    equal: self.$field == said.$field,
+                }) {
+                    self.$field = said.$field;
+                })*
+            }
+
+            fn held(&self) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $(if self.$field.is_some() { names.push(stringify!($field)); })*
+                names
+            }
+        }
+    };
+}
+
+/// Makes a struct declared with [`columns!`] readable and writable by column name; every field is a [`Column`].
+macro_rules! scalar_columns {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $crate::domain::columns::columns! {
+            $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $type,)* }
+        }
+
+        impl $name {
+            /// Calls `write` with each column's name and value.
+            pub fn visit(&self, write: &mut dyn FnMut(&'static str, Option<$crate::domain::columns::Scalar>)) {
+                use $crate::domain::columns::Column as _;
+                $(write(stringify!($field), self.$field.as_ref().map(|value| value.to_scalar()));)*
+            }
+
+            /// Makes the group from what `read` gives for each column's name and kind.
+            pub fn from_columns(read: &mut dyn FnMut(&'static str, $crate::domain::columns::Kind) -> Option<$crate::domain::columns::Scalar>) -> Self {
+                use $crate::domain::columns::Column;
+                Self { $($field: read(stringify!($field), <$type as Column>::KIND).and_then(<$type as Column>::from_scalar),)* }
+            }
+        }
+    };
+}
+
+pub(crate) use {columns, scalar_columns};

@@ -1,0 +1,1 @@
+//! The feeds of Dealer Studio, one file each.

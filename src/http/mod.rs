@@ -1,0 +1,1 @@
+//! Every route and layer of the service on one screen.

@@ -1,0 +1,1 @@
+//! The private Postgres of first runs and of tests.

@@ -1,0 +1,1 @@
+//! All SQL: what is loaded before the rules run, and what is saved after.
