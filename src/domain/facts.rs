@@ -303,6 +303,8 @@ scalar_columns! {
         additional_details: Json,
         /// The keys of identity documents as sent; stored in `identity.lead_documents`.
         documents: Json,
+        /// When the customer made the enquiry.
+        source_created_at: DateTime<Utc>,
     }
 }
 

@@ -1,7 +1,93 @@
 //! The rules. Plain functions over plain values: no HTTP, no SQL, no JSON, no clock, no log.
+//!
+//! In reading order: [`facts`] is what a delivery says, [`world`] what is known, [`stamp`] which of the two is newer.
+//! [`apply`] lets one workspace hear one delivery; the nouns' rules are in the files that bear their names.
 
+pub mod appointment;
+pub mod booking;
 pub mod columns;
+pub mod content;
 pub mod facts;
 pub mod finding;
+pub mod lead;
+pub mod listing;
+pub mod person;
+pub mod place;
+pub mod stamp;
+pub mod stock;
 pub mod values;
 pub mod workspace;
+pub mod world;
+
+use chrono::{DateTime, Utc};
+
+use facts::Facts;
+use finding::Finding;
+use world::Tenant;
+
+/// What became of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is new.
+    Created,
+    /// It changed.
+    Updated,
+    /// It stayed as it was.
+    Unchanged,
+    /// It could not be made; bookings only.
+    Blocked,
+}
+
+impl Effect {
+    /// Its name in replies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What became of the rows that a delivery is about. What it was not about is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The person.
+    pub person: Option<Effect>,
+    /// The lead.
+    pub lead: Option<Effect>,
+    /// The listing.
+    pub listing: Option<Effect>,
+    /// The booking.
+    pub booking: Option<Effect>,
+    /// Whether anything else was written: a cluster, an appointment, a location, a package, another lead's booking.
+    pub beside: bool,
+}
+
+impl Effects {
+    /// Whether the delivery wrote anything.
+    #[must_use]
+    pub fn wrote(&self) -> bool {
+        let rows = [self.person, self.lead, self.listing, self.booking];
+        self.beside || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
+    }
+}
+
+/// What the rules say of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was heard.
+    Heard(Effects),
+    /// It cannot be assigned to anything; the finding says why.
+    Rejected,
+}
+
+/// Lets a workspace hear one delivery.
+pub fn apply(tenant: &mut Tenant, facts: Facts, received_at: DateTime<Utc>, findings: &mut Vec<Finding>) -> Verdict {
+    match facts {
+        Facts::Lead(lead) => Verdict::Heard(lead::apply(tenant, *lead, received_at, findings)),
+        Facts::Vehicle(vehicle) => listing::apply(tenant, *vehicle, received_at, findings),
+    }
+}

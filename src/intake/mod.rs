@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use crate::domain::Effect;
 use crate::domain::finding::Finding;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
@@ -57,19 +58,6 @@ impl Outcome {
             Self::Failed => "failed",
         }
     }
-}
-
-/// What became of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It is new.
-    Created,
-    /// It changed.
-    Updated,
-    /// It stayed as it was.
-    Unchanged,
-    /// It could not be made; bookings only.
-    Blocked,
 }
 
 /// What the sender is told.

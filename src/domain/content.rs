@@ -1,0 +1,64 @@
+//! The content of a listing as a whole: its digest, and the prices that are watched.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::columns::Scalar;
+use super::facts::{ListingColumns, ListingContent, PackagePrices, SellerLocation};
+use super::world::WatchedPrices;
+
+impl ListingContent {
+    /// A digest that tells whether two contents are the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let Self { columns, location, packages } = self;
+        let mut text = String::new();
+        columns.visit(&mut |name, value| print(&mut text, name, value.as_ref()));
+        if let Some(SellerLocation { name, columns }) = location {
+            print(&mut text, "location", Some(&Scalar::Text(name.clone())));
+            columns.visit(&mut |name, value| print(&mut text, name, value.as_ref()));
+        }
+        for PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } in packages {
+            print(&mut text, "package", Some(&Scalar::Text(name.clone())));
+            print(&mut text, "daily", daily_price.map(Scalar::Decimal).as_ref());
+            print(&mut text, "weekly", weekly_price.map(Scalar::Decimal).as_ref());
+            print(&mut text, "fortnightly", fortnightly_price.map(Scalar::Decimal).as_ref());
+            print(&mut text, "monthly", monthly_price.map(Scalar::Decimal).as_ref());
+        }
+        Sha256::digest(text).iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// One column in a form in which equal values are equal texts.
+fn print(text: &mut String, name: &str, value: Option<&Scalar>) {
+    let value = match value {
+        None => return,
+        Some(Scalar::Text(value)) => value.clone(),
+        Some(Scalar::Int(value)) => value.to_string(),
+        Some(Scalar::Decimal(value)) => value.normalize().to_string(),
+        Some(Scalar::Bool(value)) => value.to_string(),
+        Some(Scalar::Date(value)) => value.to_string(),
+        Some(Scalar::Time(value)) => value.timestamp_micros().to_string(),
+        Some(Scalar::Json(value)) => value.as_str().to_owned(),
+    };
+    let _ = writeln!(text, "{name}:{}:{value}", value.len());
+}
+
+impl ListingColumns {
+    /// The prices whose changes are kept.
+    #[must_use]
+    pub fn prices(&self) -> WatchedPrices {
+        let prices = [
+            ("price_egc", self.price_egc),
+            ("price_dap", self.price_dap),
+            ("price_before", self.price_before),
+            ("price_rrp", self.price_rrp),
+            ("price_igc", self.price_igc),
+        ];
+        prices.into_iter().filter_map(|(column, price)| Some((column, price?))).collect()
+    }
+}

@@ -1,0 +1,177 @@
+//! When something was said, and which of two sayings is the newer: the reason why the order of arrival does not matter.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::columns::{Columns, Said};
+use super::facts::Source;
+
+/// When something was said. The greater of two stamps is the newer one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// The moment that counts first: for persons when the customer gave it, for leads when the sender changed it.
+    pub at: DateTime<Utc>,
+    /// The moment that counts next: for persons when the sender changed it.
+    pub then: DateTime<Utc>,
+    /// The feed that told it.
+    pub source: Source,
+    /// The lead that told it, for persons; empty otherwise.
+    pub lead: LeadOrder,
+    /// When the delivery arrived.
+    pub arrived_at: DateTime<Utc>,
+}
+
+impl Stamp {
+    /// Whether the two differ in nothing but their arrival: the sender said both at the same moment.
+    #[must_use]
+    pub fn same_moment(&self, other: &Self) -> bool {
+        (self.at, self.then, self.source, &self.lead) == (other.at, other.then, other.source, &other.lead)
+    }
+}
+
+/// A sender's lead id, ordered as a number where it is one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LeadOrder(pub String);
+
+impl Ord for LeadOrder {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.len(), &self.0).cmp(&(other.0.len(), &other.0))
+    }
+}
+
+impl PartialOrd for LeadOrder {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What came of hearing something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// A value changed.
+    pub changed: bool,
+    /// Only a time moved on: the same value was said again, later.
+    pub moved: bool,
+    /// Something was said that is older than what is known; it was left aside.
+    pub older: bool,
+}
+
+impl Heard {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            changed: self.changed || other.changed,
+            moved: self.moved || other.moved,
+            older: self.older || other.older,
+        }
+    }
+
+    /// Whether the row must be written.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self.changed || self.moved
+    }
+}
+
+/// The times of a row's columns, kept sparsely: the newest for the row, and apart from it only those that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// The newest time of any column; `None` for a row about which nothing was said.
+    pub newest: Option<Stamp>,
+    /// Columns that hold a value of another time.
+    pub apart: BTreeMap<String, Stamp>,
+}
+
+impl Clocks {
+    /// When the value of a column that holds one was said.
+    fn of(&self, column: &str) -> Option<&Stamp> {
+        self.apart.get(column).or(self.newest.as_ref())
+    }
+
+    /// Hears a group of columns said at one time: of each column the newest value stays.
+    pub fn hear<C: Columns>(&mut self, known: &mut C, said: C, at: &Stamp) -> Heard {
+        let mut heard = Heard::default();
+        let mut said_now = Vec::new();
+        let held_before = known.held();
+        known.take(said, &mut |said| {
+            let newer = self.admits(said, at, &mut heard);
+            if newer {
+                said_now.push(said.column);
+            }
+            newer
+        });
+        if heard.writes() {
+            self.advance(&held_before, &said_now, at);
+        }
+        heard
+    }
+
+    /// Whether what was said at this time replaces what the column holds, or confirms it as newer.
+    fn admits(&self, said: Said, at: &Stamp, heard: &mut Heard) -> bool {
+        let known_at = if said.held { self.of(said.column) } else { None };
+        if known_at.is_some_and(|known| at < known) {
+            heard.older = true;
+            return false;
+        }
+        if said.held && said.equal && known_at.is_some_and(|known| known.same_moment(at)) {
+            return false;
+        }
+        heard.changed = heard.changed || !said.equal;
+        heard.moved = true;
+        true
+    }
+
+    /// Notes the time of the columns said now, and keeps the times of the others.
+    fn advance(&mut self, held_before: &[&'static str], said_now: &[&'static str], at: &Stamp) {
+        let newest = self.newest.as_ref().map_or(at, |known| known.max(at)).clone();
+        if let Some(before) = self.newest.take_if(|known| *known != newest) {
+            for column in held_before.iter().filter(|column| !said_now.contains(column)) {
+                self.apart.entry((*column).to_owned()).or_insert_with(|| before.clone());
+            }
+        }
+        for column in said_now {
+            self.apart.insert((*column).to_owned(), at.clone());
+        }
+        self.apart.retain(|_, time| *time != newest);
+        self.newest = Some(newest);
+    }
+}
+
+/// When something was said of a vehicle. `at` is missing where the sender gave no time and none was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// The sender's time.
+    pub at: Option<DateTime<Utc>>,
+    /// When the delivery arrived.
+    pub arrived_at: DateTime<Utc>,
+}
+
+/// Something said of a vehicle, with its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed<T> {
+    /// What was said.
+    pub value: T,
+    /// When.
+    pub at: Moment,
+}
+
+/// Takes over what was said at `at` unless something newer is known.
+pub fn hear_newest<T: PartialEq>(known: &mut Option<Timed<T>>, value: T, at: Moment) -> Heard {
+    let mut heard = Heard::default();
+    match known {
+        Some(known) if at < known.at => heard.older = true,
+        Some(known) if known.value == value && known.at.at == at.at => {}
+        Some(known) if known.value == value => {
+            known.at = at;
+            heard.moved = true;
+        }
+        Some(_) | None => {
+            *known = Some(Timed { value, at });
+            heard.changed = true;
+        }
+    }
+    heard
+}

@@ -1,0 +1,367 @@
+//! What is known about the keys of a batch, one workspace at a time, and what has changed in it.
+//!
+//! A rule is given one [`Tenant`]: it cannot reach another workspace's rows, whatever a payload says.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::facts::{
+    AppointmentColumns, LeadColumns, ListingContent, PersonColumns, SaleWord, SellerLocation, TradeInColumns,
+};
+use super::finding::Code;
+use super::stamp::{Clocks, Moment, Stamp, Timed};
+use super::values::{Email, StockNumber, Vin};
+use super::workspace::{ConfiguredLocation, DealershipId};
+
+/// The `id` of a row.
+pub type RowId = i64;
+
+/// How a row in memory relates to the row in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// As in the database.
+    Known,
+    /// In the database, with other values.
+    Changed,
+    /// Not in the database yet.
+    New,
+}
+
+/// A row with its relation to the database.
+#[derive(Clone, Debug)]
+pub struct Row<T> {
+    /// The row.
+    pub value: T,
+    /// Whether it must be written.
+    pub state: RowState,
+}
+
+impl<T> Row<T> {
+    /// A row as loaded.
+    pub fn known(value: T) -> Self {
+        Self { value, state: RowState::Known }
+    }
+
+    /// A row that is new.
+    pub fn new(value: T) -> Self {
+        Self { value, state: RowState::New }
+    }
+
+    /// Marks the row as different from the database.
+    pub fn touch(&mut self) {
+        if self.state == RowState::Known {
+            self.state = RowState::Changed;
+        }
+    }
+
+    /// Whether it must be written.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.state != RowState::Known
+    }
+}
+
+/// One workspace, as far as a batch can touch it.
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    /// Ids reserved for new rows.
+    pub ids: Vec<RowId>,
+    /// How long a blocked booking is tried again, in days from the lead's arrival.
+    pub booking_retry_days: i64,
+    /// Persons by e-mail address.
+    pub persons: BTreeMap<Email, Row<Person>>,
+    /// Lead clusters by the sender's id.
+    pub clusters: BTreeMap<String, Row<Cluster>>,
+    /// Leads by sender and the sender's id.
+    pub leads: BTreeMap<LeadKey, Row<Lead>>,
+    /// Appointments by the sender's id.
+    pub appointments: BTreeMap<String, Row<Appointment>>,
+    /// Locations by name, in lower case; all of the workspace's.
+    pub locations: BTreeMap<String, Row<Location>>,
+    /// Packages by name; all of the workspace's.
+    pub packages: BTreeMap<String, Row<Package>>,
+    /// Listings by row.
+    pub listings: BTreeMap<RowId, Row<Listing>>,
+    /// Identifiers of vehicles.
+    pub identifiers: BTreeMap<String, Row<Identifier>>,
+    /// What was said of vehicles, by identifier and the VIN named beside it.
+    pub sources: BTreeMap<SourceKey, Row<ListingSource>>,
+    /// Listings that became part of another: the former row, and the one it is now.
+    pub merged: Vec<(RowId, RowId)>,
+    /// Changes of price and status, to be added.
+    pub changes: Vec<ListingChange>,
+    /// Bookings by lead.
+    pub bookings: BTreeMap<RowId, Row<Booking>>,
+}
+
+impl Tenant {
+    /// A reserved id for a new row. The loader reserves as many as the batch can need.
+    pub fn take_id(&mut self) -> RowId {
+        self.ids.pop().unwrap_or_default()
+    }
+}
+
+/// What identifies a lead inside a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeadKey {
+    /// The system that sent it.
+    pub sender: String,
+    /// The sender's lead id.
+    pub external_id: String,
+}
+
+/// A customer.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Its row.
+    pub id: RowId,
+    /// What is known of it.
+    pub columns: PersonColumns,
+    /// When each column was said.
+    pub clocks: Clocks,
+    /// Arrival of the first delivery about it.
+    pub created_at: DateTime<Utc>,
+    /// Arrival of the newest delivery that changed it.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The sender's grouping of one customer's leads.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its row.
+    pub id: RowId,
+    /// The time of the newest list of appointments for it.
+    pub appointments_as_of: Option<Stamp>,
+}
+
+/// What became of a lead's wish for a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookingState {
+    /// It asks for none.
+    NotRequested,
+    /// There is one.
+    Created,
+    /// Something stands in the way.
+    Blocked,
+}
+
+/// Which cluster a lead belongs to, and when that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The cluster's row.
+    pub cluster: RowId,
+    /// When it was said.
+    pub at: Stamp,
+}
+
+/// One enquiry.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    /// Its row.
+    pub id: RowId,
+    /// What is known of it.
+    pub columns: LeadColumns,
+    /// When each column was said.
+    pub clocks: Clocks,
+    /// The car offered.
+    pub trade_in: TradeInColumns,
+    /// When each column of the car offered was said.
+    pub trade_in_clocks: Clocks,
+    /// The sender's newest modification time.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// The cluster it belongs to.
+    pub membership: Option<Membership>,
+    /// The person with its e-mail address.
+    pub person: Option<RowId>,
+    /// The time of its newest list of appointments, where the payload named no cluster.
+    pub appointments_as_of: Option<Stamp>,
+    /// What became of its wish for a booking.
+    pub booking: BookingState,
+    /// Why there is no booking.
+    pub blockers: Vec<Code>,
+    /// Arrival of the first delivery about it.
+    pub received_at: DateTime<Utc>,
+    /// Arrival of the newest delivery that changed it.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Lead {
+    /// The plan asked for: `additional_details.subscription_plan`, else `subscription_plan.name`.
+    #[must_use]
+    pub fn plan(&self) -> Option<&str> {
+        self.columns.requested_plan.as_deref().or(self.columns.offered_plan.as_deref())
+    }
+
+    /// The address in the form in which persons are matched, where it is a valid one.
+    #[must_use]
+    pub fn email(&self) -> Option<Email> {
+        self.columns.contact_email.as_deref().and_then(Email::parse)
+    }
+}
+
+/// A test drive or the like.
+#[derive(Clone, Debug)]
+pub struct Appointment {
+    /// Its columns.
+    pub columns: AppointmentColumns,
+    /// The lead of the newest list that held it.
+    pub lead: Option<RowId>,
+    /// The cluster of the newest list that held it.
+    pub cluster: Option<RowId>,
+    /// The time of the newest list that held it.
+    pub as_of: Stamp,
+    /// When it was seen to be gone.
+    pub removed_at: Option<DateTime<Utc>>,
+}
+
+/// A place where bookings can be made.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// Its row.
+    pub id: RowId,
+    /// What the configuration says of it.
+    pub configured: Option<ConfiguredLocation>,
+    /// What inventory says of it.
+    pub reported: Option<Timed<SellerLocation>>,
+}
+
+/// A subscription package.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Its row.
+    pub id: RowId,
+    /// Whether the configuration names it.
+    pub configured: bool,
+    /// Whether inventory names it.
+    pub reported: bool,
+}
+
+/// Whether a vehicle can be booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingStatus {
+    /// It is for sale.
+    ForSale,
+    /// It is not.
+    Withdrawn,
+    /// Another vehicle has taken its stock number.
+    Archived,
+}
+
+impl ListingStatus {
+    /// Its name in the tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForSale => "for_sale",
+            Self::Withdrawn => "withdrawn",
+            Self::Archived => "archived",
+        }
+    }
+}
+
+/// One vehicle in stock, as computed from its sources and identifiers. Its content is at hand only where it changed.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Its row.
+    pub id: RowId,
+    /// Its VIN, once one was named.
+    pub vin: Option<Vin>,
+    /// The source whose content it shows.
+    pub shows: Option<SourceKey>,
+    /// When that content was said.
+    pub content_at: Option<Moment>,
+    /// Whether that content was said by a for-sale delivery, which claims its stock number.
+    pub claims: bool,
+    /// The content, where it must be written.
+    pub content: Option<Box<ListingContent>>,
+    /// Stock number of the content.
+    pub stock_number: Option<StockNumber>,
+    /// Dealership of the content.
+    pub dealership_id: Option<DealershipId>,
+    /// Prices of the content that are watched, by column.
+    pub prices: WatchedPrices,
+    /// What the words of its identifiers say.
+    pub word: SaleWord,
+    /// The sender's time of the withdrawal.
+    pub withdrawn_at: Option<DateTime<Utc>>,
+    /// Its status: the word, unless its stock number was taken.
+    pub status: ListingStatus,
+    /// Its locations, in order.
+    pub locations: Vec<RowId>,
+    /// Arrival of the first delivery about it.
+    pub created_at: DateTime<Utc>,
+    /// Arrival of the newest delivery that changed it.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The prices whose changes are kept, by column.
+pub type WatchedPrices = BTreeMap<&'static str, Decimal>;
+
+/// One identifier of the sender, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Identifier {
+    /// The vehicle it belongs to.
+    pub listing: RowId,
+    /// The newest VIN it named.
+    pub vin: Option<Timed<Vin>>,
+    /// Its newest word.
+    pub word: Option<Timed<SaleWord>>,
+    /// The time of its newest for-sale delivery.
+    pub for_sale_at: Option<Moment>,
+}
+
+/// What identifies a source: an identifier, and the VIN named beside it.
+pub type SourceKey = (String, Option<Vin>);
+
+/// The newest content said under an identifier and a VIN.
+#[derive(Clone, Debug)]
+pub struct ListingSource {
+    /// The vehicle it belongs to.
+    pub listing: RowId,
+    /// Whether it was said by a for-sale delivery; any other is replaced by one.
+    pub for_sale: bool,
+    /// When it was said.
+    pub at: Moment,
+    /// A digest of the content.
+    pub fingerprint: String,
+    /// The content, where it was loaded or said in this batch.
+    pub content: Option<Box<ListingContent>>,
+    /// Stock number of the content.
+    pub stock_number: Option<StockNumber>,
+    /// Dealership of the content.
+    pub dealership_id: Option<DealershipId>,
+}
+
+/// A change of price or status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListingChange {
+    /// The vehicle.
+    pub listing: RowId,
+    /// The column.
+    pub field: &'static str,
+    /// What it was.
+    pub old_value: Option<String>,
+    /// What it is.
+    pub new_value: Option<String>,
+    /// When, by the sender's clock.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// A person asking for a listing on a package at a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// The person.
+    pub person: RowId,
+    /// The vehicle.
+    pub listing: RowId,
+    /// The location.
+    pub location: RowId,
+    /// The package.
+    pub package: RowId,
+    /// Arrival of the delivery that made it.
+    pub created_at: DateTime<Utc>,
+    /// Arrival of the delivery that last changed it.
+    pub updated_at: DateTime<Utc>,
+}
