@@ -9,6 +9,7 @@ pub mod columns;
 pub mod content;
 pub mod facts;
 pub mod finding;
+pub mod keys;
 pub mod lead;
 pub mod listing;
 pub mod person;

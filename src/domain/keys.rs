@@ -1,0 +1,72 @@
+//! What has to be known before a batch can be heard.
+
+use std::collections::BTreeSet;
+
+use super::facts::{Facts, Given, LeadFacts, VehicleFacts};
+use super::listing;
+use super::values::{Email, StockNumber, Vin};
+
+/// The keys that the deliveries of a batch name.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// E-mail addresses of persons.
+    pub emails: BTreeSet<Email>,
+    /// The sender's lead ids.
+    pub leads: BTreeSet<String>,
+    /// The sender's cluster ids.
+    pub clusters: BTreeSet<String>,
+    /// The sender's appointment ids.
+    pub appointments: BTreeSet<String>,
+    /// Identifiers of vehicles.
+    pub identifiers: BTreeSet<String>,
+    /// VINs that inventory names.
+    pub vins: BTreeSet<Vin>,
+    /// Stock numbers that inventory names.
+    pub stock_numbers: BTreeSet<StockNumber>,
+    /// VINs that leads ask for.
+    pub wanted_vins: BTreeSet<Vin>,
+    /// Stock numbers that leads ask for.
+    pub wanted_stock_numbers: BTreeSet<StockNumber>,
+    /// Names of packages that inventory brings.
+    pub packages: BTreeSet<String>,
+    /// Names of locations that inventory brings, in lower case.
+    pub locations: BTreeSet<String>,
+    /// Identifier and VIN of each vehicle.
+    pub sources: BTreeSet<(String, Option<Vin>)>,
+    /// How many rows the batch may make at the most.
+    pub new_rows: usize,
+}
+
+impl Keys {
+    /// Adds what one delivery names.
+    pub fn add(&mut self, facts: &Facts) {
+        match facts {
+            Facts::Lead(lead) => self.add_lead(lead),
+            Facts::Vehicle(vehicle) => self.add_vehicle(vehicle),
+        }
+    }
+
+    fn add_lead(&mut self, lead: &LeadFacts) {
+        if let Given::Valid(email) = &lead.prospect.email {
+            self.emails.insert(email.clone());
+        }
+        self.leads.extend(lead.external_id.clone());
+        self.clusters.extend(lead.cluster_external_id.clone());
+        self.appointments.extend(lead.appointments.iter().flatten().map(|facts| facts.external_id.clone()));
+        self.wanted_vins.extend(lead.columns.vin.clone());
+        self.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
+        self.new_rows += 3;
+    }
+
+    fn add_vehicle(&mut self, vehicle: &VehicleFacts) {
+        let Some(identifier) = listing::identify(vehicle) else { return };
+        let content = &vehicle.content;
+        self.sources.insert((identifier.clone(), vehicle.vin.clone()));
+        self.identifiers.insert(identifier);
+        self.vins.extend(vehicle.vin.clone());
+        self.stock_numbers.extend(content.columns.stock_number.clone());
+        self.packages.extend(content.packages.iter().map(|package| package.name.clone()));
+        self.locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
+        self.new_rows += 3 + content.packages.len();
+    }
+}

@@ -1,0 +1,129 @@
+//! Lead clusters and appointments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::record::{self, Record};
+use crate::domain::facts::AppointmentColumns;
+use crate::domain::world::{Appointment, Cluster, Row, RowId, Tenant};
+
+/// Loads the clusters with these ids of the sender.
+pub(super) async fn load_clusters(
+    tx: &mut PgConnection,
+    workspace: i64,
+    external_ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Row<Cluster>>, sqlx::Error> {
+    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select id, external_id, appointments_as_of from lead_clusters
+        where workspace_id = $1 and external_id = any($2)",
+        workspace,
+        &external_ids,
+    )
+    .fetch_all(tx)
+    .await?;
+    let clusters = rows.into_iter().map(|row| {
+        let appointments_as_of = row.appointments_as_of.as_ref().and_then(record::read_stamp);
+        (row.external_id, Row::known(Cluster { id: row.id, appointments_as_of }))
+    });
+    Ok(clusters.collect())
+}
+
+/// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    workspace: i64,
+    external_ids: &BTreeSet<String>,
+    clusters: &[RowId],
+    leads: &[RowId],
+) -> Result<BTreeMap<String, Row<Appointment>>, sqlx::Error> {
+    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
+    let rows = sqlx::query!(
+        r#"with wanted as (
+            select id from appointments where workspace_id = $1 and external_id = any($2)
+            union select id from appointments
+            where workspace_id = $1 and lead_cluster_id = any($3) and removed_at is null
+            union select id from appointments
+            where workspace_id = $1 and lead_id = any($4) and lead_cluster_id is null and removed_at is null
+        )
+        select to_jsonb(a) as "appointment!"
+        from wanted join appointments a on a.workspace_id = $1 and a.id = wanted.id"#,
+        workspace,
+        &external_ids,
+        clusters,
+        leads,
+    )
+    .fetch_all(tx)
+    .await?;
+    let appointments = rows.into_iter().filter_map(|row| {
+        let external_id = record::text(&row.appointment, "external_id")?;
+        Some((external_id, Row::known(read(&row.appointment)?)))
+    });
+    Ok(appointments.collect())
+}
+
+fn read(appointment: &Value) -> Option<Appointment> {
+    Some(Appointment {
+        columns: AppointmentColumns::from_columns(&mut record::reader(appointment)),
+        lead: record::int(appointment, "lead_id"),
+        cluster: record::int(appointment, "lead_cluster_id"),
+        as_of: record::read_stamp(appointment.get("as_of")?)?,
+        removed_at: record::instant(appointment, "removed_at"),
+    })
+}
+
+/// Writes the clusters that changed.
+pub(super) async fn save_clusters(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.clusters.iter().filter(|(_, row)| row.is_dirty());
+    let clusters = dirty.map(|(external_id, row)| {
+        let Cluster { id, appointments_as_of } = &row.value;
+        let as_of = appointments_as_of.as_ref().map(record::stamp);
+        json!({ "workspace_id": workspace, "id": id, "external_id": external_id, "appointments_as_of": as_of })
+    });
+    let clusters: Vec<Value> = clusters.collect();
+    if clusters.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into lead_clusters (workspace_id, id, external_id, appointments_as_of)
+        select workspace_id, id, external_id, appointments_as_of
+        from json_populate_recordset(null::lead_clusters, $1)
+        on conflict (workspace_id, id) do update set appointments_as_of = excluded.appointments_as_of",
+        Value::Array(clusters),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes the appointments that changed.
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.appointments.iter().filter(|(_, row)| row.is_dirty());
+    let appointments: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
+    if appointments.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "@APPOINTMENTS@",
+        Value::Array(appointments),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn write(workspace: i64, external_id: &str, appointment: &Appointment) -> Value {
+    let Appointment { columns, lead, cluster, as_of, removed_at } = appointment;
+    let mut record = Record::new();
+    columns.visit(&mut record::writer(&mut record));
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("workspace_id", json!(workspace));
+    put("external_id", json!(external_id));
+    put("lead_id", json!(lead));
+    put("lead_cluster_id", json!(cluster));
+    put("removed_at", removed_at.map_or(Value::Null, record::time));
+    put("as_of", record::stamp(as_of));
+    Value::Object(record)
+}

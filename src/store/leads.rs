@@ -1,0 +1,238 @@
+//! Leads, with the cars offered and the identity documents as sent.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::record::{self, Record};
+use crate::domain::facts::{LeadColumns, TradeInColumns};
+use crate::domain::finding::Code;
+use crate::domain::values::{Email, Json, StockNumber, Vin};
+use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant};
+
+/// Which leads to load, beside those that deliveries name.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// The sender's lead ids.
+    pub(super) external_ids: Vec<String>,
+    /// Blocked leads that ask for one of these VINs,
+    pub(super) vins: Vec<String>,
+    /// one of these stock numbers,
+    pub(super) stock_numbers: Vec<String>,
+    /// one of these plans,
+    pub(super) plans: Vec<String>,
+    /// or one of these locations, in lower case.
+    pub(super) locations: Vec<String>,
+    /// Leads that wait for a person of one of these addresses.
+    pub(super) emails: Vec<String>,
+}
+
+/// The texts of a set of VINs.
+pub(super) fn vin_texts<'a>(vins: impl IntoIterator<Item = &'a Vin>) -> Vec<String> {
+    vins.into_iter().map(|vin| vin.as_str().to_owned()).collect()
+}
+
+/// The texts of a set of stock numbers.
+pub(super) fn number_texts<'a>(numbers: impl IntoIterator<Item = &'a StockNumber>) -> Vec<String> {
+    numbers.into_iter().map(|number| number.as_str().to_owned()).collect()
+}
+
+/// The texts of a set of addresses.
+pub(super) fn email_texts<'a>(emails: impl IntoIterator<Item = &'a Email>) -> Vec<String> {
+    emails.into_iter().map(|email| email.as_str().to_owned()).collect()
+}
+
+/// Loads leads by what names them or what they wait for. Each arm has an index of its own.
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    workspace: i64,
+    wanted: &Wanted,
+) -> Result<BTreeMap<LeadKey, Row<Lead>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with wanted as (
+            select id from leads
+            where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
+            union select id from leads
+            where workspace_id = $1 and booking_state = 'blocked' and vin = any($3)
+            union select id from leads
+            where workspace_id = $1 and booking_state = 'blocked' and stock_number = any($4)
+            union select id from leads
+            where workspace_id = $1 and booking_state = 'blocked' and subscription_plan = any($5)
+            union select id from leads
+            where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
+            union select id from leads
+            where workspace_id = $1 and person_id is null and person_email = any($7)
+        )
+        select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, d.documents as "documents?"
+        from wanted
+        join leads l on l.workspace_id = $1 and l.id = wanted.id
+        left join trade_ins t on t.workspace_id = l.workspace_id and t.lead_id = l.id
+        left join identity.lead_documents d on d.workspace_id = l.workspace_id and d.lead_id = l.id"#,
+        workspace,
+        &wanted.external_ids,
+        &wanted.vins,
+        &wanted.stock_numbers,
+        &wanted.plans,
+        &wanted.locations,
+        &wanted.emails,
+    )
+    .fetch_all(tx)
+    .await?;
+    let leads = rows.into_iter().filter_map(|row| {
+        let sender = record::text(&row.lead, "sender")?;
+        let external_id = record::text(&row.lead, "external_id")?;
+        let lead = read(&row.lead, row.trade_in.as_ref(), row.documents)?;
+        Some((LeadKey { sender, external_id }, Row::known(lead)))
+    });
+    Ok(leads.collect())
+}
+
+fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
+    let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
+    let membership = lead.get("membership").and_then(record::read_stamp);
+    let columns = LeadColumns::from_columns(&mut record::reader(lead));
+    Some(Lead {
+        id: record::int(lead, "id")?,
+        columns: LeadColumns { documents: documents.map(|documents| Json::from_text(documents.to_string())), ..columns },
+        clocks: record::read_clocks(lead.get("clocks")),
+        trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
+        trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
+        modified_at: record::instant(lead, "source_modified_at"),
+        membership: membership.and_then(|at| Some(Membership { cluster: record::int(lead, "lead_cluster_id")?, at })),
+        person: record::int(lead, "person_id"),
+        appointments_as_of: lead.get("appointments_as_of").and_then(record::read_stamp),
+        booking: read_state(&record::text(lead, "booking_state")?)?,
+        blockers: blockers.filter_map(|code| Code::named(code.as_str()?)).collect(),
+        received_at: record::instant(lead, "received_at")?,
+        updated_at: record::instant(lead, "updated_at")?,
+    })
+}
+
+/// The states with their names in the table.
+const STATES: [(BookingState, &str); 3] = [
+    (BookingState::NotRequested, "not_requested"),
+    (BookingState::Created, "created"),
+    (BookingState::Blocked, "blocked"),
+];
+
+fn read_state(name: &str) -> Option<BookingState> {
+    STATES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
+}
+
+fn state_name(state: BookingState) -> &'static str {
+    STATES.iter().find(|(known, _)| *known == state).map_or("", |(_, name)| name)
+}
+
+/// Writes the leads that changed.
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = || tenant.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
+    let leads: Vec<Value> = dirty().map(|(key, lead)| write(workspace, key, lead)).collect();
+    if leads.is_empty() {
+        return Ok(());
+    }
+    save_leads(tx, Value::Array(leads)).await?;
+    let trade_ins = dirty().filter(|(_, lead)| lead.trade_in != TradeInColumns::default());
+    save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await?;
+    let documents = dirty().filter_map(|(_, lead)| write_documents(workspace, lead));
+    save_documents(tx, documents.collect()).await
+}
+
+fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
+    let Lead {
+        id,
+        columns,
+        clocks,
+        trade_in: _,
+        trade_in_clocks: _,
+        modified_at,
+        membership,
+        person,
+        appointments_as_of,
+        booking,
+        blockers,
+        received_at,
+        updated_at,
+    } = lead;
+    let mut record = Record::new();
+    columns.visit(&mut record::writer(&mut record));
+    record.remove("documents");
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("workspace_id", json!(workspace));
+    put("id", json!(id));
+    put("sender", json!(key.sender));
+    put("external_id", json!(key.external_id));
+    put("lead_cluster_id", json!(membership.as_ref().map(|membership| membership.cluster)));
+    put("person_id", json!(person));
+    put("person_email", json!(lead.email().map(|email| email.as_str().to_owned())));
+    put("subscription_plan", json!(lead.plan()));
+    put("booking_state", json!(state_name(*booking)));
+    put("booking_blockers", json!(blockers.iter().map(|code| code.name()).collect::<Vec<_>>()));
+    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
+    put("received_at", record::time(*received_at));
+    put("updated_at", record::time(*updated_at));
+    put("clocks", record::clocks(clocks));
+    if let Some(membership) = membership {
+        put("membership", record::stamp(&membership.at));
+    }
+    if let Some(as_of) = appointments_as_of {
+        put("appointments_as_of", record::stamp(as_of));
+    }
+    Value::Object(record)
+}
+
+fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
+    let mut record = Record::new();
+    lead.trade_in.visit(&mut record::writer(&mut record));
+    record.insert("workspace_id".to_owned(), json!(workspace));
+    record.insert("lead_id".to_owned(), json!(lead.id));
+    record.insert("clocks".to_owned(), record::clocks(&lead.trade_in_clocks));
+    Value::Object(record)
+}
+
+fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
+    let documents: Value = serde_json::from_str(lead.columns.documents.as_ref()?.as_str()).ok()?;
+    Some(json!({ "workspace_id": workspace, "lead_id": lead.id, "documents": documents }))
+}
+
+async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "@LEADS@",
+        leads,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A car whose times are as they were is left alone: the lead changed, not the car.
+async fn save_trade_ins(tx: &mut PgConnection, trade_ins: Vec<Value>) -> Result<(), sqlx::Error> {
+    if trade_ins.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "@TRADEINS@",
+        Value::Array(trade_ins),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Documents that are as they were are left alone.
+async fn save_documents(tx: &mut PgConnection, documents: Vec<Value>) -> Result<(), sqlx::Error> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into identity.lead_documents as known (workspace_id, lead_id, documents)
+        select workspace_id, lead_id, documents
+        from json_populate_recordset(null::identity.lead_documents, $1)
+        on conflict (workspace_id, lead_id) do update set documents = excluded.documents
+        where known.documents is distinct from excluded.documents",
+        Value::Array(documents),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Locations and packages: few for each workspace, so all of them are loaded.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::record::{self, Record};
+use crate::domain::facts::{LocationColumns, SellerLocation};
+use crate::domain::workspace::ConfiguredLocation;
+use crate::domain::world::{Location, Package, Row, Tenant};
+
+/// Loads the workspace's locations, by name in lower case.
+pub(super) async fn load_locations(
+    tx: &mut PgConnection,
+    workspace: i64,
+) -> Result<BTreeMap<String, Row<Location>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select id, name_key, configured, reported, reported_at, reported_arrived_at
+        from locations where workspace_id = $1",
+        workspace,
+    )
+    .fetch_all(tx)
+    .await?;
+    let locations = rows.into_iter().map(|row| {
+        let reported = row.reported.as_ref().and_then(read_reported);
+        let reported = record::timed(reported, row.reported_at, row.reported_arrived_at);
+        let configured = row.configured.as_ref().and_then(read_configured);
+        (row.name_key, Row::known(Location { id: row.id, configured, reported }))
+    });
+    Ok(locations.collect())
+}
+
+fn read_reported(value: &Value) -> Option<SellerLocation> {
+    let columns = LocationColumns::from_columns(&mut record::reader(value));
+    Some(SellerLocation { name: record::text(value, "name")?, columns })
+}
+
+fn read_configured(value: &Value) -> Option<ConfiguredLocation> {
+    let columns = LocationColumns::from_columns(&mut record::reader(value));
+    Some(ConfiguredLocation { name: record::text(value, "name")?, bookable: record::flag(value, "bookable"), columns })
+}
+
+/// Loads the workspace's packages, by name.
+pub(super) async fn load_packages(
+    tx: &mut PgConnection,
+    workspace: i64,
+) -> Result<BTreeMap<String, Row<Package>>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select id, name, configured, reported from packages where workspace_id = $1", workspace)
+            .fetch_all(tx)
+            .await?;
+    let packages = rows.into_iter().map(|row| {
+        (row.name, Row::known(Package { id: row.id, configured: row.configured, reported: row.reported }))
+    });
+    Ok(packages.collect())
+}
+
+/// Writes the locations that changed.
+pub(super) async fn save_locations(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.locations.iter().filter(|(_, row)| row.is_dirty());
+    let locations: Vec<Value> = dirty.map(|(key, row)| write_location(workspace, key, &row.value)).collect();
+    if locations.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "@LOCATIONS@",
+        Value::Array(locations),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn write_location(workspace: i64, key: &str, location: &Location) -> Value {
+    let mut record = Record::new();
+    location.columns().visit(&mut record::writer(&mut record));
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("workspace_id", json!(workspace));
+    put("id", json!(location.id));
+    put("name", json!(location.name()));
+    put("name_key", json!(key));
+    put("bookable", json!(location.is_bookable()));
+    put("active", json!(location.is_active()));
+    if let Some(ConfiguredLocation { name, bookable, columns }) = &location.configured {
+        let mut configured = Record::new();
+        columns.visit(&mut record::writer(&mut configured));
+        configured.insert("name".to_owned(), json!(name));
+        configured.insert("bookable".to_owned(), json!(bookable));
+        put("configured", Value::Object(configured));
+    }
+    if let Some(reported) = &location.reported {
+        let mut columns = Record::new();
+        reported.value.columns.visit(&mut record::writer(&mut columns));
+        columns.insert("name".to_owned(), json!(reported.value.name));
+        put("reported", Value::Object(columns));
+        put("reported_at", reported.at.at.map_or(Value::Null, record::time));
+        put("reported_arrived_at", record::time(reported.at.arrived_at));
+    }
+    Value::Object(record)
+}
+
+/// Writes the packages that changed.
+pub(super) async fn save_packages(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.packages.iter().filter(|(_, row)| row.is_dirty());
+    let packages = dirty.map(|(name, row)| {
+        let Package { id, configured, reported } = &row.value;
+        json!({
+            "workspace_id": workspace, "id": id, "name": name, "active": row.value.is_active(),
+            "configured": configured, "reported": reported,
+        })
+    });
+    let packages: Vec<Value> = packages.collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into packages (workspace_id, id, name, active, configured, reported)
+        select workspace_id, id, name, active, configured, reported
+        from json_populate_recordset(null::packages, $1)
+        on conflict (workspace_id, id) do update set
+            active = excluded.active, configured = excluded.configured, reported = excluded.reported",
+        Value::Array(packages),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
