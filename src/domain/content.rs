@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
-use super::columns::Scalar;
+use super::columns::{Column, Kind, Scalar};
 use super::facts::{ListingColumns, ListingContent, PackagePrices, SellerLocation};
 use super::world::WatchedPrices;
 
@@ -48,17 +49,26 @@ fn print(text: &mut String, name: &str, value: Option<&Scalar>) {
     let _ = writeln!(text, "{name}:{}:{value}", value.len());
 }
 
+/// The columns whose changes are kept.
+const WATCHED: [&str; 5] = ["price_egc", "price_dap", "price_before", "price_rrp", "price_igc"];
+
+/// The watched prices, from what `read` gives for each column.
+pub fn prices_of(read: &mut dyn FnMut(&'static str, Kind) -> Option<Scalar>) -> WatchedPrices {
+    let price = |column| Some((column, read(column, Kind::Decimal).and_then(Decimal::from_scalar)?));
+    WATCHED.into_iter().filter_map(price).collect()
+}
+
 impl ListingColumns {
     /// The prices whose changes are kept.
     #[must_use]
     pub fn prices(&self) -> WatchedPrices {
-        let prices = [
-            ("price_egc", self.price_egc),
-            ("price_dap", self.price_dap),
-            ("price_before", self.price_before),
-            ("price_rrp", self.price_rrp),
-            ("price_igc", self.price_igc),
-        ];
-        prices.into_iter().filter_map(|(column, price)| Some((column, price?))).collect()
+        let mut prices = WatchedPrices::new();
+        self.visit(&mut |name, value| {
+            if let (Some(column), Some(Scalar::Decimal(price))) = (WATCHED.iter().find(|known| **known == name), value)
+            {
+                prices.insert(column, price);
+            }
+        });
+        prices
     }
 }

@@ -33,6 +33,10 @@ pub struct Keys {
     pub locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
     pub sources: BTreeSet<(String, Option<Vin>)>,
+    /// Whether a lead carries a list of appointments.
+    pub has_lists: bool,
+    /// Whether leads are wanted that are blocked for want of any location or package.
+    pub any_missing_name: bool,
     /// How many rows the batch may make at the most.
     pub new_rows: usize,
 }
@@ -53,6 +57,7 @@ impl Keys {
         self.leads.extend(lead.external_id.clone());
         self.clusters.extend(lead.cluster_external_id.clone());
         self.appointments.extend(lead.appointments.iter().flatten().map(|facts| facts.external_id.clone()));
+        self.has_lists |= lead.appointments.is_some();
         self.wanted_vins.extend(lead.columns.vin.clone());
         self.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
         self.new_rows += 3;

@@ -4,7 +4,7 @@
 //! and the VIN it belongs to; a [`ListingSource`] the newest content said under an identifier and a VIN. A listing is
 //! computed from those that belong to it, never from its former self, so any order of arrival gives the same row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -14,8 +14,8 @@ use super::stamp::{Heard, Moment, hear_newest};
 use super::stock::{self, Shelf};
 use super::values::Vin;
 use super::world::{
-    Booking, Identifier, Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, RowState, SourceKey, Tenant,
-    WatchedPrices,
+    Booking, Identifier, Listing, ListingChange, ListingSource, ListingStatus, Location, Row, RowId, RowState,
+    SourceKey, Tenant, WatchedPrices,
 };
 use super::{Effect, Effects, Verdict, booking, place};
 
@@ -314,7 +314,7 @@ fn show(tenant: &mut Tenant, id: RowId, changes: &mut Changes) {
     let mut changed = false;
     let prices_before = listing.prices.clone();
     if let Some((key, source)) = newest {
-        changed |= show_content(listing, key, source);
+        changed |= show_content(listing, key, source, &tenant.locations);
     }
     let repriced = price_changes(changes, id, &prices_before, &listing.prices);
     if (listing.word, listing.withdrawn_at) != (word, withdrawn_at) {
@@ -338,7 +338,12 @@ fn price_changes(changes: &Changes, id: RowId, before: &WatchedPrices, after: &W
 }
 
 /// Shows the content of a source, where it is not what is shown already.
-fn show_content(listing: &mut Listing, key: SourceKey, source: ListingSource) -> bool {
+fn show_content(
+    listing: &mut Listing,
+    key: SourceKey,
+    source: ListingSource,
+    locations: &BTreeMap<String, Row<Location>>,
+) -> bool {
     let same = listing.shows.as_ref() == Some(&key) && listing.content_at == Some(source.at);
     if same && listing.claims == source.for_sale {
         return false;
@@ -350,6 +355,8 @@ fn show_content(listing: &mut Listing, key: SourceKey, source: ListingSource) ->
     listing.dealership_id = source.dealership_id;
     if let Some(content) = source.content {
         listing.prices = content.columns.prices();
+        let named = content.location.iter().filter_map(|location| locations.get(&location.name.to_lowercase()));
+        listing.locations = named.map(|row| row.value.id).collect();
         listing.content = Some(content);
     }
     true

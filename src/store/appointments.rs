@@ -106,7 +106,19 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         return Ok(());
     }
     sqlx::query!(
-        "@APPOINTMENTS@",
+        "insert into appointments
+            (workspace_id, external_id, lead_id, lead_cluster_id, starts_at, starts_at_local, length_minutes, status,
+            ai_generated, user_id, note, sender_location_id, car_for_test_drive, removed_at, as_of)
+        select
+            workspace_id, external_id, lead_id, lead_cluster_id, starts_at, starts_at_local, length_minutes, status,
+            ai_generated, user_id, note, sender_location_id, car_for_test_drive, removed_at, as_of
+        from json_populate_recordset(null::appointments, $1)
+        on conflict (workspace_id, external_id) do update set
+            lead_id = excluded.lead_id, lead_cluster_id = excluded.lead_cluster_id, starts_at = excluded.starts_at,
+            starts_at_local = excluded.starts_at_local, length_minutes = excluded.length_minutes,
+            status = excluded.status, ai_generated = excluded.ai_generated, user_id = excluded.user_id,
+            note = excluded.note, sender_location_id = excluded.sender_location_id,
+            car_for_test_drive = excluded.car_for_test_drive, removed_at = excluded.removed_at, as_of = excluded.as_of",
         Value::Array(appointments),
     )
     .execute(tx)

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::record::{self, Record};
 use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::values::{Email, Json, StockNumber, Vin};
+use crate::domain::values::{Json, StockNumber, Vin};
 use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) locations: Vec<String>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
+    /// Blocked leads for want of a location or a package, whichever.
+    pub(super) any_missing_name: bool,
 }
 
 /// The texts of a set of VINs.
@@ -36,11 +38,6 @@ pub(super) fn vin_texts<'a>(vins: impl IntoIterator<Item = &'a Vin>) -> Vec<Stri
 /// The texts of a set of stock numbers.
 pub(super) fn number_texts<'a>(numbers: impl IntoIterator<Item = &'a StockNumber>) -> Vec<String> {
     numbers.into_iter().map(|number| number.as_str().to_owned()).collect()
-}
-
-/// The texts of a set of addresses.
-pub(super) fn email_texts<'a>(emails: impl IntoIterator<Item = &'a Email>) -> Vec<String> {
-    emails.into_iter().map(|email| email.as_str().to_owned()).collect()
 }
 
 /// Loads leads by what names them or what they wait for. Each arm has an index of its own.
@@ -63,6 +60,9 @@ pub(super) async fn load(
             where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
             union select id from leads
             where workspace_id = $1 and person_id is null and person_email = any($7)
+            union select id from leads
+            where $8 and workspace_id = $1 and booking_state = 'blocked'
+                and booking_blockers && array['location_not_found', 'package_not_found']
         )
         select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, d.documents as "documents?"
         from wanted
@@ -76,6 +76,7 @@ pub(super) async fn load(
         &wanted.plans,
         &wanted.locations,
         &wanted.emails,
+        wanted.any_missing_name,
     )
     .fetch_all(tx)
     .await?;
@@ -94,7 +95,10 @@ fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Opt
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
     Some(Lead {
         id: record::int(lead, "id")?,
-        columns: LeadColumns { documents: documents.map(|documents| Json::from_text(documents.to_string())), ..columns },
+        columns: LeadColumns {
+            documents: documents.map(|documents| Json::from_text(documents.to_string())),
+            ..columns
+        },
         clocks: record::read_clocks(lead.get("clocks")),
         trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
         trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
@@ -197,7 +201,60 @@ fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
 
 async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "@LEADS@",
+        "insert into leads
+            (workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
+            booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
+            source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
+            lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
+            contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
+            contact_address, contact_marketing_opt_in, vin, stock_number, item_id, item_make, item_model, item_year,
+            item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
+            booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
+            pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
+            source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of)
+        select
+            workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
+            booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
+            source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
+            lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
+            contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
+            contact_address, contact_marketing_opt_in, vin, stock_number, item_id, item_make, item_model, item_year,
+            item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
+            booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
+            pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
+            source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of
+        from json_populate_recordset(null::leads, $1)
+        on conflict (workspace_id, id) do update set
+            lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
+            person_email = excluded.person_email, subscription_plan = excluded.subscription_plan,
+            booking_state = excluded.booking_state, booking_blockers = excluded.booking_blockers,
+            dealership_id = excluded.dealership_id, dealership_name = excluded.dealership_name,
+            dealership_slug = excluded.dealership_slug, category = excluded.category,
+            subcategory = excluded.subcategory, source = excluded.source,
+            marketing_source = excluded.marketing_source, utm_campaign = excluded.utm_campaign,
+            provider = excluded.provider, status = excluded.status, status_type = excluded.status_type,
+            status_option_id = excluded.status_option_id, lost_reason = excluded.lost_reason,
+            lost_reason_comment = excluded.lost_reason_comment, comments = excluded.comments,
+            contact_email = excluded.contact_email, contact_title = excluded.contact_title,
+            contact_first_name = excluded.contact_first_name, contact_middle_name = excluded.contact_middle_name,
+            contact_last_name = excluded.contact_last_name, contact_phone = excluded.contact_phone,
+            contact_home_phone = excluded.contact_home_phone, contact_date_of_birth = excluded.contact_date_of_birth,
+            contact_postcode = excluded.contact_postcode, contact_address = excluded.contact_address,
+            contact_marketing_opt_in = excluded.contact_marketing_opt_in, vin = excluded.vin,
+            stock_number = excluded.stock_number, item_id = excluded.item_id, item_make = excluded.item_make,
+            item_model = excluded.item_model, item_year = excluded.item_year, item_price = excluded.item_price,
+            item = excluded.item, requested_plan = excluded.requested_plan, offered_plan = excluded.offered_plan,
+            subscription = excluded.subscription, location_name = excluded.location_name,
+            location = excluded.location, booking_date = excluded.booking_date, booking_time = excluded.booking_time,
+            requested_at = excluded.requested_at, has_test_drives = excluded.has_test_drives,
+            website = excluded.website, salesperson_id = excluded.salesperson_id,
+            salesperson_name = excluded.salesperson_name, salesperson_email = excluded.salesperson_email,
+            pipeline_id = excluded.pipeline_id, pipeline_name = excluded.pipeline_name,
+            offer_manufacturer = excluded.offer_manufacturer, offer_name = excluded.offer_name,
+            additional_details = excluded.additional_details, source_created_at = excluded.source_created_at,
+            source_modified_at = excluded.source_modified_at, updated_at = excluded.updated_at,
+            clocks = excluded.clocks, membership = excluded.membership,
+            appointments_as_of = excluded.appointments_as_of",
         leads,
     )
     .execute(tx)
@@ -211,7 +268,21 @@ async fn save_trade_ins(tx: &mut PgConnection, trade_ins: Vec<Value>) -> Result<
         return Ok(());
     }
     sqlx::query!(
-        "@TRADEINS@",
+        "insert into trade_ins as known
+            (workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,
+            offer_price, trade_price, retail_price, price_adjustment, offer_accepted, clocks)
+        select
+            workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,
+            offer_price, trade_price, retail_price, price_adjustment, offer_accepted, clocks
+        from json_populate_recordset(null::trade_ins, $1)
+        on conflict (workspace_id, lead_id) do update set
+            registration = excluded.registration, kilometres = excluded.kilometres, make = excluded.make,
+            model = excluded.model, badge = excluded.badge, series = excluded.series, year = excluded.year,
+            state = excluded.state, title = excluded.title, offer_price = excluded.offer_price,
+            trade_price = excluded.trade_price, retail_price = excluded.retail_price,
+            price_adjustment = excluded.price_adjustment, offer_accepted = excluded.offer_accepted,
+            clocks = excluded.clocks
+        where known.clocks is distinct from excluded.clocks",
         Value::Array(trade_ins),
     )
     .execute(tx)

@@ -1,1 +1,237 @@
-//! All SQL: what is loaded before the rules run, and what is saved after.
+//! All SQL: what is loaded before the rules run, and what is saved after. [`load`] and [`save`] show the order of reads
+//! and writes on one screen; each noun's statements stand in the file that bears its name.
+
+mod appointments;
+mod bookings;
+mod content;
+pub mod deliveries;
+pub mod drift;
+mod leads;
+mod listings;
+mod persons;
+mod places;
+mod record;
+pub mod workspaces;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::domain::keys::Keys;
+use crate::domain::values::Email;
+use crate::domain::world::{RowId, Tenant};
+
+/// What can go wrong between forecourt and Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A statement or the connection failed.
+    #[error("the database refused or could not be reached")]
+    Database(#[from] sqlx::Error),
+    /// The tables could not be brought to this version.
+    #[error("{0}")]
+    Migration(String),
+}
+
+/// SQLSTATE classes and codes after which the same transaction may succeed: connection, resources, operator
+/// intervention, serialisation, deadlock, read-only.
+const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
+
+impl Error {
+    /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| TRANSIENT.iter().any(|known| code.starts_with(known)))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The database, with ids reserved for new rows.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    reserved: Arc<Mutex<Vec<RowId>>>,
+    booking_retry_days: i64,
+}
+
+/// How many ids are reserved at a time at the least.
+const ID_BLOCK: usize = 1_000;
+
+impl Store {
+    /// A store over a pool. Blocked bookings are tried again for so many days from the lead's arrival.
+    #[must_use]
+    pub fn new(pool: PgPool, booking_retry_days: i64) -> Self {
+        Self { pool, reserved: Arc::default(), booking_retry_days }
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction that has a workspace to itself, among all processes.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached.
+    pub async fn begin(&self, workspace: Option<RowId>) -> Result<Transaction<'static, Postgres>, Error> {
+        let mut tx = self.pool.begin().await?;
+        if let Some(workspace) = workspace {
+            sqlx::query!(
+                r#"select pg_advisory_xact_lock(hashtextextended('forecourt workspace', $1)) as "lock!: ()""#,
+                workspace
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(tx)
+    }
+
+    /// Takes ids for new rows from those reserved, and reserves more where they do not suffice.
+    async fn take_ids(&self, tx: &mut PgConnection, count: usize) -> Result<Vec<RowId>, Error> {
+        let mut ids = {
+            let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+            let keep = reserved.len().saturating_sub(count);
+            reserved.split_off(keep)
+        };
+        if ids.len() < count {
+            let block = i64::try_from(count.max(ID_BLOCK)).unwrap_or(i64::MAX);
+            let more =
+                sqlx::query_scalar!(r#"select nextval('row_ids') as "id!" from generate_series(1, $1::bigint)"#, block)
+                    .fetch_all(tx)
+                    .await?;
+            ids.extend(more);
+        }
+        Ok(ids)
+    }
+
+    /// Gives back the ids that a batch did not need.
+    fn return_ids(&self, ids: Vec<RowId>) {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    }
+
+    /// Whether Postgres answers and can be written to.
+    ///
+    /// # Errors
+    /// When it does not, or cannot.
+    pub async fn probe(&self) -> Result<(), Error> {
+        let read_only = sqlx::query_scalar!(r#"select pg_is_in_recovery() as "read_only!""#).fetch_one(&self.pool);
+        if read_only.await? {
+            return Err(Error::Database(sqlx::Error::Protocol("the server is a read-only standby".to_owned())));
+        }
+        Ok(())
+    }
+}
+
+/// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.
+///
+/// # Errors
+/// When Postgres cannot be reached.
+pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+    let options = options.application_name("forecourt").options([
+        ("plan_cache_mode", "force_custom_plan"),
+        ("timezone", "UTC"),
+        ("idle_in_transaction_session_timeout", "60s"),
+    ]);
+    Ok(PgPoolOptions::new().max_connections(connections).connect_with(options).await?)
+}
+
+/// Brings the tables to this version, one process at a time.
+///
+/// # Errors
+/// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
+    use sqlx::migrate::MigrateError;
+    let done = sqlx::migrate!().run(pool).await;
+    done.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => Error::Migration(format!(
+            "the database has migration {version}, which this version of forecourt does not know: \
+             run the newer version that made it, or restore a backup from before it"
+        )),
+        MigrateError::VersionMismatch(version) => Error::Migration(format!(
+            "migration {version} was applied to the database with another text than this version of forecourt has: \
+             run the version that applied it, or restore a backup from before it"
+        )),
+        MigrateError::Dirty(version) => Error::Migration(format!(
+            "migration {version} was begun and not finished: restore a backup from before it and start again"
+        )),
+        MigrateError::Execute(error) => Error::Database(error),
+        error => Error::Migration(format!(
+            "the tables could not be brought to this version ({error}): check that the database user owns the \
+             database and may create schemas, then start again"
+        )),
+    })
+}
+
+/// Loads what is known about the keys of a batch.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut keys: Keys) -> Result<Tenant, Error> {
+    let mut tenant = Tenant {
+        ids: store.take_ids(tx, keys.new_rows).await?,
+        booking_retry_days: store.booking_retry_days,
+        locations: places::load_locations(tx, workspace).await?,
+        packages: places::load_packages(tx, workspace).await?,
+        clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
+        ..Tenant::default()
+    };
+    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
+    for lead in tenant.leads.values().map(|row| &row.value) {
+        keys.emails.extend(lead.email());
+        keys.wanted_vins.extend(lead.columns.vin.clone());
+        keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
+    }
+    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
+    listings::load(tx, workspace, &keys, &mut tenant).await?;
+    let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
+    tenant.bookings = bookings::load(tx, workspace, &leads).await?;
+    if keys.has_lists {
+        let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
+        tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
+    }
+    Ok(tenant)
+}
+
+/// The leads that a batch names, and those that wait for what it may bring.
+fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
+    let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
+    let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+    leads::Wanted {
+        external_ids: keys.leads.iter().cloned().collect(),
+        vins: leads::vin_texts(&keys.vins),
+        stock_numbers: leads::number_texts(&keys.stock_numbers),
+        plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
+        locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
+        emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
+        any_missing_name: keys.any_missing_name,
+    }
+}
+
+/// Saves what a batch changed, in the order in which the tables refer to each other.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant: Tenant) -> Result<(), Error> {
+    places::save_locations(tx, workspace, &tenant).await?;
+    places::save_packages(tx, workspace, &tenant).await?;
+    persons::save(tx, workspace, &tenant).await?;
+    appointments::save_clusters(tx, workspace, &tenant).await?;
+    leads::save(tx, workspace, &tenant).await?;
+    appointments::save(tx, workspace, &tenant).await?;
+    listings::save(tx, workspace, &tenant).await?;
+    bookings::save(tx, workspace, &tenant).await?;
+    listings::save_merged(tx, workspace, &tenant.merged).await?;
+    store.return_ids(tenant.ids);
+    Ok(())
+}

@@ -46,13 +46,12 @@ pub(super) async fn load_packages(
     tx: &mut PgConnection,
     workspace: i64,
 ) -> Result<BTreeMap<String, Row<Package>>, sqlx::Error> {
-    let rows =
-        sqlx::query!("select id, name, configured, reported from packages where workspace_id = $1", workspace)
-            .fetch_all(tx)
-            .await?;
-    let packages = rows.into_iter().map(|row| {
-        (row.name, Row::known(Package { id: row.id, configured: row.configured, reported: row.reported }))
-    });
+    let rows = sqlx::query!("select id, name, configured, reported from packages where workspace_id = $1", workspace)
+        .fetch_all(tx)
+        .await?;
+    let packages = rows
+        .into_iter()
+        .map(|row| (row.name, Row::known(Package { id: row.id, configured: row.configured, reported: row.reported })));
     Ok(packages.collect())
 }
 
@@ -64,7 +63,23 @@ pub(super) async fn save_locations(tx: &mut PgConnection, workspace: i64, tenant
         return Ok(());
     }
     sqlx::query!(
-        "@LOCATIONS@",
+        "insert into locations
+            (workspace_id, id, name, name_key, bookable, active, street, suburb, city, state, postcode, latitude,
+            longitude, phone, operating_hours, sender_location_id, sender_location_code, configured, reported,
+            reported_at, reported_arrived_at)
+        select
+            workspace_id, id, name, name_key, bookable, active, street, suburb, city, state, postcode, latitude,
+            longitude, phone, operating_hours, sender_location_id, sender_location_code, configured, reported,
+            reported_at, reported_arrived_at
+        from json_populate_recordset(null::locations, $1)
+        on conflict (workspace_id, id) do update set
+            name = excluded.name, bookable = excluded.bookable, active = excluded.active, street = excluded.street,
+            suburb = excluded.suburb, city = excluded.city, state = excluded.state, postcode = excluded.postcode,
+            latitude = excluded.latitude, longitude = excluded.longitude, phone = excluded.phone,
+            operating_hours = excluded.operating_hours, sender_location_id = excluded.sender_location_id,
+            sender_location_code = excluded.sender_location_code, configured = excluded.configured,
+            reported = excluded.reported, reported_at = excluded.reported_at,
+            reported_arrived_at = excluded.reported_arrived_at",
         Value::Array(locations),
     )
     .execute(tx)

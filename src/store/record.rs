@@ -49,7 +49,9 @@ fn from_json(value: &Value, kind: Kind) -> Option<Scalar> {
 
 fn decimal(value: &Value) -> Option<Decimal> {
     match value {
-        Value::Number(number) => number.to_string().parse().ok().or_else(|| Decimal::from_scientific(&number.to_string()).ok()),
+        Value::Number(number) => {
+            number.to_string().parse().ok().or_else(|| Decimal::from_scientific(&number.to_string()).ok())
+        }
         Value::String(text) => text.parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
@@ -152,6 +154,10 @@ pub(super) fn read_clocks(value: Option<&Value>) -> Clocks {
 }
 
 /// Something said, from its columns; it is there when its arrival is.
-pub(super) fn timed<T>(value: Option<T>, at: Option<DateTime<Utc>>, arrived_at: Option<DateTime<Utc>>) -> Option<Timed<T>> {
+pub(super) fn timed<T>(
+    value: Option<T>,
+    at: Option<DateTime<Utc>>,
+    arrived_at: Option<DateTime<Utc>>,
+) -> Option<Timed<T>> {
     Some(Timed { value: value?, at: Moment { at, arrived_at: arrived_at? } })
 }

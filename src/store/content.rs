@@ -1,0 +1,145 @@
+//! The content of a listing: as one JSON object in `listing_sources`, and as rows of its locations and packages.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::record::{self, Record};
+use crate::domain::columns::{Column, Kind};
+use crate::domain::facts::{ListingColumns, ListingContent, LocationColumns, PackagePrices, SellerLocation};
+use crate::domain::world::{Listing, RowId, Tenant};
+use rust_decimal::Decimal;
+
+/// A content as one object.
+pub(super) fn write(content: &ListingContent) -> Value {
+    let ListingContent { columns, location, packages } = content;
+    let mut record = Record::new();
+    columns.visit(&mut record::writer(&mut record));
+    let mut object = Record::new();
+    object.insert("columns".to_owned(), Value::Object(record));
+    if let Some(SellerLocation { name, columns }) = location {
+        let mut record = Record::new();
+        columns.visit(&mut record::writer(&mut record));
+        object.insert("location".to_owned(), json!({ "name": name, "columns": record }));
+    }
+    let packages = packages.iter().map(|package| {
+        let PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } = package;
+        json!({
+            "name": name, "daily_price": daily_price.map(text), "weekly_price": weekly_price.map(text),
+            "fortnightly_price": fortnightly_price.map(text), "monthly_price": monthly_price.map(text),
+        })
+    });
+    object.insert("packages".to_owned(), Value::Array(packages.collect()));
+    Value::Object(object)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as the argument of `map`")]
+fn text(price: Decimal) -> String {
+    price.to_string()
+}
+
+/// A content from its object.
+pub(super) fn read(value: &Value) -> ListingContent {
+    let columns = value.get("columns").unwrap_or(&Value::Null);
+    let location = value.get("location").and_then(|location| {
+        let columns = location.get("columns").unwrap_or(&Value::Null);
+        let columns = LocationColumns::from_columns(&mut record::reader(columns));
+        Some(SellerLocation { name: record::text(location, "name")?, columns })
+    });
+    let packages = value.get("packages").and_then(Value::as_array).into_iter().flatten().filter_map(read_package);
+    ListingContent {
+        columns: ListingColumns::from_columns(&mut record::reader(columns)),
+        location,
+        packages: packages.collect(),
+    }
+}
+
+fn read_package(package: &Value) -> Option<PackagePrices> {
+    let mut read = record::reader(package);
+    let mut price = |name| read(name, Kind::Decimal).and_then(Decimal::from_scalar);
+    Some(PackagePrices {
+        daily_price: price("daily_price"),
+        weekly_price: price("weekly_price"),
+        fortnightly_price: price("fortnightly_price"),
+        monthly_price: price("monthly_price"),
+        name: record::text(package, "name")?,
+    })
+}
+
+/// Writes the locations and packages of listings whose content changed, in place of the former ones.
+pub(super) async fn save_places(
+    tx: &mut PgConnection,
+    workspace: i64,
+    listings: &[&Listing],
+    tenant: &Tenant,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<RowId> = listings.iter().map(|listing| listing.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let locations = listings.iter().flat_map(|listing| {
+        let place = |(index, location): (usize, &RowId)| {
+            json!({
+                "workspace_id": workspace, "listing_id": listing.id, "location_id": location, "position": index + 1,
+            })
+        };
+        listing.locations.iter().enumerate().map(place)
+    });
+    save_locations(tx, workspace, &ids, locations.collect()).await?;
+    let packages = listings.iter().flat_map(|listing| write_packages(workspace, listing, tenant));
+    save_packages(tx, workspace, &ids, packages.collect()).await
+}
+
+fn write_packages(workspace: i64, listing: &Listing, tenant: &Tenant) -> Vec<Value> {
+    let packages = listing.content.iter().flat_map(|content| &content.packages);
+    let rows = packages.filter_map(|package| {
+        let PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } = package;
+        let id = tenant.packages.get(name)?.value.id;
+        Some(json!({
+            "workspace_id": workspace, "listing_id": listing.id, "package_id": id,
+            "daily_price": daily_price.map(text), "weekly_price": weekly_price.map(text),
+            "fortnightly_price": fortnightly_price.map(text), "monthly_price": monthly_price.map(text),
+        }))
+    });
+    rows.collect()
+}
+
+async fn save_locations(
+    tx: &mut PgConnection,
+    workspace: i64,
+    listings: &[RowId],
+    rows: Vec<Value>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from listing_locations where workspace_id = $1 and listing_id = any($2)", workspace, listings)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "insert into listing_locations (workspace_id, listing_id, location_id, position)
+        select workspace_id, listing_id, location_id, position
+        from json_populate_recordset(null::listing_locations, $1)",
+        Value::Array(rows),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn save_packages(
+    tx: &mut PgConnection,
+    workspace: i64,
+    listings: &[RowId],
+    rows: Vec<Value>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from listing_packages where workspace_id = $1 and listing_id = any($2)", workspace, listings)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "insert into listing_packages
+            (workspace_id, listing_id, package_id, daily_price, weekly_price, fortnightly_price, monthly_price)
+        select workspace_id, listing_id, package_id, daily_price, weekly_price, fortnightly_price, monthly_price
+        from json_populate_recordset(null::listing_packages, $1)",
+        Value::Array(rows),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Error, Store};
+use crate::domain::Effects;
+use crate::domain::finding::{Code, Finding};
+use crate::domain::world::RowId;
+
+/// What arrived.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Its id.
+    pub id: Uuid,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// The name of its feed.
+    pub feed: String,
+    /// The dealership id that the payload names.
+    pub dealership_id: Option<i64>,
+    /// The name of the credential that let it in.
+    pub credential: String,
+    /// The sender's address.
+    pub remote_address: Option<IpAddr>,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Schema version of a lead.
+    pub schema_version: Option<&'static str>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The workspace, where it is known and permitted.
+    pub workspace: Option<RowId>,
+    /// The outcome's name.
+    pub outcome: &'static str,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+    /// What became of the rows it is about.
+    pub effects: Effects,
+    /// How often it was tried, this time included.
+    pub attempts: i32,
+    /// From its arrival, or from the start of this try, to its outcome, in milliseconds.
+    pub processing_ms: f64,
+    /// When it got its outcome.
+    pub settled_at: DateTime<Utc>,
+    /// When it is tried again.
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// Writes deliveries with their outcomes. One that is there already gets its new outcome.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
+    let records = deliveries.iter().map(|(arrived, settled)| write(arrived, settled));
+    let records = Value::Array(records.collect());
+    let ids: Vec<Uuid> = deliveries.iter().map(|(arrived, _)| arrived.id).collect();
+    let bodies: Vec<&[u8]> = deliveries.iter().map(|(arrived, _)| arrived.body.as_slice()).collect();
+    let digests: Vec<Vec<u8>> = bodies.iter().map(|body| Sha256::digest(body).to_vec()).collect();
+    sqlx::query!(
+        "insert into intake.deliveries as known
+            (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
+            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at)
+        select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
+            d.content_type, b.body, b.digest, d.schema_version, d.outcome, d.findings, d.changes, d.attempts,
+            d.processing_ms, d.settled_at, d.retry_at
+        from json_populate_recordset(null::intake.deliveries, $1) as d
+        join unnest($2::uuid[], $3::bytea[], $4::bytea[]) as b (id, body, digest) on b.id = d.id
+        on conflict (id, received_at) do update set
+            workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
+            schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
+            changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
+            settled_at = excluded.settled_at, retry_at = excluded.retry_at",
+        records,
+        &ids,
+        &bodies as &[&[u8]],
+        &digests,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn write(arrived: &Arrived, settled: &Settled) -> Value {
+    let Arrived {
+        id,
+        received_at,
+        feed,
+        dealership_id,
+        credential,
+        remote_address,
+        content_type,
+        body: _,
+        schema_version,
+    } = arrived;
+    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at } = settled;
+    let findings = findings
+        .iter()
+        .map(|Finding { code, path, message }| json!({ "code": code.name(), "path": path, "message": message }));
+    json!({
+        "id": id, "received_at": received_at.to_rfc3339(), "feed": feed, "workspace_id": workspace,
+        "dealership_id": dealership_id, "credential": credential, "remote_address": remote_address,
+        "content_type": content_type, "schema_version": schema_version, "outcome": outcome,
+        "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
+        "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
+        "retry_at": retry_at.map(|at| at.to_rfc3339()),
+    })
+}
+
+/// What became of the rows, as an object.
+fn changes(effects: &Effects) -> Value {
+    let Effects { person, lead, listing, booking, beside: _ } = effects;
+    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
+    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!((*effect)?.name()))));
+    Value::Object(rows.collect())
+}
+
+/// How often each of these deliveries was tried, as far as they are stored; they are kept from others meanwhile.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn attempts(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, i32>, Error> {
+    let rows = sqlx::query!("select id, attempts from intake.deliveries where id = any($1) for update", ids)
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.attempts)).collect())
+}
+
+/// A stored delivery that is to be tried again.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What arrived.
+    pub arrived: Arrived,
+    /// How often it was tried.
+    pub attempts: i32,
+}
+
+/// The deliveries that failed and are due, and those rejected for a dealership that is now configured; oldest first.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: i64) -> Result<Vec<Stored>, Error> {
+    let rows = sqlx::query!(
+        r#"with wanted as (
+            select id, received_at from intake.deliveries where retry_at <= $1
+            union select id, received_at from intake.deliveries
+            where workspace_id is null and outcome = 'rejected' and dealership_id = any($2)
+                and findings @> '[{"code": "dealership_unknown"}]'
+        )
+        select id as "id!", received_at as "received_at!", feed, dealership_id, credential,
+            host(remote_address) as remote_address,
+            content_type, body, attempts
+        from wanted join intake.deliveries using (id, received_at)
+        order by received_at, id limit $3"#,
+        now,
+        dealerships,
+        limit,
+    )
+    .fetch_all(store.pool())
+    .await?;
+    let stored = rows.into_iter().map(|row| Stored {
+        arrived: Arrived {
+            id: row.id,
+            received_at: row.received_at,
+            feed: row.feed,
+            dealership_id: row.dealership_id,
+            credential: row.credential,
+            remote_address: row.remote_address.and_then(|address| address.parse().ok()),
+            content_type: row.content_type,
+            body: row.body,
+            schema_version: None,
+        },
+        attempts: row.attempts,
+    });
+    Ok(stored.collect())
+}
+
+/// Writes the list of codes, so that queries can join it.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn save_codes(store: &Store) -> Result<(), Error> {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    let meanings: Vec<&str> = Code::ALL.iter().map(|code| code.meaning()).collect();
+    let remedies: Vec<&str> = Code::ALL.iter().map(|code| code.remedy()).collect();
+    sqlx::query!(
+        "insert into intake.finding_codes as known (code, meaning, remedy)
+        select * from unnest($1::text[], $2::text[], $3::text[])
+        on conflict (code) do update set meaning = excluded.meaning, remedy = excluded.remedy
+        where (known.meaning, known.remedy) is distinct from (excluded.meaning, excluded.remedy)",
+        &codes as &[&str],
+        &meanings as &[&str],
+        &remedies as &[&str],
+    )
+    .execute(store.pool())
+    .await?;
+    Ok(())
+}
