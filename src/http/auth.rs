@@ -280,6 +280,9 @@ mod tests {
     const LEADS: &[Feed] = &[Feed::Lead];
     const BOTH: &[Feed] = &[Feed::Lead, Feed::Inventory];
 
+    /// Header names with their values.
+    type Pairs<'a> = &'a [(&'a str, &'a [u8])];
+
     fn credential(name: &str, scheme: Scheme, feeds: &[Feed]) -> Credential {
         Credential { name: name.to_owned(), scheme, feeds: feeds.iter().copied().collect(), permitted: Permitted::All }
     }
@@ -307,7 +310,7 @@ mod tests {
         Credentials::new(credentials, vec![HeaderName::from_static("ocp-apim-subscription-key")]).unwrap()
     }
 
-    fn headers(pairs: &[(&str, &[u8])]) -> HeaderMap {
+    fn headers(pairs: Pairs<'_>) -> HeaderMap {
         pairs
             .iter()
             .map(|(name, value)| {
@@ -320,7 +323,7 @@ mod tests {
         format!("Basic {}", BASE64.encode(text)).into_bytes()
     }
 
-    fn entered(pairs: &[(&str, &[u8])]) -> Option<String> {
+    fn entered(pairs: Pairs<'_>) -> Option<String> {
         house().authenticate(&headers(pairs), Feed::Lead).ok().map(|credential| credential.name.clone())
     }
 
@@ -328,7 +331,7 @@ mod tests {
     fn a_right_secret_enters_by_every_way_it_may_arrive() {
         let pair = base64("dealer:pass:wörd");
         let unpadded: Vec<u8> = pair.iter().copied().filter(|byte| *byte != b'=').collect();
-        let table: &[(&str, &[(&str, &[u8])])] = &[
+        let table: &[(&str, Pairs<'_>)] = &[
             ("bearer", &[("authorization", b"Bearer b3arer+secret/==")]),
             ("bearer", &[("Authorization", b"bEARER b3arer+secret/==")]),
             ("bearer", &[("authorization", b"Bearer   b3arer+secret/==")]),
@@ -411,19 +414,22 @@ mod tests {
     fn an_open_credential_is_used_when_nothing_presented_fits_and_only_for_its_feed() {
         let credentials = vec![credential("open", Scheme::Open, LEADS), credential("named", bearer("secret"), BOTH)];
         let credentials = Credentials::new(credentials, vec![]).unwrap();
-        let name = |pairs: &[(&str, &[u8])], feed| {
+        let name = |pairs: Pairs<'_>, feed| {
             credentials.authenticate(&headers(pairs), feed).ok().map(|credential| credential.name.as_str())
         };
         assert_eq!(name(&[], Feed::Lead), Some("open"));
         assert_eq!(name(&[("authorization", b"Bearer wrong")], Feed::Lead), Some("open"));
         assert_eq!(name(&[("authorization", b"Bearer secret")], Feed::Lead), Some("named"));
+        let twice: Pairs<'_> = &[("authorization", b"Bearer secret"), ("authorization", b"Bearer secret")];
+        assert_eq!(name(twice, Feed::Lead), Some("open"));
+        assert_eq!(name(twice, Feed::Inventory), None);
         assert_eq!(name(&[], Feed::Inventory), None);
         assert_eq!(name(&[("authorization", b"Bearer secret")], Feed::Inventory), Some("named"));
     }
 
     #[test]
     fn a_refusal_names_the_schemes_that_were_tried_and_nothing_else() {
-        let tried = |pairs: &[(&str, &[u8])]| {
+        let tried = |pairs: Pairs<'_>| {
             let refused = house().authenticate(&headers(pairs), Feed::Lead).err().unwrap();
             refused.tried.into_iter().collect::<Vec<_>>().join(" ")
         };

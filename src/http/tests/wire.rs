@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::instrument::WithSubscriber;
+use tracing::subscriber::DefaultGuard;
 
 use super::*;
 
@@ -173,6 +173,7 @@ async fn a_sender_who_asks_first_is_asked_to_send_or_refused_before_sending() {
 
 #[tokio::test]
 async fn a_sender_who_breaks_off_has_delivered_nothing() {
+    let (log, _listening) = Log::listen();
     let house = House::new();
     let (address, _open) = open(&house).await;
     let table = [
@@ -194,6 +195,9 @@ async fn a_sender_who_breaks_off_has_delivered_nothing() {
     }
     sleep(Duration::from_millis(100)).await;
     assert!(house.arrivals().is_empty());
+    let log = log.text();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("broke off")).collect();
+    assert!(lines.len() == 2 * table.len() && lines.iter().all(|line| line.contains(" INFO ")), "{log}");
 }
 
 #[tokio::test]
@@ -213,7 +217,7 @@ async fn a_connection_serves_one_delivery_after_the_other_and_names_its_sender()
 }
 
 #[tokio::test]
-async fn a_small_refused_request_leaves_the_connection_in_order() {
+async fn a_refused_request_is_answered_once_and_its_connection_closed() {
     let house = House::new();
     let (address, _open) = open(&house).await;
     let mut connection = send_head(address, "Content-Length: 2\r\n").await;
@@ -237,9 +241,26 @@ async fn serving_ends_when_what_had_begun_is_answered() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-/// Collects what is logged.
+/// Collects what is logged at any level, as long as the guard lives.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
@@ -254,14 +275,7 @@ impl io::Write for Log {
 
 #[tokio::test]
 async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _listening) = Log::listen();
     let house = House::new();
     let (address, _open) = open(&house).await;
     let wrong = ["Authorization: Bearer s3nsitive", "X-API-KEY: s3nsitive", "Authorization: s3nsitive"];
@@ -274,10 +288,10 @@ async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
             let mut connection = send_head(address, &format!("{authorization}\r\nConnection: close\r\n{rest}")).await;
             connection.write_all(b"s3nsitive").await.unwrap();
             connection.shutdown().await.unwrap();
-            read_all(&mut connection).with_current_subscriber().await;
+            read_all(&mut connection).await;
         }
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for expected in
         ["refused: no credential of this feed", "refused: the body is too large", "tried={\"bearer\"}", LEADS]
     {
