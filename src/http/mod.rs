@@ -1,1 +1,96 @@
 //! Every route and layer of the service on one screen.
+
+pub mod auth;
+pub mod body;
+pub mod health;
+mod linger;
+pub mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router, middleware};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::feeds::Feed;
+use health::Check;
+use webhook::Doors;
+
+/// Every route, under every layer. A layer sees a request before those above it.
+pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
+    let secret_headers: Vec<_> = doors.credentials.secret_headers().collect();
+    let doors = Arc::new(doors);
+    let checks: Arc<[Check]> = checks.into();
+
+    Feed::ALL
+        .iter()
+        .fold(Router::new(), |router, feed| {
+            let doors = Arc::clone(&doors);
+            router.route(feed.path(), post(move |request| webhook::receive(doors, *feed, request)))
+        })
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(move || health::readyz(checks)))
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(caught))
+        .layer(middleware::from_fn(linger::read_on_behind))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
+        .layer(SetSensitiveRequestHeadersLayer::new(secret_headers))
+}
+
+/// Serves until `shutdown` is ready, and then until every request that had begun is answered. Small answers are not
+/// held back to be sent together (`TCP_NODELAY`).
+///
+/// # Errors
+///
+/// None at present: a connection's fault ends that connection alone.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found" }))).into_response()
+}
+
+/// The answer to a panic. What a panic says can hold a piece of a payload, so it is neither answered nor logged here.
+fn caught(_panic: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request ended in a panic and was answered 500");
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "internal_error" }))).into_response()
+}
+
+/// The span of one request. The query is left out: people put secrets there.
+fn span(request: &Request) -> Span {
+    let request_id = Uuid::now_v7();
+    tracing::info_span!("request", %request_id, method = %request.method(), path = request.uri().path())
+}
+
+fn trace(response: &Response, latency: Duration, _span: &Span) {
+    tracing::debug!(status = response.status().as_u16(), ?latency, "answered");
+}

@@ -1,0 +1,112 @@
+//! Whether the process lives, and whether it can do its work.
+
+use std::error::Error;
+use std::iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Map, Value, json};
+
+/// Finds out whether one part works.
+pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProbeError>> + Send + Sync>;
+
+/// Why a part does not work; for the log, never for the reply.
+pub type ProbeError = Box<dyn Error + Send + Sync>;
+
+/// A part without which no delivery can be stored.
+#[derive(Clone)]
+pub struct Check {
+    /// Its name in the reply, as `postgres`.
+    pub part: &'static str,
+    /// How to find out.
+    pub probe: Probe,
+}
+
+/// A part that has not answered after this time does not work.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `GET /livez`: the process takes requests.
+pub(crate) async fn livez() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// `GET /readyz`: 200 when every part works, else 503, with the state of each part by name.
+pub(crate) async fn readyz(checks: Arc<[Check]>) -> Response {
+    let works = join_all(checks.iter().map(works)).await;
+    let name = |works: bool| if works { "ok" } else { "unavailable" };
+    let parts: Map<String, Value> =
+        iter::zip(checks.iter(), &works).map(|(check, works)| (check.part.to_owned(), name(*works).into())).collect();
+    let all = works.into_iter().all(|works| works);
+    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "status": name(all), "parts": parts }))).into_response()
+}
+
+async fn works(check: &Check) -> bool {
+    let part = check.part;
+    match tokio::time::timeout(PATIENCE, (check.probe)()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(part, reason = chain(error.as_ref()), "not ready");
+            false
+        }
+        Err(_elapsed) => {
+            tracing::warn!(part, patience = ?PATIENCE, "not ready: no answer in time");
+            false
+        }
+    }
+}
+
+/// The error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut chain = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        cause = error.source();
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn check(part: &'static str, probe: fn() -> BoxFuture<'static, Result<(), ProbeError>>) -> Check {
+        Check { part, probe: Arc::new(probe) }
+    }
+
+    async fn asked(checks: Vec<Check>) -> (u16, String) {
+        let response = readyz(checks.into()).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn ready_when_every_part_works() {
+        let works = check("postgres", || Box::pin(async { Ok(()) }));
+        assert_eq!(asked(vec![works]).await, (200, r#"{"parts":{"postgres":"ok"},"status":"ok"}"#.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn not_ready_names_the_part_and_not_the_reason() {
+        let works = check("postgres", || Box::pin(async { Ok(()) }));
+        let fails = check("disk", || Box::pin(async { Err("the password is hunter2".into()) }));
+        let body = r#"{"parts":{"disk":"unavailable","postgres":"ok"},"status":"unavailable"}"#;
+        assert_eq!(asked(vec![works, fails]).await, (503, body.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_does_not_answer_does_not_work() {
+        let hangs = check("postgres", || Box::pin(std::future::pending()));
+        let asked = tokio::time::timeout(PATIENCE * 3, asked(vec![hangs])).await;
+        assert_eq!(asked.unwrap().0, 503);
+    }
+}

@@ -1,0 +1,303 @@
+//! What only shows on a connection: answers to senders who are still sending, wait to be asked, or break off.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::subscriber::DefaultGuard;
+
+use super::*;
+
+const MEGABYTE: usize = 1 << 20;
+const TOO_LARGE: &str = r#"{"error":"body_too_large","limit_bytes":1048576}"#;
+
+/// Serves the house; it stops when the sender is dropped.
+async fn open(house: &House) -> (SocketAddr, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let router = house.router.clone();
+    tokio::spawn(async move {
+        let shutdown = async {
+            let _dropped = stopped.await;
+        };
+        serve(listener, router, shutdown).await
+    });
+    (address, stop)
+}
+
+async fn send_head(address: SocketAddr, headers: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST {LEADS} HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection
+}
+
+/// Reads until the other side closes.
+async fn read_all(connection: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    timeout(Duration::from_secs(20), connection.read_to_end(&mut answer)).await.unwrap().unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Reads until the text has arrived.
+async fn read_until(connection: &mut TcpStream, end: &str) -> String {
+    let mut answer = String::new();
+    while !answer.ends_with(end) {
+        let mut piece = [0; 1024];
+        let length = timeout(Duration::from_secs(20), connection.read(&mut piece)).await.unwrap().unwrap();
+        assert!(length > 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+    }
+    answer
+}
+
+/// Sends 64 MiB, a megabyte at a time, and stops for nothing.
+async fn send_64_megabytes(connection: &mut TcpStream, pause: Duration, chunked: bool) -> io::Result<()> {
+    let piece = vec![b' '; MEGABYTE];
+    for _ in 0..64 {
+        if chunked {
+            connection.write_all(b"100000\r\n").await?;
+        }
+        connection.write_all(&piece).await?;
+        if chunked {
+            connection.write_all(b"\r\n").await?;
+        }
+        sleep(pause).await;
+    }
+    if chunked { connection.write_all(b"0\r\n\r\n").await } else { Ok(()) }
+}
+
+fn assert_whole_413(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with(&format!("\r\n\r\n{TOO_LARGE}")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_sender_of_64_mebibytes_who_reads_only_at_the_end_reads_the_whole_refusal() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let length = format!("Content-Length: {}\r\n", 64 * MEGABYTE);
+    for (framing, chunked) in [(length.as_str(), false), ("Transfer-Encoding: chunked\r\n", true)] {
+        for pause in [0, 30] {
+            let mut connection = send_head(address, &format!("Authorization: {BEARER}\r\n{framing}")).await;
+            send_64_megabytes(&mut connection, Duration::from_millis(pause), chunked).await.unwrap();
+            assert_whole_413(&read_all(&mut connection).await);
+        }
+    }
+    assert!(house.arrivals().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_is_there_while_the_sender_is_still_sending() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let table = [
+        (format!("Authorization: {BEARER}\r\nContent-Length: {}\r\n", 64 * MEGABYTE), TOO_LARGE),
+        (format!("Authorization: {BEARER}\r\nTransfer-Encoding: chunked\r\n"), TOO_LARGE),
+        (format!("Content-Length: {}\r\n", 64 * MEGABYTE), r#"{"error":"unauthorized"}"#),
+    ];
+    for (headers, reason) in table {
+        let mut connection = send_head(address, &headers).await;
+        let (mut reading, mut writing) = connection.split();
+        let sending = async {
+            let piece = [b"200000\r\n", vec![b' '; 2 * MEGABYTE].as_slice(), b"\r\n"].concat();
+            loop {
+                writing.write_all(&piece).await.unwrap();
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let answered = async {
+            let mut answer = String::new();
+            while !answer.ends_with(reason) {
+                let mut piece = [0; 1024];
+                let length = reading.read(&mut piece).await.unwrap();
+                assert!(length > 0, "closed after {answer:?}");
+                answer.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+            }
+        };
+        let start = Instant::now();
+        tokio::select! { () = sending => (), () = answered => () }
+        assert!(start.elapsed() < Duration::from_secs(2), "{headers} {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_sender_who_stops_after_the_refusal_is_let_go() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let headers = format!("Authorization: {BEARER}\r\nContent-Length: {}\r\n", 2 * MEGABYTE);
+    let mut connection = send_head(address, &headers).await;
+    let start = Instant::now();
+    assert_whole_413(&read_all(&mut connection).await);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_sender_who_never_stops_is_cut_off() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let headers = format!("Authorization: {BEARER}\r\nContent-Length: {}\r\n", 1_usize << 40);
+    let mut connection = send_head(address, &headers).await;
+    let piece = vec![b' '; MEGABYTE];
+    let mut sent = 0;
+    while connection.write_all(&piece).await.is_ok() {
+        sent += 1;
+        assert!(sent < 300, "still reading after {sent} MiB");
+    }
+    assert!(sent >= 64, "{sent}");
+}
+
+#[tokio::test]
+async fn a_sender_who_asks_first_is_asked_to_send_or_refused_before_sending() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let expect = format!("Authorization: {BEARER}\r\nExpect: 100-continue\r\nConnection: close\r\n");
+
+    let mut welcome = send_head(address, &format!("{expect}Content-Length: 2\r\n")).await;
+    assert_eq!(read_until(&mut welcome, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    welcome.write_all(b"{}").await.unwrap();
+    assert!(read_all(&mut welcome).await.starts_with("HTTP/1.1 200 OK\r\n"));
+
+    let mut large = send_head(address, &format!("{expect}Content-Length: {}\r\n", 2 * MEGABYTE)).await;
+    assert_whole_413(&read_all(&mut large).await);
+
+    let mut stranger = send_head(address, "Expect: 100-continue\r\nContent-Length: 2\r\n").await;
+    assert!(read_all(&mut stranger).await.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+    assert_eq!(house.arrivals().len(), 1);
+}
+
+#[tokio::test]
+async fn a_sender_who_breaks_off_has_delivered_nothing() {
+    let (log, _listening) = Log::listen();
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let table = [
+        ("Content-Length: 100\r\n", "{\"id\": 1}"),
+        ("Transfer-Encoding: chunked\r\n", "9\r\n{\"id\": 1}\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "9\r\n{\"id\": 1}\r\nzz\r\n"),
+    ];
+    for (framing, part) in table {
+        let headers = format!("Authorization: {BEARER}\r\nConnection: close\r\n{framing}");
+        let mut half_closed = send_head(address, &headers).await;
+        half_closed.write_all(part.as_bytes()).await.unwrap();
+        half_closed.shutdown().await.unwrap();
+        let answer = read_all(&mut half_closed).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{framing} {answer}");
+        assert!(answer.ends_with(r#"{"error":"body_incomplete"}"#), "{framing} {answer}");
+
+        let mut gone = send_head(address, &headers).await;
+        gone.write_all(part.as_bytes()).await.unwrap();
+    }
+    sleep(Duration::from_millis(100)).await;
+    assert!(house.arrivals().is_empty());
+    let log = log.text();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("broke off")).collect();
+    assert!(lines.len() == 2 * table.len() && lines.iter().all(|line| line.contains(" INFO ")), "{log}");
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_delivery_after_the_other_and_names_its_sender() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let headers = format!("Authorization: {BEARER}\r\nContent-Length: 2\r\n");
+    let mut connection = send_head(address, &headers).await;
+    for _ in 0..2 {
+        connection.write_all(b"{}").await.unwrap();
+        read_until(&mut connection, REPLY).await;
+        let head = format!("POST {LEADS} HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+    }
+    let addresses: Vec<_> = house.arrivals().iter().map(|arrival| arrival.remote_address).collect();
+    assert_eq!(addresses, [Some(address.ip()); 2]);
+}
+
+#[tokio::test]
+async fn a_refused_request_is_answered_once_and_its_connection_closed() {
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let mut connection = send_head(address, "Content-Length: 2\r\n").await;
+    connection.write_all(b"{}").await.unwrap();
+    let answer = read_all(&mut connection).await;
+    assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn serving_ends_when_what_had_begun_is_answered() {
+    let house = House::new();
+    let (address, open) = open(&house).await;
+    let headers = format!("Authorization: {BEARER}\r\nContent-Length: 2\r\n");
+    let mut connection = send_head(address, &headers).await;
+    sleep(Duration::from_millis(50)).await;
+    drop(open);
+    sleep(Duration::from_millis(50)).await;
+    connection.write_all(b"{}").await.unwrap();
+    assert!(read_all(&mut connection).await.ends_with(REPLY));
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// Collects what is logged at any level, as long as the guard lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
+    let (log, _listening) = Log::listen();
+    let house = House::new();
+    let (address, _open) = open(&house).await;
+    let wrong = ["Authorization: Bearer s3nsitive", "X-API-KEY: s3nsitive", "Authorization: s3nsitive"];
+    for authorization in [format!("Authorization: {BEARER}").as_str(), "X-API-KEY: key-5ecret"].iter().chain(&wrong) {
+        for rest in [
+            "Content-Length: 9\r\n",
+            "Content-Length: 9000000\r\n",
+            "Content-Encoding: s3nsitive\r\nContent-Length: 9\r\n",
+        ] {
+            let mut connection = send_head(address, &format!("{authorization}\r\nConnection: close\r\n{rest}")).await;
+            connection.write_all(b"s3nsitive").await.unwrap();
+            connection.shutdown().await.unwrap();
+            read_all(&mut connection).await;
+        }
+    }
+    let log = log.text();
+    for expected in
+        ["refused: no credential of this feed", "refused: the body is too large", "tried={\"bearer\"}", LEADS]
+    {
+        assert!(log.contains(expected), "{expected} is missing in {log}");
+    }
+    for secret in ["s3nsitive", "5ecret"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}

@@ -1,0 +1,301 @@
+//! The one webhook handler, and the one place where an outcome becomes a reply.
+//!
+//! Whatever was stored is answered 200, whatever its outcome: a sender does not repeat after an error status.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{Extensions, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
+
+use super::auth::{Credentials, Refused};
+use super::body::{self, BodyError};
+use crate::domain::finding::{Code, Finding};
+use crate::feeds::Feed;
+use crate::intake::{Arrival, Effect, Reply, Unavailable};
+
+/// Takes an arrival in, and answers once it is durable.
+pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavailable>> + Send + Sync>;
+
+/// What the webhook handler works with.
+pub struct Doors {
+    /// Who may enter.
+    pub credentials: Credentials,
+    /// How large a body may be.
+    pub limits: Limits,
+    /// Tells the time of arrival.
+    pub clock: fn() -> DateTime<Utc>,
+    /// Where an arrival goes.
+    pub accept: Accept,
+}
+
+/// How large a body may be, as sent and with its `Content-Encoding` undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    by_feed: BTreeMap<Feed, usize>,
+}
+
+/// Why a request gets no delivery's reply.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("the request was refused")]
+    Unauthorized {
+        #[source]
+        refused: Refused,
+        challenges: Vec<HeaderValue>,
+    },
+    #[error("the body was not taken")]
+    Body(#[from] BodyError),
+    #[error("the delivery was not taken in")]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A reply names at most this many findings; the delivery's record holds all.
+const MAX_FINDINGS: usize = 100;
+
+/// How many bytes a body may have where nothing else is configured.
+const DEFAULT_LIMIT: usize = 2 << 20;
+
+/// After how many seconds a sender may try again when nothing could store its delivery.
+const RETRY_AFTER_SECONDS: u32 = 30;
+
+impl Limits {
+    /// The same limits, with another one for this feed.
+    #[must_use]
+    pub fn with(mut self, feed: Feed, bytes: usize) -> Self {
+        self.by_feed.insert(feed, bytes);
+        self
+    }
+
+    /// The limit of a feed, in bytes.
+    #[must_use]
+    pub fn of(&self, feed: Feed) -> usize {
+        self.by_feed.get(&feed).copied().unwrap_or(DEFAULT_LIMIT)
+    }
+}
+
+/// Takes in one request of a feed.
+pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
+    let remote_address = remote_address(request.extensions());
+    match take_in(&doors, feed, remote_address, request).await {
+        Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
+        Err(error) => {
+            log(&error, feed, remote_address);
+            error.into_response()
+        }
+    }
+}
+
+async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
+    let received_at = (doors.clock)();
+    let (head, body) = request.into_parts();
+    let credential = doors
+        .credentials
+        .authenticate(&head.headers, feed)
+        .map_err(|refused| Error::Unauthorized { refused, challenges: doors.credentials.challenges(feed) })?;
+    let whole = body::read(body, &head.headers, doors.limits.of(feed)).await?;
+    let arrival = Arrival {
+        feed,
+        received_at,
+        credential: credential.name.clone(),
+        permitted: credential.permitted.clone(),
+        remote_address,
+        content_type: content_type(&head.headers),
+        body: whole.bytes,
+        undecoded: whole.undecoded,
+    };
+    Ok((doors.accept)(arrival).await?)
+}
+
+/// The address of the connection's other end. What a proxy says about who is behind it is not believed.
+fn remote_address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
+fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
+    let feed = feed.name();
+    let remote_address = remote_address.map(tracing::field::display);
+    match error {
+        Error::Unauthorized { refused, .. } => {
+            tracing::warn!(feed, remote_address, tried = ?refused.tried, "refused: no credential of this feed");
+        }
+        Error::Body(BodyError::TooLarge { limit }) => {
+            tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
+        }
+        Error::Body(BodyError::Incomplete(_)) => {
+            tracing::info!(feed, remote_address, "the sender broke off before the end of the body");
+        }
+        Error::Unavailable(Unavailable) => {
+            tracing::error!(feed, remote_address, "a delivery could not be stored and was answered 503");
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthorized { challenges, .. } => {
+                let mut response = failure(StatusCode::UNAUTHORIZED, "unauthorized");
+                for challenge in challenges {
+                    response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+                }
+                response
+            }
+            Self::Body(BodyError::TooLarge { limit }) => {
+                let reason = Json(json!({ "error": "body_too_large", "limit_bytes": limit }));
+                (StatusCode::PAYLOAD_TOO_LARGE, reason).into_response()
+            }
+            Self::Body(BodyError::Incomplete(_)) => failure(StatusCode::BAD_REQUEST, "body_incomplete"),
+            Self::Unavailable(Unavailable) => {
+                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+                response
+            }
+        }
+    }
+}
+
+fn failure(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
+}
+
+/// The reply to a stored delivery: `delivery_id`, `outcome`, what became of each kind of row, `findings`.
+struct ReplyPayload<'a>(&'a Reply);
+
+impl Serialize for ReplyPayload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Reply { delivery_id, outcome, effects, findings } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("delivery_id", delivery_id)?;
+        map.serialize_entry("outcome", outcome.name())?;
+        for (row, effect) in effects {
+            map.serialize_entry(row, effect_name(*effect))?;
+        }
+        let shown: Vec<_> = findings.iter().take(MAX_FINDINGS).map(FindingPayload::from).collect();
+        map.serialize_entry("findings", &shown)?;
+        if shown.len() < findings.len() {
+            map.serialize_entry("findings_total", &findings.len())?;
+        }
+        map.end()
+    }
+}
+
+/// A finding as a sender sees it.
+#[derive(serde::Serialize)]
+struct FindingPayload<'a> {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Finding> for FindingPayload<'a> {
+    /// A dealership of somebody else looks like one that nobody has: the reply tells no one which ones there are.
+    fn from(finding: &'a Finding) -> Self {
+        let Finding { code, path, message } = finding;
+        let hidden = Code::DealershipUnknown;
+        let (code, message) = if *code == Code::WorkspaceNotPermitted || *code == hidden {
+            (hidden, hidden.meaning())
+        } else {
+            (*code, message.as_str())
+        };
+        Self { code: code.name(), path: path.as_deref(), message }
+    }
+}
+
+fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Created => "created",
+        Effect::Updated => "updated",
+        Effect::Unchanged => "unchanged",
+        Effect::Blocked => "blocked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::intake::Outcome;
+
+    fn reply(effects: Vec<(&'static str, Effect)>, findings: Vec<Finding>) -> Reply {
+        let delivery_id = Uuid::from_u128(0x0199_3b5e_6f6e_7cc1_b0a4_3d1b_0c7a_9e11);
+        Reply { delivery_id, outcome: Outcome::Applied, effects, findings }
+    }
+
+    fn shown(reply: &Reply) -> String {
+        serde_json::to_string(&ReplyPayload(reply)).unwrap()
+    }
+
+    #[test]
+    fn a_reply_says_what_happened_in_this_order() {
+        let effects = vec![
+            ("person", Effect::Created),
+            ("lead", Effect::Updated),
+            ("listing", Effect::Unchanged),
+            ("booking", Effect::Blocked),
+        ];
+        let findings = vec![
+            Finding::at(Code::AssetNotFound, "item.vin", "no listing has this VIN yet"),
+            Finding::whole(Code::OlderThanKnown, "a newer one is known"),
+        ];
+        assert_eq!(
+            shown(&reply(effects, findings)),
+            concat!(
+                r#"{"delivery_id":"01993b5e-6f6e-7cc1-b0a4-3d1b0c7a9e11","outcome":"applied","#,
+                r#""person":"created","lead":"updated","listing":"unchanged","booking":"blocked","#,
+                r#""findings":[{"code":"asset_not_found","path":"item.vin","message":"no listing has this VIN yet"},"#,
+                r#"{"code":"older_than_known","message":"a newer one is known"}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_reply_without_effects_and_findings_still_has_the_list() {
+        assert_eq!(
+            shown(&reply(vec![], vec![])),
+            r#"{"delivery_id":"01993b5e-6f6e-7cc1-b0a4-3d1b0c7a9e11","outcome":"applied","findings":[]}"#
+        );
+    }
+
+    #[test]
+    fn a_reply_holds_a_hundred_findings_and_says_how_many_there_are() {
+        let finding = Finding::whole(Code::PhoneInvalid, "not a number");
+        let read = |count| -> serde_json::Value {
+            serde_json::from_str(&shown(&reply(vec![], vec![finding.clone(); count]))).unwrap()
+        };
+        assert_eq!(read(100)["findings"].as_array().unwrap().len(), 100);
+        assert_eq!(read(100).get("findings_total"), None);
+        assert_eq!(read(101)["findings"].as_array().unwrap().len(), 100);
+        assert_eq!(read(101)["findings_total"], 101);
+    }
+
+    #[test]
+    fn a_dealership_of_somebody_else_looks_like_one_that_nobody_has() {
+        let with = |code, message: &str| shown(&reply(vec![], vec![Finding::at(code, "dealership.id", message)]));
+        let theirs = with(Code::WorkspaceNotPermitted, "the credential may not write to `acme`");
+        let nobodys = with(Code::DealershipUnknown, "no workspace has dealership 7");
+        assert_eq!(theirs, nobodys);
+        assert!(theirs.contains(Code::DealershipUnknown.meaning()) && !theirs.contains("acme"), "{theirs}");
+    }
+
+    #[test]
+    fn a_feed_without_a_limit_of_its_own_has_the_usual_one() {
+        let limits = Limits::default().with(Feed::Lead, 10);
+        assert_eq!((limits.of(Feed::Lead), limits.of(Feed::Inventory)), (10, 2 * 1024 * 1024));
+    }
+}
