@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use toml::de::DeValue;
 
 use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
@@ -228,8 +227,9 @@ fn header_secret(
 
 fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
     let known = || Feed::ALL.iter().map(|feed| feed.name());
-    let Some(names) = names_or_all(section, "feeds", "[\"lead\", \"inventory\"]", report)? else {
-        return Some(Feed::ALL.to_vec());
+    let names = match names(section, "feeds", "[\"lead\", \"inventory\"]", report)? {
+        Names::All => return Some(Feed::ALL.to_vec()),
+        Names::These(names) => names,
     };
     let mut feeds = BTreeSet::new();
     for text in &names {
@@ -246,8 +246,9 @@ fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
 }
 
 fn permitted(section: &Section, around: &Surroundings, report: &mut Report) -> Option<Permitted> {
-    let Some(names) = names_or_all(section, "workspaces", "[\"dealer-a\"]", report)? else {
-        return Some(Permitted::All);
+    let names = match names(section, "workspaces", "[\"dealer-a\"]", report)? {
+        Names::All => return Some(Permitted::All),
+        Names::These(names) => names,
     };
     let mut slugs: BTreeSet<Slug> = BTreeSet::new();
     for text in &names {
@@ -262,27 +263,27 @@ fn permitted(section: &Section, around: &Surroundings, report: &mut Report) -> O
     Some(Permitted::Only(slugs))
 }
 
-/// A list of names that must not be empty, or `"all"`, which is `Some(None)`.
-fn names_or_all<'a>(
-    section: &Section<'a>,
-    key: &str,
-    example: &str,
-    report: &mut Report,
-) -> Option<Option<Vec<Text<'a>>>> {
+/// What a credential is for.
+enum Names<'a> {
+    All,
+    These(Vec<Text<'a>>),
+}
+
+/// Reads `"all"` or a list of names, which must not be empty.
+fn names<'a>(section: &Section<'a>, key: &str, example: &str, report: &mut Report) -> Option<Names<'a>> {
     let instead = format!("write `{key} = {example}` or `{key} = \"all\"`");
     let Some(value) = section.value(key) else {
         report.problem(&section.span(), format!("the credential has no `{key}`; {instead}"));
         return None;
     };
-    match value.get_ref() {
-        DeValue::String(word) if word == "all" => return Some(None),
-        DeValue::Array(entries) if !entries.is_empty() => {}
-        _ => {
-            report.problem(&value.span(), format!("`{key}` is neither a list of names nor \"all\"; {instead}"));
-            return None;
-        }
+    if value.get_ref().as_str() == Some("all") {
+        return Some(Names::All);
     }
-    Some(Some(section.texts(key, example, report)))
+    if value.get_ref().as_array().is_some_and(|entries| !entries.is_empty()) {
+        return Some(Names::These(section.texts(key, example, report)));
+    }
+    report.problem(&value.span(), format!("`{key}` is neither a list of names nor \"all\"; {instead}"));
+    None
 }
 
 /// Whether the door could not tell which of two credentials was shown.

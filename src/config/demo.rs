@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ pub fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Option<Stri
         SchemeConfig::Bearer(token) => Some(token),
         SchemeConfig::ApiKey(_) | SchemeConfig::Basic { .. } | SchemeConfig::Open => None,
     })?;
-    let url = format!("http://{}", reachable(address));
+    let url = format!("http://{}", server::reachable(address));
     Some(format!(
         "forecourt listens on {url} with the demo configuration; its token is {token}\n\
          Post a lead, or all the documented examples with `forecourt send`:\n\
@@ -105,14 +105,4 @@ fn curl(url: &str, token: &SecretString) -> String {
         path = Feed::Lead.path(),
         token = token.expose_secret(),
     )
-}
-
-/// The address under which this machine reaches a service that may listen on all of its addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    address
 }

@@ -56,9 +56,13 @@ impl SecretSource {
                 let value = environment.raw(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
                 value.into_encoded_bytes()
             }
-            Self::File(path) => std::fs::read(path).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => SecretError::NoFile(path.clone()),
-                other => SecretError::Unreadable(path.clone(), other),
+            Self::File(path) => std::fs::read(path).map_err(|error| {
+                let absent = error.kind() == io::ErrorKind::NotFound;
+                if absent {
+                    SecretError::NoFile(path.clone())
+                } else {
+                    SecretError::Unreadable(path.clone(), error.kind())
+                }
             })?,
         };
         let text = String::from_utf8(bytes).map_err(|_bytes_would_be_shown| SecretError::NotText(self.to_string()))?;

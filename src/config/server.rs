@@ -1,7 +1,7 @@
 //! `[server]`: where the service listens, where it keeps its files, and its limits.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,10 +82,21 @@ pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Sectio
     Section::open_value("[server]", root.value("server")?, KEYS, report)
 }
 
-/// The address that the environment or the default names, for a program that talks to the service.
+/// The address at which this machine reaches a service that listens where the environment or the default says.
 #[must_use]
-pub fn address(environment: &Environment) -> String {
-    environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned())
+pub fn reachable_address(environment: &Environment) -> String {
+    let listen = environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    listen.parse().map_or(listen, |address| reachable(address).to_string())
+}
+
+/// The address at which this machine reaches a service that may listen on all of its addresses.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
 }
 
 fn listen(section: Option<&Section>, environment: &Environment, report: &mut Report) -> Option<SocketAddr> {

@@ -138,6 +138,29 @@ fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
             "3:16: unknown phone region `Atlantis`; write an ISO code of two letters, such as \"AU\"",
         ),
         (
+            "packages = [\"Premium\", \"Premium\"]",
+            "3:24: the package `Premium` stands in line 3 already; name each package of a workspace once",
+        ),
+        (
+            "packages = [\"Pre\\u0000mium\"]",
+            "3:13: an entry of `packages` holds a control character; write `packages = [\"Premium\"]`",
+        ),
+        ("[[workspaces]]\nslug = \"a\"", "4:8: the slug `a` stands in line 2 already; give each workspace its own"),
+        ("[[workspaces]]\nname = \"B\"", "3:1: [[workspaces]] has no `slug`; write `slug = \"dealer-a\"`"),
+        (
+            "[[workspaces]]\nslug = \"Dealer B\"",
+            "4:8: `Dealer B` is not a slug; write lower-case letters, digits and hyphens",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("{WORKSPACE}{line}\n{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_dealership_or_a_location_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
             "dealerships = [1, 2, 1]",
             "3:22: dealership 1 stands in line 3 already; a dealership belongs to exactly one workspace",
         ),
@@ -167,20 +190,6 @@ fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
         (
             "locations = [{ name = \"N\", bookable = \"yes\" }]",
             "3:39: `bookable` is a text here; write `true` or `false`",
-        ),
-        (
-            "packages = [\"Premium\", \"Premium\"]",
-            "3:24: the package `Premium` stands in line 3 already; name each package of a workspace once",
-        ),
-        (
-            "packages = [\"Pre\\u0000mium\"]",
-            "3:13: an entry of `packages` holds a control character; write `packages = [\"Premium\"]`",
-        ),
-        ("[[workspaces]]\nslug = \"a\"", "4:8: the slug `a` stands in line 2 already; give each workspace its own"),
-        ("[[workspaces]]\nname = \"B\"", "3:1: [[workspaces]] has no `slug`; write `slug = \"dealer-a\"`"),
-        (
-            "[[workspaces]]\nslug = \"Dealer B\"",
-            "4:8: `Dealer B` is not a slug; write lower-case letters, digits and hyphens",
         ),
     ];
     for (line, expected) in cases {
@@ -451,9 +460,9 @@ fn the_demo_has_a_workspace_for_each_documented_dealership() {
 fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
-    let token = |config: &Config| match &config.credentials[0].scheme {
-        SchemeConfig::Bearer(token) => token.expose_secret().to_owned(),
-        other => panic!("{}", other.name()),
+    let token = |config: &Config| {
+        let SchemeConfig::Bearer(token) = &config.credentials[0].scheme else { panic!("a bearer token") };
+        token.expose_secret().to_owned()
     };
     let first = token(&demo(&environment).unwrap());
     assert_eq!(first.len(), 43, "256 bits in base64");

@@ -60,10 +60,7 @@ pub(super) fn read(root: &Section, report: &mut Report) -> Vec<Workspace> {
 /// The slugs of the workspaces that the file names, of faulty ones too.
 pub(super) fn slugs<'a>(root: &Section<'a>) -> Vec<&'a str> {
     let Some(DeValue::Array(entries)) = root.value("workspaces").map(Value::get_ref) else { return Vec::new() };
-    let slug = |entry: &'a Value<'a>| match entry.get_ref() {
-        DeValue::Table(table) => table.get("slug")?.get_ref().as_str().map(str::trim),
-        _ => None,
-    };
+    let slug = |entry: &'a Value<'a>| entry.get_ref().get("slug")?.get_ref().as_str().map(str::trim);
     entries.iter().filter_map(slug).collect()
 }
 
