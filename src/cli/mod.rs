@@ -67,7 +67,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             tokio::runtime::Runtime::new()?.block_on(serve::run(config))
         }
         Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, out),
-        Command::Send(arguments) => Ok(send::run(&arguments, environment, out)?),
+        Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }
 }
 

@@ -9,14 +9,14 @@ mod payloads;
 mod reply;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
-use crate::config::{self, Environment, SecretError};
+use crate::config::{self, Environment, Problems, SecretError};
 use crate::feeds::Feed;
 
 use credential::{CredentialArguments, CredentialHeader};
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Send every documented example, also the one that withdraws the car
     #[arg(long, conflicts_with = "paths")]
     all: bool,
-    /// Where the service is [default: <http://127.0.0.1:8080>, or the address in `FORECOURT_LISTEN`]
+    /// Where the service is [default: `http://127.0.0.1:8080`, or the address in `FORECOURT_LISTEN`]
     #[arg(long)]
     url: Option<String>,
     /// The feed to post to [default: told from the folder, `lead` or `inventory`, else from the payload]
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 pub(super) enum SendError {
     #[error(
         "there is no demo token in `{0}`: start `forecourt` first, set FORECOURT_DATA_DIR as it is set for the service, \
-         or name a credential, for example with `--bearer-env NAME`"
+         or name a credential, for example with `--credential NAME`"
     )]
     NoDemoToken(PathBuf),
     #[error("no data directory with a demo token is known: set FORECOURT_DATA_DIR, or name a credential")]
@@ -61,6 +61,12 @@ pub(super) enum SendError {
     NothingToSend(PathBuf),
     #[error("`{0}` does not look like a payload of any feed: name its feed with `--feed`")]
     FeedUnknown(PathBuf),
+    #[error("`{0}` is not the address of a service: write one such as `http://127.0.0.1:8080`")]
+    UrlUnusable(String),
+    #[error("the configuration has no credential `{0}`: name one that `forecourt check` lists")]
+    NoSuchCredential(String),
+    #[error(transparent)]
+    Configuration(Problems),
     #[error("no service answers at {url}: start one with `forecourt`, or name its address with `--url`")]
     Unreachable { url: String, source: Box<ureq::Error> },
     #[error("{failed} of {sent} deliveries were not answered 200: {remedy}")]
@@ -73,11 +79,19 @@ pub(super) enum SendError {
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Sends everything, in order, one after the other. Stops when the service cannot be reached.
-pub(super) fn run(arguments: &Arguments, environment: &Environment, out: &mut dyn Write) -> Result<(), SendError> {
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<(), SendError> {
     let payloads = payloads_of(arguments)?;
-    let credential = arguments.credential.header(environment)?;
+    let credential = arguments.credential.header(config, environment)?;
     let default_url = || format!("http://{}", config::reachable_address(environment));
     let url = arguments.url.clone().unwrap_or_else(default_url);
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(SendError::UrlUnusable(url));
+    }
     let service = Service { url: url.trim_end_matches('/'), credential: credential.as_ref(), agent: agent() };
     let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
     for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
@@ -150,7 +164,7 @@ fn remedy(status: u16) -> &'static str {
     match status {
         401 => {
             "the service does not take this credential for this feed, so name one of its own, for example with \
-            `--bearer-env NAME`"
+            `--credential NAME`"
         }
         404 | 405 => "this is not the address of a forecourt service, so name one with `--url`",
         413 => "the body is larger than the service allows, so send less or raise `server.body_limits`",

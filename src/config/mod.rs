@@ -62,7 +62,7 @@ const FILE: &str = "forecourt.toml";
 const KEYS: &[&str] = &["server", "database", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
-/// working directory, else the demo configuration, whose token is made here when there is none yet.
+/// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
 ///
 /// # Errors
 ///

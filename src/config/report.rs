@@ -84,6 +84,7 @@ impl<'t> Report<'t> {
             Some(read) if problems.is_empty() => Ok((read, self.warnings)),
             Some(_) | None => {
                 problems.sort_by_key(|(position, _)| *position);
+                problems.dedup();
                 Err(Problems(problems.into_iter().map(|(_, problem)| problem).collect()))
             }
         }

@@ -319,6 +319,7 @@ fn a_text_that_is_not_toml_is_refused_with_each_place() {
     let lines: Vec<&str> = problems.lines().collect();
     assert!(lines[0].starts_with("2:10: this is not TOML: "), "{problems}");
     assert!(lines[1].starts_with("3:16: this is not TOML: "), "{problems}");
+    assert_eq!(refusals(&format!("a = {}", "[".repeat(5000))).lines().count(), 2, "the same is not said twice");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn arguments(url: &str) -> Arguments {
 
 fn send(arguments: &Arguments) -> (String, Result<(), SendError>) {
     let mut out = Vec::new();
-    let result = run(arguments, &Environment::of([("TOKEN", "abc\n")]), &mut out);
+    let result = run(arguments, None, &Environment::of([("TOKEN", "abc\n")]), &mut out);
     (String::from_utf8(out).unwrap(), result)
 }
 
@@ -94,6 +94,35 @@ fn a_reply_that_is_not_200_ends_with_a_remedy_after_everything_was_sent() {
         "2 of 3 deliveries were not answered 200: look at the log of the service"
     );
     server.join().unwrap();
+}
+
+#[test]
+fn a_credential_of_the_configuration_is_shown_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecourt.toml");
+    let text = "[[workspaces]]\nslug = \"a\"\n[[credentials]]\nname = \"stock\"\nscheme = \"basic\"\nuser = \"u\"\n\
+                feeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"TOKEN\"\n";
+    std::fs::write(&path, text).unwrap();
+    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED]);
+    let named = |name: &str| {
+        let credential = CredentialArguments { credential: Some(name.to_owned()), ..CredentialArguments::default() };
+        let arguments = Arguments { credential, ..arguments(&url) };
+        run(&arguments, Some(&path), &Environment::of([("TOKEN", "p"), ("HOME", "/home/ada")]), &mut Vec::new())
+    };
+    named("stock").unwrap();
+    let shown = |request: &Request| request.headers.contains("authorization: basic dtpw\r\n");
+    assert!(server.join().unwrap().iter().all(shown));
+    let unknown = named("stok").unwrap_err().to_string();
+    assert_eq!(unknown, "the configuration has no credential `stok`: name one that `forecourt check` lists");
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_before_anything_is_sent() {
+    let unusable = send(&arguments("127.0.0.1:8080")).1.unwrap_err();
+    assert_eq!(
+        unusable.to_string(),
+        "`127.0.0.1:8080` is not the address of a service: write one such as `http://127.0.0.1:8080`"
+    );
 }
 
 #[test]
