@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `forecourt`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    forecourt::cli::main()
+}

@@ -1,1 +1,141 @@
 //! The commands, one file each.
+//!
+//! `forecourt` without a command is `forecourt serve`. The exit status is 0, or 1 with what is wrong on standard error:
+//! one sentence, or one line for each problem of a configuration.
+
+mod check;
+mod send;
+mod serve;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Environment};
+
+/// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
+#[derive(Debug, Parser)]
+#[command(name = "forecourt", version)]
+struct CommandLine {
+    /// The configuration file [default: that of `FORECOURT_CONFIG`, else forecourt.toml in the working directory, else
+    /// the demo configuration]
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive deliveries until told to stop (the default)
+    Serve,
+    /// Say whether the configuration is good, without starting
+    Check,
+    /// Post payloads to a running service and print each reply in a line
+    Send(Box<send::Arguments>),
+}
+
+/// How a command ends: well, or with something to tell the person who gave it.
+type Ending = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(std::env::args_os(), &Environment::of_process(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told when standard error is closed.
+            let _ = writeln!(io::stderr(), "{}", with_causes(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment, out: &mut dyn Write) -> Ending {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) if error.use_stderr() => return Err(sentence(&error).into()),
+        Err(help) => return Ok(write!(out, "{}", help.render())?),
+    };
+    match line.command.unwrap_or(Command::Serve) {
+        Command::Serve => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(serve::run(config))
+        }
+        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, out),
+        Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
+    }
+}
+
+/// What clap says over several lines, as one sentence.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.trim_start_matches("error:").split_whitespace().collect();
+    format!("{}; `forecourt help` shows what there is", words.join(" "))
+}
+
+/// An error with everything that led to it.
+fn with_causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, String> {
+        let mut out = Vec::new();
+        let arguments = std::iter::once("forecourt").chain(arguments.iter().copied()).map(OsString::from);
+        run(arguments, &Environment::of(variables.iter().copied()), &mut out)
+            .map(|()| String::from_utf8(out).unwrap())
+            .map_err(|error| with_causes(error.as_ref()))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn help_and_version_end_well() {
+        let help = run_with(&["help"], &[]).unwrap();
+        assert!(["serve", "check", "send", "--config"].iter().all(|word| help.contains(word)), "{help}");
+        assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));
+        assert!(run_with(&["--version"], &[]).unwrap().starts_with("forecourt "));
+        assert!(run_with(&["help", "send"], &[]).unwrap().contains("--repeat"));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_answered_with_one_sentence() {
+        let unknown = run_with(&["sevre"], &[]).unwrap_err();
+        assert!(unknown.starts_with("unrecognized subcommand 'sevre'"), "{unknown}");
+        for arguments in [&["sevre"][..], &["--confg", "x"], &["send", "--feed", "x"], &["send", "--repeat", "0"]] {
+            assert_eq!(run_with(arguments, &[]).unwrap_err().lines().count(), 1, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_configuration_ends_check_and_serve_with_one_line_for_each_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad.toml");
+        std::fs::write(&path, "[server]\nlisten = 1\nhold_seconds = 0\n").unwrap();
+        let path = path.to_str().unwrap();
+        for arguments in [&["check", "--config", path][..], &["--config", path, "check"], &["--config", path]] {
+            let problems = run_with(arguments, &[("HOME", "/home/ada")]).unwrap_err();
+            assert_eq!(problems.lines().count(), 4, "{problems}");
+            assert!(problems.lines().all(|line| line.starts_with(path)), "{problems}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `forecourt check`: is this configuration good?
+
+use std::io::Write;
+
+use crate::config::{Config, CredentialConfig, Origin};
+use crate::domain::workspace::{Permitted, Workspace};
+
+use super::Ending;
+
+/// Says what a good configuration holds, by names and never by secrets. A bad one does not come as far as here.
+pub(super) fn run(config: &Config, out: &mut dyn Write) -> Ending {
+    match &config.origin {
+        Origin::File(path) => writeln!(out, "{} is good.", path.display())?,
+        Origin::Demo => writeln!(out, "There is no configuration file; the demo configuration is good.")?,
+    }
+    let postgres = if config.database.url.is_some() { "the Postgres that is named" } else { "a private Postgres" };
+    let (listen, data_dir) = (config.server.listen, config.server.data_dir.display());
+    writeln!(out, "It listens on {listen}, uses {postgres}, and keeps its files in {data_dir}.")?;
+    for workspace in &config.workspaces {
+        writeln!(out, "{}", workspace_line(workspace))?;
+    }
+    for credential in &config.credentials {
+        writeln!(out, "{}", credential_line(credential))?;
+    }
+    for warning in &config.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(())
+}
+
+fn workspace_line(workspace: &Workspace) -> String {
+    let Workspace { slug, name, timezone, phone_region, country, dealerships, locations, packages } = workspace;
+    let dealerships = dealerships.iter().map(|dealership| match dealership.timezone {
+        Some(zone) => format!("{} ({zone})", dealership.id),
+        None => dealership.id.to_string(),
+    });
+    format!(
+        "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}; dealerships: {}; \
+         locations: {}; packages: {}",
+        listed(dealerships),
+        listed(locations.iter().map(|location| {
+            if location.bookable { location.name.clone() } else { format!("{} (not bookable)", location.name) }
+        })),
+        listed(packages.iter().cloned()),
+        phone_region = phone_region.code(),
+        country = country.code(),
+    )
+}
+
+fn credential_line(credential: &CredentialConfig) -> String {
+    let CredentialConfig { name, scheme, feeds, permitted } = credential;
+    let workspaces = match permitted {
+        Permitted::All => "all".to_owned(),
+        Permitted::Only(slugs) => listed(slugs.iter().cloned()),
+    };
+    let feeds = listed(feeds.iter().map(|feed| feed.name().to_owned()));
+    format!("credential {name}: {}; feeds: {feeds}; workspaces: {workspaces}", scheme.name())
+}
+
+fn listed(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{self, Environment};
+
+    use super::*;
+
+    #[test]
+    fn a_good_configuration_is_described_without_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("forecourt.toml");
+        let text = r#"
+            [server]
+            data_dir = "/srv/forecourt"
+            [[workspaces]]
+            slug = "north"
+            name = "North Motors"
+            dealerships = [1, { id = 2, timezone = "Australia/Perth" }]
+            locations = ["North", { name = "Workshop", bookable = false }]
+            [[credentials]]
+            name = "stock"
+            scheme = "api_key"
+            feeds = ["inventory"]
+            workspaces = ["north"]
+            secret_env = "STOCK_KEY"
+            [[credentials]]
+            name = "anyone"
+            scheme = "open"
+            feeds = ["lead"]
+            workspaces = "all"
+        "#;
+        std::fs::write(&path, text).unwrap();
+        let config = config::load(Some(&path), &Environment::of([("STOCK_KEY", "hush")])).unwrap();
+        let mut out = Vec::new();
+        run(&config, &mut out).unwrap();
+        let file = path.display();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!(
+                "{file} is good.\n\
+                 It listens on 127.0.0.1:8080, uses a private Postgres, and keeps its files in /srv/forecourt.\n\
+                 workspace north (North Motors): Australia/Brisbane, phone region AU, country AU; dealerships: 1, 2 \
+                 (Australia/Perth); locations: North, Workshop (not bookable); packages: none\n\
+                 credential stock: api_key; feeds: inventory; workspaces: north\n\
+                 credential anyone: open; feeds: lead; workspaces: all\n\
+                 warning: {file}:15:13: credential `anyone` is open: whoever reaches the service may post to `lead`\n"
+            )
+        );
+    }
+}

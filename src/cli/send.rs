@@ -1,0 +1,177 @@
+//! `forecourt send`: post payloads to a running service and print each reply in a line.
+//!
+//! Without a path it posts the documented examples that the program carries: the lead of the Loopit page, the car for
+//! sale of the inventory page, and the lead of the lead page, so that a first run ends with a car for sale in the
+//! tables. The inventory page's withdrawal takes that car down; it is posted last, and only with `--all` or by its path.
+
+mod credential;
+mod payloads;
+mod reply;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::ExposeSecret as _;
+use thiserror::Error;
+
+use crate::config::{self, Environment, Problems, SecretError};
+use crate::feeds::Feed;
+
+use credential::{CredentialArguments, CredentialHeader};
+use payloads::Payload;
+
+/// What to send, whither and with which credential.
+#[derive(Debug, Default, Args)]
+pub(super) struct Arguments {
+    /// Files, or folders whose .json files are sent in sorted order [default: the documented examples]
+    paths: Vec<PathBuf>,
+    /// Send every documented example, also the one that withdraws the car
+    #[arg(long, conflicts_with = "paths")]
+    all: bool,
+    /// Where the service is [default: `http://127.0.0.1:8080`, or the address in `FORECOURT_LISTEN`]
+    #[arg(long)]
+    url: Option<String>,
+    /// The feed to post to [default: told from the folder, `lead` or `inventory`, else from the payload]
+    #[arg(long, value_parser = feed)]
+    feed: Option<Feed>,
+    /// How many times to send everything
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    #[command(flatten)]
+    credential: CredentialArguments,
+}
+
+/// Why `send` ends with status 1, and what to do.
+#[derive(Debug, Error)]
+pub(super) enum SendError {
+    #[error(
+        "there is no demo token in `{0}`: start `forecourt` first, set FORECOURT_DATA_DIR as it is set for the service, \
+         or name a credential, for example with `--credential NAME`"
+    )]
+    NoDemoToken(PathBuf),
+    #[error("no data directory with a demo token is known: set FORECOURT_DATA_DIR, or name a credential")]
+    NoDataDirectory,
+    #[error(transparent)]
+    Secret(SecretError),
+    #[error("`{path}` cannot be read: name a file or a folder that can")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("there is no .json file below `{0}`: name a folder with payloads")]
+    NothingToSend(PathBuf),
+    #[error("`{0}` does not look like a payload of any feed: name its feed with `--feed`")]
+    FeedUnknown(PathBuf),
+    #[error("`{0}` is not the address of a service: write one such as `http://127.0.0.1:8080`")]
+    UrlUnusable(String),
+    #[error("the configuration has no credential `{0}`: name one that `forecourt check` lists")]
+    NoSuchCredential(String),
+    #[error(transparent)]
+    Configuration(Problems),
+    #[error("no service answers at {url}: start one with `forecourt`, or name its address with `--url`")]
+    Unreachable { url: String, source: Box<ureq::Error> },
+    #[error("{failed} of {sent} deliveries were not answered 200: {remedy}")]
+    Refused { failed: u32, sent: u32, remedy: &'static str },
+    #[error("the replies cannot be printed")]
+    Output(#[source] io::Error),
+}
+
+/// Longer than a service holds a request that it cannot store.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Sends everything, in order, one after the other. Stops when the service cannot be reached.
+pub(super) fn run(
+    arguments: &Arguments,
+    config: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<(), SendError> {
+    let payloads = payloads_of(arguments)?;
+    let credential = arguments.credential.header(config, environment)?;
+    let default_url = || format!("http://{}", config::reachable_address(environment));
+    let url = arguments.url.clone().unwrap_or_else(default_url);
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(SendError::UrlUnusable(url));
+    }
+    let service = Service { url: url.trim_end_matches('/'), credential: credential.as_ref(), agent: agent() };
+    let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
+    for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
+        let (status, reply) = service.post(payload)?;
+        writeln!(out, "{}: {}", payload.name, reply::line(status, &reply)).map_err(SendError::Output)?;
+        sent += 1;
+        if status != 200 {
+            failed += 1;
+            last_failure = status;
+        }
+    }
+    if failed > 0 {
+        return Err(SendError::Refused { failed, sent, remedy: remedy(last_failure) });
+    }
+    Ok(())
+}
+
+fn payloads_of(arguments: &Arguments) -> Result<Vec<Payload>, SendError> {
+    if arguments.paths.is_empty() {
+        return Ok(payloads::examples(arguments.all));
+    }
+    let mut all = Vec::new();
+    for path in &arguments.paths {
+        all.extend(payloads::below(path, arguments.feed)?);
+    }
+    Ok(all)
+}
+
+fn feed(name: &str) -> Result<Feed, String> {
+    let known: Vec<&str> = Feed::ALL.iter().map(|feed| feed.name()).collect();
+    Feed::named(name).ok_or_else(|| format!("write one of {}", known.join(", ")))
+}
+
+/// A running service and what it is shown.
+struct Service<'s> {
+    url: &'s str,
+    credential: Option<&'s CredentialHeader>,
+    agent: ureq::Agent,
+}
+
+/// Takes every status for an answer, goes to no other place than the one named, and no detour through a proxy.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into()
+}
+
+impl Service<'_> {
+    /// Posts a payload; the status and the body of the reply.
+    fn post(&self, payload: &Payload) -> Result<(u16, Vec<u8>), SendError> {
+        let unreachable = |source| SendError::Unreachable { url: self.url.to_owned(), source: Box::new(source) };
+        let mut request = self.agent.post(format!("{}{}", self.url, payload.feed.path()));
+        request = request.header("Content-Type", "application/json").header("Accept", "application/json");
+        if let Some(credential) = self.credential {
+            request = request.header(credential.name, credential.value.expose_secret());
+        }
+        let mut response = request.send(payload.body()?).map_err(unreachable)?;
+        let reply = response.body_mut().read_to_vec().map_err(unreachable)?;
+        Ok((response.status().as_u16(), reply))
+    }
+}
+
+/// What to do about a status.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        401 => {
+            "the service does not take this credential for this feed, so name one of its own, for example with \
+            `--credential NAME`"
+        }
+        404 | 405 => "this is not the address of a forecourt service, so name one with `--url`",
+        413 => "the body is larger than the service allows, so send less or raise `server.body_limits`",
+        503 => "the service could not store it, so look at its `/readyz` and its log, and send again",
+        _ => "look at the log of the service",
+    }
+}
+
+#[cfg(test)]
+mod tests;

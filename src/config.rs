@@ -1,1 +1,0 @@
-//! `forecourt.toml` and the environment, parsed once into types.

@@ -1,0 +1,154 @@
+//! `forecourt.toml` and the environment, parsed once into types.
+//!
+//! The file is read key by key, so that every mistake is found in one go and shown with its place. What is read is
+//! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
+
+mod credentials;
+mod database;
+pub mod demo;
+mod environment;
+mod report;
+mod secret;
+mod section;
+mod server;
+mod workspaces;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use crate::domain::workspace::Workspace;
+
+pub use credentials::{CredentialConfig, SchemeConfig};
+pub use database::Database;
+pub use environment::Environment;
+pub use report::{Problem, Problems};
+pub use secret::{SecretError, SecretSource};
+pub use server::{Server, reachable_address};
+
+use report::Report;
+use section::Section;
+
+/// Everything that a start needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it came from.
+    pub origin: Origin,
+    /// The service itself.
+    pub server: Server,
+    /// The database.
+    pub database: Database,
+    /// The workspaces; at least one.
+    pub workspaces: Vec<Workspace>,
+    /// The credentials; at least one. Secrets are in memory only.
+    pub credentials: Vec<CredentialConfig>,
+    /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
+    pub log_filter: String,
+    /// What a person should look at, one sentence each, with its place. To be logged at every start.
+    pub warnings: Vec<String>,
+}
+
+/// Where a configuration came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From this file.
+    File(PathBuf),
+    /// There was no file: the built-in demo configuration.
+    Demo,
+}
+
+const FILE: &str = "forecourt.toml";
+const KEYS: &[&str] = &["server", "database", "workspaces", "credentials"];
+
+/// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
+/// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, at once.
+pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
+    let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse_file(&path, &text, environment),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => demo(environment),
+        Err(error) => {
+            let message = format!("the configuration file cannot be read ({error}); name another with `--config`");
+            Err(Problems::of(path.display().to_string(), message))
+        }
+    }
+}
+
+fn parse_file(path: &Path, text: &str, environment: &Environment) -> Result<Config, Problems> {
+    let place = path.display().to_string();
+    let absolute = std::path::absolute(path).map_err(|error| {
+        Problems::of(&place, format!("the working directory cannot be told ({error}); name another"))
+    })?;
+    let base = absolute.parent().unwrap_or(&absolute).to_path_buf();
+    parse(text, Setting { origin: Origin::File(path.to_path_buf()), name: place, base }, environment)
+}
+
+fn demo(environment: &Environment) -> Result<Config, Problems> {
+    let token = demo::token_source(environment);
+    let Some(SecretSource::File(token)) = token else {
+        let message = "no folder is known for the data directory, because HOME is not set; set this variable to one";
+        return Err(Problems::of("FORECOURT_DATA_DIR", message));
+    };
+    let base = token.parent().unwrap_or(&token).to_path_buf();
+    demo::ensure_token(&base)?;
+    parse(demo::TEXT, Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base }, environment)
+}
+
+/// What a text is: where it came from, its name in messages, and the folder that its relative paths start from.
+struct Setting {
+    origin: Origin,
+    name: String,
+    base: PathBuf,
+}
+
+fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Config, Problems> {
+    let Setting { origin, name, base } = setting;
+    let mut report = Report::about(name, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
+            report.problem(&error.span().unwrap_or_default(), message);
+        }
+        return report.conclude(None).map(|(config, _)| config);
+    }
+    let root = Section::open("the file", 0..0, root.get_ref(), KEYS, &mut report);
+    let server = server::open(&root, &mut report);
+    let server = server::read(server.as_ref(), &base, environment, &mut report);
+    let database = database::open(&root, &mut report);
+    let database = database::read(database.as_ref(), &base, environment, &mut report);
+    let workspaces = workspaces::read(&root, &mut report);
+    let slugs = workspaces::slugs(&root);
+    let around = credentials::Surroundings { environment, base: &base, slugs };
+    let credentials = credentials::read(&root, &around, &mut report);
+    let log_filter = log_filter(environment, &mut report);
+    let config = server.map(|server| Config {
+        origin,
+        server,
+        database,
+        workspaces,
+        credentials,
+        log_filter,
+        warnings: Vec::new(),
+    });
+    let (config, warnings) = report.conclude(config)?;
+    Ok(Config { warnings, ..config })
+}
+
+fn log_filter(environment: &Environment, report: &mut Report) -> String {
+    let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+        let message = format!("`{filter}` is not a log filter ({error}); write one such as `info,forecourt=debug`");
+        report.problem_in_environment("RUST_LOG", message);
+    }
+    filter
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! `[server]`: where the service listens, where it keeps its files, and its limits.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::feeds::Feed;
+
+use super::environment::Environment;
+use super::report::Report;
+use super::section::Section;
+
+/// The service itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port; `127.0.0.1:8080` by default.
+    pub listen: SocketAddr,
+    /// The folder of the private Postgres and of generated keys; absolute.
+    pub data_dir: PathBuf,
+    /// How long a request is held open while nothing can store its delivery; 60 s by default.
+    pub hold: Duration,
+    /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
+    pub booking_retry_days: u32,
+    /// Names of headers that may carry an API key beside the built-in ones; none by default.
+    pub api_key_headers: Vec<String>,
+    body_limits: BTreeMap<Feed, usize>,
+}
+
+impl Server {
+    /// The most bytes that a body of the feed may have once it is decompressed.
+    #[must_use]
+    pub fn body_limit(&self, feed: Feed) -> usize {
+        self.body_limits.get(&feed).copied().unwrap_or_else(|| default_body_limit(feed))
+    }
+}
+
+/// In bytes.
+fn default_body_limit(feed: Feed) -> usize {
+    match feed {
+        Feed::Lead | Feed::Inventory => 2 * MIB,
+    }
+}
+
+const MIB: usize = 1024 * 1024;
+const BODY_LIMITS: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
+const HOLD_SECONDS: RangeInclusive<i64> = 1..=3600;
+const BOOKING_RETRY_DAYS: RangeInclusive<i64> = 0..=3650;
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const EXAMPLE_LISTEN: &str = "\"127.0.0.1:8080\"";
+
+pub(super) const KEYS: &[&str] =
+    &["listen", "data_dir", "hold_seconds", "booking_retry_days", "api_key_headers", "body_limits"];
+
+/// Reads `[server]`, which may be absent; `base` is the folder that relative paths start from.
+pub(super) fn read(
+    section: Option<&Section>,
+    base: &Path,
+    environment: &Environment,
+    report: &mut Report,
+) -> Option<Server> {
+    let listen = listen(section, environment, report);
+    let data_dir = data_dir(section, base, environment, report);
+    let hold = section.and_then(|section| section.whole("hold_seconds", &HOLD_SECONDS, report));
+    let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
+    let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
+    let body_limits = section.map_or_else(BTreeMap::new, |section| body_limits(section, report));
+    Some(Server {
+        listen: listen?,
+        data_dir: data_dir?,
+        hold: Duration::from_secs(hold.unwrap_or(60)),
+        booking_retry_days: retry.unwrap_or(30),
+        api_key_headers,
+        body_limits,
+    })
+}
+
+/// Opens `[server]` with the keys that it may have.
+pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Section<'a>> {
+    Section::open_value("[server]", root.value("server")?, KEYS, report)
+}
+
+/// The address at which this machine reaches a service that listens where the environment or the default says.
+#[must_use]
+pub fn reachable_address(environment: &Environment) -> String {
+    let listen = environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    listen.parse().map_or(listen, |address| reachable(address).to_string())
+}
+
+/// The address at which this machine reaches a service that may listen on all of its addresses.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
+}
+
+fn listen(section: Option<&Section>, environment: &Environment, report: &mut Report) -> Option<SocketAddr> {
+    let instead = "write an address and a port, such as `127.0.0.1:8080` or `[::]:8080`";
+    let mut listen = DEFAULT_LISTEN.parse().ok();
+    if let Some(text) = section.and_then(|section| section.text("listen", EXAMPLE_LISTEN, report)) {
+        listen = text.get_ref().parse().ok();
+        if listen.is_none() {
+            report.problem(&text.span(), format!("`{}` is not an address to listen on; {instead}", text.get_ref()));
+        }
+    }
+    if let Some(text) = environment.setting("FORECOURT_LISTEN") {
+        listen = text.parse().ok();
+        if listen.is_none() {
+            let message = format!("`{text}` is not an address to listen on; {instead}");
+            report.problem_in_environment("FORECOURT_LISTEN", message);
+        }
+    }
+    listen
+}
+
+fn data_dir(section: Option<&Section>, base: &Path, env: &Environment, report: &mut Report) -> Option<PathBuf> {
+    let in_file = section.and_then(|section| section.text("data_dir", "\"/var/lib/forecourt\"", report));
+    if let (Some(text), None) = (&in_file, env.setting("FORECOURT_DATA_DIR")) {
+        return Some(base.join(text.get_ref()));
+    }
+    let found = data_dir_without_file(env, rustix::process::geteuid().is_root());
+    if found.is_none() {
+        let message = "no folder is known for the data directory, because HOME is not set; set this variable to one";
+        report.problem_in_environment("FORECOURT_DATA_DIR", message);
+    }
+    found
+}
+
+/// The data directory where no file names one: of the environment, else the default; `None` without a home.
+pub(super) fn data_dir_without_file(environment: &Environment, root: bool) -> Option<PathBuf> {
+    if let Some(folder) = environment.setting("FORECOURT_DATA_DIR") {
+        return std::path::absolute(folder).ok();
+    }
+    if root {
+        return Some(PathBuf::from("/var/lib/forecourt"));
+    }
+    let data_home = environment.setting("XDG_DATA_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let home = || environment.setting("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    data_home.or_else(home).map(|folder| folder.join("forecourt"))
+}
+
+fn api_key_headers(section: &Section, report: &mut Report) -> Vec<String> {
+    let mut names = Vec::new();
+    for text in section.texts("api_key_headers", "[\"X-Our-Key\"]", report) {
+        let name = *text.get_ref();
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+            names.push(name.to_owned());
+        } else {
+            report.problem(
+                &text.span(),
+                format!("`{name}` cannot be the name of a header; write one such as \"X-Our-Key\""),
+            );
+        }
+    }
+    names
+}
+
+fn body_limits(section: &Section, report: &mut Report) -> BTreeMap<Feed, usize> {
+    let names: Vec<&str> = Feed::ALL.iter().map(|feed| feed.name()).collect();
+    let Some(value) = section.value("body_limits") else { return BTreeMap::new() };
+    let Some(limits) = Section::open_value("[server.body_limits]", value, &names, report) else {
+        return BTreeMap::new();
+    };
+    let limit = |feed: &Feed| Some((*feed, limits.whole(feed.name(), &BODY_LIMITS, report)?));
+    Feed::ALL.iter().filter_map(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_directory_follows_the_user() {
+        let nobody = Environment::of::<&str, &str>([]);
+        let user = Environment::of([("HOME", "/home/ada")]);
+        let xdg = Environment::of([("HOME", "/home/ada"), ("XDG_DATA_HOME", "/data")]);
+        let odd = Environment::of([("HOME", "/home/ada"), ("XDG_DATA_HOME", "relative")]);
+        let chosen = Environment::of([("FORECOURT_DATA_DIR", "/srv/forecourt")]);
+        let cases = [
+            (&nobody, true, Some("/var/lib/forecourt")),
+            (&nobody, false, None),
+            (&user, false, Some("/home/ada/.local/share/forecourt")),
+            (&xdg, false, Some("/data/forecourt")),
+            (&odd, false, Some("/home/ada/.local/share/forecourt")),
+            (&chosen, true, Some("/srv/forecourt")),
+        ];
+        for (environment, root, expected) in cases {
+            assert_eq!(data_dir_without_file(environment, root), expected.map(PathBuf::from));
+        }
+    }
+}

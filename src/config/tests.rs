@@ -1,0 +1,491 @@
+//! The configuration as a whole: what is refused and with which words, what is taken, and what the defaults are.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::ExposeSecret as _;
+
+use crate::domain::facts::LocationColumns;
+use crate::domain::workspace::{ConfiguredLocation, Dealership, Permitted};
+use crate::feeds::Feed;
+
+use super::*;
+
+const WORKSPACE: &str = "[[workspaces]]\nslug = \"a\"\n";
+const CREDENTIAL: &str =
+    "[[credentials]]\nname = \"c\"\nscheme = \"bearer\"\nfeeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"T\"\n";
+
+fn environment(more: &[(&str, &str)]) -> Environment {
+    Environment::of([("HOME", "/home/ada"), ("T", "abc\n")].into_iter().chain(more.iter().copied()))
+}
+
+fn read_with(text: &str, more: &[(&str, &str)]) -> Result<Config, Problems> {
+    let setting = Setting {
+        origin: Origin::File(PathBuf::from("forecourt.toml")),
+        name: "forecourt.toml".to_owned(),
+        base: PathBuf::from("/etc/forecourt"),
+    };
+    parse(text, setting, &environment(more))
+}
+
+fn read(text: &str) -> Config {
+    read_with(text, &[]).unwrap()
+}
+
+/// The problems of a text, one to a line, without the file's name.
+fn refusals(text: &str) -> String {
+    read_with(text, &[]).unwrap_err().to_string().replace("forecourt.toml:", "")
+}
+
+#[test]
+fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
+            "lissten = 1",
+            "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
+             `hold_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
+        ),
+        ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
+        (
+            "listen = \":8080\"",
+            "2:10: `:8080` is not an address to listen on; write an address and a port, such as `127.0.0.1:8080` or \
+             `[::]:8080`",
+        ),
+        ("data_dir = \" \"", "2:12: `data_dir` is empty; write `data_dir = \"/var/lib/forecourt\"`, or leave it out"),
+        ("hold_seconds = 0", "2:16: `hold_seconds`: write a whole number from 1 to 3600"),
+        ("booking_retry_days = \"30\"", "2:22: `booking_retry_days`: write a whole number from 0 to 3650"),
+        (
+            "api_key_headers = \"X-Key\"",
+            "2:19: `api_key_headers` is a text here; write a list: `api_key_headers = [\"X-Our-Key\"]`",
+        ),
+        (
+            "api_key_headers = [\"X Key\"]",
+            "2:20: `X Key` cannot be the name of a header; write one such as \"X-Our-Key\"",
+        ),
+        (
+            "[server.body_limits]\nleads = 4096",
+            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `inventory`",
+        ),
+        ("body_limits = { lead = 1.5 }", "2:24: `lead`: write a whole number from 1024 to 268435456"),
+        (
+            "token = \"abc\"",
+            "2:1: `token`: a secret does not stand in this file; secrets belong to `[[credentials]]`, which name an \
+             environment variable or a file",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("[server]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_database_part_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        ("max_connections = 1", "2:19: `max_connections`: write a whole number from 2 to 1000"),
+        (
+            "password = \"x\"",
+            "2:1: `password`: a secret does not stand in this file; put the whole address into an environment variable \
+             (`url_env = \"NAME\"`) or a file (`url_file = \"path\"`)",
+        ),
+        (
+            "url = \"postgres://ada:secret@localhost/x\"",
+            "2:7: `url` holds a password, and a secret does not stand in this file; put the whole address into an \
+             environment variable (`url_env = \"NAME\"`, or DATABASE_URL) or a file (`url_file = \"path\"`)",
+        ),
+        (
+            "url = \"mysql://localhost/x\"",
+            "2:7: this is not the address of a Postgres; write one such as `postgres://user@host:5432/database`",
+        ),
+        ("url_env = \"NOT_SET\"", "2:11: the environment variable `NOT_SET` is not set; set it, or name another one"),
+        (
+            "url_file = \"no/such\"",
+            "2:12: the secret file `/etc/forecourt/no/such` does not exist; make it, or name another one",
+        ),
+        (
+            "url_env = \"T\"\nurl_file = \"f\"",
+            "1:1: [database] names its address more than once; keep one of `url`, `url_env` and `url_file`",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("[database]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
+            "dealership = [1]",
+            "3:1: unknown key `dealership` in [[workspaces]]; did you mean `dealerships`? its keys are `slug`, `name`, \
+             `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`",
+        ),
+        (
+            "timezone = \"Australia/Brisbne\"",
+            "3:12: unknown time zone `Australia/Brisbne`; did you mean `Australia/Brisbane`?",
+        ),
+        (
+            "timezone = \"Somewhere\"",
+            "3:12: unknown time zone `Somewhere`; write an IANA name such as `Australia/Brisbane`",
+        ),
+        (
+            "country = \"Atlantis\"",
+            "3:11: unknown country `Atlantis`; write an ISO code of two letters, such as \"AU\"",
+        ),
+        (
+            "phone_region = \"Atlantis\"",
+            "3:16: unknown phone region `Atlantis`; write an ISO code of two letters, such as \"AU\"",
+        ),
+        (
+            "packages = [\"Premium\", \"Premium\"]",
+            "3:24: the package `Premium` stands in line 3 already; name each package of a workspace once",
+        ),
+        (
+            "packages = [\"Pre\\u0000mium\"]",
+            "3:13: an entry of `packages` holds a control character; write `packages = [\"Premium\"]`",
+        ),
+        ("[[workspaces]]\nslug = \"a\"", "4:8: the slug `a` stands in line 2 already; give each workspace its own"),
+        ("[[workspaces]]\nname = \"B\"", "3:1: [[workspaces]] has no `slug`; write `slug = \"dealer-a\"`"),
+        (
+            "[[workspaces]]\nslug = \"Dealer B\"",
+            "4:8: `Dealer B` is not a slug; write lower-case letters, digits and hyphens",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("{WORKSPACE}{line}\n{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_dealership_or_a_location_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
+            "dealerships = [1, 2, 1]",
+            "3:22: dealership 1 stands in line 3 already; a dealership belongs to exactly one workspace",
+        ),
+        (
+            "dealerships = [1]\n[[workspaces]]\nslug = \"b\"\ndealerships = [2,\n  { id = 1 }]",
+            "7:10: dealership 1 stands in line 3 already; a dealership belongs to exactly one workspace",
+        ),
+        (
+            "dealerships = [\"1\"]",
+            "3:16: a dealership is a text here; write the sender's id, a whole number: `dealerships = [356, { id = 357, \
+             timezone = \"Australia/Perth\" }]`",
+        ),
+        (
+            "dealerships = [{ id = 1, zone = \"x\" }]",
+            "3:26: unknown key `zone` in a dealership; its keys are `id`, `timezone`",
+        ),
+        (
+            "dealerships = [{ id = 1, timezone = \"Utopia\" }]",
+            "3:37: unknown time zone `Utopia`; write an IANA name such as `Australia/Brisbane`",
+        ),
+        (
+            "locations = [\"North\", { name = \"NORTH\" }]",
+            "3:32: the location `NORTH` (capitals do not count) stands in line 3 already; give each location of a \
+             workspace its own name",
+        ),
+        ("locations = [{ street = \"1 Main St\" }]", "3:14: a location has no `name`; write `name = \"Dealer A\"`"),
+        (
+            "locations = [{ name = \"N\", bookable = \"yes\" }]",
+            "3:39: `bookable` is a text here; write `true` or `false`",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("{WORKSPACE}{line}\n{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+/// A credential with this in place of its last lines.
+fn credential(lines: &str) -> String {
+    format!("{WORKSPACE}[[credentials]]\nname = \"c\"\n{lines}")
+}
+
+const BEARER: &str = "scheme = \"bearer\"\nfeeds = \"all\"\nworkspaces = \"all\"\n";
+const BASIC: &str = "scheme = \"basic\"\nfeeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"T\"\n";
+const OPEN: &str = "scheme = \"open\"\nfeeds = \"all\"\nworkspaces = \"all\"\n";
+
+#[test]
+fn a_mistake_in_a_credential_is_named_with_its_place_and_a_remedy() {
+    let secretless = "the credential has no secret; write `secret_env = \"NAME\"` or `secret_file = \"path\"`";
+    let in_file = "a secret does not stand in this file; name an environment variable (`secret_env = \"NAME\"`) or a \
+                   file (`secret_file = \"path\"`) that holds it";
+    let cases = [
+        (BEARER.to_owned(), format!("3:1: {secretless}")),
+        (format!("{BEARER}secret = \"abc\""), format!("8:1: `secret`: {in_file}")),
+        (format!("{BEARER}password = \"abc\""), format!("8:1: `password`: {in_file}")),
+        (
+            format!("{BEARER}secret_env = \"NOT_SET\""),
+            "8:14: the environment variable `NOT_SET` is not set; set it, or name another one".to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_file = \"no-such\""),
+            "8:15: the secret file `/etc/forecourt/no-such` does not exist; make it, or name another one".to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_file = \"/\""),
+            "8:15: the secret file `/` cannot be read (is a directory); let the user that runs forecourt read it"
+                .to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_env = \"EMPTY\""),
+            "8:14: the environment variable `EMPTY` is empty; put the secret into it".to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_env = \"SPACED\""),
+            "8:14: the secret begins or ends with a space or holds a control character, so no header can carry it; \
+             make one of letters and digits"
+                .to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_env = \"T\"\nsecret_file = \"f\""),
+            "9:15: the secret is named twice; keep one of `secret_env` and `secret_file`".to_owned(),
+        ),
+        (
+            format!("{BEARER}secret_env = \"T\"\nuser = \"u\""),
+            "9:8: `user` belongs to the scheme `basic`; leave it out, or write `scheme = \"basic\"`".to_owned(),
+        ),
+        (BASIC.to_owned(), "3:1: a `basic` credential has a user; write `user = \"dealer-studio\"`".to_owned()),
+        (
+            format!("{BASIC}user = \"a:b\""),
+            "9:8: the user of a `basic` credential cannot hold a colon; write one without".to_owned(),
+        ),
+        (
+            format!("{OPEN}secret_env = \"T\""),
+            "8:14: an open credential asks for no secret; leave it out, or choose another scheme".to_owned(),
+        ),
+    ];
+    for (lines, expected) in cases {
+        let problems = read_with(&credential(&lines), &[("EMPTY", "\n"), ("SPACED", " abc")]).unwrap_err();
+        assert_eq!(problems.to_string().replace("forecourt.toml:", ""), expected, "{lines}");
+    }
+}
+
+#[test]
+fn what_a_credential_refers_to_must_exist() {
+    let cases = [
+        (
+            "scheme = \"baerer\"\nfeeds = \"all\"\nworkspaces = \"all\"",
+            "5:10: unknown scheme `baerer`; did you mean `bearer`? write one of `bearer`, `api_key`, `basic`, `open`",
+        ),
+        (
+            "scheme = \"open\"\nfeeds = [\"leads\"]\nworkspaces = \"all\"",
+            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `inventory`",
+        ),
+        (
+            "scheme = \"open\"\nfeeds = []\nworkspaces = \"all\"",
+            "6:9: `feeds` is neither a list of names nor \"all\"; write `feeds = [\"lead\", \"inventory\"]` or `feeds = \"all\"`",
+        ),
+        (
+            "scheme = \"open\"\nfeeds = \"all\"\nworkspaces = [\"b\", \"other\"]",
+            "7:15: unknown workspace `b`; did you mean `a`?\n\
+             7:20: unknown workspace `other`; write the `slug` of one of the `[[workspaces]]`",
+        ),
+        (
+            "scheme = \"open\"",
+            "3:1: the credential has no `feeds`; write `feeds = [\"lead\", \"inventory\"]` or `feeds = \"all\"`\n\
+             3:1: the credential has no `workspaces`; write `workspaces = [\"dealer-a\"]` or `workspaces = \"all\"`",
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(refusals(&credential(lines)), expected, "{lines}");
+    }
+}
+
+#[test]
+fn two_credentials_must_differ_in_name_and_in_secret() {
+    assert_eq!(
+        refusals(&format!("{WORKSPACE}{CREDENTIAL}{CREDENTIAL}")),
+        "9:1: it cannot be told from the credential `c`; give it a secret of its own\n\
+         10:8: the credential `c` stands in line 4 already; give each its own name"
+    );
+}
+
+#[test]
+fn every_problem_is_reported_at_once_in_the_order_of_the_file() {
+    let text = format!("[server]\nlisten = \"x\"\n{WORKSPACE}timezone = 1\n{CREDENTIAL}color = 1\n[databse]\n");
+    let problems = read_with(&text, &[("FORECOURT_LISTEN", "y"), ("DATABASE_URL", "z"), ("RUST_LOG", "a=b=c")]);
+    let problems = problems.unwrap_err();
+    let places: Vec<&str> = problems.0.iter().map(|problem| problem.place.as_str()).collect();
+    let expected = ["forecourt.toml:2:10", "forecourt.toml:5:12", "forecourt.toml:12:1", "forecourt.toml:13:2"];
+    assert_eq!(places[..4], expected);
+    assert_eq!(places[4..], ["FORECOURT_LISTEN", "DATABASE_URL", "RUST_LOG"]);
+}
+
+#[test]
+fn a_text_that_is_not_toml_is_refused_with_each_place() {
+    let problems = refusals("[server]\nlisten = \nhold_seconds = 1 2\n");
+    let lines: Vec<&str> = problems.lines().collect();
+    assert!(lines[0].starts_with("2:10: this is not TOML: "), "{problems}");
+    assert!(lines[1].starts_with("3:16: this is not TOML: "), "{problems}");
+    assert_eq!(refusals(&format!("a = {}", "[".repeat(5000))).lines().count(), 2, "the same is not said twice");
+}
+
+#[test]
+fn a_file_without_workspaces_and_credentials_is_refused() {
+    assert_eq!(
+        refusals(""),
+        "1:1: there are no workspaces, so nothing could be stored; write `[[workspaces]]` with a `slug`\n\
+         1:1: there are no credentials, so nobody could post; write `[[credentials]]` with a `name`"
+    );
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_defaults() {
+    let config = read(&format!("{WORKSPACE}{CREDENTIAL}"));
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.hold, Duration::from_mins(1));
+    assert_eq!(config.server.booking_retry_days, 30);
+    assert_eq!(config.server.body_limit(Feed::Lead), 2 * 1024 * 1024);
+    assert!(config.database.url.is_none());
+    assert_eq!(config.database.max_connections, 10);
+    assert_eq!(config.log_filter, "info");
+    let [workspace] = &config.workspaces[..] else { panic!("one workspace") };
+    assert_eq!((workspace.name.as_str(), workspace.timezone), ("a", Tz::Australia__Brisbane));
+    assert_eq!((workspace.phone_region.code(), workspace.country.code()), ("AU", "AU"));
+    let [credential] = &config.credentials[..] else { panic!("one credential") };
+    assert_eq!((&credential.permitted, &credential.feeds[..]), (&Permitted::All, Feed::ALL));
+    let SchemeConfig::Bearer(token) = &credential.scheme else { panic!("bearer") };
+    assert_eq!(token.expose_secret(), "abc");
+    assert!(!format!("{config:?}").contains("abc"), "a secret is never shown");
+}
+
+#[test]
+fn a_workspace_is_read_whole() {
+    let config = read(&format!(
+        "{WORKSPACE}name = \"A\"\ntimezone = \"Australia/Perth\"\nphone_region = \"NZ\"\ncountry = \"NZ\"\n\
+         dealerships = [356, {{ id = 3, timezone = \"Australia/Sydney\" }}]\n\
+         locations = [\"North\", {{ name = \"South\", bookable = false, suburb = \"S\", postcode = 2000 }}]\n\
+         packages = [\"Premium\", \"premium\"]\n{CREDENTIAL}"
+    ));
+    let workspace = &config.workspaces[0];
+    assert_eq!((workspace.slug.as_str(), workspace.name.as_str()), ("a", "A"));
+    assert_eq!((workspace.phone_region.code(), workspace.country.code()), ("NZ", "NZ"));
+    let sydney = Some(Tz::Australia__Sydney);
+    assert_eq!(workspace.dealerships, [Dealership { id: 356, timezone: None }, Dealership { id: 3, timezone: sydney }]);
+    let columns = LocationColumns {
+        suburb: Some("S".to_owned()),
+        postcode: Some("2000".to_owned()),
+        ..LocationColumns::default()
+    };
+    let north = ConfiguredLocation { name: "North".to_owned(), bookable: true, columns: LocationColumns::default() };
+    let south = ConfiguredLocation { name: "South".to_owned(), bookable: false, columns };
+    assert_eq!(workspace.locations, [north, south]);
+    assert_eq!(workspace.packages, ["Premium", "premium"]);
+}
+
+#[test]
+fn the_environment_takes_the_place_of_the_server_and_database_parts() {
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:1\"\ndata_dir = \"data\"\n[database]\nurl_env = \"NOT_SET\"\n{WORKSPACE}{CREDENTIAL}"
+    );
+    let more = [
+        ("FORECOURT_LISTEN", "[::]:2"),
+        ("FORECOURT_DATA_DIR", "/srv/f"),
+        ("DATABASE_URL", "postgres://u:p@h/d"),
+        ("RUST_LOG", "debug"),
+    ];
+    let config = read_with(&text, &more).unwrap();
+    assert_eq!(config.server.listen.to_string(), "[::]:2");
+    assert_eq!(config.server.data_dir, PathBuf::from("/srv/f"));
+    assert_eq!(config.database.url.unwrap().expose_secret(), "postgres://u:p@h/d");
+    assert_eq!(config.log_filter, "debug");
+}
+
+#[test]
+fn relative_paths_start_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecourt.toml");
+    let text = format!(
+        "[server]\ndata_dir = \"data\"\n{WORKSPACE}{}",
+        CREDENTIAL.replace("secret_env = \"T\"", "secret_file = \"t\"")
+    );
+    fs::write(&path, text).unwrap();
+    fs::write(folder.path().join("t"), "abc").unwrap();
+    fs::set_permissions(folder.path().join("t"), fs::Permissions::from_mode(0o644)).unwrap();
+    let config = load(Some(&path), &environment(&[])).unwrap();
+    assert_eq!(config.server.data_dir, folder.path().join("data"));
+    assert_eq!(config.origin, Origin::File(path.clone()));
+    let warning = format!("{}:10:15: other users of this machine may read the secret file", path.display());
+    assert!(config.warnings[0].starts_with(&warning), "{:?}", config.warnings);
+    let by_variable = load(None, &environment(&[("FORECOURT_CONFIG", path.to_str().unwrap())])).unwrap();
+    assert_eq!(by_variable.origin, Origin::File(path));
+}
+
+#[test]
+fn an_open_credential_is_warned_of() {
+    let config = read(&credential(OPEN));
+    let warning =
+        "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `inventory`";
+    assert_eq!(config.warnings, [warning]);
+}
+
+#[test]
+fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
+    let problems = load(Some(Path::new("/no/such.toml")), &environment(&[])).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "/no/such.toml: the configuration file cannot be read (No such file or directory (os error 2)); name another \
+         with `--config`"
+    );
+}
+
+#[test]
+fn the_sample_is_good_and_names_every_key() {
+    let sample = include_str!("../../forecourt.sample.toml");
+    let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
+    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
+    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
+    let keys = [server::KEYS, database::KEYS, workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS];
+    for key in keys.into_iter().flatten() {
+        assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
+    }
+}
+
+#[test]
+fn the_demo_has_a_workspace_for_each_documented_dealership() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let environment = Environment::of([("FORECOURT_DATA_DIR", data_dir.to_str().unwrap())]);
+    let config = demo(&environment).unwrap();
+    let ids: Vec<i64> = config.workspaces.iter().flat_map(|one| &one.dealerships).map(|one| one.id).collect();
+    assert_eq!(ids, [356, 3, 121, 285]);
+    assert_eq!((config.origin, config.server.data_dir), (Origin::Demo, data_dir));
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let gulsons = &config.workspaces[3];
+    assert_eq!(gulsons.locations[0].columns, LocationColumns::default(), "the inventory feed fills it");
+}
+
+#[test]
+fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
+    let token = |config: &Config| {
+        let SchemeConfig::Bearer(token) = &config.credentials[0].scheme else { panic!("a bearer token") };
+        token.expose_secret().to_owned()
+    };
+    let first = token(&demo(&environment).unwrap());
+    assert_eq!(first.len(), 43, "256 bits in base64");
+    assert_eq!(token(&demo(&environment).unwrap()), first);
+    let file = folder.path().join("demo-token");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    assert_eq!(demo::token_source(&environment).unwrap().read(&environment).unwrap().expose_secret(), first);
+}
+
+#[test]
+fn the_greeting_of_the_demo_can_be_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
+    let config = demo(&environment).unwrap();
+    let text = demo::greeting(&config, "0.0.0.0:8080".parse().unwrap(), "psql -h /run/x forecourt").unwrap();
+    let curl = text.lines().find(|line| line.starts_with("curl ")).unwrap();
+    assert!(curl.starts_with("curl -sS http://127.0.0.1:8080/webhooks/dealer-studio/leads -H 'Authorization: Bearer "));
+    assert!(text.lines().any(|line| line == "psql -h /run/x forecourt"));
+    let body = curl.rsplit_once(" -d '").unwrap().1.strip_suffix('\'').unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["dealership"]["id"], 356);
+    let file = read(&format!("{WORKSPACE}{CREDENTIAL}"));
+    assert_eq!(demo::greeting(&file, "127.0.0.1:1".parse().unwrap(), "psql"), None);
+}

@@ -1,0 +1,211 @@
+//! `[[workspaces]]`: the tenants, with their dealerships, locations and packages.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::domain::facts::LocationColumns;
+use crate::domain::values::{Country, PhoneRegion};
+use crate::domain::workspace::{ConfiguredLocation, Dealership, Workspace};
+
+use super::report::{Report, Span, suggestion};
+use super::section::{Section, Text, Value, kind, tables, text, whole};
+
+pub(super) const KEYS: &[&str] =
+    &["slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages"];
+const DEALERSHIP_KEYS: &[&str] = &["id", "timezone"];
+pub(super) const LOCATION_KEYS: &[&str] = &["name", "bookable", "street", "suburb", "city", "state", "postcode"];
+
+const EXAMPLE_DEALERSHIPS: &str = "[356, { id = 357, timezone = \"Australia/Perth\" }]";
+const EXAMPLE_LOCATIONS: &str = "[\"Dealer A\", { name = \"Workshop\", bookable = false }]";
+
+/// What has been named so far, and where: the same name twice is refused.
+struct Taken<K>(BTreeMap<K, Span>);
+
+impl<K: Ord> Taken<K> {
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Takes a name, or reports that it is taken; `what` begins the sentence.
+    fn take(&mut self, key: K, span: Span, what: &str, instead: &str, report: &mut Report) {
+        if let Some(first) = self.0.get(&key) {
+            let line = report.line(first);
+            report.problem(&span, format!("{what} stands in line {line} already; {instead}"));
+        } else {
+            self.0.insert(key, span);
+        }
+    }
+}
+
+/// The names that must not be given twice in the whole file.
+struct FileWide {
+    slugs: Taken<String>,
+    dealerships: Taken<i64>,
+}
+
+/// Reads every `[[workspaces]]`.
+pub(super) fn read(root: &Section, report: &mut Report) -> Vec<Workspace> {
+    let mut file = FileWide { slugs: Taken::new(), dealerships: Taken::new() };
+    let entries = tables(root, "workspaces", report);
+    if root.value("workspaces").is_none() {
+        let message = "there are no workspaces, so nothing could be stored; write `[[workspaces]]` with a `slug`";
+        report.problem(&root.span(), message);
+    }
+    entries.into_iter().filter_map(|entry| workspace(entry, &mut file, report)).collect()
+}
+
+/// The slugs of the workspaces that the file names, of faulty ones too.
+pub(super) fn slugs<'a>(root: &Section<'a>) -> Vec<&'a str> {
+    let Some(DeValue::Array(entries)) = root.value("workspaces").map(Value::get_ref) else { return Vec::new() };
+    let slug = |entry: &'a Value<'a>| entry.get_ref().get("slug")?.get_ref().as_str().map(str::trim);
+    entries.iter().filter_map(slug).collect()
+}
+
+fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<Workspace> {
+    let section = Section::open_value("[[workspaces]]", entry, KEYS, report)?;
+    let slug = slug(&section, file, report);
+    let name = section.text("name", "\"Dealer A\"", report);
+    let timezone = section.text("timezone", EXAMPLE_ZONE, report).and_then(|name| timezone(&name, report));
+    let phone_region = section.text("phone_region", "\"AU\"", report).map_or("AU", Text::into_inner);
+    let country = section.text("country", "\"AU\"", report).map_or("AU", Text::into_inner);
+    let phone_region = known(PhoneRegion::parse(phone_region), "phone_region", phone_region, &section, report);
+    let country = known(Country::parse(country), "country", country, &section, report);
+    let dealerships = dealerships(&section, file, report);
+    let locations = locations(&section, report);
+    let packages = packages(&section, report);
+    let slug = slug?.to_owned();
+    Some(Workspace {
+        name: name.map_or_else(|| slug.clone(), |name| (*name.get_ref()).to_owned()),
+        slug,
+        timezone: timezone.unwrap_or(Tz::Australia__Brisbane),
+        phone_region: phone_region?,
+        country: country?,
+        dealerships,
+        locations,
+        packages,
+    })
+}
+
+fn slug<'a>(section: &Section<'a>, file: &mut FileWide, report: &mut Report) -> Option<&'a str> {
+    let text = section.required_text("slug", "\"dealer-a\"", report)?;
+    let (slug, span) = (*text.get_ref(), text.span());
+    if !slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_') {
+        report.problem(&span, format!("`{slug}` is not a slug; write lower-case letters, digits and hyphens"));
+    }
+    let what = format!("the slug `{slug}`");
+    file.slugs.take(slug.to_owned(), span, &what, "give each workspace its own", report);
+    Some(slug)
+}
+
+const EXAMPLE_ZONE: &str = "\"Australia/Brisbane\"";
+
+fn timezone(text: &Text, report: &mut Report) -> Option<Tz> {
+    let name = *text.get_ref();
+    let zone = name.parse().ok();
+    if zone.is_none() {
+        let near = suggestion(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let near = if near.is_empty() { "; write an IANA name such as `Australia/Brisbane`" } else { &near };
+        report.problem(&text.span(), format!("unknown time zone `{name}`{near}"));
+    }
+    zone
+}
+
+/// Passes on a value that could be parsed, and reports one that could not.
+fn known<T>(parsed: Option<T>, key: &str, text: &str, section: &Section, report: &mut Report) -> Option<T> {
+    if parsed.is_none() {
+        let message =
+            format!("unknown {} `{text}`; write an ISO code of two letters, such as \"AU\"", key.replace('_', " "));
+        report.problem(&section.span_of(key), message);
+    }
+    parsed
+}
+
+fn dealerships(section: &Section, file: &mut FileWide, report: &mut Report) -> Vec<Dealership> {
+    let mut dealerships = Vec::new();
+    for entry in section.list("dealerships", EXAMPLE_DEALERSHIPS, report) {
+        let Some((id, timezone)) = dealership(entry, report) else { continue };
+        let what = format!("dealership {}", id.get_ref());
+        let instead = "a dealership belongs to exactly one workspace";
+        file.dealerships.take(*id.get_ref(), id.span(), &what, instead, report);
+        dealerships.push(Dealership { id: id.into_inner(), timezone });
+    }
+    dealerships
+}
+
+/// An id, or a table with an id and a zone.
+fn dealership(entry: &Value, report: &mut Report) -> Option<(Spanned<i64>, Option<Tz>)> {
+    let (value, zone) = if let DeValue::Table(table) = entry.get_ref() {
+        let section = Section::open("a dealership", entry.span(), table, DEALERSHIP_KEYS, report);
+        let zone = section.text("timezone", EXAMPLE_ZONE, report).and_then(|name| timezone(&name, report));
+        (section.value("id").unwrap_or(entry), zone)
+    } else {
+        (entry, None)
+    };
+    let id = whole(value).filter(|id| *id > 0);
+    if id.is_none() {
+        let message = format!(
+            "a dealership is {} here; write the sender's id, a whole number: `dealerships = {EXAMPLE_DEALERSHIPS}`",
+            if whole(value).is_some() { "not above 0" } else { kind(value) },
+        );
+        report.problem(&value.span(), message);
+    }
+    Some((Spanned::new(value.span(), id?), zone))
+}
+
+fn locations(section: &Section, report: &mut Report) -> Vec<ConfiguredLocation> {
+    let mut taken = Taken::new();
+    let mut locations = Vec::new();
+    for entry in section.list("locations", EXAMPLE_LOCATIONS, report) {
+        let Some((span, location)) = location(entry, report) else { continue };
+        let what = format!("the location `{}` (capitals do not count)", location.name);
+        taken.take(location.name.to_lowercase(), span, &what, "give each location of a workspace its own name", report);
+        locations.push(location);
+    }
+    locations
+}
+
+/// A name, or a table with a name and more.
+fn location(entry: &Value, report: &mut Report) -> Option<(Span, ConfiguredLocation)> {
+    let DeValue::Table(table) = entry.get_ref() else {
+        let name = text(entry, "a location", &format!("`locations = {EXAMPLE_LOCATIONS}`"), report)?;
+        let (span, name) = (name.span(), name.into_inner().to_owned());
+        return Some((span, ConfiguredLocation { name, bookable: true, columns: LocationColumns::default() }));
+    };
+    let section = Section::open("a location", entry.span(), table, LOCATION_KEYS, report);
+    let name = section.required_text("name", "\"Dealer A\"", report);
+    let bookable = section.flag("bookable", report).unwrap_or(true);
+    let postcode = postcode(&section, report);
+    let mut part = |key, example| section.text(key, example, report).map(|text| text.into_inner().to_owned());
+    let columns = LocationColumns {
+        street: part("street", "\"Elizabeth Street\""),
+        suburb: part("suburb", "\"Fyshwick\""),
+        city: part("city", "\"Sydney\""),
+        state: part("state", "\"NSW\""),
+        postcode,
+        ..LocationColumns::default()
+    };
+    let name = name?;
+    Some((name.span(), ConfiguredLocation { name: name.into_inner().to_owned(), bookable, columns }))
+}
+
+/// A postcode, as a text or as a number.
+fn postcode(section: &Section, report: &mut Report) -> Option<String> {
+    if let Some(number) = section.value("postcode").and_then(whole) {
+        return Some(number.to_string());
+    }
+    section.text("postcode", "\"2000\"", report).map(|text| text.into_inner().to_owned())
+}
+
+fn packages(section: &Section, report: &mut Report) -> Vec<String> {
+    let mut taken = Taken::new();
+    let mut packages = Vec::new();
+    for name in section.texts("packages", "[\"Premium\"]", report) {
+        let what = format!("the package `{}`", name.get_ref());
+        taken.take(*name.get_ref(), name.span(), &what, "name each package of a workspace once", report);
+        packages.push(name.into_inner().to_owned());
+    }
+    packages
+}
