@@ -1,14 +1,32 @@
 //! From an authenticated request to a stored delivery with one outcome.
+//!
+//! [`Intake::accept`] reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes
+//! only after the transaction that holds the delivery and everything it changed.
+
+pub mod clock;
+mod directory;
+mod drift;
+mod lanes;
+pub mod replay;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use crate::domain::Effect;
-use crate::domain::finding::Finding;
+use crate::domain::Effects;
+use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
+use crate::feeds::{self, DealershipKey, Document, Feed};
+use crate::store::deliveries::Arrived;
+use crate::store::{Store, workspaces};
+pub use directory::Directory;
+use directory::{Found, Place};
+use lanes::{Lanes, Pending, Work};
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -77,3 +95,208 @@ pub struct Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the delivery could not be stored in time")]
 pub struct Unavailable;
+
+/// The effects in the order in which a reply tells them.
+fn told(effects: &Effects) -> Vec<(&'static str, Effect)> {
+    let Effects { person, lead, listing, booking, beside: _ } = *effects;
+    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
+    rows.into_iter().filter_map(|(name, effect)| Some((name, effect?))).collect()
+}
+
+/// How the intake works.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a request is held while nothing can store its delivery.
+    pub hold: Duration,
+    /// How many batches are written at a time.
+    pub writers: usize,
+    /// The clock.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+/// Takes deliveries in.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    directory: Directory,
+    lanes: Lanes,
+    drift: drift::Drift,
+    settings: Settings,
+}
+
+/// What is to be done with a delivery, and in which lane.
+struct Plan {
+    place: Option<Place>,
+    document: Option<Document>,
+    findings: Vec<Finding>,
+}
+
+impl Intake {
+    /// An intake over a store, for the workspaces of a directory. Must be made inside a runtime.
+    #[must_use]
+    pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
+        let lanes = Lanes::new(store.clone(), settings.writers, settings.clock);
+        let drift = drift::Drift::default();
+        tokio::spawn(drift.clone().run(store.clone()));
+        Self { shared: Arc::new(Shared { store, directory, lanes, drift, settings }) }
+    }
+
+    /// Takes one delivery in. Dropping the future does not undo what was begun.
+    ///
+    /// # Errors
+    /// When nothing could store the delivery while the request was held.
+    pub async fn accept(&self, arrival: Arrival) -> Result<Reply, Unavailable> {
+        let Arrival { feed, received_at, credential, permitted, remote_address, content_type, body, undecoded } = arrival;
+        let arrived = Arrived {
+            id: Uuid::now_v7(),
+            received_at,
+            feed: feed.name().to_owned(),
+            dealership_id: None,
+            credential,
+            remote_address,
+            content_type,
+            body,
+            schema_version: None,
+        };
+        let intake = self.clone();
+        let taken = tokio::spawn(async move { intake.take(feed, arrived, 0, &permitted, undecoded).await });
+        taken.await.unwrap_or(Err(Unavailable))
+    }
+
+    /// Reads a delivery, finds its workspace, and waits for the lane's answer for as long as requests are held.
+    async fn take(
+        &self,
+        feed: Feed,
+        mut arrived: Arrived,
+        attempts: i32,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Result<Reply, Unavailable> {
+        let hold = self.shared.settings.hold;
+        let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
+        let held = async {
+            let plan = self.plan(feed, &mut arrived, permitted, undecoded).await;
+            let (reply, answer) = oneshot::channel();
+            let workspace = plan.place.as_ref().map(|place| place.workspace);
+            let (work, findings) = self.read(feed, &arrived, plan);
+            let pending = Pending { arrived, work, findings, attempts, began_at, reply };
+            self.shared.lanes.send(workspace, pending).await;
+            answer.await
+        };
+        match tokio::time::timeout(hold, held).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) | Err(_) => Err(Unavailable),
+        }
+    }
+
+    /// Finds the workspace, or the reason why there is none.
+    async fn plan(
+        &self,
+        feed: Feed,
+        arrived: &mut Arrived,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Plan {
+        let rejected = |finding: Finding| Plan { place: None, document: None, findings: vec![finding] };
+        if let Some(finding) = undecoded {
+            return rejected(finding);
+        }
+        let document = match feeds::open(feed, &arrived.body) {
+            Ok(document) => document,
+            Err(finding) => return rejected(finding),
+        };
+        arrived.schema_version = document.schema_version();
+        let found = match document.dealership() {
+            DealershipKey::Id(dealership) => {
+                arrived.dealership_id = Some(dealership);
+                self.shared.directory.find(dealership, permitted, arrived.received_at)
+            }
+            DealershipKey::Unusable => Found::Unknown,
+            DealershipKey::Missing => match self.place_of_fragment(&document, permitted, arrived.received_at).await {
+                Some(place) => Found::Place(place),
+                None => return missing_dealership(document),
+            },
+        };
+        match found {
+            Found::Place(place) => Plan { place: Some(place), document: Some(document), findings: Vec::new() },
+            Found::Unknown => {
+                rejected(Finding::at(Code::DealershipUnknown, feed.dealership_path(), "no workspace has this dealership id"))
+            }
+            Found::NotPermitted => {
+                let message = "the credential may not write to this dealership's workspace";
+                rejected(Finding::at(Code::WorkspaceNotPermitted, feed.dealership_path(), message))
+            }
+        }
+    }
+
+    /// The workspace of a vehicle that names no dealership: the credential's only one, else the one of its workspaces
+    /// that knows the identifier. Waits while Postgres is away.
+    async fn place_of_fragment(
+        &self,
+        document: &Document,
+        permitted: &Permitted,
+        received_at: DateTime<Utc>,
+    ) -> Option<Place> {
+        let identifier = document.identifier()?;
+        let among = self.shared.directory.permitted(permitted);
+        if let [only] = among.as_slice() {
+            return self.shared.directory.place(*only, received_at);
+        }
+        let knowing = loop {
+            match workspaces::knowing(&self.shared.store, &identifier, &among).await {
+                Ok(knowing) => break knowing,
+                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(error) => {
+                    tracing::error!(%error, "the workspace of an identifier could not be looked up");
+                    return None;
+                }
+            }
+        };
+        match knowing.as_slice() {
+            [only] => self.shared.directory.place(*only, received_at),
+            _ => None,
+        }
+    }
+
+    /// Reads the payload into facts, where its workspace is known.
+    fn read(&self, feed: Feed, arrived: &Arrived, plan: Plan) -> (Work, Vec<Finding>) {
+        let (Some(place), Some(document)) = (plan.place, plan.document) else {
+            return (Work::Reject, plan.findings);
+        };
+        let reading = feeds::read(document, &place.locale);
+        let unknown = reading.unknown_paths;
+        self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
+        (Work::Hear(Box::new(reading.facts)), reading.findings)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.shared.settings.clock)()
+    }
+}
+
+fn missing_dealership(document: Document) -> Plan {
+    let path = document.feed().dealership_path();
+    let message = "the delivery does not say which dealership it is for";
+    let mut findings = document.into_findings();
+    findings.push(Finding::at(Code::DealershipMissing, path, message));
+    Plan { place: None, document: None, findings }
+}

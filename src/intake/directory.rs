@@ -1,0 +1,118 @@
+//! Which workspace a delivery belongs to, and who may write to it: the configuration, in memory.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::workspace::{DealershipId, Dealership, Locale, Permitted, Slug, Workspace};
+use crate::domain::world::RowId;
+
+/// A workspace, as far as deliveries need it.
+#[derive(Clone, Debug)]
+struct Entry {
+    id: RowId,
+    workspace: Workspace,
+}
+
+/// The workspaces by dealership id, and the credentials' permissions by name.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    workspaces: BTreeMap<Slug, Entry>,
+    dealerships: BTreeMap<DealershipId, (Slug, Dealership)>,
+    permissions: BTreeMap<String, Permitted>,
+}
+
+/// The workspace of a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Its row.
+    pub workspace: RowId,
+    /// What the payload's values depend on.
+    pub locale: Locale,
+}
+
+/// Which workspace a dealership id leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// This one.
+    Place(Place),
+    /// None: no workspace has the dealership.
+    Unknown,
+    /// One that the credential may not write to.
+    NotPermitted,
+}
+
+impl Directory {
+    /// The configured workspaces with their rows, and each credential's permission.
+    #[must_use]
+    pub fn new(
+        workspaces: Vec<Workspace>,
+        ids: &BTreeMap<Slug, RowId>,
+        permissions: BTreeMap<String, Permitted>,
+    ) -> Self {
+        let dealerships = workspaces.iter().flat_map(|workspace| {
+            let of = |dealership: &Dealership| (dealership.id, (workspace.slug.clone(), dealership.clone()));
+            workspace.dealerships.iter().map(of)
+        });
+        let dealerships = dealerships.collect();
+        let entry = |workspace: Workspace| {
+            let id = *ids.get(&workspace.slug)?;
+            Some((workspace.slug.clone(), Entry { id, workspace }))
+        };
+        Self { workspaces: workspaces.into_iter().filter_map(entry).collect(), dealerships, permissions }
+    }
+
+    /// The workspace of a dealership, if the credential may write to it.
+    #[must_use]
+    pub fn find(&self, dealership: DealershipId, permitted: &Permitted, received_at: DateTime<Utc>) -> Found {
+        let Some((slug, dealership)) = self.dealerships.get(&dealership) else { return Found::Unknown };
+        let Some(entry) = self.workspaces.get(slug) else { return Found::Unknown };
+        if permitted.includes(slug) {
+            Found::Place(place(entry, Some(dealership), received_at))
+        } else {
+            Found::NotPermitted
+        }
+    }
+
+    /// The rows of the workspaces that the credential may write to.
+    #[must_use]
+    pub fn permitted(&self, permitted: &Permitted) -> Vec<RowId> {
+        let entries = self.workspaces.iter().filter(|(slug, _)| permitted.includes(slug));
+        entries.map(|(_, entry)| entry.id).collect()
+    }
+
+    /// The workspace of a row; where it has one dealership, that dealership's zone counts.
+    #[must_use]
+    pub fn place(&self, workspace: RowId, received_at: DateTime<Utc>) -> Option<Place> {
+        let entry = self.workspaces.values().find(|entry| entry.id == workspace)?;
+        let only = match entry.workspace.dealerships.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        Some(place(entry, only, received_at))
+    }
+
+    /// Every dealership id that is configured.
+    #[must_use]
+    pub fn dealerships(&self) -> Vec<DealershipId> {
+        self.dealerships.keys().copied().collect()
+    }
+
+    /// What a credential may write to now; a credential that is gone may write to nothing.
+    #[must_use]
+    pub fn permission(&self, credential: &str) -> Permitted {
+        self.permissions.get(credential).cloned().unwrap_or(Permitted::Only(std::collections::BTreeSet::new()))
+    }
+}
+
+fn place(entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Place {
+    let Workspace { timezone, phone_region, country, .. } = &entry.workspace;
+    let own = dealership.and_then(|dealership| dealership.timezone);
+    let locale = Locale {
+        received_at,
+        timezone: own.unwrap_or(*timezone),
+        phone_region: phone_region.clone(),
+        country: country.clone(),
+    };
+    Place { workspace: entry.id, locale }
+}

@@ -1,0 +1,315 @@
+//! Lanes: deliveries of one workspace that wait together are written together.
+//!
+//! A lane takes whatever is waiting, and while it writes one batch the next one gathers: nothing is added to the answer
+//! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
+//! hold up the others; writers are few and taken in turn.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{Outcome, Reply};
+use crate::domain::facts::Facts;
+use crate::domain::finding::{Code, Finding};
+use crate::domain::keys::Keys;
+use crate::domain::world::RowId;
+use crate::domain::{self, Effects, Verdict};
+use crate::store::deliveries::{self, Arrived, Settled};
+use crate::store::{self, Store};
+
+/// How many deliveries are written together at the most.
+const BATCH: usize = 256;
+/// How many deliveries wait in one lane at the most; more are held at the door.
+const WAITING: usize = 1_024;
+/// How often a failed delivery is tried at the most.
+pub(super) const MOST_ATTEMPTS: i32 = 10;
+
+/// What a lane does with a delivery.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// Hear what it says.
+    Hear(Box<Facts>),
+    /// Store it with the findings that say why it is rejected.
+    Reject,
+}
+
+/// A delivery on its way through a lane.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// What arrived.
+    pub(super) arrived: Arrived,
+    /// What is to be done.
+    pub(super) work: Work,
+    /// What its reading found.
+    pub(super) findings: Vec<Finding>,
+    /// How often it was tried before; nought for one that is not stored yet.
+    pub(super) attempts: i32,
+    /// When work on it began.
+    pub(super) began_at: DateTime<Utc>,
+    /// Where the reply goes. While nobody waits for it any more, the work is not repeated.
+    pub(super) reply: oneshot::Sender<Reply>,
+}
+
+/// Every lane of the service.
+#[derive(Clone, Debug)]
+pub(super) struct Lanes {
+    shared: Arc<Shared>,
+    open: Arc<Mutex<HashMap<Option<RowId>, mpsc::Sender<Pending>>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    writers: Semaphore,
+    clock: fn() -> DateTime<Utc>,
+}
+
+impl Lanes {
+    /// Lanes that write to this store, so many at a time.
+    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>) -> Self {
+        let shared = Shared { store, writers: Semaphore::new(writers), clock };
+        Self { shared: Arc::new(shared), open: Arc::default() }
+    }
+
+    /// Puts a delivery into its workspace's lane; waits while the lane is full.
+    pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) {
+        let lane = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.entry(workspace).or_insert_with(|| self.open_lane(workspace)).clone()
+        };
+        // A lane ends only with the service, and then nobody waits for a reply.
+        let _ = lane.send(pending).await;
+    }
+
+    fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Pending> {
+        let (sender, mut waiting) = mpsc::channel(WAITING);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while waiting.recv_many(&mut batch, BATCH).await > 0 {
+                shared.write(workspace, std::mem::take(&mut batch)).await;
+            }
+        });
+        sender
+    }
+}
+
+/// Why a batch was not written.
+enum Failure {
+    /// Postgres is away or busy: the same batch may succeed.
+    Transient(store::Error),
+    /// Something is wrong with a delivery, or with us.
+    Poison(String),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(describe(&error)) }
+    }
+}
+
+/// An error without the values of rows: Postgres puts those into its detail, which is left out.
+fn describe(error: &store::Error) -> String {
+    match error {
+        store::Error::Database(sqlx::Error::Database(error)) => {
+            format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+        }
+        store::Error::Database(_) | store::Error::Migration(_) => "the database library refused".to_owned(),
+    }
+}
+
+impl Shared {
+    /// Writes a batch. One that fails is halved until the culprit is alone, which is stored as failed.
+    async fn write(&self, workspace: Option<RowId>, batch: Vec<Pending>) {
+        let mut stack = vec![batch];
+        let mut pause = Duration::from_millis(50);
+        let mut again = false;
+        while let Some(mut batch) = stack.pop() {
+            batch.retain(|pending| !pending.reply.is_closed() || !again);
+            if batch.is_empty() {
+                continue;
+            }
+            match self.attempt(workspace, &batch, again).await {
+                Ok(settled) => answer(batch, settled),
+                Err(Failure::Transient(error)) => {
+                    tracing::warn!(error = describe(&error), waiting = batch.len(), "postgres is away: trying again");
+                    stack.push(batch);
+                    again = true;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(Failure::Poison(_)) if batch.len() > 1 => {
+                    let rest = batch.split_off(batch.len() / 2);
+                    stack.push(rest);
+                    stack.push(batch);
+                }
+                Err(Failure::Poison(why)) => {
+                    let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
+                    tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
+                    self.fail(batch, &mut stack, &mut again).await;
+                }
+            }
+        }
+    }
+
+    /// Loads, applies and saves a batch in one transaction.
+    async fn attempt(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        let _turn = self.writers.acquire().await;
+        let mut tx = self.store.begin(workspace).await?;
+        let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
+            let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
+            deliveries::attempts(&mut tx, &ids).await?
+        } else {
+            std::collections::BTreeMap::new()
+        };
+        let is_open = |pending: &Pending| known.get(&pending.arrived.id).is_none_or(|tries| *tries == pending.attempts);
+        let settled = match workspace {
+            Some(workspace) => self.hear(&mut tx, workspace, batch, &is_open).await?,
+            None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
+        };
+        let fresh = batch.iter().zip(&settled).filter(|(pending, _)| is_open(pending));
+        let fresh: Vec<(&Arrived, &Settled)> = fresh.map(|(pending, settled)| (&pending.arrived, settled)).collect();
+        deliveries::save(&mut tx, &fresh).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(settled)
+    }
+
+    /// Lets the workspace hear the deliveries of a batch in their order.
+    async fn hear(
+        &self,
+        tx: &mut sqlx::PgConnection,
+        workspace: RowId,
+        batch: &[Pending],
+        is_open: &(dyn Fn(&Pending) -> bool + Sync),
+    ) -> Result<Vec<Settled>, Failure> {
+        let mut keys = Keys::default();
+        for pending in batch.iter().filter(|pending| is_open(pending)) {
+            if let Work::Hear(facts) = &pending.work {
+                keys.add(facts);
+            }
+        }
+        let mut tenant = store::load(&self.store, tx, workspace, keys).await?;
+        let heard = catch_unwind(AssertUnwindSafe(|| {
+            let verdicts = batch.iter().map(|pending| match &pending.work {
+                Work::Hear(facts) if is_open(pending) => {
+                    let mut findings = pending.findings.clone();
+                    let facts = Facts::clone(facts);
+                    let verdict = domain::apply(&mut tenant, facts, pending.arrived.received_at, &mut findings);
+                    (verdict, findings)
+                }
+                Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
+                Work::Reject => rejection(pending),
+            });
+            verdicts.collect::<Vec<_>>()
+        }));
+        let heard = heard.map_err(|_panic| Failure::Poison("a rule panicked".to_owned()))?;
+        store::save(&self.store, tx, workspace, tenant).await?;
+        let settled = batch.iter().zip(heard);
+        Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
+    }
+
+    /// The outcome of a delivery.
+    fn settle(&self, pending: &Pending, workspace: Option<RowId>, heard: (Verdict, Vec<Finding>)) -> Settled {
+        let (verdict, findings) = heard;
+        let (outcome, effects) = match verdict {
+            Verdict::Heard(effects) if effects.wrote() => (Outcome::Applied, effects),
+            Verdict::Heard(effects) => (Outcome::Unchanged, effects),
+            Verdict::Rejected => (Outcome::Rejected, Effects::default()),
+        };
+        let settled_at = (self.clock)();
+        Settled {
+            workspace,
+            outcome: outcome.name(),
+            findings,
+            effects,
+            attempts: pending.attempts + 1,
+            processing_ms: milliseconds(settled_at - pending.began_at),
+            settled_at,
+            retry_at: None,
+        }
+    }
+
+    /// Stores the culprit of a batch as failed, to be tried again later.
+    async fn fail(&self, batch: Vec<Pending>, stack: &mut Vec<Vec<Pending>>, again: &mut bool) {
+        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(pending)).collect();
+        match self.save_failed(&batch, &settled).await {
+            Ok(()) => answer(batch, settled),
+            Err(error) => {
+                tracing::error!(error = describe(&error), "a failed delivery could not be stored: trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                *again = true;
+                stack.push(batch);
+            }
+        }
+    }
+
+    async fn save_failed(&self, batch: &[Pending], settled: &[Settled]) -> Result<(), store::Error> {
+        let mut tx = self.store.begin(None).await?;
+        let rows: Vec<_> = batch.iter().map(|pending| &pending.arrived).zip(settled).collect();
+        deliveries::save(&mut tx, &rows).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    fn failed(&self, pending: &Pending) -> Settled {
+        let mut findings = pending.findings.clone();
+        findings.push(Finding::whole(Code::InternalError, "the delivery is kept and tried again by itself"));
+        let attempts = pending.attempts + 1;
+        let settled_at = (self.clock)();
+        Settled {
+            workspace: None,
+            outcome: Outcome::Failed.name(),
+            findings,
+            effects: Effects::default(),
+            attempts,
+            processing_ms: milliseconds(settled_at - pending.began_at),
+            settled_at,
+            retry_at: (attempts < MOST_ATTEMPTS).then(|| settled_at + backoff(attempts)),
+        }
+    }
+}
+
+/// The verdict on a delivery that cannot be heard.
+fn rejection(pending: &Pending) -> (Verdict, Vec<Finding>) {
+    (Verdict::Rejected, pending.findings.clone())
+}
+
+fn milliseconds(duration: TimeDelta) -> f64 {
+    duration.to_std().unwrap_or_default().as_secs_f64() * 1_000.0
+}
+
+/// The pause before the next try: ten seconds, then twice as long each time, at most six hours.
+fn backoff(attempts: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(12);
+    TimeDelta::seconds((10_i64 << doublings).min(6 * 3_600))
+}
+
+/// Answers the requests of a batch, and logs each delivery once.
+fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
+    for (pending, settled) in batch.into_iter().zip(settled) {
+        let Settled { outcome, findings, effects, attempts, processing_ms, .. } = settled;
+        tracing::info!(
+            delivery = %pending.arrived.id,
+            feed = pending.arrived.feed,
+            credential = pending.arrived.credential,
+            outcome,
+            findings = findings.len(),
+            attempts,
+            milliseconds = processing_ms,
+            "delivery"
+        );
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: super::told(&effects), findings };
+        // The sender may have gone: the delivery is safe all the same.
+        let _ = pending.reply.send(reply);
+    }
+}
