@@ -119,6 +119,26 @@ async fn a_server_that_is_killed_is_started_again_with_what_was_committed() {
 }
 
 #[tokio::test]
+async fn a_server_that_stands_still_lets_connections_wait_until_it_goes_on() {
+    let cluster = support::own_cluster().await;
+    cluster.freeze();
+    let hangs = tokio::time::timeout(Duration::from_millis(300), answers(cluster.server(), "postgres")).await;
+    cluster.thaw();
+    assert!(hangs.is_err());
+    assert!(answers(cluster.server(), "postgres").await);
+}
+
+#[tokio::test]
+async fn a_database_for_a_test_takes_no_noticeable_time() {
+    drop(support::database().await);
+    let began = Instant::now();
+    let databases = futures_util::future::join_all((0..8).map(|_| support::database())).await;
+    let each = began.elapsed() / 8;
+    println!("{each:?} for a database");
+    assert!(each < Duration::from_secs(1), "{each:?} for each of {}", databases.len());
+}
+
+#[tokio::test]
 async fn a_throwaway_cluster_is_gone_after_a_stop_and_stays_when_it_is_kept() {
     let mut cluster = support::own_cluster().await;
     let database = cluster.database().await;

@@ -1,5 +1,5 @@
 //! What the integration tests stand on.
 
-mod postgres;
+pub(crate) mod postgres;
 
-pub(crate) use postgres::{OwnCluster, TestDatabase, database, own_cluster, throwaway_options};
+pub(crate) use postgres::{database, own_cluster, throwaway_options};
