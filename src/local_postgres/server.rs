@@ -131,7 +131,8 @@ impl Recipe {
         ];
         if matches!(self.durability, Durability::Throwaway) {
             // Without a sync, a commit costs one write; so commits survive a killed server here, too, as tests want.
-            let fast = ["fsync=off", "full_page_writes=off", "max_connections=300"];
+            // Memory that is shared as files of the cluster goes with it, even when nobody could free it in order.
+            let fast = ["fsync=off", "full_page_writes=off", "max_connections=300", "dynamic_shared_memory_type=mmap"];
             settings.extend(fast.map(str::to_owned));
         }
         let mut words = vec![self.binaries.program("postgres").into_os_string(), "-D".into()];

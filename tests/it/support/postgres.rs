@@ -20,6 +20,12 @@ const TEMPLATE: &str = "template_forecourt";
 /// The cluster that the tests of this process share; never dropped, its watchdog removes it.
 static SHARED: LazyLock<Shared> = LazyLock::new(|| on_own_thread(Shared::start));
 
+/// Where the clusters are: in memory where there is enough of it, which makes a database ten times as fast.
+static HOMES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    if free_megabytes(memory).is_some_and(|free| free > 2000) { memory.to_owned() } else { std::env::temp_dir() }
+});
+
 /// Numbers for databases and directories.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -178,12 +184,21 @@ impl OwnCluster {
 /// Options for a new cluster that is deleted when its server stops or this process dies.
 pub(crate) fn throwaway_options() -> Options {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let home = std::env::temp_dir().join(format!("forecourt-test-{}-{number}", std::process::id()));
+    let home = HOMES.join(format!("forecourt-test-{}-{number}", std::process::id()));
     let path = std::env::vars_os().find_map(|(name, value)| (name == "PATH").then_some(value));
     let mut options = Options::new(home, Durability::Throwaway, path);
     // A copy of the programs from npm, where it takes one, serves later runs, too.
     options.binaries_dir = Some(binaries_dir());
     options
+}
+
+/// The free space in a directory's file system; containers often have next to none in `/dev/shm`.
+fn free_megabytes(dir: &Path) -> Option<u64> {
+    let said =
+        std::process::Command::new("df").arg("-Pk").arg(dir).stderr(std::process::Stdio::null()).output().ok()?;
+    let table = String::from_utf8_lossy(&said.stdout).into_owned();
+    let free: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    said.status.success().then_some(free / 1024)
 }
 
 /// In the target folder; but what root keeps below its home, the server's account cannot reach.
