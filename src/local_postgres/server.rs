@@ -207,22 +207,25 @@ impl Keeper {
         self.shared.lock().pid
     }
 
-    /// Tells the server to stop, without waiting for it.
-    pub(super) fn let_go(&self, files: Files) {
+    /// Tells the server to stop, without waiting for it. Returns its process id, if it was running.
+    fn let_go(&self, files: Files) -> Option<u32> {
         let mut state = self.shared.lock();
         state.stopping = Some(files);
-        match (state.leash.take(), files) {
-            (Some(leash), Files::Keep) => leash.keep(),
-            (Some(_), Files::AsMeant) | (None, Files::AsMeant | Files::Keep) => {}
-        }
         self.shared.changed.notify_all();
+        let leash = state.leash.take()?;
+        match files {
+            Files::Keep => leash.keep(),
+            Files::AsMeant => drop(leash),
+        }
+        Some(state.pid)
     }
 
     /// Stops the server and waits until it is gone.
     pub(super) fn stop(mut self, files: Files) -> Result<(), Error> {
-        self.let_go(files);
-        // The watchdog does this as well, unless somebody ended it.
-        process::signal("INT", self.pid())?;
+        if let Some(pid) = self.let_go(files) {
+            // The watchdog does this as well, unless somebody ended it.
+            process::signal("INT", pid)?;
+        }
         match self.thread.take().map(JoinHandle::join) {
             Some(Err(_)) => Err(Error::BrokenOff { detail: "the thread that watches it is gone".to_owned() }),
             Some(Ok(())) | None => Ok(()),
@@ -232,7 +235,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.let_go(Files::AsMeant);
+        let _told = self.let_go(Files::AsMeant);
     }
 }
 
@@ -262,7 +265,10 @@ impl Shared {
                 pause = (pause * 2).clamp(Duration::from_millis(100), LONGEST_PAUSE);
                 match self.start_again(recipe) {
                     Some(Ok(server)) => break server,
-                    Some(Err(error)) => tracing::error!(%error, "the private Postgres does not start"),
+                    Some(Err(error)) => {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(error, "the private Postgres does not start");
+                    }
                     None => return,
                 }
             };

