@@ -10,7 +10,6 @@ use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
 use forecourt::local_postgres::{Durability, LocalPostgres, Options};
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
@@ -99,7 +98,7 @@ impl Shared {
         let server = LocalPostgres::start(throwaway_options()).await.unwrap();
         server.ensure_database(TEMPLATE).await.unwrap();
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(server.connect_options(TEMPLATE));
-        migrate(&pool).await;
+        forecourt::store::migrate(&pool).await.unwrap();
         pool.close().await;
         let mut admin = connect(&server).await;
         let version = sqlx::query_scalar("select current_setting('server_version_num')::int");
@@ -144,7 +143,7 @@ impl OwnCluster {
     pub(crate) async fn database(&self) -> TestDatabase {
         self.server().ensure_database("forecourt").await.unwrap();
         let database = TestDatabase::open(self.server(), "forecourt".to_owned(), None);
-        migrate(&database.pool).await;
+        forecourt::store::migrate(&database.pool).await.unwrap();
         database
     }
 
@@ -213,11 +212,6 @@ async fn connect(server: &LocalPostgres) -> PgConnection {
 
 async fn execute(connection: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
-}
-
-async fn migrate(pool: &PgPool) {
-    let migrations = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
-    Migrator::new(migrations).await.unwrap().run(pool).await.unwrap();
 }
 
 /// Runs something to its end on a thread and a runtime of its own.
