@@ -1,0 +1,11 @@
+//! The integration tests: the whole service against a real Postgres of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod local_postgres;
+mod support;

@@ -1,0 +1,224 @@
+//! The tests' Postgres: one throwaway cluster for each test process, and in it a database for each test.
+//!
+//! It is always a private one, also where `DATABASE_URL` names another. Each test has its own runtime, and what one
+//! runtime made must not be used in the next: the cluster is therefore looked after by threads, and a test makes its
+//! pool itself. Nothing is left behind: the cluster goes with the process, however that ends.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, mpsc};
+use std::time::Duration;
+
+use forecourt::local_postgres::{Durability, LocalPostgres, Options};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+
+/// The migrated database that every test's database is a copy of.
+const TEMPLATE: &str = "template_forecourt";
+
+/// The cluster that the tests of this process share; never dropped, its watchdog removes it.
+static SHARED: LazyLock<Shared> = LazyLock::new(|| on_own_thread(Shared::start));
+
+/// Where the clusters are: in memory where there is enough of it, which makes a database ten times as fast.
+static HOMES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    if free_megabytes(memory).is_some_and(|free| free > 2000) { memory.to_owned() } else { std::env::temp_dir() }
+});
+
+/// Numbers for databases and directories.
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A migrated database that is one test's own. It is dropped after the test.
+pub(crate) struct TestDatabase {
+    /// Connections to it, for the runtime of this test.
+    pub(crate) pool: PgPool,
+    /// How to make more connections to it.
+    pub(crate) options: PgConnectOptions,
+    /// Its name.
+    pub(crate) name: String,
+    janitor: Option<mpsc::Sender<String>>,
+}
+
+/// An empty, migrated database.
+pub(crate) async fn database() -> TestDatabase {
+    // The first caller waits for the cluster, on a thread that may wait.
+    let shared: &'static Shared = tokio::task::spawn_blocking(|| &*SHARED).await.unwrap();
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut admin = connect(&shared.server).await;
+    let strategy = if shared.version >= 150_000 { "strategy file_copy" } else { "" };
+    execute(&mut admin, format!("create database {name} template {TEMPLATE} {strategy}")).await;
+    admin.close().await.unwrap();
+    TestDatabase::open(&shared.server, name, Some(shared.janitor.clone()))
+}
+
+impl TestDatabase {
+    fn open(server: &LocalPostgres, name: String, janitor: Option<mpsc::Sender<String>>) -> Self {
+        let options = server.connect_options(&name);
+        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+        Self { pool: pool.connect_lazy_with(options.clone()), options, name, janitor }
+    }
+
+    /// Runs statements, to look at the database from outside or to sabotage it.
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();
+    }
+
+    /// The one value that a query returns.
+    pub(crate) async fn value<T>(&self, sql: &str) -> T
+    where
+        T: for<'row> sqlx::Decode<'row, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// A `DATABASE_URL` for it, to give to a process.
+    pub(crate) fn url(&self) -> String {
+        let socket_dir = self.options.get_socket().unwrap().display().to_string();
+        let (user, port, name) = (self.options.get_username(), self.options.get_port(), &self.name);
+        format!("postgres://{user}@localhost:{port}/{name}?host={}&sslmode=disable", socket_dir.replace('/', "%2F"))
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Some(janitor) = &self.janitor {
+            let _gone_at_the_end = janitor.send(self.name.clone());
+        }
+    }
+}
+
+struct Shared {
+    server: LocalPostgres,
+    version: i32,
+    janitor: mpsc::Sender<String>,
+}
+
+impl Shared {
+    async fn start() -> Self {
+        let server = LocalPostgres::start(throwaway_options()).await.unwrap();
+        server.ensure_database(TEMPLATE).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(server.connect_options(TEMPLATE));
+        forecourt::store::migrate(&pool).await.unwrap();
+        pool.close().await;
+        let mut admin = connect(&server).await;
+        let version = sqlx::query_scalar("select current_setting('server_version_num')::int");
+        let version = version.fetch_one(&mut admin).await.unwrap();
+        admin.close().await.unwrap();
+        let (janitor, names) = mpsc::channel();
+        let options = server.connect_options("postgres");
+        std::thread::spawn(move || on_own_thread(async move || sweep(&options, &names).await));
+        Self { server, version, janitor }
+    }
+}
+
+/// Drops the databases of tests that are over, one after the other, beside the tests.
+async fn sweep(options: &PgConnectOptions, names: &mpsc::Receiver<String>) {
+    let mut admin = options.clone().disable_statement_logging().connect().await.unwrap();
+    while let Ok(name) = names.recv() {
+        execute(&mut admin, format!("drop database {name} with (force)")).await;
+    }
+}
+
+/// A throwaway cluster that is one test's own, to be stopped, killed and started again.
+pub(crate) struct OwnCluster {
+    /// How it is started.
+    pub(crate) options: Options,
+    server: Option<LocalPostgres>,
+}
+
+/// Starts a cluster for one test.
+pub(crate) async fn own_cluster() -> OwnCluster {
+    let mut cluster = OwnCluster { options: throwaway_options(), server: None };
+    cluster.start().await;
+    cluster
+}
+
+impl OwnCluster {
+    /// The server; it must not be stopped.
+    pub(crate) fn server(&self) -> &LocalPostgres {
+        self.server.as_ref().expect("the cluster is stopped")
+    }
+
+    /// A migrated database in it, the same one at each call. Its pool outlives a stop: it connects again after a start.
+    pub(crate) async fn database(&self) -> TestDatabase {
+        self.server().ensure_database("forecourt").await.unwrap();
+        let database = TestDatabase::open(self.server(), "forecourt".to_owned(), None);
+        forecourt::store::migrate(&database.pool).await.unwrap();
+        database
+    }
+
+    /// Stops the server in order; its data stays for the next start.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop_and_keep().await.unwrap();
+        }
+    }
+
+    /// Starts it, at first or after a stop, at the same place.
+    pub(crate) async fn start(&mut self) {
+        self.server = Some(LocalPostgres::start(self.options.clone()).await.unwrap());
+    }
+
+    /// Kills the server without warning; it is started again by itself.
+    pub(crate) fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    /// Makes the server's main process stand still, as on a machine that is stuck: new connections wait.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Ends a freeze.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.server().pid());
+        assert!(std::process::Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
+    }
+}
+
+/// Options for a new cluster that is deleted when its server stops or this process dies.
+pub(crate) fn throwaway_options() -> Options {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let home = HOMES.join(format!("forecourt-test-{}-{number}", std::process::id()));
+    let path = std::env::vars_os().find_map(|(name, value)| (name == "PATH").then_some(value));
+    let mut options = Options::new(home, Durability::Throwaway, path);
+    // A copy of the programs from npm, where it takes one, serves later runs, too.
+    options.binaries_dir = Some(binaries_dir());
+    options
+}
+
+/// The free space in a directory's file system; containers often have next to none in `/dev/shm`.
+fn free_megabytes(dir: &Path) -> Option<u64> {
+    let said =
+        std::process::Command::new("df").arg("-Pk").arg(dir).stderr(std::process::Stdio::null()).output().ok()?;
+    let table = String::from_utf8_lossy(&said.stdout).into_owned();
+    let free: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    said.status.success().then_some(free / 1024)
+}
+
+/// In the target folder; but what root keeps below its home, the server's account cannot reach.
+fn binaries_dir() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    if target.starts_with("/root") { Path::new("/var/lib/forecourt").to_owned() } else { target.to_owned() }
+}
+
+async fn connect(server: &LocalPostgres) -> PgConnection {
+    server.connect_options("postgres").disable_statement_logging().connect().await.unwrap()
+}
+
+async fn execute(connection: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+/// Runs something to its end on a thread and a runtime of its own.
+fn on_own_thread<T: Send + 'static, F: Future<Output = T>>(work: impl FnOnce() -> F + Send + 'static) -> T {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(work())
+    };
+    std::thread::spawn(run).join().unwrap()
+}
