@@ -97,7 +97,7 @@ impl<'a> Object<'a> {
         Object::at(self.path_of(name), fields, self.notes, self.contents)
     }
 
-    /// The objects of a list, with their positions; what is not an object is noted and left out.
+    /// The objects of a list, in order; what is not an object is noted and left out.
     #[must_use]
     pub fn array(&self, name: &'static str) -> Option<impl Iterator<Item = Object<'a>> + use<'a>> {
         self.array_in(name).map(|items| self.objects_of(name, items, self.contents))
@@ -137,7 +137,8 @@ impl<'a> Object<'a> {
         Object::at(self.path_of(name), self.object_in(name), self.notes, Contents::FreeForm)
     }
 
-    /// This object kept in two halves: without the fields that `is_apart` names, and those fields alone, if any.
+    /// This object kept in two halves: without the fields that `is_apart` names, and those fields
+    /// alone, if any of them says something.
     #[must_use]
     pub fn split(&self, is_apart: impl Fn(&str) -> bool) -> (Option<Json>, Option<Json>) {
         let Some(fields) = self.fields else { return (None, None) };
@@ -178,7 +179,9 @@ impl<'a> Object<'a> {
             if item.is_object() {
                 return Some(Object::at(path, item.as_object(), notes, contents));
             }
-            notes.add(Code::FieldType, path, "expected an object; left out");
+            if !item.is_null() {
+                notes.add(Code::FieldType, path, "expected an object; left out");
+            }
             None
         })
     }
