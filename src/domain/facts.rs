@@ -505,9 +505,9 @@ scalar_columns! {
         doors: i64,
         /// Attribute `Seats`.
         seats: i64,
-        /// The exterior colour, else the first.
+        /// The exterior colour, else the first whose place is not the interior.
         colour: String,
-        /// The interior colour.
+        /// The interior colour, the first named so.
         interior_colour: String,
         /// The first odometer reading.
         odometer: Decimal,

@@ -5,9 +5,12 @@ pub mod wire;
 
 use std::collections::BTreeSet;
 
+use serde_json::error::Category;
+
 use crate::domain::facts::Facts;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
+use wire::{Notes, Object};
 
 /// A kind of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,3 +86,84 @@ pub struct Reading {
     /// Paths of fields that are not documented, array positions as `[]`.
     pub unknown_paths: BTreeSet<String>,
 }
+
+impl Document {
+    /// The feed it came through.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        self.feed
+    }
+
+    /// The dealership that it names.
+    #[must_use]
+    pub fn dealership(&self) -> DealershipKey {
+        let notes = Notes::default();
+        let root = Object::root(&self.root, &notes);
+        let (holder, field) = match self.feed {
+            Feed::Lead => (root.object("dealership"), "id"),
+            Feed::Inventory => (root.object("Seller"), "Identifier"),
+        };
+        match holder.number_id(field) {
+            Some(id) => DealershipKey::Id(id),
+            None if holder.holds_scalar(field) => DealershipKey::Unusable,
+            None => DealershipKey::Missing,
+        }
+    }
+
+    /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
+    #[must_use]
+    pub fn identifier(&self) -> Option<String> {
+        match self.feed {
+            Feed::Lead => None,
+            Feed::Inventory => Object::root(&self.root, &Notes::default()).identifier("Identifier"),
+        }
+    }
+
+    /// The version of a lead's schema; v1 and v2 cannot be told apart.
+    #[must_use]
+    pub fn schema_version(&self) -> Option<&'static str> {
+        match self.feed {
+            Feed::Lead if self.root.get("appointments").is_some_and(serde_json::Value::is_array) => Some("v3"),
+            Feed::Lead => Some("v1"),
+            Feed::Inventory => None,
+        }
+    }
+}
+
+/// Parses a body as JSON, whatever it says; a byte order mark before it is skipped.
+///
+/// # Errors
+///
+/// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
+pub fn open(feed: Feed, body: &[u8]) -> Result<Document, Finding> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    match serde_json::from_slice(body) {
+        Ok(root) => Ok(Document { feed, root }),
+        Err(error) => Err(Finding::whole(Code::BodyUnreadable, reason(&error))),
+    }
+}
+
+/// Reads what a body says, for the place and time it came to.
+#[must_use]
+pub fn read(document: &Document, locale: &Locale) -> Reading {
+    let notes = Notes::default();
+    let root = Object::root(&document.root, &notes);
+    let facts = match document.feed {
+        Feed::Lead => Facts::Lead(Box::new(dealer_studio::lead::read(&root, locale))),
+        Feed::Inventory => Facts::Vehicle(Box::new(dealer_studio::inventory::read(&root, locale))),
+    };
+    drop(root);
+    let (findings, unknown_paths) = notes.into_parts();
+    Reading { facts, findings, unknown_paths }
+}
+
+/// Why a body is not JSON, with line and column. Errors about syntax do not quote the body; others might.
+fn reason(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Syntax | Category::Eof => error.to_string(),
+        Category::Data | Category::Io => format!("not JSON at line {} column {}", error.line(), error.column()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

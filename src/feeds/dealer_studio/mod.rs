@@ -1,1 +1,7 @@
-//! The feeds of Dealer Studio, one file each.
+//! The feeds of Dealer Studio, one file each, and the parts of a payload that several of them share.
+
+pub mod inventory;
+pub mod lead;
+
+mod item;
+mod prospect;

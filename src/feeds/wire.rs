@@ -1,1 +1,0 @@
-//! Lenient reading: number or string, empty as none, wrong types noted, unknown fields collected.

@@ -1,0 +1,222 @@
+//! Lenient reading: number or string, empty as none, wrong types noted, unknown fields collected.
+//!
+//! An [`Object`] is a place in a body. Asking it for a field by name and type gives the value, or `None` and a finding
+//! where something else stands there; `null` and an absent field are `None` without one. A field that was never asked
+//! for is unknown. Findings and unknown fields of the whole body gather in its [`Notes`].
+
+mod json;
+mod notes;
+mod scalars;
+
+use std::cell::RefCell;
+
+use serde_json::{Map, Value};
+
+use crate::domain::finding::Code;
+use crate::domain::values::Json;
+
+pub use json::Rebuilt;
+pub use notes::Notes;
+
+type Fields = Map<String, Value>;
+
+/// An object of a body, or the empty one where there is none.
+#[derive(Debug)]
+pub struct Object<'a> {
+    notes: &'a Notes,
+    fields: Option<&'a Fields>,
+    /// Where it stands, as `appointments[3]`; empty for the root.
+    path: String,
+    contents: Contents,
+    /// The fields asked for, which are those that are known.
+    asked: RefCell<Vec<&'static str>>,
+}
+
+/// What is noted about the contents of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    /// Everything.
+    Documented,
+    /// U+0000 was noted already, for the whole that this is part of.
+    Kept,
+    /// As [`Contents::Kept`], and any field may be there.
+    FreeForm,
+}
+
+impl<'a> Object<'a> {
+    /// The whole body; it reads as empty where it is not an object.
+    #[must_use]
+    pub fn root(body: &'a Value, notes: &'a Notes) -> Self {
+        if !body.is_object() {
+            notes.add_whole(Code::FieldType, "expected an object; the body was read as empty");
+        }
+        Self::at(String::new(), body.as_object(), notes, Contents::Documented)
+    }
+
+    fn at(path: String, fields: Option<&'a Fields>, notes: &'a Notes, contents: Contents) -> Self {
+        Self { notes, fields, path, contents, asked: RefCell::default() }
+    }
+
+    /// Where a field of this object stands.
+    #[must_use]
+    pub fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Notes a finding about a field.
+    pub fn note(&self, code: Code, name: &str, message: &str) {
+        self.notes.add(code, self.path_of(name), message);
+    }
+
+    /// The field's value, where one was sent; the field counts as known from now on.
+    fn get(&self, name: &'static str) -> Option<&'a Value> {
+        self.asked.borrow_mut().push(name);
+        self.fields?.get(name).filter(|value| !value.is_null())
+    }
+
+    fn wrong_type(&self, name: &str, expected: &str) {
+        self.note(Code::FieldType, name, &format!("expected {expected}; read as absent"));
+    }
+
+    /// Of two names of one field, the one that was sent.
+    #[must_use]
+    pub fn either(&self, first: &'static str, second: &'static str) -> &'static str {
+        let (in_first, in_second) = (self.get(first), self.get(second));
+        if in_first.is_none() && in_second.is_some() { second } else { first }
+    }
+
+    /// Marks fields as known that are not read.
+    pub fn pass_over(&self, names: &[&'static str]) {
+        self.asked.borrow_mut().extend(names);
+    }
+
+    /// The object in a field; the empty one where there is none.
+    #[must_use]
+    pub fn object(&self, name: &'static str) -> Object<'a> {
+        let fields = self.object_in(name);
+        Object::at(self.path_of(name), fields, self.notes, self.contents)
+    }
+
+    /// The objects of a list, in order; what is not an object is noted and left out.
+    #[must_use]
+    pub fn array(&self, name: &'static str) -> Option<impl Iterator<Item = Object<'a>> + use<'a>> {
+        self.array_in(name).map(|items| self.objects_of(name, items, self.contents))
+    }
+
+    /// An object that is kept whole, and the object itself for reading fields of it.
+    #[must_use]
+    pub fn whole_object(&self, name: &'static str) -> (Option<Json>, Object<'a>) {
+        let fields = self.object_in(name);
+        let json = fields.map(|fields| self.kept(name, json::of_fields(fields)));
+        (json, Object::at(self.path_of(name), fields, self.notes, self.kept_contents()))
+    }
+
+    /// A list that is kept whole, and its objects for reading fields of them.
+    pub fn whole_array(&self, name: &'static str) -> (Option<Json>, impl Iterator<Item = Object<'a>> + use<'a>) {
+        let items = self.array_in(name);
+        let json = items.map(|items| self.kept(name, json::of_items(items)));
+        (json, self.objects_of(name, items.unwrap_or_default(), self.kept_contents()))
+    }
+
+    /// An object or a list of any content, kept whole.
+    #[must_use]
+    pub fn free_form(&self, name: &'static str) -> Option<Json> {
+        match self.get(name)? {
+            Value::Object(fields) => Some(self.kept(name, json::of_fields(fields))),
+            Value::Array(items) => Some(self.kept(name, json::of_items(items))),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Null => {
+                self.wrong_type(name, "an object or a list");
+                None
+            }
+        }
+    }
+
+    /// An object of any content, for reading some fields of it; [`Object::split`] keeps it.
+    #[must_use]
+    pub fn free_form_object(&self, name: &'static str) -> Object<'a> {
+        Object::at(self.path_of(name), self.object_in(name), self.notes, Contents::FreeForm)
+    }
+
+    /// This object kept in two halves: without the fields that `is_apart` names, and those fields
+    /// alone, if any of them says something.
+    #[must_use]
+    pub fn split(&self, is_apart: impl Fn(&str) -> bool) -> (Option<Json>, Option<Json>) {
+        let Some(fields) = self.fields else { return (None, None) };
+        let (rest, apart) = json::in_halves(fields, is_apart);
+        if rest.had_nul {
+            self.notes.add(Code::NulRemoved, self.path.clone(), NUL_REMOVED);
+        }
+        (Some(rest.json), apart)
+    }
+
+    fn object_in(&self, name: &'static str) -> Option<&'a Fields> {
+        let value = self.get(name)?;
+        let fields = value.as_object();
+        if fields.is_none() {
+            self.wrong_type(name, "an object");
+        }
+        fields
+    }
+
+    fn array_in(&self, name: &'static str) -> Option<&'a [Value]> {
+        let value = self.get(name)?;
+        let items = value.as_array().map(Vec::as_slice);
+        if items.is_none() {
+            self.wrong_type(name, "a list");
+        }
+        items
+    }
+
+    fn objects_of(
+        &self,
+        name: &'static str,
+        items: &'a [Value],
+        contents: Contents,
+    ) -> impl Iterator<Item = Object<'a>> + use<'a> {
+        let (path, notes) = (self.path_of(name), self.notes);
+        items.iter().enumerate().filter_map(move |(position, item)| {
+            let path = format!("{path}[{position}]");
+            if item.is_object() {
+                return Some(Object::at(path, item.as_object(), notes, contents));
+            }
+            if !item.is_null() {
+                notes.add(Code::FieldType, path, "expected an object; left out");
+            }
+            None
+        })
+    }
+
+    fn kept(&self, name: &str, cleaned: json::Cleaned) -> Json {
+        if cleaned.had_nul && self.contents == Contents::Documented {
+            self.note(Code::NulRemoved, name, NUL_REMOVED);
+        }
+        cleaned.json
+    }
+
+    fn kept_contents(&self) -> Contents {
+        match self.contents {
+            Contents::Documented | Contents::Kept => Contents::Kept,
+            Contents::FreeForm => Contents::FreeForm,
+        }
+    }
+}
+
+const NUL_REMOVED: &str = "the character U+0000 was removed";
+
+impl Drop for Object<'_> {
+    /// Notes the fields that nobody asked for.
+    fn drop(&mut self) {
+        if self.contents == Contents::FreeForm {
+            return;
+        }
+        let asked = self.asked.borrow();
+        for name in self.fields.into_iter().flat_map(Map::keys) {
+            if !asked.iter().any(|known| known == name) {
+                self.notes.add_unknown(&self.path, name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
