@@ -76,6 +76,35 @@ impl Effects {
     }
 }
 
+/// The one fate of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It changed something.
+    Applied,
+    /// It said nothing new.
+    Unchanged,
+    /// It is of a kind that is not handled.
+    Ignored,
+    /// It could not be assigned or read; it is kept.
+    Rejected,
+    /// A fault of forecourt's own; it is kept and tried again.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in tables and replies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What the rules say of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -58,6 +58,17 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// Where its payload names the dealership.
+    #[must_use]
+    pub fn dealership_path(self) -> &'static str {
+        match self {
+            Self::Lead => "dealership.id",
+            Self::Inventory => "Seller.Identifier",
+        }
+    }
+}
+
 /// A body that is JSON, not yet read.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -108,6 +119,14 @@ impl Document {
             None if holder.holds_scalar(field) => DealershipKey::Unusable,
             None => DealershipKey::Missing,
         }
+    }
+
+    /// What is wrong with the body as a whole: it should be an object.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let notes = Notes::default();
+        drop(Object::root(&self.root, &notes));
+        notes.into_parts().0
     }
 
     /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.

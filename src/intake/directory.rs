@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::workspace::{DealershipId, Dealership, Locale, Permitted, Slug, Workspace};
+use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
 use crate::domain::world::RowId;
 
 /// A workspace, as far as deliveries need it.

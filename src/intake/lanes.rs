@@ -13,12 +13,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Outcome, Reply};
+use super::Reply;
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
 use crate::domain::world::RowId;
-use crate::domain::{self, Effects, Verdict};
+use crate::domain::{self, Effects, Outcome, Verdict};
 use crate::store::deliveries::{self, Arrived, Settled};
 use crate::store::{self, Store};
 
@@ -158,12 +158,7 @@ impl Shared {
     }
 
     /// Loads, applies and saves a batch in one transaction.
-    async fn attempt(
-        &self,
-        workspace: Option<RowId>,
-        batch: &[Pending],
-        again: bool,
-    ) -> Result<Vec<Settled>, Failure> {
+    async fn attempt(&self, workspace: Option<RowId>, batch: &[Pending], again: bool) -> Result<Vec<Settled>, Failure> {
         let _turn = self.writers.acquire().await;
         let mut tx = self.store.begin(workspace).await?;
         let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
@@ -229,7 +224,7 @@ impl Shared {
         let settled_at = (self.clock)();
         Settled {
             workspace,
-            outcome: outcome.name(),
+            outcome,
             findings,
             effects,
             attempts: pending.attempts + 1,
@@ -268,7 +263,7 @@ impl Shared {
         let settled_at = (self.clock)();
         Settled {
             workspace: None,
-            outcome: Outcome::Failed.name(),
+            outcome: Outcome::Failed,
             findings,
             effects: Effects::default(),
             attempts,
@@ -302,7 +297,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             delivery = %pending.arrived.id,
             feed = pending.arrived.feed,
             credential = pending.arrived.credential,
-            outcome,
+            outcome = outcome.name(),
             findings = findings.len(),
             attempts,
             milliseconds = processing_ms,

@@ -17,10 +17,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use crate::domain::Effect;
 use crate::domain::Effects;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
+pub use crate::domain::{Effect, Outcome};
 use crate::feeds::{self, DealershipKey, Document, Feed};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
@@ -47,35 +47,6 @@ pub struct Arrival {
     pub body: Vec<u8>,
     /// Why the `Content-Encoding` could not be undone.
     pub undecoded: Option<Finding>,
-}
-
-/// The one fate of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It changed something.
-    Applied,
-    /// It said nothing new.
-    Unchanged,
-    /// It is of a kind that is not handled.
-    Ignored,
-    /// It could not be assigned or read; it is kept.
-    Rejected,
-    /// A fault of forecourt's own; it is kept and tried again.
-    Failed,
-}
-
-impl Outcome {
-    /// Its name in tables and replies.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Ignored => "ignored",
-            Self::Rejected => "rejected",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// What the sender is told.
@@ -151,7 +122,8 @@ impl Intake {
     /// # Errors
     /// When nothing could store the delivery while the request was held.
     pub async fn accept(&self, arrival: Arrival) -> Result<Reply, Unavailable> {
-        let Arrival { feed, received_at, credential, permitted, remote_address, content_type, body, undecoded } = arrival;
+        let Arrival { feed, received_at, credential, permitted, remote_address, content_type, body, undecoded } =
+            arrival;
         let arrived = Arrived {
             id: Uuid::now_v7(),
             received_at,
@@ -195,13 +167,7 @@ impl Intake {
     }
 
     /// Finds the workspace, or the reason why there is none.
-    async fn plan(
-        &self,
-        feed: Feed,
-        arrived: &mut Arrived,
-        permitted: &Permitted,
-        undecoded: Option<Finding>,
-    ) -> Plan {
+    async fn plan(&self, feed: Feed, arrived: &mut Arrived, permitted: &Permitted, undecoded: Option<Finding>) -> Plan {
         let rejected = |finding: Finding| Plan { place: None, document: None, findings: vec![finding] };
         if let Some(finding) = undecoded {
             return rejected(finding);
@@ -219,14 +185,16 @@ impl Intake {
             DealershipKey::Unusable => Found::Unknown,
             DealershipKey::Missing => match self.place_of_fragment(&document, permitted, arrived.received_at).await {
                 Some(place) => Found::Place(place),
-                None => return missing_dealership(document),
+                None => return missing_dealership(&document),
             },
         };
         match found {
             Found::Place(place) => Plan { place: Some(place), document: Some(document), findings: Vec::new() },
-            Found::Unknown => {
-                rejected(Finding::at(Code::DealershipUnknown, feed.dealership_path(), "no workspace has this dealership id"))
-            }
+            Found::Unknown => rejected(Finding::at(
+                Code::DealershipUnknown,
+                feed.dealership_path(),
+                "no workspace has this dealership id",
+            )),
             Found::NotPermitted => {
                 let message = "the credential may not write to this dealership's workspace";
                 rejected(Finding::at(Code::WorkspaceNotPermitted, feed.dealership_path(), message))
@@ -268,7 +236,7 @@ impl Intake {
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
             return (Work::Reject, plan.findings);
         };
-        let reading = feeds::read(document, &place.locale);
+        let reading = feeds::read(&document, &place.locale);
         let unknown = reading.unknown_paths;
         self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
         (Work::Hear(Box::new(reading.facts)), reading.findings)
@@ -293,10 +261,10 @@ impl Intake {
     }
 }
 
-fn missing_dealership(document: Document) -> Plan {
+fn missing_dealership(document: &Document) -> Plan {
     let path = document.feed().dealership_path();
     let message = "the delivery does not say which dealership it is for";
-    let mut findings = document.into_findings();
+    let mut findings = document.findings();
     findings.push(Finding::at(Code::DealershipMissing, path, message));
     Plan { place: None, document: None, findings }
 }

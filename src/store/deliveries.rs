@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Error, Store};
-use crate::domain::Effects;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::world::RowId;
+use crate::domain::{Effects, Outcome};
 
 /// What arrived.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ pub struct Arrived {
 pub struct Settled {
     /// The workspace, where it is known and permitted.
     pub workspace: Option<RowId>,
-    /// The outcome's name.
-    pub outcome: &'static str,
+    /// Its fate.
+    pub outcome: Outcome,
     /// What a person should know.
     pub findings: Vec<Finding>,
     /// What became of the rows it is about.
@@ -111,7 +111,7 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
     json!({
         "id": id, "received_at": received_at.to_rfc3339(), "feed": feed, "workspace_id": workspace,
         "dealership_id": dealership_id, "credential": credential, "remote_address": remote_address,
-        "content_type": content_type, "schema_version": schema_version, "outcome": outcome,
+        "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
         "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
         "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
         "retry_at": retry_at.map(|at| at.to_rfc3339()),
