@@ -64,7 +64,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(serve::run(config))
+            tokio::runtime::Runtime::new()?.block_on(serve::run(config, environment, out))
         }
         Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),

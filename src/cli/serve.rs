@@ -1,12 +1,199 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
-use crate::config::Config;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig};
+use crate::domain::values;
+use crate::domain::workspace::Permitted;
+use crate::feeds::Feed;
+use crate::http::auth::{Credential, Credentials, Scheme};
+use crate::http::health::Check;
+use crate::http::webhook::{Doors, Limits};
+use crate::http::{self};
+use crate::intake::{self, Directory, Intake, Settings, replay};
+use crate::local_postgres::{Durability, LocalPostgres, Options};
+use crate::store::{self, Store, deliveries, workspaces};
 
 use super::Ending;
 
+/// How many batches are written at a time.
+const WRITERS: usize = 4;
+/// The private Postgres's database.
+const DATABASE: &str = "forecourt";
+
 /// Runs the service.
-#[expect(clippy::unused_async, reason = "the parts of the service are put together here")]
-pub(super) async fn run(config: Config) -> Ending {
-    drop(config);
-    Err("the service has no parts yet".into())
+pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
+    start_log(&config.log_filter)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let listener = listen(config.server.listen).await?;
+    let postgres = open_postgres(&config, environment).await?;
+    let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
+    store::migrate(&pool).await?;
+    let store = Store::new(pool, i64::from(config.server.booking_retry_days));
+    deliveries::save_codes(&store).await?;
+    let intake = open_intake(&config, &store).await?;
+    values::warm_up();
+
+    let address = listener.local_addr()?;
+    if let Some(greeting) = config::demo::greeting(&config, address, &postgres.psql) {
+        write!(out, "{greeting}")?;
+        out.flush()?;
+    }
+    tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
+    let again = tokio::spawn(replay::run(intake.clone()));
+    http::serve(listener, router(&config, &intake)?, told_to_stop()).await?;
+    again.abort();
+    intake.finish().await;
+    store.close().await;
+    postgres.stop().await
+}
+
+/// Starts the log on standard error, and keeps panics from printing what they were about.
+fn start_log(filter: &str) -> Ending {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic: this is a fault of forecourt");
+    }));
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!(
+            "cannot listen on {address} ({error}): stop what listens there, or set FORECOURT_LISTEN to another address"
+        )
+    })
+}
+
+/// The Postgres in use, a private one where none is configured.
+struct Postgres {
+    options: PgConnectOptions,
+    psql: String,
+    private: Option<LocalPostgres>,
+}
+
+impl Postgres {
+    async fn stop(self) -> Ending {
+        if let Some(private) = self.private {
+            private.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn open_postgres(
+    config: &Config,
+    environment: &Environment,
+) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
+    if let Some(url) = &config.database.url {
+        let options = url.expose_secret().parse::<PgConnectOptions>().map_err(|_cause| {
+            "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
+        })?;
+        return Ok(Postgres { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
+    }
+    let mut options = Options::new(&config.server.data_dir, Durability::Durable, environment.raw("PATH"));
+    options.explicit_bin_dir.clone_from(&config.database.bin_dir);
+    announce(&config.server.data_dir);
+    let private = LocalPostgres::start(options).await?;
+    private.ensure_database(DATABASE).await?;
+    Ok(Postgres {
+        options: private.connect_options(DATABASE),
+        psql: private.psql_command(DATABASE),
+        private: Some(private),
+    })
+}
+
+fn announce(data_dir: &Path) {
+    tracing::info!(data_dir = %data_dir.display(), "no DATABASE_URL is set: starting a private Postgres");
+}
+
+/// Applies the configuration to the tables, and opens the intake over them.
+async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    let permissions: BTreeMap<String, Permitted> =
+        config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
+    let directory = Directory::new(config.workspaces.clone(), &ids, permissions);
+    let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
+    Ok(Intake::new(store.clone(), directory, settings))
+}
+
+/// The service's routes.
+fn router(config: &Config, intake: &Intake) -> Result<axum::Router, Box<dyn std::error::Error + Send + Sync>> {
+    let headers: Result<Vec<HeaderName>, _> =
+        config.server.api_key_headers.iter().map(|name| HeaderName::try_from(name.as_str())).collect();
+    let credentials = Credentials::new(config.credentials.iter().map(credential).collect(), headers?)?;
+    let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
+    let accepting = intake.clone();
+    let doors = Doors {
+        credentials,
+        limits: Feed::ALL.iter().fold(Limits::default(), limits),
+        clock: intake::clock::now,
+        accept: Arc::new(move |arrival| {
+            let intake = accepting.clone();
+            Box::pin(async move { intake.accept(arrival).await })
+        }),
+    };
+    let store = intake.store().clone();
+    let postgres = Check {
+        part: "postgres",
+        probe: Arc::new(move || {
+            let store = store.clone();
+            Box::pin(async move { Ok(store.probe().await?) })
+        }),
+    };
+    Ok(http::router(doors, vec![postgres]))
+}
+
+fn credential(config: &CredentialConfig) -> Credential {
+    let CredentialConfig { name, scheme, feeds, permitted } = config.clone();
+    let scheme = match scheme {
+        SchemeConfig::Bearer(secret) => Scheme::Bearer(secret),
+        SchemeConfig::ApiKey(secret) => Scheme::ApiKey(secret),
+        SchemeConfig::Basic { user, password } => Scheme::Basic { user, password },
+        SchemeConfig::Open => Scheme::Open,
+    };
+    Credential { name, scheme, feeds: feeds.into_iter().collect(), permitted }
+}
+
+/// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_cause) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+    tracing::info!("stopping: requests under way are answered first");
+    // A second signal, or half a minute, ends what does not end by itself.
+    tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        tracing::warn!("stopping with requests under way");
+        std::process::exit(1);
+    });
 }

@@ -242,6 +242,11 @@ impl Intake {
         (Work::Hear(Box::new(reading.facts)), reading.findings)
     }
 
+    /// Writes what is kept in memory only.
+    pub async fn finish(&self) {
+        self.shared.drift.write(&self.shared.store).await;
+    }
+
     /// The directory.
     #[must_use]
     pub fn directory(&self) -> &Directory {

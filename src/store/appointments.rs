@@ -89,7 +89,7 @@ pub(super) async fn save_clusters(tx: &mut PgConnection, workspace: i64, tenant:
     sqlx::query!(
         "insert into lead_clusters (workspace_id, id, external_id, appointments_as_of)
         select workspace_id, id, external_id, appointments_as_of
-        from json_populate_recordset(null::lead_clusters, $1)
+        from jsonb_populate_recordset(null::lead_clusters, $1)
         on conflict (workspace_id, id) do update set appointments_as_of = excluded.appointments_as_of",
         Value::Array(clusters),
     )
@@ -112,7 +112,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         select
             workspace_id, external_id, lead_id, lead_cluster_id, starts_at, starts_at_local, length_minutes, status,
             ai_generated, user_id, note, sender_location_id, car_for_test_drive, removed_at, as_of
-        from json_populate_recordset(null::appointments, $1)
+        from jsonb_populate_recordset(null::appointments, $1)
         on conflict (workspace_id, external_id) do update set
             lead_id = excluded.lead_id, lead_cluster_id = excluded.lead_cluster_id, starts_at = excluded.starts_at,
             starts_at_local = excluded.starts_at_local, length_minutes = excluded.length_minutes,

@@ -47,7 +47,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         "insert into bookings
             (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, created_at, updated_at)
         select workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, created_at, updated_at
-        from json_populate_recordset(null::bookings, $1)
+        from jsonb_populate_recordset(null::bookings, $1)
         on conflict (workspace_id, lead_id) do update set
             person_id = excluded.person_id, listing_id = excluded.listing_id, location_id = excluded.location_id,
             package_id = excluded.package_id, updated_at = excluded.updated_at",

@@ -115,7 +115,7 @@ async fn save_locations(
     sqlx::query!(
         "insert into listing_locations (workspace_id, listing_id, location_id, position)
         select workspace_id, listing_id, location_id, position
-        from json_populate_recordset(null::listing_locations, $1)",
+        from jsonb_populate_recordset(null::listing_locations, $1)",
         Value::Array(rows),
     )
     .execute(tx)
@@ -136,7 +136,7 @@ async fn save_packages(
         "insert into listing_packages
             (workspace_id, listing_id, package_id, daily_price, weekly_price, fortnightly_price, monthly_price)
         select workspace_id, listing_id, package_id, daily_price, weekly_price, fortnightly_price, monthly_price
-        from json_populate_recordset(null::listing_packages, $1)",
+        from jsonb_populate_recordset(null::listing_packages, $1)",
         Value::Array(rows),
     )
     .execute(tx)

@@ -75,7 +75,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
         select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
             d.content_type, b.body, b.digest, d.schema_version, d.outcome, d.findings, d.changes, d.attempts,
             d.processing_ms, d.settled_at, d.retry_at
-        from json_populate_recordset(null::intake.deliveries, $1) as d
+        from jsonb_populate_recordset(null::intake.deliveries, $1) as d
         join unnest($2::uuid[], $3::bytea[], $4::bytea[]) as b (id, body, digest) on b.id = d.id
         on conflict (id, received_at) do update set
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,

@@ -45,7 +45,7 @@ pub async fn save(store: &Store, seen: &[Seen]) -> Result<(), Error> {
         "insert into intake.drift as known
             (workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id)
         select workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id
-        from json_populate_recordset(null::intake.drift, $1) as seen
+        from jsonb_populate_recordset(null::intake.drift, $1) as seen
         where exists (
                 select from intake.drift d
                 where d.workspace_id = seen.workspace_id and d.feed = seen.feed and d.path = seen.path

@@ -223,7 +223,7 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
             pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
             source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of
-        from json_populate_recordset(null::leads, $1)
+        from jsonb_populate_recordset(null::leads, $1)
         on conflict (workspace_id, id) do update set
             lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
             person_email = excluded.person_email, subscription_plan = excluded.subscription_plan,
@@ -274,7 +274,7 @@ async fn save_trade_ins(tx: &mut PgConnection, trade_ins: Vec<Value>) -> Result<
         select
             workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,
             offer_price, trade_price, retail_price, price_adjustment, offer_accepted, clocks
-        from json_populate_recordset(null::trade_ins, $1)
+        from jsonb_populate_recordset(null::trade_ins, $1)
         on conflict (workspace_id, lead_id) do update set
             registration = excluded.registration, kilometres = excluded.kilometres, make = excluded.make,
             model = excluded.model, badge = excluded.badge, series = excluded.series, year = excluded.year,
@@ -298,7 +298,7 @@ async fn save_documents(tx: &mut PgConnection, documents: Vec<Value>) -> Result<
     sqlx::query!(
         "insert into identity.lead_documents as known (workspace_id, lead_id, documents)
         select workspace_id, lead_id, documents
-        from json_populate_recordset(null::identity.lead_documents, $1)
+        from jsonb_populate_recordset(null::identity.lead_documents, $1)
         on conflict (workspace_id, lead_id) do update set documents = excluded.documents
         where known.documents is distinct from excluded.documents",
         Value::Array(documents),

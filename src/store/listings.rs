@@ -309,7 +309,7 @@ async fn save_whole(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), s
             identification, colours, odometer_readings, attributes, features, media, warranty, price_list,
             vendor_data, destinations, subscription_pricing, source_created_at, source_modified_at, created_at,
             updated_at, word, claims, shows_vin, content_arrived_at
-        from json_populate_recordset(null::listings, $1)
+        from jsonb_populate_recordset(null::listings, $1)
         on conflict (workspace_id, id) do update set
             identifier = excluded.identifier, vin = excluded.vin, status = excluded.status,
             withdrawn_at = excluded.withdrawn_at, stock_number = excluded.stock_number,
@@ -354,7 +354,7 @@ async fn save_heads(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), s
     sqlx::query!(
         "update listings set vin = head.vin, word = head.word, withdrawn_at = head.withdrawn_at,
             status = head.status, updated_at = head.updated_at
-        from json_populate_recordset(null::listings, $1) as head
+        from jsonb_populate_recordset(null::listings, $1) as head
         where listings.workspace_id = head.workspace_id and listings.id = head.id",
         Value::Array(listings),
     )
@@ -376,7 +376,7 @@ async fn save_identifiers(tx: &mut PgConnection, workspace: i64, tenant: &Tenant
         select
             workspace_id, identifier, listing_id, status, source_modified_at, word_arrived_at, for_sale_at,
             for_sale_arrived_at, vin, vin_at, vin_arrived_at
-        from json_populate_recordset(null::listing_identifiers, $1)
+        from jsonb_populate_recordset(null::listing_identifiers, $1)
         on conflict (workspace_id, identifier) do update set
             listing_id = excluded.listing_id, status = excluded.status,
             source_modified_at = excluded.source_modified_at, word_arrived_at = excluded.word_arrived_at,
@@ -419,7 +419,7 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) ->
         select
             workspace_id, identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number,
             dealership_id, fingerprint, content
-        from json_populate_recordset(null::listing_sources, $1)
+        from jsonb_populate_recordset(null::listing_sources, $1)
         on conflict (workspace_id, identifier, vin) do update set
             listing_id = excluded.listing_id, for_sale = excluded.for_sale,
             source_modified_at = excluded.source_modified_at, arrived_at = excluded.arrived_at,
@@ -457,7 +457,7 @@ async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingC
     sqlx::query!(
         "insert into listing_changes (workspace_id, listing_id, field, old_value, new_value, changed_at)
         select workspace_id, listing_id, field, old_value, new_value, changed_at
-        from json_populate_recordset(null::listing_changes, $1)",
+        from jsonb_populate_recordset(null::listing_changes, $1)",
         Value::Array(changes.collect()),
     )
     .execute(tx)

@@ -120,6 +120,11 @@ impl Store {
         self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// Whether Postgres answers and can be written to.
     ///
     /// # Errors

@@ -173,7 +173,7 @@ async fn save_persons(tx: &mut PgConnection, persons: Value) -> Result<(), sqlx:
         select workspace_id, id, email, title, first_name, middle_name, last_name, business_name,
             date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street, address_city,
             address_state, address_postcode, address_country, created_at, updated_at, clocks
-        from json_populate_recordset(null::persons, $1)
+        from jsonb_populate_recordset(null::persons, $1)
         on conflict (workspace_id, id) do update set
             title = excluded.title, first_name = excluded.first_name, middle_name = excluded.middle_name,
             last_name = excluded.last_name, business_name = excluded.business_name,
@@ -199,7 +199,7 @@ async fn save_licences(tx: &mut PgConnection, licences: Vec<Value>) -> Result<()
         "insert into identity.driver_licences as known
             (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth)
         select workspace_id, person_id, number, card_number, state, expires_on, date_of_birth
-        from json_populate_recordset(null::identity.driver_licences, $1)
+        from jsonb_populate_recordset(null::identity.driver_licences, $1)
         on conflict (workspace_id, person_id) do update set
             number = excluded.number, card_number = excluded.card_number, state = excluded.state,
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
@@ -222,7 +222,7 @@ async fn save_passports(tx: &mut PgConnection, passports: Vec<Value>) -> Result<
         "insert into identity.passports as known
             (workspace_id, person_id, number, country, expires_on, date_of_birth)
         select workspace_id, person_id, number, country, expires_on, date_of_birth
-        from json_populate_recordset(null::identity.passports, $1)
+        from jsonb_populate_recordset(null::identity.passports, $1)
         on conflict (workspace_id, person_id) do update set
             number = excluded.number, country = excluded.country,
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth

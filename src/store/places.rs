@@ -71,7 +71,7 @@ pub(super) async fn save_locations(tx: &mut PgConnection, workspace: i64, tenant
             workspace_id, id, name, name_key, bookable, active, street, suburb, city, state, postcode, latitude,
             longitude, phone, operating_hours, sender_location_id, sender_location_code, configured, reported,
             reported_at, reported_arrived_at
-        from json_populate_recordset(null::locations, $1)
+        from jsonb_populate_recordset(null::locations, $1)
         on conflict (workspace_id, id) do update set
             name = excluded.name, bookable = excluded.bookable, active = excluded.active, street = excluded.street,
             suburb = excluded.suburb, city = excluded.city, state = excluded.state, postcode = excluded.postcode,
@@ -132,7 +132,7 @@ pub(super) async fn save_packages(tx: &mut PgConnection, workspace: i64, tenant:
     sqlx::query!(
         "insert into packages (workspace_id, id, name, active, configured, reported)
         select workspace_id, id, name, active, configured, reported
-        from json_populate_recordset(null::packages, $1)
+        from jsonb_populate_recordset(null::packages, $1)
         on conflict (workspace_id, id) do update set
             active = excluded.active, configured = excluded.configured, reported = excluded.reported",
         Value::Array(packages),

@@ -1,7 +1,7 @@
 //! Columns by name: how groups of columns, stamps and clocks stand in JSON between the rules and Postgres.
 //!
 //! Wide tables are written as one JSON array for each statement, which Postgres takes apart by the table's own column
-//! names and types (`json_populate_recordset`), and read as `to_jsonb(row)`: a new column is one field of its struct
+//! names and types (`jsonb_populate_recordset`), and read as `to_jsonb(row)`: a new column is one field of its struct
 //! and one name in the statement.
 
 use chrono::{DateTime, NaiveDate, Utc};

@@ -53,7 +53,7 @@ async fn save_workspaces(tx: &mut PgConnection, workspaces: &[Workspace]) -> Res
     sqlx::query!(
         "insert into workspaces as known (id, slug, name, timezone, phone_region, country, active)
         select nextval('row_ids'), slug, name, timezone, phone_region, country, active
-        from json_populate_recordset(null::workspaces, $1)
+        from jsonb_populate_recordset(null::workspaces, $1)
         on conflict (slug) do update set name = excluded.name, timezone = excluded.timezone,
             phone_region = excluded.phone_region, country = excluded.country, active = excluded.active
         where (known.name, known.timezone, known.phone_region, known.country, known.active) is distinct from
@@ -87,7 +87,7 @@ async fn save_dealerships(
         .await?;
     sqlx::query!(
         "insert into dealerships as known (dealership_id, workspace_id, timezone, active)
-        select dealership_id, workspace_id, timezone, active from json_populate_recordset(null::dealerships, $1)
+        select dealership_id, workspace_id, timezone, active from jsonb_populate_recordset(null::dealerships, $1)
         on conflict (dealership_id) do update set workspace_id = excluded.workspace_id,
             timezone = excluded.timezone, active = excluded.active
         where (known.workspace_id, known.timezone, known.active) is distinct from
