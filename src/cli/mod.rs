@@ -5,7 +5,7 @@
 
 mod check;
 mod send;
-mod serve;
+pub mod serve;
 
 use std::error::Error;
 use std::ffi::OsString;

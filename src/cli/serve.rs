@@ -43,9 +43,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
-    deliveries::save_codes(&store).await?;
-    let intake = open_intake(&config, &store).await?;
-    values::warm_up();
+    let Service { intake, router } = assemble(&config, &store).await?;
 
     let address = listener.local_addr()?;
     if let Some(greeting) = config::demo::greeting(&config, address, &postgres.psql) {
@@ -54,7 +52,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     }
     tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
     let again = tokio::spawn(replay::run(intake.clone()));
-    http::serve(listener, router(&config, &intake)?, told_to_stop()).await?;
+    http::serve(listener, router, told_to_stop()).await?;
     again.abort();
     intake.finish().await;
     store.close().await;
@@ -120,6 +118,27 @@ async fn open_postgres(
 
 fn announce(data_dir: &Path) {
     tracing::info!(data_dir = %data_dir.display(), "no DATABASE_URL is set: starting a private Postgres");
+}
+
+/// The service without its listener: what takes deliveries in, and the routes that lead there.
+#[derive(Debug)]
+pub struct Service {
+    /// Takes deliveries in.
+    pub intake: Intake,
+    /// Its routes.
+    pub router: axum::Router,
+}
+
+/// Puts the service together over a migrated database, and applies the configuration to its tables.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached, or when credentials contradict each other.
+pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
+    values::warm_up();
+    deliveries::save_codes(store).await?;
+    let intake = open_intake(config, store).await?;
+    let router = router(config, &intake)?;
+    Ok(Service { intake, router })
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.

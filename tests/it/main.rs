@@ -7,5 +7,6 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod first_path;
 mod local_postgres;
 mod support;

@@ -1,5 +1,7 @@
 //! What the integration tests stand on.
 
 pub(crate) mod postgres;
+pub(crate) mod service;
 
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
+pub(crate) use service::{Answer, TestService, fixture, service, service_with};

@@ -1,0 +1,154 @@
+//! The service as a test sees it: deliveries are posted, rows are read.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use forecourt::cli::serve::{self, Service};
+use forecourt::config::{self, Environment};
+use forecourt::store::Store;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::postgres::TestDatabase;
+
+/// The secret of the test configuration's credential `all`.
+pub(crate) const TOKEN: &str = "token-of-the-tests";
+
+/// Two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
+pub(crate) const CONFIG: &str = r#"
+[server]
+hold_seconds = 20
+
+[[workspaces]]
+slug = "alpha"
+name = "Alpha"
+timezone = "Australia/Sydney"
+dealerships = [356, 357]
+locations = ["Dealer A", { name = "Closed", bookable = false }]
+packages = ["Premium", "Starter"]
+
+[[workspaces]]
+slug = "beta"
+name = "Beta"
+dealerships = [285]
+locations = ["Gulson Alfa Romeo"]
+packages = ["Premium"]
+
+[[credentials]]
+name = "all"
+scheme = "bearer"
+feeds = "all"
+workspaces = "all"
+secret_env = "TOKEN"
+"#;
+
+/// A running service over a database of its own.
+pub(crate) struct TestService {
+    pub(crate) database: TestDatabase,
+    service: Service,
+}
+
+/// What a post was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The codes of its findings.
+    pub(crate) fn codes(&self) -> Vec<&str> {
+        self.body["findings"]
+            .as_array()
+            .map_or(Vec::new(), |findings| findings.iter().filter_map(|finding| finding["code"].as_str()).collect())
+    }
+}
+
+/// A service with the test configuration.
+pub(crate) async fn service() -> TestService {
+    service_with(CONFIG).await
+}
+
+/// A service with another configuration.
+pub(crate) async fn service_with(config: &str) -> TestService {
+    TestService::over(super::database().await, config).await
+}
+
+impl TestService {
+    /// A service over a database that exists, as after a restart.
+    pub(crate) async fn over(database: TestDatabase, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("forecourt.toml");
+        std::fs::write(&path, config).unwrap();
+        let data_dir = folder.path().to_str().unwrap();
+        let environment = Environment::of([("TOKEN", TOKEN), ("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)]);
+        let config = config::load(Some(&path), &environment).unwrap();
+        let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
+        let service = serve::assemble(&config, &store).await.unwrap();
+        Self { database, service }
+    }
+
+    /// The same database with another configuration, as after a restart.
+    pub(crate) async fn restarted_with(self, config: &str) -> Self {
+        Self::over(self.database, config).await
+    }
+
+    /// Sends any request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.service.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// Posts a body with the credential `all`.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("content-type", "application/json")
+            .body(body.into());
+        self.send(request.unwrap()).await
+    }
+
+    /// Posts a lead.
+    pub(crate) async fn lead(&self, payload: &Value) -> Answer {
+        self.post("/webhooks/dealer-studio/leads", payload.to_string()).await
+    }
+
+    /// Posts a vehicle.
+    pub(crate) async fn vehicle(&self, payload: &Value) -> Answer {
+        self.post("/webhooks/dealer-studio/inventory", payload.to_string()).await
+    }
+
+    /// The intake, for what no request reaches.
+    pub(crate) fn intake(&self) -> &forecourt::intake::Intake {
+        &self.service.intake
+    }
+
+    /// Rows of a query, as JSON objects.
+    pub(crate) async fn rows(&self, query: &str) -> Vec<Value> {
+        let query = format!("select to_jsonb(r) from ({query}) r");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap()
+    }
+
+    /// The only row of a query.
+    pub(crate) async fn row(&self, query: &str) -> Value {
+        let mut rows = self.rows(query).await;
+        assert_eq!(rows.len(), 1, "{query}: {rows:?}");
+        rows.remove(0)
+    }
+}
+
+/// A fixture, by its path below `fixtures/`.
+pub(crate) fn fixture(path: &str) -> Value {
+    let text = std::fs::read_to_string(format!("{}/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A number that no other call gives, for ids.
+pub(crate) fn unique() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
