@@ -40,6 +40,7 @@ impl Server {
 fn default_body_limit(feed: Feed) -> usize {
     match feed {
         Feed::Lead | Feed::Inventory => 2 * MIB,
+        Feed::LeadCluster => 16 * MIB,
     }
 }
 

@@ -11,6 +11,8 @@ use super::values::{Country, Email, Json, StockNumber, Vin};
 pub enum Facts {
     /// A lead of the lead feed.
     Lead(Box<LeadFacts>),
+    /// A lead cluster, with its leads and events.
+    Cluster(Box<ClusterFacts>),
     /// One vehicle of the inventory feed.
     Vehicle(Box<VehicleFacts>),
 }
@@ -18,6 +20,10 @@ pub enum Facts {
 /// Which feed a fact came through; of equally new facts the greater source wins (rulebook: persons, leads).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
+    /// The contact of a cluster.
+    Contact,
+    /// A lead, or an event, inside a cluster.
+    Cluster,
     /// A lead of the lead feed.
     LeadFeed,
 }
@@ -45,6 +51,8 @@ pub struct LeadFacts {
     pub external_id: Option<String>,
     /// The cluster the lead belongs to, by the sender's id.
     pub cluster_external_id: Option<String>,
+    /// When the sender said so: the modification of the cluster that holds the lead, else of the lead.
+    pub cluster_said_at: Option<DateTime<Utc>>,
     /// When the customer made the enquiry.
     pub created_at: Option<DateTime<Utc>>,
     /// When the sender last changed it.
@@ -57,6 +65,36 @@ pub struct LeadFacts {
     pub trade_in: TradeInColumns,
     /// The whole list of appointments; `None` where the payload carries no list (v1 and v2).
     pub appointments: Option<Vec<AppointmentFacts>>,
+    /// The events that the payload carries with the lead.
+    pub events: Vec<EventFacts>,
+}
+
+/// The sender's grouping of one customer's leads, as one delivery tells it.
+#[derive(Clone, Debug)]
+pub struct ClusterFacts {
+    /// The sender's cluster id; `None` where there is no usable one.
+    pub external_id: Option<String>,
+    /// When the sender last changed it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// The customer.
+    pub contact: ProspectFacts,
+    /// The cluster's own columns, replaced as a whole.
+    pub columns: ClusterColumns,
+    /// Its leads; each names the cluster, and the cluster's modification as the time when that was said.
+    pub leads: Vec<LeadFacts>,
+    /// Its events.
+    pub events: Vec<EventFacts>,
+}
+
+/// Something that happened to a lead or a cluster: a call, a note, a follow-up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventFacts {
+    /// The sender's event id.
+    pub external_id: String,
+    /// When the sender last changed it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// Its columns, replaced as a whole.
+    pub columns: EventColumns,
 }
 
 /// A customer, as one delivery tells it.
@@ -197,7 +235,7 @@ columns! {
 scalar_columns! {
     /// The columns of `leads` that a sender fills; the newest value of each wins.
     pub struct LeadColumns {
-        /// Dealership id of the sender.
+        /// `dealership.id`, or the cluster's `dealership_id`.
         dealership_id: i64,
         /// `dealership.name`
         dealership_name: String,
@@ -249,6 +287,14 @@ scalar_columns! {
         contact_address: Json,
         /// `prospect.opt_in_to_marketing`
         contact_marketing_opt_in: bool,
+        /// A cluster's `subscription.newsletter`, which the sender sets to true by default.
+        contact_newsletter: bool,
+        /// `prospect.employment_type`
+        contact_employment_type: String,
+        /// `prospect.living_situation`
+        contact_living_situation: String,
+        /// `prospect.residency_status`
+        contact_residency_status: String,
         /// VIN of the vehicle asked for.
         vin: Vin,
         /// Stock number of the vehicle asked for.
@@ -285,6 +331,12 @@ scalar_columns! {
         has_test_drives: bool,
         /// `website` whole.
         website: Json,
+        /// A cluster's `website_url`.
+        website_url: String,
+        /// Budget for the vehicle.
+        budget: Decimal,
+        /// Purchase price aimed at.
+        purchase_price: Decimal,
         /// `assigned_salesperson.id`
         salesperson_id: String,
         /// `assigned_salesperson.name`
@@ -372,6 +424,76 @@ scalar_columns! {
         sender_location_id: String,
         /// Name of the car for the test drive.
         car_for_test_drive: String,
+    }
+}
+
+scalar_columns! {
+    /// The columns of `lead_clusters` that a sender fills.
+    pub struct ClusterColumns {
+        /// Dealership id of the sender.
+        dealership_id: i64,
+        /// The sender's name for itself.
+        provider: String,
+        /// Status of the cluster.
+        status: String,
+        /// `contact.business_name`
+        contact_business_name: String,
+        /// `contact.first_name`
+        contact_first_name: String,
+        /// `contact.last_name`
+        contact_last_name: String,
+        /// `contact.email` as sent.
+        contact_email: String,
+        /// `contact.mobile_phone`, E.164 where valid.
+        contact_phone: String,
+        /// `contact.postcode`
+        contact_postcode: String,
+        /// `contact.dob`, where valid.
+        contact_date_of_birth: NaiveDate,
+        /// `approver.id`
+        approver_id: String,
+        /// `approver.name`
+        approver_name: String,
+        /// `assigned_salesperson.id`
+        salesperson_id: String,
+        /// `assigned_salesperson.name`
+        salesperson_name: String,
+        /// `pipeline.id`
+        pipeline_id: String,
+        /// `pipeline.name`
+        pipeline_name: String,
+        /// When its first lead was made.
+        first_lead_created_at: DateTime<Utc>,
+        /// When its last lead was made.
+        last_lead_created_at: DateTime<Utc>,
+        /// When the sender made it.
+        source_created_at: DateTime<Utc>,
+    }
+}
+
+scalar_columns! {
+    /// The columns of `lead_events` that a sender fills.
+    pub struct EventColumns {
+        /// Kind of event.
+        event_type: String,
+        /// What happened.
+        description: String,
+        /// `pending` or `completed`.
+        followup_status: String,
+        /// Why the customer is to be contacted again.
+        followup_reason: String,
+        /// When the customer is to be contacted again (`followup_datetime`).
+        followup_at: DateTime<Utc>,
+        /// When that was done.
+        followup_completed_at: DateTime<Utc>,
+        /// The service from which the event came.
+        external_service: String,
+        /// Who made it.
+        user_name: String,
+        /// When the sender made it.
+        source_created_at: DateTime<Utc>,
+        /// When the sender deleted it.
+        deleted_at: DateTime<Utc>,
     }
 }
 

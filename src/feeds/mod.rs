@@ -17,19 +17,22 @@ use wire::{Notes, Object};
 pub enum Feed {
     /// Dealer Studio's lead webhook.
     Lead,
+    /// Dealer Studio's lead cluster webhook.
+    LeadCluster,
     /// Dealer Studio's inventory webhook.
     Inventory,
 }
 
 impl Feed {
     /// Every feed.
-    pub const ALL: &'static [Self] = &[Self::Lead, Self::Inventory];
+    pub const ALL: &'static [Self] = &[Self::Lead, Self::LeadCluster, Self::Inventory];
 
     /// Its name in configuration, tables and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Lead => "lead",
+            Self::LeadCluster => "lead_cluster",
             Self::Inventory => "inventory",
         }
     }
@@ -45,6 +48,7 @@ impl Feed {
     pub fn path(self) -> &'static str {
         match self {
             Self::Lead => "/webhooks/dealer-studio/leads",
+            Self::LeadCluster => "/webhooks/dealer-studio/lead-clusters",
             Self::Inventory => "/webhooks/dealer-studio/inventory",
         }
     }
@@ -53,7 +57,7 @@ impl Feed {
     #[must_use]
     pub fn sender(self) -> &'static str {
         match self {
-            Self::Lead | Self::Inventory => "dealer_studio",
+            Self::Lead | Self::LeadCluster | Self::Inventory => "dealer_studio",
         }
     }
 }
@@ -64,6 +68,7 @@ impl Feed {
     pub fn dealership_path(self) -> &'static str {
         match self {
             Self::Lead => "dealership.id",
+            Self::LeadCluster => "dealership_id",
             Self::Inventory => "Seller.Identifier",
         }
     }
@@ -112,6 +117,7 @@ impl Document {
         let root = Object::root(&self.root, &notes);
         let (holder, field) = match self.feed {
             Feed::Lead => (root.object("dealership"), "id"),
+            Feed::LeadCluster => (Object::root(&self.root, &notes), "dealership_id"),
             Feed::Inventory => (root.object("Seller"), "Identifier"),
         };
         match holder.number_id(field) {
@@ -133,7 +139,7 @@ impl Document {
     #[must_use]
     pub fn identifier(&self) -> Option<String> {
         match self.feed {
-            Feed::Lead => None,
+            Feed::Lead | Feed::LeadCluster => None,
             Feed::Inventory => Object::root(&self.root, &Notes::default()).identifier("Identifier"),
         }
     }
@@ -144,7 +150,7 @@ impl Document {
         match self.feed {
             Feed::Lead if self.root.get("appointments").is_some_and(serde_json::Value::is_array) => Some("v3"),
             Feed::Lead => Some("v1"),
-            Feed::Inventory => None,
+            Feed::LeadCluster | Feed::Inventory => None,
         }
     }
 }
@@ -169,6 +175,7 @@ pub fn read(document: &Document, locale: &Locale) -> Reading {
     let root = Object::root(&document.root, &notes);
     let facts = match document.feed {
         Feed::Lead => Facts::Lead(Box::new(dealer_studio::lead::read(&root, locale))),
+        Feed::LeadCluster => Facts::Cluster(Box::new(dealer_studio::lead_cluster::read(&root, locale))),
         Feed::Inventory => Facts::Vehicle(Box::new(dealer_studio::inventory::read(&root, locale))),
     };
     drop(root);

@@ -212,7 +212,7 @@ impl Intake {
     ) -> Option<Place> {
         let among = match document.feed() {
             Feed::Inventory => self.shared.directory.permitted(permitted),
-            Feed::Lead => return None,
+            Feed::Lead | Feed::LeadCluster => return None,
         };
         if let [only] = among.as_slice() {
             return self.shared.directory.place(*only, received_at);

@@ -125,6 +125,7 @@ fn feed_of_body(body: &[u8]) -> Option<Feed> {
     let has = |fields: &[&str]| fields.iter().any(|field| body.get(field).is_some());
     let bears_marks_of = |feed: &Feed| match feed {
         Feed::Lead => has(&["prospect", "dealership"]),
+        Feed::LeadCluster => has(&["contact", "leads", "dealership_id"]),
         Feed::Inventory => has(&["SaleStatus", "Seller", "Identification"]),
     };
     Feed::ALL.iter().copied().find(bears_marks_of)

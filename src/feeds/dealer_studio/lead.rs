@@ -99,17 +99,20 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
     requested_time(root, locale, &mut columns);
     // Events are documented here as always empty; the cluster feed carries them.
     root.pass_over(&["lead_events"]);
+    let modified_at = root.senders_time("updated_at", locale);
     LeadFacts {
         place: String::new(),
         source: Source::LeadFeed,
         external_id,
         cluster_external_id: root.identifier("lead_cluster_id"),
         created_at: root.senders_time("created", locale),
-        modified_at: root.senders_time("updated_at", locale),
+        cluster_said_at: modified_at,
+        modified_at,
         prospect,
         columns,
         trade_in: trade_in(&root.object("trade_in_data")),
         appointments: appointments(root, locale),
+        events: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod inventory;
 pub mod lead;
+pub(in crate::feeds) mod lead_cluster;
 
 mod item;
 mod prospect;
