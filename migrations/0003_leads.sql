@@ -8,15 +8,28 @@ create table lead_clusters (
     id bigint not null,
     external_id text not null,
     person_id bigint,
+    person_email text,
+    dealership_id bigint,
+    provider text,
     status text,
+    contact_business_name text,
     contact_first_name text,
     contact_last_name text,
     contact_email text,
     contact_phone text,
-    salesperson_name text,
+    contact_postcode text,
+    contact_date_of_birth date,
+    approver_id text,
     approver_name text,
+    salesperson_id text,
+    salesperson_name text,
+    pipeline_id text,
+    pipeline_name text,
+    first_lead_created_at timestamptz,
+    last_lead_created_at timestamptz,
     source_created_at timestamptz,
     source_modified_at timestamptz,
+    said_at jsonb,
     appointments_as_of jsonb,
     constraint lead_clusters_pkey primary key (workspace_id, id),
     constraint lead_clusters_external_id_key unique (workspace_id, external_id),
@@ -27,18 +40,35 @@ create table lead_clusters (
 comment on column lead_clusters.workspace_id is 'The workspace that the row belongs to';
 comment on column lead_clusters.id is 'Id of the cluster';
 comment on column lead_clusters.external_id is 'Id of the cluster at the sender';
-comment on column lead_clusters.person_id is 'The person with the contacts e-mail address';
+comment on column lead_clusters.person_id is 'The person with the contact''s e-mail address';
+comment on column lead_clusters.person_email is 'contact_email in the form in which persons are matched';
+comment on column lead_clusters.dealership_id is 'Dealership id of the sender';
+comment on column lead_clusters.provider is 'The sender''s name for itself';
 comment on column lead_clusters.status is 'Status of the cluster';
-comment on column lead_clusters.contact_first_name is 'First name of the contact';
-comment on column lead_clusters.contact_last_name is 'Last name of the contact';
-comment on column lead_clusters.contact_email is 'E-mail address of the contact as sent';
-comment on column lead_clusters.contact_phone is 'Phone of the contact, E.164 where valid';
-comment on column lead_clusters.salesperson_name is 'Name of the assigned salesperson';
-comment on column lead_clusters.approver_name is 'Name of the approver';
+comment on column lead_clusters.contact_business_name is 'contact.business_name';
+comment on column lead_clusters.contact_first_name is 'contact.first_name';
+comment on column lead_clusters.contact_last_name is 'contact.last_name';
+comment on column lead_clusters.contact_email is 'contact.email as sent';
+comment on column lead_clusters.contact_phone is 'contact.mobile_phone, E.164 where valid';
+comment on column lead_clusters.contact_postcode is 'contact.postcode';
+comment on column lead_clusters.contact_date_of_birth is 'contact.dob, where valid';
+comment on column lead_clusters.approver_id is 'approver.id';
+comment on column lead_clusters.approver_name is 'approver.name';
+comment on column lead_clusters.salesperson_id is 'assigned_salesperson.id';
+comment on column lead_clusters.salesperson_name is 'assigned_salesperson.name';
+comment on column lead_clusters.pipeline_id is 'pipeline.id';
+comment on column lead_clusters.pipeline_name is 'pipeline.name';
+comment on column lead_clusters.first_lead_created_at is 'When its first lead was made';
+comment on column lead_clusters.last_lead_created_at is 'When its last lead was made';
 comment on column lead_clusters.source_created_at is 'When the sender made it';
 comment on column lead_clusters.source_modified_at is 'When the sender last changed it';
+comment on column lead_clusters.said_at is 'The time of all that is said of it; read by the service only';
 comment on column lead_clusters.appointments_as_of is 'The time of the newest list of appointments; read by the service only';
 comment on table lead_clusters is 'The sender''s groupings of one customer''s leads';
+
+create index lead_clusters_person_id_idx on lead_clusters (workspace_id, person_id);
+-- Clusters that wait for a person of their contact's address.
+create index lead_clusters_waiting_email_idx on lead_clusters (workspace_id, person_email) where person_id is null;
 
 create table leads (
     workspace_id bigint not null,
@@ -77,6 +107,10 @@ create table leads (
     contact_postcode text,
     contact_address jsonb,
     contact_marketing_opt_in boolean,
+    contact_newsletter boolean,
+    contact_employment_type text,
+    contact_living_situation text,
+    contact_residency_status text,
     vin text,
     stock_number text,
     item_id text,
@@ -95,6 +129,9 @@ create table leads (
     requested_at timestamptz,
     has_test_drives boolean,
     website jsonb,
+    website_url text,
+    budget numeric,
+    purchase_price numeric,
     salesperson_id text,
     salesperson_name text,
     salesperson_email text,
@@ -128,7 +165,7 @@ comment on column leads.person_email is 'contact_email in the form in which pers
 comment on column leads.subscription_plan is 'The plan asked for: requested_plan, else offered_plan';
 comment on column leads.booking_state is 'not_requested, created or blocked';
 comment on column leads.booking_blockers is 'Codes of what stands in the way of a booking';
-comment on column leads.dealership_id is 'Dealership id of the sender';
+comment on column leads.dealership_id is 'dealership.id, or the cluster''s dealership_id';
 comment on column leads.dealership_name is 'dealership.name';
 comment on column leads.dealership_slug is 'dealership.slug';
 comment on column leads.category is 'Kind of enquiry';
@@ -154,6 +191,10 @@ comment on column leads.contact_date_of_birth is 'Date of birth, where valid';
 comment on column leads.contact_postcode is 'Postcode given beside the address';
 comment on column leads.contact_address is 'Address as sent with this lead, complete or not; state_long included';
 comment on column leads.contact_marketing_opt_in is 'prospect.opt_in_to_marketing';
+comment on column leads.contact_newsletter is 'A cluster''s subscription.newsletter, which the sender sets to true by default';
+comment on column leads.contact_employment_type is 'prospect.employment_type';
+comment on column leads.contact_living_situation is 'prospect.living_situation';
+comment on column leads.contact_residency_status is 'prospect.residency_status';
 comment on column leads.vin is 'VIN of the vehicle asked for';
 comment on column leads.stock_number is 'Stock number of the vehicle asked for';
 comment on column leads.item_id is 'item.id';
@@ -172,6 +213,9 @@ comment on column leads.booking_time is 'booking_time as sent';
 comment on column leads.requested_at is 'booking_date with booking_time, resolved in the dealership''s zone';
 comment on column leads.has_test_drives is 'Whether the cluster has a test drive, as sent';
 comment on column leads.website is 'website whole';
+comment on column leads.website_url is 'A cluster''s website_url';
+comment on column leads.budget is 'Budget for the vehicle';
+comment on column leads.purchase_price is 'Purchase price aimed at';
 comment on column leads.salesperson_id is 'assigned_salesperson.id';
 comment on column leads.salesperson_name is 'assigned_salesperson.name';
 comment on column leads.salesperson_email is 'assigned_salesperson.email';
@@ -298,3 +342,54 @@ comment on table appointments is 'Test drives and the like; what the sender no l
 
 create index appointments_lead_cluster_id_idx on appointments (workspace_id, lead_cluster_id);
 create index appointments_lead_id_idx on appointments (workspace_id, lead_id);
+
+create table lead_events (
+    workspace_id bigint not null,
+    id bigint not null default nextval('row_ids'),
+    external_id text not null,
+    lead_cluster_id bigint,
+    lead_id bigint,
+    event_type text,
+    description text,
+    followup_status text,
+    followup_reason text,
+    followup_at timestamptz,
+    followup_completed_at timestamptz,
+    external_service text,
+    user_name text,
+    source_created_at timestamptz,
+    deleted_at timestamptz,
+    source_modified_at timestamptz,
+    said_at jsonb not null,
+    cluster_said_at jsonb,
+    lead_said_at jsonb,
+    constraint lead_events_pkey primary key (workspace_id, id),
+    constraint lead_events_external_id_key unique (workspace_id, external_id),
+    constraint lead_events_workspace_id_fkey foreign key (workspace_id) references workspaces (id),
+    constraint lead_events_lead_id_fkey foreign key (workspace_id, lead_id) references leads (workspace_id, id),
+    constraint lead_events_lead_cluster_id_fkey foreign key (workspace_id, lead_cluster_id) references lead_clusters (workspace_id, id)
+);
+
+comment on column lead_events.workspace_id is 'The workspace that the row belongs to';
+comment on column lead_events.id is 'Id of the event';
+comment on column lead_events.external_id is 'Id of the event at the sender';
+comment on column lead_events.lead_cluster_id is 'The cluster it belongs to';
+comment on column lead_events.lead_id is 'The lead it belongs to; absent where only a cluster carried it';
+comment on column lead_events.event_type is 'Kind of event';
+comment on column lead_events.description is 'What happened';
+comment on column lead_events.followup_status is 'pending or completed';
+comment on column lead_events.followup_reason is 'Why the customer is to be contacted again';
+comment on column lead_events.followup_at is 'When the customer is to be contacted again (followup_datetime)';
+comment on column lead_events.followup_completed_at is 'When that was done';
+comment on column lead_events.external_service is 'The service from which the event came';
+comment on column lead_events.user_name is 'Who made it';
+comment on column lead_events.source_created_at is 'When the sender made it';
+comment on column lead_events.deleted_at is 'When the sender deleted it';
+comment on column lead_events.source_modified_at is 'When the sender last changed it';
+comment on column lead_events.said_at is 'The time of all that is said of it; read by the service only';
+comment on column lead_events.cluster_said_at is 'The time of lead_cluster_id; read by the service only';
+comment on column lead_events.lead_said_at is 'The time of lead_id; read by the service only';
+comment on table lead_events is 'What happened to leads: calls, notes, follow-ups; a deleted one is marked';
+
+create index lead_events_lead_cluster_id_idx on lead_events (workspace_id, lead_cluster_id);
+create index lead_events_lead_id_idx on lead_events (workspace_id, lead_id);

@@ -207,11 +207,18 @@ pub fn retry(tenant: &mut Tenant, now: DateTime<Utc>, concerns: impl Fn(&Lead) -
     changed
 }
 
-/// Ties the leads that waited for a person of this address, and tries them again.
+/// Ties the leads and clusters that waited for a person of this address, and tries them again.
 pub fn person_appeared(tenant: &mut Tenant, email: &Email, now: DateTime<Utc>) -> bool {
     let Some(person) = tenant.persons.get(email).map(|row| row.value.id) else { return false };
     let mut tied = false;
     for row in tenant.leads.values_mut() {
+        if row.value.person.is_none() && row.value.email().as_ref() == Some(email) {
+            row.value.person = Some(person);
+            row.touch();
+            tied = true;
+        }
+    }
+    for row in tenant.clusters.values_mut() {
         if row.value.person.is_none() && row.value.email().as_ref() == Some(email) {
             row.value.person = Some(person);
             row.touch();

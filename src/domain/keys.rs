@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Facts, Given, LeadFacts, VehicleFacts};
+use super::facts::{ClusterFacts, Facts, Given, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
 
@@ -17,6 +17,8 @@ pub struct Keys {
     pub clusters: BTreeSet<String>,
     /// The sender's appointment ids.
     pub appointments: BTreeSet<String>,
+    /// The sender's event ids.
+    pub events: BTreeSet<String>,
     /// Identifiers of vehicles.
     pub identifiers: BTreeSet<String>,
     /// VINs that inventory names.
@@ -46,7 +48,21 @@ impl Keys {
     pub fn add(&mut self, facts: &Facts) {
         match facts {
             Facts::Lead(lead) => self.add_lead(lead),
+            Facts::Cluster(cluster) => self.add_cluster(cluster),
             Facts::Vehicle(vehicle) => self.add_vehicle(vehicle),
+        }
+    }
+
+    fn add_cluster(&mut self, cluster: &ClusterFacts) {
+        if let Given::Valid(email) = &cluster.contact.email {
+            self.emails.insert(email.clone());
+        }
+        self.emails.extend(cluster.columns.contact_email.as_deref().and_then(Email::parse));
+        self.clusters.extend(cluster.external_id.clone());
+        self.events.extend(cluster.events.iter().map(|event| event.external_id.clone()));
+        self.new_rows += 2;
+        for lead in &cluster.leads {
+            self.add_lead(lead);
         }
     }
 
@@ -57,6 +73,7 @@ impl Keys {
         self.leads.extend(lead.external_id.clone());
         self.clusters.extend(lead.cluster_external_id.clone());
         self.appointments.extend(lead.appointments.iter().flatten().map(|facts| facts.external_id.clone()));
+        self.events.extend(lead.events.iter().map(|event| event.external_id.clone()));
         self.has_lists |= lead.appointments.is_some();
         self.wanted_vins.extend(lead.columns.vin.clone());
         self.wanted_stock_numbers.extend(lead.columns.stock_number.clone());

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use super::appointment::ListOf;
 use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
 use super::finding::{Code, Finding};
-use super::stamp::{Clocks, Heard, LeadOrder, Stamp};
-use super::world::{BookingState, Cluster, Lead, LeadKey, Membership, Row, RowId, Tenant};
-use super::{Effect, Effects, appointment, booking, person};
+use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
+use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
+use super::{Effect, Effects, appointment, booking, cluster, event, person};
 
 /// The sender of the lead feed and of clusters.
 const DEALER_STUDIO: &str = "dealer_studio";
@@ -22,25 +22,28 @@ pub fn apply(
     let stamps = Stamps::of(&facts, received_at);
     let LeadFacts {
         place,
-        source: _,
+        source,
         external_id,
         cluster_external_id,
+        cluster_said_at,
         created_at,
         modified_at,
         prospect,
         columns,
         trade_in,
         appointments,
+        events,
     } = facts;
     let mut effects = Effects::default();
 
     let met = person::hear(tenant, prospect, &place, &stamps.person, findings);
     effects.person = met.as_ref().map(|met| met.effect);
+    effects.beside |= met.as_ref().is_some_and(|met| met.wrote);
     if let Some(met) = met.filter(|met| met.effect == Effect::Created) {
         effects.beside |= booking::person_appeared(tenant, &met.email, received_at);
     }
     let cluster = cluster_external_id.as_deref().map(|external_id| {
-        let (id, is_new) = known_cluster(tenant, external_id);
+        let (id, is_new) = cluster::known(tenant, external_id);
         effects.beside |= is_new;
         (external_id, id)
     });
@@ -49,9 +52,11 @@ pub fn apply(
         let columns = LeadColumns { source_created_at: created_at, ..columns };
         let cluster = cluster.map(|(_, id)| id);
         let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster };
-        let heard = hear(tenant, key, said, &stamps.lead);
+        let heard = hear(tenant, key, said, &stamps);
         if heard.older && !heard.writes() {
-            findings.push(Finding::whole(Code::OlderThanKnown, "a newer delivery of this lead is known"));
+            let path = place.strip_suffix('.').map(str::to_owned);
+            let message = "a newer delivery of this lead is known".to_owned();
+            findings.push(Finding { code: Code::OlderThanKnown, path, message });
         }
         effects.lead = Some(heard.effect);
         effects.beside |= heard.moved;
@@ -60,13 +65,19 @@ pub fn apply(
         let lead = key.as_ref().and_then(|key| Some((key, tenant.leads.get(key)?.value.id)));
         effects.beside |= appointment::hear(tenant, list, ListOf { lead, cluster }, &stamps.lead);
     }
+    let lead = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.id);
+    for facts in events {
+        let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at: cluster_said_at };
+        effects.beside |= event::hear(tenant, facts, of, received_at) != Effect::Unchanged;
+    }
     effects.booking = key.and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
     effects
 }
 
-/// The two times of one lead: one for its own columns, one for its customer's.
+/// The times of one lead: for its own columns, for the cluster it belongs to, and for its customer.
 struct Stamps {
     lead: Stamp,
+    cluster: Stamp,
     person: Stamp,
 }
 
@@ -77,21 +88,13 @@ impl Stamps {
         let given = facts.created_at.or(facts.modified_at).unwrap_or(received_at);
         let source = facts.source;
         let order = LeadOrder(facts.external_id.clone().unwrap_or_default());
+        let at = |at| Stamp { at, then: at, source, lead: LeadOrder::default(), arrived_at: received_at };
         Self {
-            lead: Stamp { at: modified, then: modified, source, lead: LeadOrder::default(), arrived_at: received_at },
+            lead: at(modified),
+            cluster: at(facts.cluster_said_at.unwrap_or(modified)),
             person: Stamp { at: given, then: modified, source, lead: order, arrived_at: received_at },
         }
     }
-}
-
-/// Finds the cluster, or makes a row of which nothing is known but its id.
-fn known_cluster(tenant: &mut Tenant, external_id: &str) -> (RowId, bool) {
-    if let Some(row) = tenant.clusters.get(external_id) {
-        return (row.value.id, false);
-    }
-    let id = tenant.take_id();
-    tenant.clusters.insert(external_id.to_owned(), Row::new(Cluster { id, appointments_as_of: None }));
-    (id, true)
 }
 
 /// What a delivery says of the lead itself.
@@ -116,7 +119,8 @@ impl HeardLead {
 }
 
 /// Finds or makes the lead, and lets it hear what was said.
-fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead {
+fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> HeardLead {
+    let at = &stamps.lead;
     let is_new = !tenant.leads.contains_key(key);
     let id = if is_new { tenant.take_id() } else { RowId::default() };
     let row = tenant.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
@@ -126,7 +130,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
         .and(lead.trade_in_clocks.hear(&mut lead.trade_in, said.trade_in, at))
-        .and(said.cluster.map_or_else(Heard::default, |cluster| join(&mut lead.membership, cluster, at)));
+        .and(hear_tie(&mut lead.cluster, said.cluster, &stamps.cluster));
     if newer_time {
         lead.modified_at = said.modified_at;
     }
@@ -155,7 +159,7 @@ fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
         trade_in: TradeInColumns::default(),
         trade_in_clocks: Clocks::default(),
         modified_at: None,
-        membership: None,
+        cluster: None,
         person: None,
         appointments_as_of: None,
         booking: BookingState::NotRequested,
@@ -163,19 +167,4 @@ fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
         received_at,
         updated_at: received_at,
     }
-}
-
-/// The newest word on which cluster a lead belongs to stays.
-fn join(known: &mut Option<Membership>, cluster: RowId, at: &Stamp) -> Heard {
-    let mut heard = Heard::default();
-    match known {
-        Some(known) if *at < known.at => heard.older = true,
-        Some(known) if known.cluster == cluster && known.at.same_moment(at) => {}
-        Some(_) | None => {
-            heard.changed = known.as_ref().is_none_or(|known| known.cluster != cluster);
-            heard.moved = true;
-            *known = Some(Membership { cluster, at: at.clone() });
-        }
-    }
-    heard
 }

@@ -5,8 +5,10 @@
 
 pub mod appointment;
 pub mod booking;
+pub mod cluster;
 pub mod columns;
 pub mod content;
+pub mod event;
 pub mod facts;
 pub mod finding;
 pub mod keys;
@@ -65,20 +67,114 @@ pub struct Effects {
     pub person: Option<Effect>,
     /// The lead.
     pub lead: Option<Effect>,
+    /// The lead cluster.
+    pub lead_cluster: Option<Effect>,
     /// The listing.
     pub listing: Option<Effect>,
     /// The booking.
     pub booking: Option<Effect>,
+    /// How many rows of each kind, where the delivery holds many.
+    pub counts: Option<Counts>,
     /// Whether anything else was written: a cluster, an appointment, a location, a package, another lead's booking.
     pub beside: bool,
 }
 
+/// What a person is told of one kind of row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What became of the one row.
+    One(Effect),
+    /// How many became what.
+    Many(Tally),
+}
+
+/// How many rows of one kind became what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// New ones.
+    pub created: u32,
+    /// Changed ones.
+    pub updated: u32,
+    /// Those that stayed as they were.
+    pub unchanged: u32,
+    /// Those that could not be made; bookings only.
+    pub blocked: u32,
+}
+
+impl Tally {
+    /// Counts one row more.
+    pub fn add(&mut self, effect: Option<Effect>) {
+        match effect {
+            None => {}
+            Some(Effect::Created) => self.created += 1,
+            Some(Effect::Updated) => self.updated += 1,
+            Some(Effect::Unchanged) => self.unchanged += 1,
+            Some(Effect::Blocked) => self.blocked += 1,
+        }
+    }
+
+    /// The parts by name; blocked ones only where there are any.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(&'static str, u32)> {
+        let Self { created, updated, unchanged, blocked } = *self;
+        let mut parts = vec![("created", created), ("updated", updated), ("unchanged", unchanged)];
+        if blocked > 0 {
+            parts.push(("blocked", blocked));
+        }
+        parts
+    }
+
+    /// Whether there was any row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The tallies of a delivery that holds many rows of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Persons.
+    pub person: Tally,
+    /// Leads.
+    pub lead: Tally,
+    /// Lead events.
+    pub lead_event: Tally,
+    /// Bookings.
+    pub booking: Tally,
+}
+
+impl Counts {
+    fn wrote(&self) -> bool {
+        let kinds = [self.person, self.lead, self.lead_event, self.booking];
+        kinds.iter().any(|tally| tally.created + tally.updated > 0)
+    }
+}
+
 impl Effects {
+    /// What a person is told, kind by kind; what the delivery was not about is left out.
+    #[must_use]
+    pub fn told(&self) -> Vec<(&'static str, Told)> {
+        let Self { person, lead, lead_cluster, listing, booking, counts, beside: _ } = *self;
+        let one = |effect: Option<Effect>| effect.map(Told::One);
+        let many = |tally: fn(&Counts) -> Tally| counts.as_ref().map(tally).filter(|tally| !tally.is_empty());
+        let kinds = [
+            ("lead_cluster", one(lead_cluster)),
+            ("person", one(person).or(many(|counts| counts.person).map(Told::Many))),
+            ("lead", one(lead).or(many(|counts| counts.lead).map(Told::Many))),
+            ("lead_event", many(|counts| counts.lead_event).map(Told::Many)),
+            ("listing", one(listing)),
+            ("booking", one(booking).or(many(|counts| counts.booking).map(Told::Many))),
+        ];
+        kinds.into_iter().filter_map(|(kind, told)| Some((kind, told?))).collect()
+    }
+
     /// Whether the delivery wrote anything.
     #[must_use]
     pub fn wrote(&self) -> bool {
-        let rows = [self.person, self.lead, self.listing, self.booking];
-        self.beside || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
+        let rows = [self.person, self.lead, self.lead_cluster, self.listing, self.booking];
+        let counted = self.counts.is_some_and(|counts| counts.wrote());
+        self.beside || counted || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
     }
 }
 
@@ -131,6 +227,7 @@ pub enum Verdict {
 pub fn apply(tenant: &mut Tenant, facts: Facts, received_at: DateTime<Utc>, findings: &mut Vec<Finding>) -> Verdict {
     match facts {
         Facts::Lead(lead) => Verdict::Heard(lead::apply(tenant, *lead, received_at, findings)),
+        Facts::Cluster(cluster) => Verdict::Heard(cluster::apply(tenant, *cluster, received_at, findings)),
         Facts::Vehicle(vehicle) => listing::apply(tenant, *vehicle, received_at, findings),
     }
 }

@@ -24,6 +24,12 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Whether the sender said it before the other; of equal moments neither is.
+    #[must_use]
+    pub fn is_before(&self, other: &Self) -> bool {
+        (self.at, self.then) < (other.at, other.then)
+    }
+
     /// Whether the two differ in nothing but their arrival: the sender said both at the same moment.
     #[must_use]
     pub fn same_moment(&self, other: &Self) -> bool {
@@ -113,7 +119,7 @@ impl Clocks {
     fn admits(&self, said: Said, at: &Stamp, heard: &mut Heard) -> bool {
         let known_at = if said.held { self.of(said.column) } else { None };
         if known_at.is_some_and(|known| at < known) {
-            heard.older = true;
+            heard.older |= known_at.is_some_and(|known| at.is_before(known));
             return false;
         }
         if said.held && said.equal && known_at.is_some_and(|known| known.same_moment(at)) {
@@ -138,6 +144,31 @@ impl Clocks {
         self.apart.retain(|_, time| *time != newest);
         self.newest = Some(newest);
     }
+}
+
+/// What a row belongs to, and when that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The row it belongs to.
+    pub to: i64,
+    /// When it was said.
+    pub at: Stamp,
+}
+
+/// The newest word on what a row belongs to stays; silence unties nothing.
+pub fn hear_tie(known: &mut Option<Tie>, to: Option<i64>, at: &Stamp) -> Heard {
+    let mut heard = Heard::default();
+    let Some(to) = to else { return heard };
+    match known {
+        Some(known) if *at < known.at => heard.older = at.is_before(&known.at),
+        Some(known) if known.to == to && known.at.same_moment(at) => {}
+        Some(_) | None => {
+            heard.changed = known.as_ref().is_none_or(|known| known.to != to);
+            heard.moved = true;
+            *known = Some(Tie { to, at: at.clone() });
+        }
+    }
+    heard
 }
 
 /// When something was said of a vehicle. `at` is missing where the sender gave no time and none was known.

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::facts::{
-    AppointmentColumns, LeadColumns, ListingContent, PersonColumns, SaleWord, SellerLocation, TradeInColumns,
+    AppointmentColumns, ClusterColumns, EventColumns, LeadColumns, ListingContent, PersonColumns, SaleWord,
+    SellerLocation, TradeInColumns,
 };
 use super::finding::Code;
-use super::stamp::{Clocks, Moment, Stamp, Timed};
+use super::stamp::{Clocks, Moment, Stamp, Tie, Timed};
 use super::values::{Email, StockNumber, Vin};
 use super::workspace::{ConfiguredLocation, DealershipId};
 
@@ -78,6 +79,8 @@ pub struct Tenant {
     pub leads: BTreeMap<LeadKey, Row<Lead>>,
     /// Appointments by the sender's id.
     pub appointments: BTreeMap<String, Row<Appointment>>,
+    /// Lead events by the sender's id.
+    pub events: BTreeMap<String, Row<Event>>,
     /// Locations by name, in lower case; all of the workspace's.
     pub locations: BTreeMap<String, Row<Location>>,
     /// Packages by name; all of the workspace's.
@@ -132,8 +135,24 @@ pub struct Person {
 pub struct Cluster {
     /// Its row.
     pub id: RowId,
+    /// What is known of it.
+    pub columns: ClusterColumns,
+    /// When that was said; `None` for a cluster that only leads have named.
+    pub at: Option<Stamp>,
+    /// When the sender last changed it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// The person with its contact's e-mail address.
+    pub person: Option<RowId>,
     /// The time of the newest list of appointments for it.
     pub appointments_as_of: Option<Stamp>,
+}
+
+impl Cluster {
+    /// The contact's address in the form in which persons are matched, where it is a valid one.
+    #[must_use]
+    pub fn email(&self) -> Option<Email> {
+        self.columns.contact_email.as_deref().and_then(Email::parse)
+    }
 }
 
 /// What became of a lead's wish for a booking.
@@ -145,15 +164,6 @@ pub enum BookingState {
     Created,
     /// Something stands in the way.
     Blocked,
-}
-
-/// Which cluster a lead belongs to, and when that was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// The cluster's row.
-    pub cluster: RowId,
-    /// When it was said.
-    pub at: Stamp,
 }
 
 /// One enquiry.
@@ -172,7 +182,7 @@ pub struct Lead {
     /// The sender's newest modification time.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
-    pub membership: Option<Membership>,
+    pub cluster: Option<Tie>,
     /// The person with its e-mail address.
     pub person: Option<RowId>,
     /// The time of its newest list of appointments, where the payload named no cluster.
@@ -214,6 +224,21 @@ pub struct Appointment {
     pub as_of: Stamp,
     /// When it was seen to be gone.
     pub removed_at: Option<DateTime<Utc>>,
+}
+
+/// Something that happened to a lead or a cluster.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its columns.
+    pub columns: EventColumns,
+    /// When they were said.
+    pub at: Stamp,
+    /// When the sender last changed it.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// The cluster it belongs to.
+    pub cluster: Option<Tie>,
+    /// The lead it belongs to.
+    pub lead: Option<Tie>,
 }
 
 /// A place where bookings can be made.

@@ -20,7 +20,7 @@ use super::auth::{Credentials, Refused};
 use super::body::{self, BodyError};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
-use crate::intake::{Arrival, Effect, Reply, Unavailable};
+use crate::intake::{Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
 pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavailable>> + Send + Sync>;
@@ -181,8 +181,11 @@ impl Serialize for ReplyPayload<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("delivery_id", delivery_id)?;
         map.serialize_entry("outcome", outcome.name())?;
-        for (row, effect) in effects {
-            map.serialize_entry(row, effect_name(*effect))?;
+        for (kind, told) in effects {
+            match told {
+                Told::One(effect) => map.serialize_entry(kind, effect.name())?,
+                Told::Many(tally) => map.serialize_entry(kind, &BTreeMap::from_iter(tally.parts()))?,
+            }
         }
         let shown: Vec<_> = findings.iter().take(MAX_FINDINGS).map(FindingPayload::from).collect();
         map.serialize_entry("findings", &shown)?;
@@ -216,23 +219,15 @@ impl<'a> From<&'a Finding> for FindingPayload<'a> {
     }
 }
 
-fn effect_name(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Created => "created",
-        Effect::Updated => "updated",
-        Effect::Unchanged => "unchanged",
-        Effect::Blocked => "blocked",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::intake::Outcome;
+    use crate::intake::{Effect, Outcome, Tally};
 
     fn reply(effects: Vec<(&'static str, Effect)>, findings: Vec<Finding>) -> Reply {
+        let effects = effects.into_iter().map(|(kind, effect)| (kind, Told::One(effect))).collect();
         let delivery_id = Uuid::from_u128(0x0199_3b5e_6f6e_7cc1_b0a4_3d1b_0c7a_9e11);
         Reply { delivery_id, outcome: Outcome::Applied, effects, findings }
     }
@@ -262,6 +257,16 @@ mod tests {
                 r#"{"code":"older_than_known","message":"a newer one is known"}]}"#
             )
         );
+    }
+
+    #[test]
+    fn the_reply_to_many_rows_counts_them_by_what_they_became() {
+        let tally = Tally { created: 3, updated: 1, ..Tally::default() };
+        let blocked = Tally { blocked: 2, ..Tally::default() };
+        let effects = vec![("lead", Told::Many(tally)), ("booking", Told::Many(blocked))];
+        let shown = shown(&Reply { effects, ..reply(Vec::new(), Vec::new()) });
+        let counts = r#""lead":{"created":3,"unchanged":0,"updated":1},"booking":{"blocked":2,"created":0,"#;
+        assert!(shown.contains(counts), "{shown}");
     }
 
     #[test]

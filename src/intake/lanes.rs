@@ -319,7 +319,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             milliseconds = processing_ms,
             "delivery"
         );
-        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: super::told(&effects), findings };
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

@@ -17,10 +17,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::domain::Effects;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
-pub use crate::domain::{Effect, Outcome};
+pub use crate::domain::{Effect, Outcome, Tally, Told};
 use crate::feeds::{self, DealershipKey, Document, Feed};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
@@ -57,7 +56,7 @@ pub struct Reply {
     /// Its fate.
     pub outcome: Outcome,
     /// What became of each kind of row: `person`, `lead`, `listing`, `booking`.
-    pub effects: Vec<(&'static str, Effect)>,
+    pub effects: Vec<(&'static str, Told)>,
     /// What a person should know.
     pub findings: Vec<Finding>,
 }
@@ -66,13 +65,6 @@ pub struct Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the delivery could not be stored in time")]
 pub struct Unavailable;
-
-/// The effects in the order in which a reply tells them.
-fn told(effects: &Effects) -> Vec<(&'static str, Effect)> {
-    let Effects { person, lead, listing, booking, beside: _ } = *effects;
-    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    rows.into_iter().filter_map(|(name, effect)| Some((name, effect?))).collect()
-}
 
 /// How the intake works.
 #[derive(Clone, Copy, Debug)]

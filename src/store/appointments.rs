@@ -1,4 +1,4 @@
-//! Lead clusters and appointments.
+//! Appointments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,29 +7,7 @@ use sqlx::PgConnection;
 
 use super::record::{self, Record};
 use crate::domain::facts::AppointmentColumns;
-use crate::domain::world::{Appointment, Cluster, Row, RowId, Tenant};
-
-/// Loads the clusters with these ids of the sender.
-pub(super) async fn load_clusters(
-    tx: &mut PgConnection,
-    workspace: i64,
-    external_ids: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Row<Cluster>>, sqlx::Error> {
-    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
-    let rows = sqlx::query!(
-        "select id, external_id, appointments_as_of from lead_clusters
-        where workspace_id = $1 and external_id = any($2)",
-        workspace,
-        &external_ids,
-    )
-    .fetch_all(tx)
-    .await?;
-    let clusters = rows.into_iter().map(|row| {
-        let appointments_as_of = row.appointments_as_of.as_ref().and_then(record::read_stamp);
-        (row.external_id, Row::known(Cluster { id: row.id, appointments_as_of }))
-    });
-    Ok(clusters.collect())
-}
+use crate::domain::world::{Appointment, Row, RowId, Tenant};
 
 /// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
 pub(super) async fn load(
@@ -72,30 +50,6 @@ fn read(appointment: &Value) -> Option<Appointment> {
         as_of: record::read_stamp(appointment.get("as_of")?)?,
         removed_at: record::instant(appointment, "removed_at"),
     })
-}
-
-/// Writes the clusters that changed.
-pub(super) async fn save_clusters(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.clusters.iter().filter(|(_, row)| row.is_dirty());
-    let clusters = dirty.map(|(external_id, row)| {
-        let Cluster { id, appointments_as_of } = &row.value;
-        let as_of = appointments_as_of.as_ref().map(record::stamp);
-        json!({ "workspace_id": workspace, "id": id, "external_id": external_id, "appointments_as_of": as_of })
-    });
-    let clusters: Vec<Value> = clusters.collect();
-    if clusters.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into lead_clusters (workspace_id, id, external_id, appointments_as_of)
-        select workspace_id, id, external_id, appointments_as_of
-        from jsonb_populate_recordset(null::lead_clusters, $1)
-        on conflict (workspace_id, id) do update set appointments_as_of = excluded.appointments_as_of",
-        Value::Array(clusters),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Writes the appointments that changed.

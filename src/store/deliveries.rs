@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, Store, record};
+use super::record::{self, Record};
+use super::{Error, Store};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::world::RowId;
-use crate::domain::{Effect, Effects, Outcome};
+use crate::domain::{Counts, Effect, Effects, Outcome, Tally, Told};
 
 /// What arrived.
 #[derive(Clone, Debug)]
@@ -118,12 +119,19 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
     })
 }
 
-/// What became of the rows, as an object.
+/// What became of the rows, as an object: a word for each kind, or for many rows of a kind how many became what.
 fn changes(effects: &Effects) -> Value {
-    let Effects { person, lead, listing, booking, beside: _ } = effects;
-    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!((*effect)?.name()))));
-    Value::Object(rows.collect())
+    let mut changes = Record::new();
+    for (kind, told) in effects.told() {
+        let told = match told {
+            Told::One(effect) => json!(effect.name()),
+            Told::Many(tally) => {
+                tally.parts().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect()
+            }
+        };
+        changes.insert(kind.to_owned(), told);
+    }
+    Value::Object(changes)
 }
 
 /// A delivery that is stored already.
@@ -173,12 +181,30 @@ fn read_finding(finding: &Value) -> Option<Finding> {
 }
 
 fn read_changes(changes: &Value) -> Effects {
-    let effect = |name| Effect::named(changes.get(name)?.as_str()?);
+    let effect = |kind| Effect::named(changes.get(kind)?.as_str()?);
+    let tally = |kind| {
+        let part = |name| record::int_u32(changes.get(kind)?, name);
+        let part = |name| part(name).unwrap_or_default();
+        Tally {
+            created: part("created"),
+            updated: part("updated"),
+            unchanged: part("unchanged"),
+            blocked: part("blocked"),
+        }
+    };
+    let counts = Counts {
+        person: tally("person"),
+        lead: tally("lead"),
+        lead_event: tally("lead_event"),
+        booking: tally("booking"),
+    };
     Effects {
         person: effect("person"),
         lead: effect("lead"),
+        lead_cluster: effect("lead_cluster"),
         listing: effect("listing"),
         booking: effect("booking"),
+        counts: (counts != Counts::default()).then_some(counts),
         beside: false,
     }
 }

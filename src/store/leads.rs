@@ -9,7 +9,7 @@ use super::record::{self, Record};
 use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values::{Json, StockNumber, Vin};
-use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant};
+use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
 #[derive(Debug, Default)]
@@ -91,7 +91,6 @@ pub(super) async fn load(
 
 fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
     let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
-    let membership = lead.get("membership").and_then(record::read_stamp);
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
     Some(Lead {
         id: record::int(lead, "id")?,
@@ -103,7 +102,7 @@ fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Opt
         trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
         trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
         modified_at: record::instant(lead, "source_modified_at"),
-        membership: membership.and_then(|at| Some(Membership { cluster: record::int(lead, "lead_cluster_id")?, at })),
+        cluster: record::read_tie(lead, "lead_cluster_id", "membership"),
         person: record::int(lead, "person_id"),
         appointments_as_of: lead.get("appointments_as_of").and_then(record::read_stamp),
         booking: read_state(&record::text(lead, "booking_state")?)?,
@@ -150,7 +149,7 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
         trade_in: _,
         trade_in_clocks: _,
         modified_at,
-        membership,
+        cluster,
         person,
         appointments_as_of,
         booking,
@@ -166,7 +165,7 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
     put("id", json!(id));
     put("sender", json!(key.sender));
     put("external_id", json!(key.external_id));
-    put("lead_cluster_id", json!(membership.as_ref().map(|membership| membership.cluster)));
+    put("lead_cluster_id", json!(cluster.as_ref().map(|tie| tie.to)));
     put("person_id", json!(person));
     put("person_email", json!(lead.email().map(|email| email.as_str().to_owned())));
     put("subscription_plan", json!(lead.plan()));
@@ -176,8 +175,8 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
     put("received_at", record::time(*received_at));
     put("updated_at", record::time(*updated_at));
     put("clocks", record::clocks(clocks));
-    if let Some(membership) = membership {
-        put("membership", record::stamp(&membership.at));
+    if let Some(tie) = cluster {
+        put("membership", record::stamp(&tie.at));
     }
     if let Some(as_of) = appointments_as_of {
         put("appointments_as_of", record::stamp(as_of));
@@ -207,22 +206,26 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
             lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
             contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
-            contact_address, contact_marketing_opt_in, vin, stock_number, item_id, item_make, item_model, item_year,
-            item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
-            booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
-            pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
-            source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of)
+            contact_address, contact_marketing_opt_in, contact_newsletter, contact_employment_type,
+            contact_living_situation, contact_residency_status, vin, stock_number, item_id, item_make, item_model,
+            item_year, item_price, item, requested_plan, offered_plan, subscription, location_name, location,
+            booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
+            salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
+            offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
+            membership, appointments_as_of)
         select
             workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
             booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
             source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
             lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
             contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
-            contact_address, contact_marketing_opt_in, vin, stock_number, item_id, item_make, item_model, item_year,
-            item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
-            booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
-            pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
-            source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of
+            contact_address, contact_marketing_opt_in, contact_newsletter, contact_employment_type,
+            contact_living_situation, contact_residency_status, vin, stock_number, item_id, item_make, item_model,
+            item_year, item_price, item, requested_plan, offered_plan, subscription, location_name, location,
+            booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
+            salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
+            offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
+            membership, appointments_as_of
         from jsonb_populate_recordset(null::leads, $1)
         on conflict (workspace_id, id) do update set
             lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
@@ -240,14 +243,19 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             contact_last_name = excluded.contact_last_name, contact_phone = excluded.contact_phone,
             contact_home_phone = excluded.contact_home_phone, contact_date_of_birth = excluded.contact_date_of_birth,
             contact_postcode = excluded.contact_postcode, contact_address = excluded.contact_address,
-            contact_marketing_opt_in = excluded.contact_marketing_opt_in, vin = excluded.vin,
+            contact_marketing_opt_in = excluded.contact_marketing_opt_in,
+            contact_newsletter = excluded.contact_newsletter,
+            contact_employment_type = excluded.contact_employment_type,
+            contact_living_situation = excluded.contact_living_situation,
+            contact_residency_status = excluded.contact_residency_status, vin = excluded.vin,
             stock_number = excluded.stock_number, item_id = excluded.item_id, item_make = excluded.item_make,
             item_model = excluded.item_model, item_year = excluded.item_year, item_price = excluded.item_price,
             item = excluded.item, requested_plan = excluded.requested_plan, offered_plan = excluded.offered_plan,
             subscription = excluded.subscription, location_name = excluded.location_name,
             location = excluded.location, booking_date = excluded.booking_date, booking_time = excluded.booking_time,
             requested_at = excluded.requested_at, has_test_drives = excluded.has_test_drives,
-            website = excluded.website, salesperson_id = excluded.salesperson_id,
+            website = excluded.website, website_url = excluded.website_url, budget = excluded.budget,
+            purchase_price = excluded.purchase_price, salesperson_id = excluded.salesperson_id,
             salesperson_name = excluded.salesperson_name, salesperson_email = excluded.salesperson_email,
             pipeline_id = excluded.pipeline_id, pipeline_name = excluded.pipeline_name,
             offer_manufacturer = excluded.offer_manufacturer, offer_name = excluded.offer_name,

@@ -3,6 +3,7 @@
 
 mod appointments;
 mod bookings;
+mod clusters;
 mod content;
 pub mod deliveries;
 pub mod drift;
@@ -200,10 +201,12 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         booking_retry_days: store.booking_retry_days,
         locations: places::load_locations(tx, workspace).await?,
         packages: places::load_packages(tx, workspace).await?,
-        clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
+        clusters: clusters::load(tx, workspace, &keys.clusters, &keys.emails).await?,
+        events: clusters::load_events(tx, workspace, &keys.events).await?,
         ..Tenant::default()
     };
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
+    keys.emails.extend(tenant.clusters.values().filter_map(|row| row.value.email()));
     for lead in tenant.leads.values().map(|row| &row.value) {
         keys.emails.extend(lead.email());
         keys.wanted_vins.extend(lead.columns.vin.clone());
@@ -243,8 +246,9 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     places::save_locations(tx, workspace, &tenant).await?;
     places::save_packages(tx, workspace, &tenant).await?;
     persons::save(tx, workspace, &tenant).await?;
-    appointments::save_clusters(tx, workspace, &tenant).await?;
+    clusters::save(tx, workspace, &tenant).await?;
     leads::save(tx, workspace, &tenant).await?;
+    clusters::save_events(tx, workspace, &tenant).await?;
     appointments::save(tx, workspace, &tenant).await?;
     listings::save(tx, workspace, &tenant).await?;
     bookings::save(tx, workspace, &tenant).await?;

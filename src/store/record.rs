@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::columns::{Kind, Scalar};
 use crate::domain::facts::Source;
-use crate::domain::stamp::{Clocks, LeadOrder, Moment, Stamp, Timed};
+use crate::domain::stamp::{Clocks, LeadOrder, Moment, Stamp, Tie, Timed};
 use crate::domain::values::Json;
 
 /// A row, by column.
@@ -85,6 +85,11 @@ pub(super) fn int(record: &Value, name: &str) -> Option<i64> {
     record.get(name)?.as_i64()
 }
 
+/// A small count of a record.
+pub(super) fn int_u32(record: &Value, name: &str) -> Option<u32> {
+    int(record, name)?.try_into().ok()
+}
+
 /// A truth of a record; absent is false.
 pub(super) fn flag(record: &Value, name: &str) -> bool {
     record.get(name).and_then(Value::as_bool).unwrap_or_default()
@@ -118,18 +123,25 @@ pub(super) fn read_stamp(value: &Value) -> Option<Stamp> {
     })
 }
 
-/// The sources in the order in which they win.
-const SOURCES: [Source; 1] = [Source::LeadFeed];
+/// Every source.
+const SOURCES: [Source; 3] = [Source::Contact, Source::Cluster, Source::LeadFeed];
 
-/// The number that stands for a source; the lead feed's leaves room below for the clusters'.
+/// The number that stands for a source.
 fn source_code(source: Source) -> i64 {
     match source {
+        Source::Contact => 1,
+        Source::Cluster => 2,
         Source::LeadFeed => 3,
     }
 }
 
 fn source_of(code: i64) -> Option<Source> {
     SOURCES.into_iter().find(|source| source_code(*source) == code)
+}
+
+/// What a row belongs to, from its columns; it is there when its time is.
+pub(super) fn read_tie(record: &Value, column: &str, time: &str) -> Option<Tie> {
+    Some(Tie { to: int(record, column)?, at: read_stamp(record.get(time)?)? })
 }
 
 /// Clocks as an object: `n` the newest time, `a` the times apart from it.

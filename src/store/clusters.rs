@@ -1,0 +1,200 @@
+//! Lead clusters and lead events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::record::{self, Record};
+use crate::domain::facts::{ClusterColumns, EventColumns};
+use crate::domain::values::Email;
+use crate::domain::world::{Cluster, Event, Row, Tenant};
+
+/// Loads the clusters with these ids of the sender, and those that wait for a person of one of these addresses.
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    workspace: i64,
+    external_ids: &BTreeSet<String>,
+    emails: &BTreeSet<Email>,
+) -> Result<BTreeMap<String, Row<Cluster>>, sqlx::Error> {
+    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
+    let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
+    let rows = sqlx::query!(
+        r#"with wanted as (
+            select id from lead_clusters where workspace_id = $1 and external_id = any($2)
+            union select id from lead_clusters
+            where workspace_id = $1 and person_id is null and person_email = any($3)
+        )
+        select to_jsonb(c) as "cluster!"
+        from wanted join lead_clusters c on c.workspace_id = $1 and c.id = wanted.id"#,
+        workspace,
+        &external_ids,
+        &emails as &[&str],
+    )
+    .fetch_all(tx)
+    .await?;
+    let clusters = rows.into_iter().filter_map(|row| {
+        let external_id = record::text(&row.cluster, "external_id")?;
+        Some((external_id, Row::known(read(&row.cluster)?)))
+    });
+    Ok(clusters.collect())
+}
+
+fn read(cluster: &Value) -> Option<Cluster> {
+    Some(Cluster {
+        id: record::int(cluster, "id")?,
+        columns: ClusterColumns::from_columns(&mut record::reader(cluster)),
+        at: cluster.get("said_at").and_then(record::read_stamp),
+        modified_at: record::instant(cluster, "source_modified_at"),
+        person: record::int(cluster, "person_id"),
+        appointments_as_of: cluster.get("appointments_as_of").and_then(record::read_stamp),
+    })
+}
+
+/// Writes the clusters that changed.
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.clusters.iter().filter(|(_, row)| row.is_dirty());
+    let clusters: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
+    if clusters.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into lead_clusters
+            (workspace_id, id, external_id, person_id, person_email, dealership_id, provider, status,
+            contact_business_name, contact_first_name, contact_last_name, contact_email, contact_phone,
+            contact_postcode, contact_date_of_birth, approver_id, approver_name, salesperson_id, salesperson_name,
+            pipeline_id, pipeline_name, first_lead_created_at, last_lead_created_at, source_created_at,
+            source_modified_at, said_at, appointments_as_of)
+        select
+            workspace_id, id, external_id, person_id, person_email, dealership_id, provider, status,
+            contact_business_name, contact_first_name, contact_last_name, contact_email, contact_phone,
+            contact_postcode, contact_date_of_birth, approver_id, approver_name, salesperson_id, salesperson_name,
+            pipeline_id, pipeline_name, first_lead_created_at, last_lead_created_at, source_created_at,
+            source_modified_at, said_at, appointments_as_of
+        from jsonb_populate_recordset(null::lead_clusters, $1)
+        on conflict (workspace_id, id) do update set
+            person_id = excluded.person_id, person_email = excluded.person_email,
+            dealership_id = excluded.dealership_id, provider = excluded.provider, status = excluded.status,
+            contact_business_name = excluded.contact_business_name, contact_first_name = excluded.contact_first_name,
+            contact_last_name = excluded.contact_last_name, contact_email = excluded.contact_email,
+            contact_phone = excluded.contact_phone, contact_postcode = excluded.contact_postcode,
+            contact_date_of_birth = excluded.contact_date_of_birth, approver_id = excluded.approver_id,
+            approver_name = excluded.approver_name, salesperson_id = excluded.salesperson_id,
+            salesperson_name = excluded.salesperson_name, pipeline_id = excluded.pipeline_id,
+            pipeline_name = excluded.pipeline_name, first_lead_created_at = excluded.first_lead_created_at,
+            last_lead_created_at = excluded.last_lead_created_at, source_created_at = excluded.source_created_at,
+            source_modified_at = excluded.source_modified_at, said_at = excluded.said_at,
+            appointments_as_of = excluded.appointments_as_of",
+        Value::Array(clusters),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn write(workspace: i64, external_id: &str, cluster: &Cluster) -> Value {
+    let Cluster { id, columns, at, modified_at, person, appointments_as_of } = cluster;
+    let mut record = Record::new();
+    columns.visit(&mut record::writer(&mut record));
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("workspace_id", json!(workspace));
+    put("id", json!(id));
+    put("external_id", json!(external_id));
+    put("person_id", json!(person));
+    put("person_email", json!(cluster.email().map(|email| email.as_str().to_owned())));
+    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
+    if let Some(at) = at {
+        put("said_at", record::stamp(at));
+    }
+    if let Some(as_of) = appointments_as_of {
+        put("appointments_as_of", record::stamp(as_of));
+    }
+    Value::Object(record)
+}
+
+/// Loads the events with these ids of the sender.
+pub(super) async fn load_events(
+    tx: &mut PgConnection,
+    workspace: i64,
+    external_ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Row<Event>>, sqlx::Error> {
+    if external_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
+    let rows = sqlx::query!(
+        r#"select to_jsonb(e) as "event!" from lead_events e where workspace_id = $1 and external_id = any($2)"#,
+        workspace,
+        &external_ids,
+    )
+    .fetch_all(tx)
+    .await?;
+    let events = rows.into_iter().filter_map(|row| {
+        let external_id = record::text(&row.event, "external_id")?;
+        Some((external_id, Row::known(read_event(&row.event)?)))
+    });
+    Ok(events.collect())
+}
+
+fn read_event(event: &Value) -> Option<Event> {
+    Some(Event {
+        columns: EventColumns::from_columns(&mut record::reader(event)),
+        at: record::read_stamp(event.get("said_at")?)?,
+        modified_at: record::instant(event, "source_modified_at"),
+        cluster: record::read_tie(event, "lead_cluster_id", "cluster_said_at"),
+        lead: record::read_tie(event, "lead_id", "lead_said_at"),
+    })
+}
+
+/// Writes the events that changed.
+pub(super) async fn save_events(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let dirty = tenant.events.iter().filter(|(_, row)| row.is_dirty());
+    let events: Vec<Value> = dirty.map(|(id, row)| write_event(workspace, id, &row.value)).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into lead_events
+            (workspace_id, external_id, lead_cluster_id, lead_id, event_type, description, followup_status,
+            followup_reason, followup_at, followup_completed_at, external_service, user_name, source_created_at,
+            deleted_at, source_modified_at, said_at, cluster_said_at, lead_said_at)
+        select
+            workspace_id, external_id, lead_cluster_id, lead_id, event_type, description, followup_status,
+            followup_reason, followup_at, followup_completed_at, external_service, user_name, source_created_at,
+            deleted_at, source_modified_at, said_at, cluster_said_at, lead_said_at
+        from jsonb_populate_recordset(null::lead_events, $1)
+        on conflict (workspace_id, external_id) do update set
+            lead_cluster_id = excluded.lead_cluster_id, lead_id = excluded.lead_id, event_type = excluded.event_type,
+            description = excluded.description, followup_status = excluded.followup_status,
+            followup_reason = excluded.followup_reason, followup_at = excluded.followup_at,
+            followup_completed_at = excluded.followup_completed_at, external_service = excluded.external_service,
+            user_name = excluded.user_name, source_created_at = excluded.source_created_at,
+            deleted_at = excluded.deleted_at, source_modified_at = excluded.source_modified_at,
+            said_at = excluded.said_at, cluster_said_at = excluded.cluster_said_at,
+            lead_said_at = excluded.lead_said_at",
+        Value::Array(events),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn write_event(workspace: i64, external_id: &str, event: &Event) -> Value {
+    let Event { columns, at, modified_at, cluster, lead } = event;
+    let mut record = Record::new();
+    columns.visit(&mut record::writer(&mut record));
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("workspace_id", json!(workspace));
+    put("external_id", json!(external_id));
+    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
+    put("said_at", record::stamp(at));
+    if let Some(tie) = cluster {
+        put("lead_cluster_id", json!(tie.to));
+        put("cluster_said_at", record::stamp(&tie.at));
+    }
+    if let Some(tie) = lead {
+        put("lead_id", json!(tie.to));
+        put("lead_said_at", record::stamp(&tie.at));
+    }
+    Value::Object(record)
+}
