@@ -145,6 +145,8 @@ create table leads (
     received_at timestamptz not null,
     updated_at timestamptz not null,
     clocks jsonb not null,
+    wishes jsonb,
+    waits_for text[],
     membership jsonb,
     appointments_as_of jsonb,
     constraint leads_pkey primary key (workspace_id, id),
@@ -229,6 +231,8 @@ comment on column leads.source_modified_at is 'When the sender last changed it';
 comment on column leads.received_at is 'Arrival of the first delivery about it';
 comment on column leads.updated_at is 'Arrival of the newest delivery that changed it';
 comment on column leads.clocks is 'When each column was said: the newest time, and apart from it those that differ; read by the service only';
+comment on column leads.wishes is 'What it asked for over time, where that changed; read by the service only';
+comment on column leads.waits_for is 'What may still make a booking possible, or a better one; read by the service only';
 comment on column leads.membership is 'The time of lead_cluster_id; read by the service only';
 comment on column leads.appointments_as_of is 'The time of its newest list of appointments without a cluster; read by the service only';
 comment on table leads is 'Enquiries, one row for each lead of a sender';
@@ -236,11 +240,8 @@ comment on table leads is 'Enquiries, one row for each lead of a sender';
 -- Leads of a person, and of a cluster.
 create index leads_person_id_idx on leads (workspace_id, person_id);
 create index leads_lead_cluster_id_idx on leads (workspace_id, lead_cluster_id);
--- Blocked leads are tried again by what they wait for.
-create index leads_blocked_vin_idx on leads (workspace_id, vin) where booking_state = 'blocked';
-create index leads_blocked_stock_number_idx on leads (workspace_id, stock_number) where booking_state = 'blocked';
-create index leads_blocked_plan_idx on leads (workspace_id, subscription_plan) where booking_state = 'blocked';
-create index leads_blocked_location_idx on leads (workspace_id, lower(location_name)) where booking_state = 'blocked';
+-- Leads are tried again by what they wait for.
+create index leads_waits_for_idx on leads using gin (waits_for) where waits_for is not null;
 -- Leads that wait for a person of their address.
 create index leads_waiting_email_idx on leads (workspace_id, person_email) where person_id is null;
 

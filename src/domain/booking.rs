@@ -1,17 +1,21 @@
-//! Bookings: what must hold before a lead becomes one, and when a blocked lead is tried again.
+//! Bookings: what must hold before a lead becomes one, and when a lead is tried again.
+//!
+//! A booking is that of the lead's newest wish that can be met with what is known now. It is decided anew whenever
+//! something appears that a wish waits for, so it does not matter what came first. What disappears later undoes nothing.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Effect;
 use super::finding::{Code, Finding};
+use super::stamp::Stamp;
 use super::stock;
 use super::values::Email;
+use super::wish::{self, Want, WishColumns};
 use super::world::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Row, RowId, Tenant};
 
-/// The category that asks for a booking without naming a plan.
-const SUBSCRIPTION_ENQUIRY: &str = "Subscription Enquiry";
-
-/// What a lead needs for a booking, all found.
+/// What a wish needs for a booking, all found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The person.
@@ -24,10 +28,10 @@ pub struct Request {
     pub package: RowId,
 }
 
-/// What a lead's wish for a booking comes to.
+/// What a wish comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It asks for none.
+    /// It asks for no booking.
     NotRequested,
     /// All of these stand in the way.
     Blocked(Vec<Code>),
@@ -35,16 +39,16 @@ pub enum Decision {
     Qualifies(Request),
 }
 
-/// Decides by what is known now (Loopit's page, "For a booking to be created").
+/// Decides on one wish by what is known now (Loopit's page, "For a booking to be created").
 #[must_use]
-pub fn decide(tenant: &Tenant, lead: &Lead) -> Decision {
-    if !asks(lead) {
+pub fn decide(tenant: &Tenant, wish: &WishColumns) -> Decision {
+    if !wish.asks() {
         return Decision::NotRequested;
     }
-    let person = lead.person.ok_or_else(|| why_nobody(lead));
-    let listing = wanted_listing(tenant, lead);
-    let location = wanted_location(tenant, lead, listing.ok());
-    let package = wanted_package(tenant, lead);
+    let person = wanted_person(tenant, wish);
+    let listing = wanted_listing(tenant, wish);
+    let location = wanted_location(tenant, wish, listing.ok());
+    let package = wanted_package(tenant, wish);
     let listing = listing.and_then(|listing| match listing.status {
         ListingStatus::ForSale => Ok(listing.id),
         ListingStatus::Withdrawn | ListingStatus::Archived => Err(Code::AssetArchived),
@@ -60,56 +64,91 @@ pub fn decide(tenant: &Tenant, lead: &Lead) -> Decision {
     }
 }
 
-/// A lead asks by naming a plan in its details, or by its category.
-fn asks(lead: &Lead) -> bool {
-    let category = lead.columns.category.as_deref();
-    lead.columns.requested_plan.is_some()
-        || category.is_some_and(|category| category.eq_ignore_ascii_case(SUBSCRIPTION_ENQUIRY))
-}
-
-/// Why the lead has no person. With a valid address only the date of birth can be the reason.
-fn why_nobody(lead: &Lead) -> Code {
-    match (&lead.columns.contact_email, lead.email()) {
-        (None, _) => Code::EmailMissing,
-        (Some(_), None) => Code::EmailInvalid,
-        (Some(_), Some(_)) => Code::DateInvalid,
+/// The person of the wish's address. With a valid address only the date of birth can be why there is none.
+fn wanted_person(tenant: &Tenant, wish: &WishColumns) -> Result<RowId, Code> {
+    if wish.contact_email.is_none() {
+        return Err(Code::EmailMissing);
     }
+    let email = wish.email().ok_or(Code::EmailInvalid)?;
+    tenant.persons.get(&email).map(|row| row.value.id).ok_or(Code::DateInvalid)
 }
 
-/// The listing with the lead's VIN; by stock number only when the lead or that listing has no VIN.
-fn wanted_listing<'a>(tenant: &'a Tenant, lead: &Lead) -> Result<&'a Listing, Code> {
-    let (vin, number) = (lead.columns.vin.as_ref(), lead.columns.stock_number.as_ref());
+/// The listing with the wish's VIN; by stock number only when the wish or that listing has no VIN.
+fn wanted_listing<'a>(tenant: &'a Tenant, wish: &WishColumns) -> Result<&'a Listing, Code> {
+    let (vin, number) = (wish.vin.as_ref(), wish.stock_number.as_ref());
     if vin.is_none() && number.is_none() {
         return Err(Code::AssetNotGiven);
     }
-    let by_vin = vin.and_then(|vin| tenant.listings.values().find(|row| row.value.vin.as_ref() == Some(vin)));
-    let found = by_vin.map(|row| &row.value).or_else(|| {
+    let by_vin = vin.and_then(|vin| tenant.listing_of_vin(vin));
+    let found = by_vin.or_else(|| {
         let comparable = |listing: &Listing| vin.is_none() || listing.vin.is_none();
-        number.and_then(|number| stock::listing_with(tenant, number, lead.columns.dealership_id, comparable))
+        number.and_then(|number| stock::listing_with(tenant, number, wish.dealership_id, comparable))
     });
     found.ok_or(Code::AssetNotFound)
 }
 
-/// The bookable location that the lead names, else the listing's first.
-fn wanted_location(tenant: &Tenant, lead: &Lead, listing: Option<&Listing>) -> Result<RowId, Code> {
-    let named = lead.columns.location_name.as_deref().and_then(|name| tenant.locations.get(&name.to_lowercase()));
-    let named = named.map(|row| &row.value).filter(|location| location.is_bookable());
+/// The bookable location that the wish names, else the listing's first.
+fn wanted_location(tenant: &Tenant, wish: &WishColumns, listing: Option<&Listing>) -> Result<RowId, Code> {
     let of_listing = || {
         let ids = listing.map(|listing| listing.locations.as_slice()).unwrap_or_default();
         let bookable = |id: &RowId| tenant.locations.values().any(|row| row.value.id == *id && row.value.is_bookable());
         ids.iter().copied().find(bookable)
     };
-    named.map(|location| location.id).or_else(of_listing).ok_or(Code::LocationNotFound)
+    named_location(tenant, wish).or_else(of_listing).ok_or(Code::LocationNotFound)
+}
+
+/// The bookable location that the wish names.
+fn named_location(tenant: &Tenant, wish: &WishColumns) -> Option<RowId> {
+    let named = tenant.locations.get(&wish.location_name.as_deref()?.to_lowercase());
+    named.filter(|row| row.value.is_bookable()).map(|row| row.value.id)
 }
 
 /// The package with exactly the plan's name.
-fn wanted_package(tenant: &Tenant, lead: &Lead) -> Result<RowId, Code> {
-    let plan = lead.plan().ok_or(Code::PackageNotGiven)?;
+fn wanted_package(tenant: &Tenant, wish: &WishColumns) -> Result<RowId, Code> {
+    let plan = wish.plan().ok_or(Code::PackageNotGiven)?;
     let package = tenant.packages.get(plan).map(|row| &row.value).filter(|package| package.is_active());
     package.map(|package| package.id).ok_or(Code::PackageNotFound)
 }
 
-/// Decides for the lead of a delivery, and notes what stands in the way.
+/// Whether nothing that may still appear could make the wish's booking another one.
+fn is_final(tenant: &Tenant, wish: &WishColumns) -> bool {
+    wish.vin.as_ref().is_some_and(|vin| tenant.listing_of_vin(vin).is_some()) && named_location(tenant, wish).is_some()
+}
+
+/// What all the wishes of a lead come to.
+struct Outlook {
+    /// What the newest wish comes to.
+    newest: Decision,
+    /// The newest wish that can be met.
+    best: Option<(Stamp, Request)>,
+    /// What may still change that.
+    waits_for: BTreeSet<Want>,
+}
+
+/// Looks at the wishes from the newest back to the first that can be met.
+fn look(tenant: &Tenant, lead: &Lead) -> Outlook {
+    let mut outlook = Outlook { newest: Decision::NotRequested, best: None, waits_for: BTreeSet::new() };
+    for (index, state) in wish::states(&lead.wishes).into_iter().enumerate() {
+        let decision = decide(tenant, &state.said);
+        let met = match &decision {
+            Decision::Qualifies(request) => Some(*request),
+            Decision::NotRequested | Decision::Blocked(_) => None,
+        };
+        if decision != Decision::NotRequested && !(met.is_some() && is_final(tenant, &state.said)) {
+            outlook.waits_for.extend(wish::all_of(&state.said));
+        }
+        if index == 0 {
+            outlook.newest = decision;
+        }
+        if let Some(request) = met {
+            outlook.best = Some((state.at, request));
+            break;
+        }
+    }
+    outlook
+}
+
+/// Decides for the lead of a delivery, and notes what stands in the newest wish's way.
 pub fn ask(
     tenant: &mut Tenant,
     key: &LeadKey,
@@ -117,29 +156,31 @@ pub fn ask(
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Option<Effect> {
-    let decision = decide(tenant, &tenant.leads.get(key)?.value);
-    if let Decision::Blocked(blockers) = &decision {
-        note(blockers, place, findings);
+    let lead = &tenant.leads.get(key)?.value;
+    let outlook = look(tenant, lead);
+    if let Decision::Blocked(blockers) = &outlook.newest {
+        note(blockers, place, lead.columns.vin.is_some(), findings);
     }
-    settle(tenant, key, decision, now)
+    settle(tenant, key, outlook, now)
 }
 
-/// Where in a lead each blocker stands, and why it is one.
+/// Where in a lead each blocker stands, and why it is one. Those of the vehicle stand at the VIN where there is one.
 const EXPLANATIONS: [(Code, &str, &str); 9] = [
     (Code::EmailMissing, "prospect.email", "a booking needs a person, and a person an e-mail address"),
     (Code::EmailInvalid, "prospect.email", "a booking needs a person, and this is not an e-mail address"),
     (Code::DateInvalid, "prospect.dob", "a booking needs a person, and this is not a date of birth"),
     (Code::AssetNotGiven, "item", "neither a VIN nor a stock number is given"),
-    (Code::AssetNotFound, "item", "no listing has this VIN or stock number yet"),
-    (Code::AssetArchived, "item", "the listing is withdrawn or archived"),
+    (Code::AssetNotFound, "item.vin", "no listing has this VIN or stock number yet"),
+    (Code::AssetArchived, "item.vin", "the listing is withdrawn or archived"),
     (Code::LocationNotFound, "location.location_name", "neither this nor the listing gives a bookable location"),
     (Code::PackageNotGiven, "additional_details.subscription_plan", "no subscription plan is given"),
     (Code::PackageNotFound, "additional_details.subscription_plan", "no package has exactly this name"),
 ];
 
 /// Notes each blocker that the reading of the payload has not noted already.
-fn note(blockers: &[Code], place: &str, findings: &mut Vec<Finding>) {
+fn note(blockers: &[Code], place: &str, has_vin: bool, findings: &mut Vec<Finding>) {
     for (code, field, message) in EXPLANATIONS.iter().filter(|(code, ..)| blockers.contains(code)) {
+        let field = if *field == "item.vin" && !has_vin { "item.stock_number" } else { field };
         let path = format!("{place}{field}");
         if !findings.iter().any(|known| known.code == *code && known.path.as_ref() == Some(&path)) {
             findings.push(Finding::at(*code, path, *message));
@@ -147,67 +188,77 @@ fn note(blockers: &[Code], place: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Writes a decision to the lead and its booking. A booking once made is not undone.
-fn settle(tenant: &mut Tenant, key: &LeadKey, decision: Decision, now: DateTime<Utc>) -> Option<Effect> {
-    let row = tenant.leads.get_mut(key)?;
-    let booked = tenant.bookings.get_mut(&row.value.id);
-    let (state, blockers, effect) = match (decision, booked) {
-        (Decision::NotRequested, None) => (BookingState::NotRequested, Vec::new(), None),
-        (Decision::Blocked(blockers), None) => (BookingState::Blocked, blockers, Some(Effect::Blocked)),
-        (Decision::Qualifies(request), Some(booking)) => {
-            (BookingState::Created, Vec::new(), Some(update(booking, request, now)))
-        }
-        (Decision::NotRequested | Decision::Blocked(_), Some(_)) => {
-            (BookingState::Created, Vec::new(), Some(Effect::Unchanged))
-        }
-        (Decision::Qualifies(request), None) => {
-            tenant.bookings.insert(row.value.id, Row::new(requested(request, now)));
-            (BookingState::Created, Vec::new(), Some(Effect::Created))
-        }
+/// Writes what was decided to the lead and its booking.
+fn settle(tenant: &mut Tenant, key: &LeadKey, outlook: Outlook, now: DateTime<Utc>) -> Option<Effect> {
+    let Outlook { newest, best, waits_for } = outlook;
+    let lead = tenant.leads.get(key)?.value.id;
+    let effect = best.map(|(at, request)| book(tenant, lead, request, at, now));
+    let is_booked = tenant.bookings.contains_key(&lead);
+    let (state, blockers, effect) = match (newest, is_booked) {
+        (_, true) => (BookingState::Created, Vec::new(), Some(effect.unwrap_or(Effect::Unchanged))),
+        (Decision::Blocked(blockers), false) => (BookingState::Blocked, blockers, Some(Effect::Blocked)),
+        (Decision::NotRequested | Decision::Qualifies(_), false) => (BookingState::NotRequested, Vec::new(), None),
     };
-    if row.value.booking != state || row.value.blockers != blockers {
+    let row = tenant.leads.get_mut(key)?;
+    if row.value.booking != state || row.value.blockers != blockers || row.value.waits_for != waits_for {
         row.value.booking = state;
         row.value.blockers = blockers;
+        row.value.waits_for = waits_for;
         row.value.updated_at = row.value.updated_at.max(now);
         row.touch();
     }
     effect
 }
 
-fn requested(request: Request, now: DateTime<Utc>) -> Booking {
+/// Makes the booking, or lets it follow the lead's wishes. A booking of a newer wish stays, and so does one of the same
+/// wish whose listing has been withdrawn or archived since: what it was made for was there.
+fn book(tenant: &mut Tenant, lead: RowId, request: Request, at: Stamp, now: DateTime<Utc>) -> Effect {
     let Request { person, listing, location, package } = request;
-    Booking { person, listing, location, package, created_at: now, updated_at: now }
-}
-
-fn update(booking: &mut Row<Booking>, request: Request, now: DateTime<Utc>) -> Effect {
-    let asked = Booking { created_at: booking.value.created_at, ..requested(request, now) };
-    let same = Booking { updated_at: booking.value.updated_at, ..asked.clone() } == booking.value;
-    if same {
+    let asked = Booking { person, listing, location, package, asked_at: at, created_at: now, updated_at: now };
+    let Some(row) = tenant.bookings.get_mut(&lead) else {
+        tenant.bookings.insert(lead, Row::new(asked));
+        return Effect::Created;
+    };
+    let known = &row.value;
+    let asked = Booking { created_at: known.created_at, updated_at: known.updated_at, ..asked };
+    let same_wish = known.asked_at.same_moment(&asked.asked_at);
+    let for_sale = tenant.listings.get(&known.listing).is_some_and(|row| row.value.status == ListingStatus::ForSale);
+    if asked.asked_at < known.asked_at && !same_wish || same_wish && !for_sale || *known == asked {
         return Effect::Unchanged;
     }
-    booking.value = asked;
-    booking.touch();
-    Effect::Updated
+    let moved_only = Booking { asked_at: known.asked_at.clone(), ..asked.clone() } == *known;
+    if moved_only && same_wish {
+        return Effect::Unchanged;
+    }
+    row.value = if moved_only { asked } else { Booking { updated_at: known.updated_at.max(now), ..asked } };
+    row.touch();
+    if moved_only { Effect::Unchanged } else { Effect::Updated }
 }
 
-/// Tries the blocked leads again that `concerns` picks, while they are young enough; says whether any changed.
+/// Tries the leads again that `concerns` picks, while they are young enough; says whether any changed.
 pub fn retry(tenant: &mut Tenant, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
     let horizon = now - TimeDelta::days(tenant.booking_retry_days);
-    let blocked = |lead: &Lead| lead.booking == BookingState::Blocked && lead.received_at >= horizon;
-    let again = tenant.leads.iter().filter(|(_, row)| blocked(&row.value) && concerns(&row.value));
+    let again = tenant.leads.iter().filter(|(_, row)| row.value.received_at >= horizon && concerns(&row.value));
     let again: Vec<LeadKey> = again.map(|(key, _)| key.clone()).collect();
     let mut changed = false;
     for key in again {
-        let Some(lead) = tenant.leads.get(&key) else { continue };
-        let decision = decide(tenant, &lead.value);
-        let before = lead.value.blockers.clone();
-        settle(tenant, &key, decision, now);
-        changed |= tenant.leads.get(&key).is_some_and(|row| row.value.blockers != before);
+        let Some(lead) = tenant.leads.get(&key).map(|row| &row.value) else { continue };
+        let before = (lead.booking, lead.blockers.clone());
+        let outlook = look(tenant, lead);
+        let effect = settle(tenant, &key, outlook, now);
+        let after = tenant.leads.get(&key).map(|row| (row.value.booking, row.value.blockers.clone()));
+        changed |= effect == Some(Effect::Updated) || after != Some(before);
     }
     changed
 }
 
-/// Ties the leads and clusters that waited for a person of this address, and tries them again.
+/// Whether a lead waits for one of these.
+#[must_use]
+pub fn waits_for(lead: &Lead, appeared: &BTreeSet<Want>) -> bool {
+    !lead.waits_for.is_disjoint(appeared)
+}
+
+/// Ties the leads and clusters that waited for a person of this address, and tries the leads again.
 pub fn person_appeared(tenant: &mut Tenant, email: &Email, now: DateTime<Utc>) -> bool {
     let Some(person) = tenant.persons.get(email).map(|row| row.value.id) else { return false };
     let mut tied = false;
@@ -225,5 +276,6 @@ pub fn person_appeared(tenant: &mut Tenant, email: &Email, now: DateTime<Utc>) -
             tied = true;
         }
     }
-    tied && (retry(tenant, now, |lead| lead.person == Some(person)) || tied)
+    let appeared = BTreeSet::from([Want::Person(email.clone())]);
+    retry(tenant, now, |lead| waits_for(lead, &appeared)) || tied
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::facts::{ClusterFacts, Facts, Given, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
+use super::wish::Want;
 
 /// The keys that the deliveries of a batch name.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Keys {
     pub locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
     pub sources: BTreeSet<(String, Option<Vin>)>,
+    /// What may appear with the batch, for which leads may wait.
+    pub wants: BTreeSet<Want>,
     /// Whether a lead carries a list of appointments.
     pub has_lists: bool,
     /// Whether leads are wanted that are blocked for want of any location or package.
@@ -87,6 +90,8 @@ impl Keys {
         self.identifiers.insert(identifier);
         self.vins.extend(vehicle.vin.clone());
         self.stock_numbers.extend(content.columns.stock_number.clone());
+        self.wants.extend(vehicle.vin.clone().map(Want::Vin));
+        self.wants.extend(content.columns.stock_number.clone().map(Want::Stock));
         self.packages.extend(content.packages.iter().map(|package| package.name.clone()));
         self.locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
         self.new_rows += 3 + content.packages.len();

@@ -1,11 +1,14 @@
 //! Leads: one row for each enquiry, whichever delivery about it comes first.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::appointment::ListOf;
 use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
 use super::finding::{Code, Finding};
 use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
+use super::wish::{self, WishColumns};
 use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
 use super::{Effect, Effects, appointment, booking, cluster, event, person};
 
@@ -126,6 +129,8 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     let row = tenant.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
     let newer_time = said.modified_at > lead.modified_at;
+    let wishes_before = lead.wishes.len();
+    wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
     let heard = lead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
@@ -138,7 +143,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let changed = heard.changed || newer_time || person != lead.person;
     lead.person = person;
-    if changed || heard.moved {
+    if changed || heard.moved || lead.wishes.len() != wishes_before {
         row.value.updated_at = row.value.updated_at.max(at.arrived_at);
         row.touch();
     }
@@ -164,6 +169,8 @@ fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
         appointments_as_of: None,
         booking: BookingState::NotRequested,
         blockers: Vec::new(),
+        wishes: Vec::new(),
+        waits_for: BTreeSet::new(),
         received_at,
         updated_at: received_at,
     }

@@ -13,6 +13,7 @@ use super::finding::{Code, Finding};
 use super::stamp::{Heard, Moment, hear_newest};
 use super::stock::{self, Shelf};
 use super::values::Vin;
+use super::wish::Want;
 use super::world::{
     Booking, Identifier, Listing, ListingChange, ListingSource, ListingStatus, Location, Row, RowId, RowState,
     SourceKey, Tenant, WatchedPrices,
@@ -33,7 +34,7 @@ pub fn apply(
     let at = moment(tenant, &identifier, facts.modified_at, received_at);
     let appeared = place::hear(tenant, facts.content.location.as_ref(), &facts.content.packages, at);
     let said = Delivered { identifier, vin: facts.vin.clone(), word: facts.word, at };
-    let (heard, mut touched) = hear(tenant, &said, facts, received_at);
+    let (heard, touched) = hear(tenant, &said, facts, received_at);
 
     let before = touched.shelves(tenant);
     let at = at.at.unwrap_or(received_at);
@@ -44,10 +45,9 @@ pub fn apply(
     }
     let taken = before.union(&touched.shelves(tenant)).cloned().collect::<BTreeSet<_>>();
     let archived = archive(tenant, &taken, &mut changes);
-    touched.listings.extend(changes.visible.iter().copied());
 
     note(tenant, &said, heard, &archived, findings);
-    let retried = retry_bookings(tenant, &touched, &appeared, received_at);
+    let retried = retry_bookings(tenant, &changes.visible, &appeared, received_at);
     Verdict::Heard(Effects {
         listing: Some(touched.effect(&changes)),
         beside: heard.writes() || appeared.wrote || retried,
@@ -437,19 +437,17 @@ fn note(tenant: &Tenant, said: &Delivered, heard: Heard, archived: &BTreeSet<Row
     }
 }
 
-/// Tries the blocked leads again that wait for one of these vehicles, or for a name that appeared.
+/// Tries the leads again that wait for one of the vehicles that changed, or for a name that appeared.
 fn retry_bookings(
     tenant: &mut Tenant,
-    touched: &Touched,
+    changed: &BTreeSet<RowId>,
     appeared: &place::Appeared,
     received_at: DateTime<Utc>,
 ) -> bool {
-    let rows = touched.listings.iter().filter_map(|id| tenant.listings.get(id));
-    let wanted: Vec<_> = rows.map(|row| (row.value.vin.clone(), row.value.stock_number.clone())).collect();
-    let appeared = appeared.clone();
-    booking::retry(tenant, received_at, move |lead| {
-        let (vin, number) = (&lead.columns.vin, &lead.columns.stock_number);
-        wanted.iter().any(|(of, bears)| (of.is_some() && of == vin) || (bears.is_some() && bears == number))
-            || appeared.concerns(lead)
-    })
+    let mut wants = appeared.wants();
+    for listing in changed.iter().filter_map(|id| tenant.listings.get(id)).map(|row| &row.value) {
+        wants.extend(listing.vin.clone().map(Want::Vin));
+        wants.extend(listing.stock_number.clone().map(Want::Stock));
+    }
+    !wants.is_empty() && booking::retry(tenant, received_at, |lead| booking::waits_for(lead, &wants))
 }

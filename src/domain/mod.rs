@@ -19,6 +19,7 @@ pub mod place;
 pub mod stamp;
 pub mod stock;
 pub mod values;
+pub mod wish;
 pub mod workspace;
 pub mod world;
 

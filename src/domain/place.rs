@@ -1,10 +1,13 @@
 //! Locations and packages: named by the configuration or by inventory, and where both name one, the configuration wins.
 
+use std::collections::BTreeSet;
+
 use super::columns::Columns;
 use super::facts::{LocationColumns, PackagePrices, SellerLocation};
 use super::stamp::{Moment, hear_newest};
+use super::wish::Want;
 use super::workspace::Workspace;
-use super::world::{Lead, Location, Package, Row, Tenant};
+use super::world::{Location, Package, Row, Tenant};
 
 impl Location {
     /// Whether anything still names it.
@@ -165,11 +168,10 @@ fn configure_packages(tenant: &mut Tenant, workspace: &Workspace, appeared: &mut
 }
 
 impl Appeared {
-    /// Whether a lead waits for one of the names.
+    /// What leads may have waited for.
     #[must_use]
-    pub fn concerns(&self, lead: &Lead) -> bool {
-        let location = lead.columns.location_name.as_deref().map(str::to_lowercase);
-        lead.plan().is_some_and(|plan| self.packages.iter().any(|name| name == plan))
-            || location.is_some_and(|location| self.locations.contains(&location))
+    pub fn wants(&self) -> BTreeSet<Want> {
+        let packages = self.packages.iter().cloned().map(Want::Plan);
+        packages.chain(self.locations.iter().cloned().map(Want::Location)).collect()
     }
 }

@@ -93,7 +93,8 @@ pub struct Clocks {
 
 impl Clocks {
     /// When the value of a column that holds one was said.
-    fn of(&self, column: &str) -> Option<&Stamp> {
+    #[must_use]
+    pub fn of(&self, column: &str) -> Option<&Stamp> {
         self.apart.get(column).or(self.newest.as_ref())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A rule is given one [`Tenant`]: it cannot reach another workspace's rows, whatever a payload says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -14,6 +14,7 @@ use super::facts::{
 use super::finding::Code;
 use super::stamp::{Clocks, Moment, Stamp, Tie, Timed};
 use super::values::{Email, StockNumber, Vin};
+use super::wish::{Want, Wish};
 use super::workspace::{ConfiguredLocation, DealershipId};
 
 /// The `id` of a row.
@@ -100,6 +101,12 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// The listing that has a VIN.
+    #[must_use]
+    pub fn listing_of_vin(&self, vin: &Vin) -> Option<&Listing> {
+        self.listings.values().map(|row| &row.value).find(|listing| listing.vin.as_ref() == Some(vin))
+    }
+
     /// A reserved id for a new row. The loader reserves as many as the batch can need.
     pub fn take_id(&mut self) -> RowId {
         self.ids.pop().unwrap_or_default()
@@ -191,6 +198,10 @@ pub struct Lead {
     pub booking: BookingState,
     /// Why there is no booking.
     pub blockers: Vec<Code>,
+    /// What it asked for over time, in the order in which the sender said it.
+    pub wishes: Vec<Wish>,
+    /// What may still make a booking possible, or a better one.
+    pub waits_for: BTreeSet<Want>,
     /// Arrival of the first delivery about it.
     pub received_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.
@@ -385,6 +396,8 @@ pub struct Booking {
     pub location: RowId,
     /// The package.
     pub package: RowId,
+    /// When the lead said what the booking is for.
+    pub asked_at: Stamp,
     /// Arrival of the delivery that made it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the delivery that last changed it.

@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use super::record::{self, Record};
 use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::values::{Json, StockNumber, Vin};
+use crate::domain::values::{Email, Json, StockNumber, Vin};
+use crate::domain::wish::{self, Want, Wish, WishColumns};
 use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
@@ -16,14 +17,8 @@ use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
 pub(super) struct Wanted {
     /// The sender's lead ids.
     pub(super) external_ids: Vec<String>,
-    /// Blocked leads that ask for one of these VINs,
-    pub(super) vins: Vec<String>,
-    /// one of these stock numbers,
-    pub(super) stock_numbers: Vec<String>,
-    /// one of these plans,
-    pub(super) plans: Vec<String>,
-    /// or one of these locations, in lower case.
-    pub(super) locations: Vec<String>,
+    /// Leads that wait for one of these.
+    pub(super) wants: Vec<Want>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
     /// Blocked leads for want of a location or a package, whichever.
@@ -46,22 +41,17 @@ pub(super) async fn load(
     workspace: i64,
     wanted: &Wanted,
 ) -> Result<BTreeMap<LeadKey, Row<Lead>>, sqlx::Error> {
+    let wants: Vec<String> = wanted.wants.iter().map(|want| want_text(workspace, want)).collect();
     let rows = sqlx::query!(
         r#"with wanted as (
             select id from leads
             where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and vin = any($3)
+            where workspace_id = $1 and waits_for && $3
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and stock_number = any($4)
+            where workspace_id = $1 and person_id is null and person_email = any($4)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and subscription_plan = any($5)
-            union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
-            union select id from leads
-            where workspace_id = $1 and person_id is null and person_email = any($7)
-            union select id from leads
-            where $8 and workspace_id = $1 and booking_state = 'blocked'
+            where $5 and workspace_id = $1 and booking_state = 'blocked'
                 and booking_blockers && array['location_not_found', 'package_not_found']
         )
         select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, d.documents as "documents?"
@@ -71,10 +61,7 @@ pub(super) async fn load(
         left join identity.lead_documents d on d.workspace_id = l.workspace_id and d.lead_id = l.id"#,
         workspace,
         &wanted.external_ids,
-        &wanted.vins,
-        &wanted.stock_numbers,
-        &wanted.plans,
-        &wanted.locations,
+        &wants,
         &wanted.emails,
         wanted.any_missing_name,
     )
@@ -89,16 +76,63 @@ pub(super) async fn load(
     Ok(leads.collect())
 }
 
+/// A want as it stands in the table: with its workspace before it, so that the index finds this workspace's alone.
+fn want_text(workspace: i64, want: &Want) -> String {
+    match want {
+        Want::Vin(vin) => format!("{workspace}/vin:{}", vin.as_str()),
+        Want::Stock(number) => format!("{workspace}/stock:{}", number.as_str()),
+        Want::Plan(name) => format!("{workspace}/plan:{name}"),
+        Want::Location(name) => format!("{workspace}/location:{name}"),
+        Want::Person(email) => format!("{workspace}/email:{}", email.as_str()),
+    }
+}
+
+fn read_want(text: &str) -> Option<Want> {
+    let (kind, value) = text.split_once('/')?.1.split_once(':')?;
+    match kind {
+        "vin" => Vin::parse(value).map(Want::Vin),
+        "stock" => StockNumber::parse(value).map(Want::Stock),
+        "plan" => Some(Want::Plan(value.to_owned())),
+        "location" => Some(Want::Location(value.to_owned())),
+        "email" => Email::parse(value).map(Want::Person),
+        _ => None,
+    }
+}
+
+/// The wishes of a lead as an array; null for one that has said only one, which its columns hold.
+fn write_wishes(wishes: &[Wish]) -> Value {
+    if wishes.len() < 2 {
+        return Value::Null;
+    }
+    let write = |wish: &Wish| {
+        let mut said = Record::new();
+        wish.said.visit(&mut record::writer(&mut said));
+        json!({ "at": record::stamp(&wish.at), "said": said })
+    };
+    wishes.iter().map(write).collect()
+}
+
+fn read_wish(value: &Value) -> Option<Wish> {
+    let said = WishColumns::from_columns(&mut record::reader(value.get("said")?));
+    Some(Wish { at: record::read_stamp(value.get("at")?)?, said })
+}
+
 fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
     let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
+    let clocks = record::read_clocks(lead.get("clocks"));
+    let wishes = lead.get("wishes").and_then(Value::as_array);
+    let wishes = wishes.map(|wishes| wishes.iter().filter_map(read_wish).collect());
+    let waits_for = lead.get("waits_for").and_then(Value::as_array).into_iter().flatten();
     Some(Lead {
+        wishes: wishes.unwrap_or_else(|| wish::only(&columns, &clocks)),
+        waits_for: waits_for.filter_map(|want| read_want(want.as_str()?)).collect(),
         id: record::int(lead, "id")?,
         columns: LeadColumns {
             documents: documents.map(|documents| Json::from_text(documents.to_string())),
             ..columns
         },
-        clocks: record::read_clocks(lead.get("clocks")),
+        clocks,
         trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
         trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
         modified_at: record::instant(lead, "source_modified_at"),
@@ -154,6 +188,8 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
         appointments_as_of,
         booking,
         blockers,
+        wishes,
+        waits_for,
         received_at,
         updated_at,
     } = lead;
@@ -171,6 +207,10 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
     put("subscription_plan", json!(lead.plan()));
     put("booking_state", json!(state_name(*booking)));
     put("booking_blockers", json!(blockers.iter().map(|code| code.name()).collect::<Vec<_>>()));
+    put("wishes", write_wishes(wishes));
+    if !waits_for.is_empty() {
+        put("waits_for", waits_for.iter().map(|want| want_text(workspace, want)).collect());
+    }
     put("source_modified_at", modified_at.map_or(Value::Null, record::time));
     put("received_at", record::time(*received_at));
     put("updated_at", record::time(*updated_at));
@@ -212,7 +252,7 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
             salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
             offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
-            membership, appointments_as_of)
+            wishes, waits_for, membership, appointments_as_of)
         select
             workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
             booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
@@ -225,7 +265,7 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
             salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
             offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
-            membership, appointments_as_of
+            wishes, waits_for, membership, appointments_as_of
         from jsonb_populate_recordset(null::leads, $1)
         on conflict (workspace_id, id) do update set
             lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
@@ -261,8 +301,8 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             offer_manufacturer = excluded.offer_manufacturer, offer_name = excluded.offer_name,
             additional_details = excluded.additional_details, source_created_at = excluded.source_created_at,
             source_modified_at = excluded.source_modified_at, updated_at = excluded.updated_at,
-            clocks = excluded.clocks, membership = excluded.membership,
-            appointments_as_of = excluded.appointments_as_of",
+            clocks = excluded.clocks, wishes = excluded.wishes, waits_for = excluded.waits_for,
+            membership = excluded.membership, appointments_as_of = excluded.appointments_as_of",
         leads,
     )
     .execute(tx)

@@ -28,7 +28,8 @@ pub(super) async fn load(
     let mut vins: BTreeSet<Vin> = keys.vins.union(&keys.wanted_vins).cloned().collect();
     vins.extend(tenant.identifiers.values().filter_map(|row| row.value.vin.as_ref().map(|vin| vin.value.clone())));
     let numbers: BTreeSet<StockNumber> = keys.stock_numbers.union(&keys.wanted_stock_numbers).cloned().collect();
-    let homes: Vec<RowId> = tenant.identifiers.values().map(|row| row.value.listing).collect();
+    let booked = tenant.bookings.values().map(|row| row.value.listing);
+    let homes: Vec<RowId> = tenant.identifiers.values().map(|row| row.value.listing).chain(booked).collect();
     tenant.listings = load_rows(tx, workspace, &vin_texts(&vins), &number_texts(&numbers), &homes).await?;
     if keys.identifiers.is_empty() {
         return Ok(());

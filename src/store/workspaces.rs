@@ -106,13 +106,16 @@ async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: Date
     let mut tenant = load(store, &mut tx, id, Keys { new_rows, ..Keys::default() }).await?;
     let appeared = place::configure(&mut tenant, workspace);
     if !(appeared.locations.is_empty() && appeared.packages.is_empty()) {
-        let waiting = load(store, &mut tx, id, Keys { any_missing_name: true, ..Keys::default() }).await?;
+        let wants = appeared.wants();
+        let keys = Keys { any_missing_name: true, wants: wants.clone(), ..Keys::default() };
+        let waiting = load(store, &mut tx, id, keys).await?;
         tenant.leads = waiting.leads;
         tenant.persons = waiting.persons;
         tenant.listings = waiting.listings;
         tenant.bookings = waiting.bookings;
         booking::retry(&mut tenant, now, |lead| {
-            lead.blockers.contains(&Code::LocationNotFound) || lead.blockers.contains(&Code::PackageNotFound)
+            let missing = [Code::LocationNotFound, Code::PackageNotFound];
+            missing.iter().any(|code| lead.blockers.contains(code)) || booking::waits_for(lead, &wants)
         });
     }
     save(store, &mut tx, id, tenant).await?;
