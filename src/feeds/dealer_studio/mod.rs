@@ -4,5 +4,8 @@ pub mod inventory;
 pub mod lead;
 pub(in crate::feeds) mod lead_cluster;
 
+mod enquiry;
+mod event;
 mod item;
+mod keyed;
 mod prospect;

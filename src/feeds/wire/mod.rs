@@ -57,6 +57,12 @@ impl<'a> Object<'a> {
         Self { notes, fields, path, contents, asked: RefCell::default() }
     }
 
+    /// Where this object stands, as the beginning of its fields' paths: empty for the root, else with its dot.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.path_of("")
+    }
+
     /// Where a field of this object stands.
     #[must_use]
     pub fn path_of(&self, name: &str) -> String {
