@@ -1,17 +1,83 @@
 //! The lead cluster webhook: a customer's leads together, with what happened to them (Dealer Studio's cluster page).
 
-use crate::domain::facts::{ClusterColumns, ClusterFacts, ProspectFacts};
-use crate::domain::workspace::Locale;
+use chrono::{DateTime, Utc};
+
+use crate::domain::facts::{ClusterColumns, ClusterFacts, LeadColumns, LeadFacts, ProspectFacts, Source};
+use crate::domain::workspace::{DealershipId, Locale};
 use crate::feeds::wire::Object;
 
-/// Reads a cluster.
+use super::{enquiry, event, item, keyed, prospect};
+
+/// Reads a cluster; its leads before its many events, of which each may have findings.
 pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> ClusterFacts {
-    ClusterFacts {
-        external_id: root.identifier(root.either("id", "Id")),
-        modified_at: root.senders_time("modified", locale),
-        contact: ProspectFacts::default(),
-        columns: ClusterColumns::default(),
-        leads: Vec::new(),
+    let external_id = keyed::own_id(root, "lead cluster");
+    let modified_at = root.senders_time("modified", locale);
+    let mut columns = handling(root, locale);
+    let contact = prospect::contact(&root.object("contact"), locale, &mut columns);
+    let holder = Holder {
+        external_id,
+        said_at: modified_at.or(columns.source_created_at),
+        dealership_id: columns.dealership_id,
+    };
+    let leads = root.array("leads").into_iter().flatten();
+    let leads = leads.map(|lead| read_lead(&lead, &holder, locale)).collect();
+    let events = event::list(root, locale);
+    ClusterFacts { external_id: holder.external_id, modified_at, contact, columns, leads, events }
+}
+
+/// What the cluster says for each of its leads.
+struct Holder {
+    external_id: Option<String>,
+    said_at: Option<DateTime<Utc>>,
+    dealership_id: Option<DealershipId>,
+}
+
+/// Who handles the cluster and how far that has come; a status may be the dealer's own.
+fn handling(root: &Object<'_>, locale: &Locale) -> ClusterColumns {
+    let approver = root.object("approver");
+    let salesperson = root.object("assigned_salesperson");
+    let pipeline = root.object("pipeline");
+    ClusterColumns {
+        dealership_id: root.number_id("dealership_id"),
+        provider: root.text("provider"),
+        status: root.text("status"),
+        approver_id: approver.identifier("id"),
+        approver_name: approver.text("name"),
+        salesperson_id: salesperson.identifier("id"),
+        salesperson_name: salesperson.text("name"),
+        pipeline_id: pipeline.identifier("id"),
+        pipeline_name: pipeline.text("name"),
+        first_lead_created_at: root.senders_time("first_lead_created_at", locale),
+        last_lead_created_at: root.senders_time("last_lead_created_at", locale),
+        source_created_at: root.senders_time("created", locale),
+        ..ClusterColumns::default()
+    }
+}
+
+fn read_lead(lead: &Object<'_>, holder: &Holder, locale: &Locale) -> LeadFacts {
+    let mut columns = LeadColumns { dealership_id: holder.dealership_id, ..LeadColumns::default() };
+    let external_id = keyed::own_id(lead, "lead");
+    let (licence, passport) = enquiry::details(lead, locale, &mut columns);
+    let customer = prospect::read_in_cluster(&lead.object("prospect"), locale, &mut columns);
+    enquiry::read(lead, locale, &mut columns);
+    columns.contact_newsletter = lead.object("subscription").boolean("newsletter");
+    columns.website_url = lead.text("website_url");
+    columns.budget = lead.decimal("budget");
+    columns.purchase_price = lead.decimal("purchase_price");
+    item::read(&lead.object("item"), &mut columns);
+    LeadFacts {
+        place: lead.place(),
+        source: Source::Cluster,
+        external_id,
+        cluster_external_id: holder.external_id.clone(),
+        cluster_said_at: holder.said_at,
+        created_at: lead.senders_time("created", locale),
+        modified_at: lead.senders_time("modified", locale),
+        prospect: ProspectFacts { licence, passport, ..customer },
+        columns,
+        trade_in: enquiry::trade_in(&lead.object("trade_in_data")),
+        // A list of appointments would be the whole list of the cluster; the page has none here.
+        appointments: None,
         events: Vec::new(),
     }
 }

@@ -1,27 +1,80 @@
-//! The customer of a lead: contact details, address, licence and passport (Loopit's page, field information).
+//! The customer of a lead or a cluster: contact details, address, licence and passport (Loopit's page, field
+//! information; the cluster page).
 
 use crate::domain::facts::{
-    AddressParts, Given, LeadColumns, LicenceParts, PassportParts, PersonColumns, ProspectFacts,
+    AddressParts, ClusterColumns, Given, LeadColumns, LicenceParts, PassportParts, PersonColumns, ProspectFacts,
 };
 use crate::domain::finding::Code;
 use crate::domain::values::{self, Country};
 use crate::domain::workspace::Locale;
 use crate::feeds::wire::{Object, Rebuilt};
 
-/// Reads `prospect`: what is known of the person, and the contact columns of the lead.
+/// Reads the `prospect` of the lead feed: what is known of the person, and the contact columns of the lead.
 pub(super) fn read(prospect: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> ProspectFacts {
+    let mut facts = customer(prospect, "first_name", None, locale, columns);
+    facts.person.marketing_opt_in = prospect.boolean("opt_in_to_marketing");
+    columns.contact_marketing_opt_in = facts.person.marketing_opt_in;
+    facts
+}
+
+/// Reads the `prospect` of a cluster's lead. Its `name` is the first name, and its address has no country.
+pub(super) fn read_in_cluster(prospect: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> ProspectFacts {
+    let first_name = prospect.either("name", "first_name");
+    let mut facts = customer(prospect, first_name, Some(&locale.country), locale, columns);
+    facts.person.home_phone = prospect.phone("home_phone", locale);
+    columns.contact_home_phone.clone_from(&facts.person.home_phone);
+    columns.contact_employment_type = prospect.text("employment_type");
+    columns.contact_living_situation = prospect.text("living_situation");
+    columns.contact_residency_status = prospect.text("residency_status");
+    columns.documents = Rebuilt::of(columns.documents.as_ref())
+        .with("licence_type", prospect.text("licence_type"))
+        .with("driver_licence_number", prospect.identifier("driver_licence_number"))
+        .into_json();
+    facts
+}
+
+/// Reads the `contact` of a cluster into its columns.
+pub(super) fn contact(contact: &Object<'_>, locale: &Locale, columns: &mut ClusterColumns) -> ProspectFacts {
+    let (contact_email, email) = contact.email("email");
+    let date_of_birth = contact.birth_date("dob", locale);
+    let person = PersonColumns {
+        business_name: contact.text("business_name"),
+        first_name: contact.text("first_name"),
+        last_name: contact.text("last_name"),
+        date_of_birth: valid(&date_of_birth),
+        mobile_phone: contact.phone("mobile_phone", locale),
+        postcode: contact.postcode("postcode", locale.country.is_australia()),
+        ..PersonColumns::default()
+    };
+    columns.contact_email = contact_email;
+    columns.contact_business_name.clone_from(&person.business_name);
+    columns.contact_first_name.clone_from(&person.first_name);
+    columns.contact_last_name.clone_from(&person.last_name);
+    columns.contact_phone.clone_from(&person.mobile_phone);
+    columns.contact_postcode.clone_from(&person.postcode);
+    columns.contact_date_of_birth = person.date_of_birth;
+    ProspectFacts { email, date_of_birth, person, ..ProspectFacts::default() }
+}
+
+/// Reads what the prospects of both feeds have; `no_country` stands in for the country of an address without one.
+fn customer(
+    prospect: &Object<'_>,
+    first_name: &'static str,
+    no_country: Option<&Country>,
+    locale: &Locale,
+    columns: &mut LeadColumns,
+) -> ProspectFacts {
     let (contact_email, email) = prospect.email("email");
     let date_of_birth = prospect.birth_date("dob", locale);
-    let address = address(&prospect.object("address"), locale, columns);
+    let address = address(&prospect.object("address"), no_country, locale, columns);
     let person = PersonColumns {
         title: prospect.text("title"),
-        first_name: prospect.text("first_name"),
+        first_name: prospect.text(first_name),
         middle_name: prospect.text("middle_name"),
         last_name: prospect.text("last_name"),
         date_of_birth: valid(&date_of_birth),
         mobile_phone: prospect.phone("mobile_phone", locale),
         postcode: prospect.postcode("postcode", locale.country.is_australia()),
-        marketing_opt_in: prospect.boolean("opt_in_to_marketing"),
         ..PersonColumns::default()
     };
     columns.contact_email = contact_email;
@@ -32,7 +85,6 @@ pub(super) fn read(prospect: &Object<'_>, locale: &Locale, columns: &mut LeadCol
     columns.contact_phone.clone_from(&person.mobile_phone);
     columns.contact_date_of_birth = person.date_of_birth;
     columns.contact_postcode.clone_from(&person.postcode);
-    columns.contact_marketing_opt_in = person.marketing_opt_in;
     ProspectFacts { email, date_of_birth, person, address, ..ProspectFacts::default() }
 }
 
@@ -65,7 +117,12 @@ pub(super) fn is_identity_key(name: &str) -> bool {
 }
 
 /// Reads an address into its parts; the lead keeps it as it was sent.
-fn address(address: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> AddressParts {
+fn address(
+    address: &Object<'_>,
+    no_country: Option<&Country>,
+    locale: &Locale,
+    columns: &mut LeadColumns,
+) -> AddressParts {
     let (street, city) = (address.text("street"), address.text("city"));
     let (state, state_long) = (address.text("state"), address.text("state_long"));
     let (country_sent, country) = address.country("country");
@@ -74,13 +131,16 @@ fn address(address: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> 
         (Some(_), country) => country.as_ref().is_some_and(Country::is_australia),
     };
     let postcode = address.postcode("postcode", in_australia);
-    let parts = AddressParts {
+    let mut parts = AddressParts {
         state: state_part(address, state.as_deref(), state_long.as_deref(), in_australia),
         street: street.clone(),
         city: city.clone(),
         postcode: postcode.clone(),
         country,
     };
+    if country_sent.is_none() && parts != AddressParts::default() {
+        parts.country = no_country.cloned();
+    }
     let kept = Rebuilt::default().with("street", street).with("city", city).with("state", state);
     let kept = kept.with("state_long", state_long).with("postcode", postcode).with("country", country_sent);
     columns.contact_address = kept.into_json();

@@ -73,6 +73,13 @@ pub(super) fn settled(number: &Number) -> Number {
 pub struct Rebuilt(Map<String, Value>);
 
 impl Rebuilt {
+    /// Begins with the fields of an object that is kept, where there is one.
+    #[must_use]
+    pub fn of(json: Option<&Json>) -> Self {
+        let fields = json.and_then(|json| serde_json::from_str(json.as_str()).ok());
+        Self(fields.unwrap_or_default())
+    }
+
     /// Adds a field where there is a value.
     #[must_use]
     pub fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
