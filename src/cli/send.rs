@@ -1,8 +1,9 @@
 //! `forecourt send`: post payloads to a running service and print each reply in a line.
 //!
 //! Without a path it posts the documented examples that the program carries: the lead of the Loopit page, the car for
-//! sale of the inventory page, and the lead of the lead page, so that a first run ends with a car for sale in the
-//! tables. The inventory page's withdrawal takes that car down; it is posted last, and only with `--all` or by its path.
+//! sale of the inventory page, the lead of the lead page, and the cluster of the cluster page, so that a first run ends
+//! with a car for sale in the tables. The inventory page's withdrawal takes that car down; it is posted last, and only
+//! with `--all` or by its path.
 
 mod credential;
 mod payloads;
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
     /// Where the service is [default: `http://127.0.0.1:8080`, or the address in `FORECOURT_LISTEN`]
     #[arg(long)]
     url: Option<String>,
-    /// The feed to post to [default: told from the folder, `lead` or `inventory`, else from the payload]
+    /// The feed to post to [default: told from the folder, as `lead` or `lead_cluster`, else from the payload]
     #[arg(long, value_parser = feed)]
     feed: Option<Feed>,
     /// How many times to send everything

@@ -227,7 +227,7 @@ fn header_secret(
 
 fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
     let known = || Feed::ALL.iter().map(|feed| feed.name());
-    let names = match names(section, "feeds", "[\"lead\", \"inventory\"]", report)? {
+    let names = match names(section, "feeds", "[\"lead\", \"lead_cluster\", \"inventory\"]", report)? {
         Names::All => return Some(Feed::ALL.to_vec()),
         Names::These(names) => names,
     };

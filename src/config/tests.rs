@@ -66,7 +66,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ),
         (
             "[server.body_limits]\nleads = 4096",
-            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `inventory`",
+            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `lead_cluster`, `inventory`",
         ),
         ("body_limits = { lead = 1.5 }", "2:24: `lead`: write a whole number from 1024 to 268435456"),
         (
@@ -271,11 +271,11 @@ fn what_a_credential_refers_to_must_exist() {
         ),
         (
             "scheme = \"open\"\nfeeds = [\"leads\"]\nworkspaces = \"all\"",
-            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `inventory`",
+            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `lead_cluster`, `inventory`",
         ),
         (
             "scheme = \"open\"\nfeeds = []\nworkspaces = \"all\"",
-            "6:9: `feeds` is neither a list of names nor \"all\"; write `feeds = [\"lead\", \"inventory\"]` or `feeds = \"all\"`",
+            "6:9: `feeds` is neither a list of names nor \"all\"; write `feeds = [\"lead\", \"lead_cluster\", \"inventory\"]` or `feeds = \"all\"`",
         ),
         (
             "scheme = \"open\"\nfeeds = \"all\"\nworkspaces = [\"b\", \"other\"]",
@@ -284,7 +284,7 @@ fn what_a_credential_refers_to_must_exist() {
         ),
         (
             "scheme = \"open\"",
-            "3:1: the credential has no `feeds`; write `feeds = [\"lead\", \"inventory\"]` or `feeds = \"all\"`\n\
+            "3:1: the credential has no `feeds`; write `feeds = [\"lead\", \"lead_cluster\", \"inventory\"]` or `feeds = \"all\"`\n\
              3:1: the credential has no `workspaces`; write `workspaces = [\"dealer-a\"]` or `workspaces = \"all\"`",
         ),
     ];
@@ -416,8 +416,7 @@ fn relative_paths_start_from_the_folder_of_the_file() {
 #[test]
 fn an_open_credential_is_warned_of() {
     let config = read(&credential(OPEN));
-    let warning =
-        "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `inventory`";
+    let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`";
     assert_eq!(config.warnings, [warning]);
 }
 

@@ -54,11 +54,13 @@ macro_rules! example {
     };
 }
 
-/// In this order a first run shows the most: a lead that waits for its car, a car for sale, and a second lead.
+/// In this order a first run shows the most: a lead that waits for its car, a car for sale, a second lead, and a
+/// cluster of leads.
 const EXAMPLES: &[Example] = &[
     example!(Feed::Lead, "dealer_studio/lead/loopit_page_example.json"),
     example!(Feed::Inventory, "dealer_studio/inventory/page_example.json"),
     example!(Feed::Lead, "dealer_studio/lead/lead_page_example.json"),
+    example!(Feed::LeadCluster, "dealer_studio/lead_cluster/page_example.json"),
 ];
 
 /// Takes the car down again, and so is sent only where all examples are asked for.
