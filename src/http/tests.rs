@@ -65,6 +65,7 @@ fn router_over(accept: Accept) -> Router {
         ("bearer", Scheme::Bearer(secret("bearer-5ecret")), Feed::Lead),
         ("key", Scheme::ApiKey(secret("key-5ecret")), Feed::Lead),
         ("basic", Scheme::Basic { user: "dealer".into(), password: secret("basic-5ecret") }, Feed::Lead),
+        ("clusters", Scheme::Bearer(secret("cluster-5ecret")), Feed::LeadCluster),
         ("stock", Scheme::Bearer(secret("stock-5ecret")), Feed::Inventory),
     ];
     let credentials = credentials.map(|(name, scheme, feed)| Credential {
@@ -130,7 +131,9 @@ async fn a_delivery_arrives_with_all_that_is_known_of_its_request() {
 #[tokio::test]
 async fn every_feed_has_its_door() {
     let house = House::new();
-    for (feed, token) in [(Feed::Lead, BEARER), (Feed::Inventory, "Bearer stock-5ecret")] {
+    let tokens =
+        [(Feed::Lead, BEARER), (Feed::LeadCluster, "Bearer cluster-5ecret"), (Feed::Inventory, "Bearer stock-5ecret")];
+    for (feed, token) in tokens {
         let request = Request::post(feed.path()).header(AUTHORIZATION, token).body(Body::from("{}")).unwrap();
         assert_eq!(house.answer(request).await.status(), StatusCode::OK, "{feed:?}");
     }
