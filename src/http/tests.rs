@@ -25,7 +25,7 @@ use super::webhook::{Accept, Doors, Limits};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
-use crate::intake::{Arrival, Effect, Outcome, Reply, Unavailable};
+use crate::intake::{Arrival, Effect, Outcome, Reply, Unavailable, Told};
 
 const LIMIT: usize = 1 << 20;
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -92,7 +92,7 @@ fn reply() -> Reply {
     Reply {
         delivery_id: Uuid::from_u128(7),
         outcome: Outcome::Applied,
-        effects: vec![("person", Effect::Created)],
+        effects: vec![("person", Told::One(Effect::Created))],
         findings: vec![],
     }
 }
