@@ -7,6 +7,10 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod arbitrary;
+mod doors;
 mod first_path;
 mod local_postgres;
+mod odd_input;
+mod sabotage;
 mod support;

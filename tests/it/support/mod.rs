@@ -4,4 +4,4 @@ pub(crate) mod postgres;
 pub(crate) mod service;
 
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
-pub(crate) use service::{Answer, TestService, fixture, service, service_with};
+pub(crate) use service::{Answer, CONFIG, TOKEN, TestService, fixture, fixture_bytes, fixtures, service, service_with};
