@@ -261,10 +261,14 @@ fn mutate(body: &mut Value, mutation: Mutation) {
     match mutation {
         Mutation::Put(place, value) => put(&at(place), value),
         Mutation::Time(index, time) => {
-            chosen_where(&copy, index, is_time).into_iter().for_each(|place| put(&place, json!(time)));
+            if let Some(place) = chosen_where(&copy, index, is_time) {
+                put(&place, json!(time));
+            }
         }
         Mutation::Number(index, number) => {
-            chosen_where(&copy, index, Value::is_number).into_iter().for_each(|place| put(&place, number.clone()));
+            if let Some(place) = chosen_where(&copy, index, Value::is_number) {
+                put(&place, number);
+            }
         }
         Mutation::Swap(one, other) => {
             put(&at(one), value(other));
@@ -309,7 +313,9 @@ fn mutated() -> impl Strategy<Value = Case> {
     let broken = prop::option::weighted(0.1, (any::<Index>(), any::<u8>()));
     (any::<Index>(), changes, broken).prop_map(|(fixture, changes, broken)| {
         let (feed, mut body) = fixture.get(&FIXTURES).clone();
-        changes.into_iter().for_each(|change| mutate(&mut body, change));
+        for change in changes {
+            mutate(&mut body, change);
+        }
         let mut bytes = body.to_string().into_bytes();
         if let Some((at, byte)) = broken {
             let at = at.index(bytes.len());
