@@ -8,9 +8,11 @@
 )]
 
 mod arbitrary;
+mod deliveries;
 mod doors;
 mod first_path;
 mod local_postgres;
 mod odd_input;
+mod processes;
 mod sabotage;
 mod support;
