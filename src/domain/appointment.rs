@@ -65,9 +65,12 @@ pub fn hear(tenant: &mut Tenant, list: Vec<AppointmentFacts>, of: ListOf<'_>, at
     if newest.as_ref().is_some_and(|newest| newest.same_moment(at)) && says_what_stands(tenant, &list, of, at) {
         return false;
     }
+    let is_newest = newest.as_ref().is_none_or(|newest| newest <= at);
     let mut wrote = false;
     for facts in list {
-        wrote |= hear_one(tenant, facts, of, at);
+        if is_newest || !stands(tenant, &facts, of, at) {
+            wrote |= hear_one(tenant, facts, of, at);
+        }
     }
     let newest = match newest {
         Some(newest) if newest > *at => newest,
@@ -80,19 +83,32 @@ pub fn hear(tenant: &mut Tenant, list: Vec<AppointmentFacts>, of: ListOf<'_>, at
     remove_missing(tenant, of, &newest) || wrote
 }
 
-/// Whether the list, said again at the same moment, is what stands already: then nothing is written.
+/// Whether the list, said again at the same moment, is what stands already: then nothing is written. An appointment that
+/// a newer list holds meanwhile, which may be another cluster's, is no longer this list's to tell.
 fn says_what_stands(tenant: &Tenant, list: &[AppointmentFacts], of: ListOf<'_>, at: &Stamp) -> bool {
     let standing = tenant.appointments.values().map(|row| &row.value);
     let standing = standing.filter(|known| of.governs(known) && known.removed_at.is_none()).count();
-    standing == list.len()
-        && list.iter().all(|facts| {
-            tenant.appointments.get(&facts.external_id).is_some_and(|row| {
-                let known = &row.value;
-                known.as_of.same_moment(at)
-                    && known.columns == facts.columns
-                    && (known.lead, known.cluster) == (of.lead_id(), of.cluster_id())
-            })
-        })
+    let is_told_elsewhere = |facts: &&AppointmentFacts| {
+        let known = tenant.appointments.get(&facts.external_id).map(|row| &row.value.as_of);
+        known.is_some_and(|known| known > at && !known.same_moment(at))
+    };
+    let (elsewhere, here): (Vec<_>, Vec<_>) = list.iter().partition(is_told_elsewhere);
+    elsewhere.len() + standing == list.len()
+        && here.into_iter().all(|facts| stands(tenant, facts, of, at) && !is_removed(tenant, facts))
+}
+
+/// Whether an appointment is known just as this list says, since this moment.
+fn stands(tenant: &Tenant, facts: &AppointmentFacts, of: ListOf<'_>, at: &Stamp) -> bool {
+    tenant.appointments.get(&facts.external_id).is_some_and(|row| {
+        let known = &row.value;
+        known.as_of.same_moment(at)
+            && known.columns == facts.columns
+            && (known.lead, known.cluster) == (of.lead_id(), of.cluster_id())
+    })
+}
+
+fn is_removed(tenant: &Tenant, facts: &AppointmentFacts) -> bool {
+    tenant.appointments.get(&facts.external_id).is_some_and(|row| row.value.removed_at.is_some())
 }
 
 /// An appointment is as the newest list that held it says.

@@ -92,6 +92,35 @@ fn says_when(lead: &Value) -> bool {
 }
 
 #[tokio::test]
+async fn a_list_of_appointments_that_was_overtaken_writes_nothing_when_it_is_sent_again() {
+    let service = service().await;
+    let lead = |id: i64, cluster: i64, second: i64, appointments: Value| {
+        json!({
+            "id": id, "lead_cluster_id": cluster, "created": "2025-10-03T06:00:00Z",
+            "updated_at": format!("2025-10-03T06:00:{second:02}Z"), "dealership": {"id": 356},
+            "prospect": {"email": "ada@example.com"}, "appointments": appointments,
+        })
+    };
+    let first = lead(1, 5, 10, json!([{"id": 1}, {"id": 2}, {"id": 3}]));
+    // One of them moves to another cluster, and later another is gone.
+    let moved = lead(2, 6, 20, json!([{"id": 2}]));
+    let later = lead(1, 5, 30, json!([{"id": 1}]));
+    for (body, again) in
+        [(&first, [&first].as_slice()), (&moved, &[&first, &moved]), (&later, &[&first, &moved, &later])]
+    {
+        assert_eq!(service.lead(body).await.body["outcome"], "applied");
+        let before = service.dump().await;
+        for body in again {
+            assert_eq!(service.lead(body).await.body["outcome"], "unchanged", "{body}");
+        }
+        assert_eq!(service.dump().await, before);
+    }
+    let removed = service.rows("select external_id, removed_at is null as stands from appointments order by 1").await;
+    let row = |id: &str, stands: bool| json!({"external_id": id, "stands": stands});
+    assert_eq!(removed, [row("1", true), row("2", true), row("3", false)]);
+}
+
+#[tokio::test]
 async fn every_code_stands_in_its_table_with_meaning_and_remedy() {
     let service = service().await;
     let rows = service.rows("select code, meaning, remedy from intake.finding_codes").await;
