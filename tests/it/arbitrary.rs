@@ -357,13 +357,14 @@ async fn post_and_check(service: &TestService, cases: &[Case]) -> Result<(), Tes
 fn over_one_service<S: Strategy>(
     cases: u32,
     strategy: &S,
-    check: impl AsyncFn(&TestService, &S::Value) -> Result<(), TestCaseError>,
+    check: &impl AsyncFn(&TestService, &S::Value) -> Result<(), TestCaseError>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let service = runtime.block_on(service());
-    // More cases than these are for a search by hand.
-    let cases = std::env::var_os("FORECOURT_CASES").map_or(cases, |cases| cases.to_str().unwrap().parse().unwrap());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    // A search by hand asks for more cases by `PROPTEST_CASES`; where nobody does there are 256.
+    let asked = Config::default();
+    let cases = if asked.cases == 256 { cases } else { asked.cases };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..asked };
     let run = TestRunner::new(config).run(strategy, |value| runtime.block_on(check(&service, &value)));
     if let Err(error) = run {
         panic!("{error}");
@@ -373,14 +374,14 @@ fn over_one_service<S: Strategy>(
 
 #[test]
 fn whatever_bytes_come_are_stored_once_with_one_outcome() {
-    over_one_service(60, &prop::collection::vec(arbitrary(), 1..8), async |service, cases| {
+    over_one_service(60, &prop::collection::vec(arbitrary(), 1..8), &async |service, cases| {
         post_and_check(service, cases).await
     });
 }
 
 #[test]
 fn whatever_becomes_of_a_documented_body_it_is_stored_once_with_one_outcome() {
-    over_one_service(100, &prop::collection::vec(mutated(), 1..8), async |service, cases| {
+    over_one_service(100, &prop::collection::vec(mutated(), 1..8), &async |service, cases| {
         post_and_check(service, cases).await
     });
 }
@@ -398,7 +399,7 @@ fn has_time(body: &[u8]) -> bool {
 
 #[test]
 fn whatever_is_sent_a_second_time_writes_nothing() {
-    over_one_service(60, &mutated(), async |service, (feed, body)| {
+    over_one_service(60, &mutated(), &async |service, (feed, body)| {
         let first = service.post(feed.path(), body.0.clone()).await;
         prop_assert!(first.status == 200 && first.body["outcome"] != "failed", "{:?} {:?}", first, body);
         let before = service.dump().await;
