@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::appointment::ListOf;
+use super::booking::Asking;
 use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
 use super::finding::{Code, Finding};
 use super::stamp::{Clocks, Heard, LeadOrder, Stamp};
@@ -60,7 +61,10 @@ pub fn apply(
         let lead = key.as_ref().and_then(|key| Some((key, tenant.leads.get(key)?.value.id)));
         effects.beside |= appointment::hear(tenant, list, ListOf { lead, cluster }, &stamps.lead);
     }
-    effects.booking = key.and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
+    effects.booking = key.and_then(|key| {
+        let newest = tenant.leads.get(&key)?.value.clocks.newest.as_ref() == Some(&stamps.lead);
+        booking::ask(tenant, Asking { key: &key, place: &place, newest }, received_at, findings)
+    });
     effects
 }
 

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod bookings;
 mod first_path;
 mod local_postgres;
 mod support;
