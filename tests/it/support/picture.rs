@@ -84,11 +84,14 @@ const TABLES: [(&str, &str); 12] = [
 /// What a workspace's business tables hold.
 pub(crate) async fn picture(service: &TestService, slug: &str) -> Picture {
     let id: i64 = service.database.value(&format!("select id from workspaces where slug = '{slug}'")).await;
-    let mut picture = Picture::new();
-    for (table, query) in TABLES {
-        let query = format!("select r from ({}) t order by r::text", query.replace('$', &id.to_string()));
-        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&service.database.pool).await.unwrap();
-        picture.insert(table, rows);
+    let queries = TABLES.map(|(table, query)| format!("select '{table}' as of, r from ({query}) t"));
+    let query = queries.join(" union all ").replace('$', &id.to_string());
+    let query = format!("select * from ({query}) u order by of, r::text");
+    let rows: Vec<(String, Value)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(&service.database.pool).await.unwrap();
+    let mut picture: Picture = TABLES.iter().map(|(table, _)| (*table, Vec::new())).collect();
+    for (table, row) in rows {
+        picture.get_mut(table.as_str()).unwrap().push(row);
     }
     picture
 }
@@ -127,8 +130,8 @@ impl Delivery {
     }
 }
 
-/// Posts the deliveries, which name the dealerships 356 and 357, in every order, each into a workspace of its own; then
-/// all of them once more. Every time the tables look the same; that is what they look like.
+/// Posts the deliveries, which name the dealerships 356 and 357, in every order, each into a workspace of its own; in one
+/// of them all once more. Every time the tables look the same; that is what they look like.
 pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> Picture {
     let orders = orders(deliveries.len());
     let service = super::service_with(&configuration(orders.len())).await;
@@ -136,7 +139,8 @@ pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> Picture {
     for (workspace, order) in orders.iter().enumerate() {
         let slug = format!("w{workspace}");
         let (first, second) = dealerships_of(workspace);
-        for again in [false, true] {
+        let times: &[bool] = if workspace == 0 { &[false, true] } else { &[false] };
+        for again in times {
             for position in order {
                 let delivery = deliveries[*position].of_dealership(356, first).of_dealership(357, second);
                 delivery.post(&service).await;
