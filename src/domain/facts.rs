@@ -68,12 +68,12 @@ pub struct ProspectFacts {
     pub date_of_birth: Given<NaiveDate>,
     /// What else is known of the person. Its address, licence and passport are empty here: the parts below make them.
     pub person: PersonColumns,
-    /// The parts of the postal address.
-    pub address: AddressParts,
-    /// The parts of the driver licence.
-    pub licence: LicenceParts,
-    /// The parts of the passport.
-    pub passport: PassportParts,
+    /// The parts of the postal address; `None` where nothing of it was sent, usable or not.
+    pub address: Option<AddressParts>,
+    /// The parts of the driver licence; likewise.
+    pub licence: Option<LicenceParts>,
+    /// The parts of the passport; likewise.
+    pub passport: Option<PassportParts>,
 }
 
 /// Parts of a postal address; complete with all five.

@@ -111,10 +111,8 @@ fn missing<const N: usize>(parts: [(&'static str, bool); N]) -> Vec<&'static str
 
 /// An address needs all five parts (Loopit's page).
 #[must_use]
-pub fn address_of(parts: AddressParts) -> Group<Address> {
-    if parts == AddressParts::default() {
-        return Group::Absent;
-    }
+pub fn address_of(parts: Option<AddressParts>) -> Group<Address> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("street", parts.street.is_some()),
         ("city", parts.city.is_some()),
@@ -136,10 +134,8 @@ pub fn address_of(parts: AddressParts) -> Group<Address> {
 
 /// A driver licence needs number, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
-    if parts == LicenceParts::default() {
-        return Group::Absent;
-    }
+pub fn licence_of(parts: Option<LicenceParts>) -> Group<Licence> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("license_number", parts.number.is_some()),
         ("license_expiry", parts.expires_on.is_some()),
@@ -159,10 +155,8 @@ pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
 
 /// A passport needs number, country, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn passport_of(parts: PassportParts) -> Group<Passport> {
-    if parts == PassportParts::default() {
-        return Group::Absent;
-    }
+pub fn passport_of(parts: Option<PassportParts>) -> Group<Passport> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("passport_number", parts.number.is_some()),
         ("passport_country", parts.country.is_some()),

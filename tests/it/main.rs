@@ -10,4 +10,5 @@
 mod bookings;
 mod first_path;
 mod local_postgres;
+mod persons;
 mod support;
