@@ -7,8 +7,10 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod appointments;
 mod bookings;
 mod first_path;
+mod leads;
 mod local_postgres;
 mod persons;
 mod support;
