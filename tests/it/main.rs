@@ -14,3 +14,4 @@ mod leads;
 mod local_postgres;
 mod persons;
 mod support;
+mod workspaces;
