@@ -16,14 +16,14 @@ use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant}
 pub(super) struct Wanted {
     /// The sender's lead ids.
     pub(super) external_ids: Vec<String>,
-    /// Blocked leads that ask for one of these VINs,
+    /// Blocked and booked leads that ask for one of these VINs,
     pub(super) vins: Vec<String>,
     /// one of these stock numbers,
     pub(super) stock_numbers: Vec<String>,
-    /// one of these plans,
-    pub(super) plans: Vec<String>,
     /// or one of these locations, in lower case.
     pub(super) locations: Vec<String>,
+    /// Blocked leads that ask for one of these plans.
+    pub(super) plans: Vec<String>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
     /// Blocked leads for want of a location or a package, whichever.
@@ -51,13 +51,13 @@ pub(super) async fn load(
             select id from leads
             where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and vin = any($3)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and vin = any($3)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and stock_number = any($4)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and stock_number = any($4)
             union select id from leads
             where workspace_id = $1 and booking_state = 'blocked' and subscription_plan = any($5)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and lower(location_name) = any($6)
             union select id from leads
             where workspace_id = $1 and person_id is null and person_email = any($7)
             union select id from leads

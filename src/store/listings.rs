@@ -48,6 +48,33 @@ pub(super) async fn load(
     Ok(())
 }
 
+/// Loads the listings that the loaded leads ask for or have booked, beside those loaded already.
+pub(super) async fn load_asked_for(
+    tx: &mut PgConnection,
+    workspace: i64,
+    keys: &Keys,
+    tenant: &mut Tenant,
+) -> Result<(), sqlx::Error> {
+    let loaded: BTreeSet<&Vin> = tenant.listings.values().filter_map(|row| row.value.vin.as_ref()).collect();
+    let asked = || tenant.leads.values().map(|row| &row.value.columns);
+    let vins: BTreeSet<&Vin> = asked().filter_map(|columns| columns.vin.as_ref()).collect();
+    let vins = vins.into_iter().filter(|vin| !loaded.contains(vin) && !keys.wanted_vins.contains(vin));
+    let numbers: BTreeSet<&StockNumber> = asked().filter_map(|columns| columns.stock_number.as_ref()).collect();
+    let is_loaded =
+        |number: &StockNumber| keys.wanted_stock_numbers.contains(number) || keys.stock_numbers.contains(number);
+    let numbers = numbers.into_iter().filter(|number| !is_loaded(number));
+    let booked = tenant.bookings.values().map(|row| row.value.listing);
+    let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
+    let (vins, numbers) = (vin_texts(vins), number_texts(numbers));
+    if vins.is_empty() && numbers.is_empty() && booked.is_empty() {
+        return Ok(());
+    }
+    for (id, row) in load_rows(tx, workspace, &vins, &numbers, &booked).await? {
+        tenant.listings.entry(id).or_insert(row);
+    }
+    Ok(())
+}
+
 async fn load_identifiers(
     tx: &mut PgConnection,
     workspace: i64,

@@ -13,13 +13,14 @@ mod places;
 mod record;
 pub mod workspaces;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
-use crate::domain::values::Email;
+use crate::domain::values::{Email, StockNumber, Vin};
 use crate::domain::world::{RowId, Tenant};
 
 /// What can go wrong between forecourt and Postgres.
@@ -203,16 +204,13 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
         ..Tenant::default()
     };
-    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
-    for lead in tenant.leads.values().map(|row| &row.value) {
-        keys.emails.extend(lead.email());
-        keys.wanted_vins.extend(lead.columns.vin.clone());
-        keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
-    }
-    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
     listings::load(tx, workspace, &keys, &mut tenant).await?;
+    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
+    keys.emails.extend(tenant.leads.values().filter_map(|row| row.value.email()));
+    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
+    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -220,14 +218,19 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring.
+/// The leads that a batch names, and those that ask for what it may bring. A vehicle may come without the VIN that it is
+/// known by, and may give back a stock number to another.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+    let listings = || tenant.listings.values().map(|row| &row.value).filter(|_| !keys.identifiers.is_empty());
+    let vins: BTreeSet<&Vin> = keys.vins.iter().chain(listings().filter_map(|row| row.vin.as_ref())).collect();
+    let numbers = listings().filter_map(|row| row.stock_number.as_ref());
+    let numbers: BTreeSet<&StockNumber> = keys.stock_numbers.iter().chain(numbers).collect();
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        vins: leads::vin_texts(&keys.vins),
-        stock_numbers: leads::number_texts(&keys.stock_numbers),
+        vins: leads::vin_texts(vins),
+        stock_numbers: leads::number_texts(numbers),
         plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
         locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
