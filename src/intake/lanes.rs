@@ -109,17 +109,7 @@ enum Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() { Self::Transient(error) } else { Self::Poison(describe(&error)) }
-    }
-}
-
-/// An error without the values of rows: Postgres puts those into its detail, which is left out.
-fn describe(error: &store::Error) -> String {
-    match error {
-        store::Error::Database(sqlx::Error::Database(error)) => {
-            format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
-        }
-        store::Error::Database(_) | store::Error::Migration(_) => "the database library refused".to_owned(),
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
 
@@ -137,7 +127,7 @@ impl Shared {
             match self.attempt(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    tracing::warn!(error = describe(&error), waiting = batch.len(), "postgres is away: trying again");
+                    tracing::warn!(error = error.without_values(), waiting = batch.len(), "postgres is away: trying again");
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -182,7 +172,7 @@ impl Shared {
     /// Lets the workspace hear the deliveries of a batch in their order.
     async fn hear(
         &self,
-        tx: &mut sqlx::PgConnection,
+        tx: &mut store::Connection,
         workspace: RowId,
         batch: &[Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
@@ -240,7 +230,7 @@ impl Shared {
         match self.save_failed(&batch, &settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
-                tracing::error!(error = describe(&error), "a failed delivery could not be stored: trying again");
+                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 *again = true;
                 stack.push(batch);

@@ -38,6 +38,17 @@ pub enum Error {
 const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
 
 impl Error {
+    /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+            }
+            Self::Database(_) | Self::Migration(_) => "the database library refused".to_owned(),
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -55,6 +66,12 @@ impl Error {
         }
     }
 }
+
+/// How to connect to a database.
+pub type Address = PgConnectOptions;
+
+/// A connection, as the one of a transaction.
+pub type Connection = PgConnection;
 
 /// The database, with ids reserved for new rows.
 #[derive(Clone, Debug)]
@@ -142,7 +159,7 @@ impl Store {
 ///
 /// # Errors
 /// When Postgres cannot be reached.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
