@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
 use crate::domain::values;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
@@ -23,7 +23,8 @@ use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
-use super::Ending;
+use super::ending::Ending;
+use super::greeting::greeting;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
@@ -44,7 +45,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     let Service { intake, router } = assemble(&config, &store).await?;
 
     let address = listener.local_addr()?;
-    if let Some(greeting) = config::demo::greeting(&config, address, &postgres.psql) {
+    if let Some(greeting) = greeting(&config, address, &postgres.psql) {
         write!(out, "{greeting}")?;
         out.flush()?;
     }

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Reply;
+use super::reply::{self, Reply};
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
@@ -127,7 +127,11 @@ impl Shared {
             match self.attempt(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    tracing::warn!(error = error.without_values(), waiting = batch.len(), "postgres is away: trying again");
+                    tracing::warn!(
+                        error = error.without_values(),
+                        waiting = batch.len(),
+                        "postgres is away: trying again"
+                    );
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -293,7 +297,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             milliseconds = processing_ms,
             "delivery"
         );
-        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: super::told(&effects), findings };
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: reply::told(effects), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

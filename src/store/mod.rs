@@ -6,6 +6,7 @@ mod bookings;
 mod content;
 pub mod deliveries;
 pub mod drift;
+mod identifiers;
 mod leads;
 mod listings;
 mod persons;
@@ -51,6 +52,7 @@ impl Error {
 
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
@@ -163,6 +165,8 @@ pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
+        // Notices tell of nothing that a person should do.
+        ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
     Ok(PgPoolOptions::new().max_connections(connections).connect_with(options).await?)
@@ -172,6 +176,7 @@ pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and the rest is told in one sentence")]
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
