@@ -6,6 +6,7 @@ mod bookings;
 mod content;
 pub mod deliveries;
 pub mod drift;
+mod identifiers;
 mod leads;
 mod listings;
 mod persons;
@@ -42,8 +43,20 @@ pub enum Error {
 const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
 
 impl Error {
+    /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+            }
+            Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
@@ -59,6 +72,12 @@ impl Error {
         }
     }
 }
+
+/// How to connect to a database.
+pub type Address = PgConnectOptions;
+
+/// A connection, as the one of a transaction.
+pub type Connection = PgConnection;
 
 /// The database, with ids reserved for new rows.
 #[derive(Clone, Debug)]
@@ -146,10 +165,12 @@ impl Store {
 ///
 /// # Errors
 /// When Postgres cannot be reached.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
+        // Notices tell of nothing that a person should do.
+        ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
     let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
@@ -168,6 +189,7 @@ const OLDEST_SERVER: i32 = 140_000;
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and the rest is told in one sentence")]
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
