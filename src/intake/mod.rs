@@ -210,11 +210,15 @@ impl Intake {
         permitted: &Permitted,
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
-        let identifier = document.identifier()?;
+        match document.feed() {
+            Feed::Lead => return None,
+            Feed::Inventory => {}
+        }
         let among = self.shared.directory.permitted(permitted);
         if let [only] = among.as_slice() {
             return self.shared.directory.place(*only, received_at);
         }
+        let identifier = document.identifier()?;
         let knowing = loop {
             match workspaces::knowing(&self.shared.store, &identifier, &among).await {
                 Ok(knowing) => break knowing,

@@ -191,6 +191,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
         ..Tenant::default()
     };
+    listings::load(tx, workspace, &keys, &mut tenant).await?;
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
     for lead in tenant.leads.values().map(|row| &row.value) {
         keys.emails.extend(lead.email());
@@ -198,7 +199,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
     }
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
-    listings::load(tx, workspace, &keys, &mut tenant).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
     if keys.has_lists {
@@ -212,10 +213,11 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+    let (vins, stock_numbers) = keys.listed(tenant);
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        vins: leads::vin_texts(&keys.vins),
-        stock_numbers: leads::number_texts(&keys.stock_numbers),
+        vins: leads::vin_texts(&vins),
+        stock_numbers: leads::number_texts(&stock_numbers),
         plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
         locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
