@@ -112,12 +112,15 @@ impl Store {
                     .await?;
             ids.extend(more);
         }
+        descend(&mut ids);
         Ok(ids)
     }
 
     /// Gives back the ids that a batch did not need.
     fn return_ids(&self, ids: Vec<RowId>) {
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.extend(ids);
+        descend(&mut reserved);
     }
 
     /// Closes every connection.
@@ -136,6 +139,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Puts the smallest ids last, where they are taken from: later rows have greater ids.
+fn descend(ids: &mut [RowId]) {
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
 /// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.

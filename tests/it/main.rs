@@ -8,5 +8,9 @@
 )]
 
 mod first_path;
+mod listing_history;
+mod listings;
 mod local_postgres;
+mod locations;
+mod plans;
 mod support;

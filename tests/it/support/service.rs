@@ -83,7 +83,12 @@ impl TestService {
         let path = folder.path().join("forecourt.toml");
         std::fs::write(&path, config).unwrap();
         let data_dir = folder.path().to_str().unwrap();
-        let environment = Environment::of([("TOKEN", TOKEN), ("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)]);
+        let environment = Environment::of([
+            ("TOKEN", TOKEN),
+            ("BETA", "token-of-beta"),
+            ("FORECOURT_DATA_DIR", data_dir),
+            ("HOME", data_dir),
+        ]);
         let config = config::load(Some(&path), &environment).unwrap();
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
         let service = serve::assemble(&config, &store).await.unwrap();
@@ -131,6 +136,16 @@ impl TestService {
     pub(crate) async fn rows(&self, query: &str) -> Vec<Value> {
         let query = format!("select to_jsonb(r) from ({query}) r");
         sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap()
+    }
+
+    /// Which version of each row of the business tables is there: the same as long as nothing was written.
+    pub(crate) async fn versions(&self) -> Vec<Value> {
+        let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
+            where schemaname in ('public', 'identity') and tablename <> '_sqlx_migrations' order by 1";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.database.pool).await.unwrap();
+        let of = |table: &String| format!("select '{table}' as name, xmin::text, ctid::text from {table}");
+        let all: Vec<String> = tables.iter().map(of).collect();
+        self.rows(&format!("select * from ({}) v order by name, ctid", all.join(" union all "))).await
     }
 
     /// The only row of a query.
