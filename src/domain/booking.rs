@@ -190,19 +190,21 @@ fn update(booking: &mut Row<Booking>, request: Request, now: DateTime<Utc>) -> E
     Effect::Updated
 }
 
-/// Tries the blocked leads again that `concerns` picks, while they are young enough; says whether any changed.
+/// Decides again about the leads that `concerns` picks, while they are young enough; says whether any changed. A blocked
+/// one may qualify by now, and a booked one may have been booked before its own car or location was known.
 pub fn retry(tenant: &mut Tenant, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
     let horizon = now - TimeDelta::days(tenant.booking_retry_days);
-    let blocked = |lead: &Lead| lead.booking == BookingState::Blocked && lead.received_at >= horizon;
-    let again = tenant.leads.iter().filter(|(_, row)| blocked(&row.value) && concerns(&row.value));
+    let open = |lead: &Lead| lead.booking != BookingState::NotRequested && lead.received_at >= horizon;
+    let again = tenant.leads.iter().filter(|(_, row)| open(&row.value) && concerns(&row.value));
     let again: Vec<LeadKey> = again.map(|(key, _)| key.clone()).collect();
     let mut changed = false;
     for key in again {
         let Some(lead) = tenant.leads.get(&key) else { continue };
         let decision = decide(tenant, &lead.value);
         let before = lead.value.blockers.clone();
-        settle(tenant, &key, decision, now);
-        changed |= tenant.leads.get(&key).is_some_and(|row| row.value.blockers != before);
+        let effect = settle(tenant, &key, decision, now);
+        changed |= matches!(effect, Some(Effect::Created | Effect::Updated))
+            || tenant.leads.get(&key).is_some_and(|row| row.value.blockers != before);
     }
     changed
 }

@@ -237,6 +237,30 @@ async fn a_lead_that_waits_is_booked_by_any_delivery_that_lists_its_car() {
     assert_eq!(state().await[1], json!({ "booking_state": "created" }));
 }
 
+#[tokio::test]
+async fn a_booking_follows_when_the_leads_own_car_and_location_become_known() {
+    let service = service().await;
+    let booked = || {
+        service.row(
+            "select l.identifier, o.name from bookings b join listings l on l.id = b.listing_id
+                join locations o on o.id = b.location_id",
+        )
+    };
+    let mut lead = lead_for(None, Some("N1"));
+    lead["location"] = json!({ "location_name": "The Yard" });
+    post(&service, &[car(1).vin(1).number("N1").of(357).location("Lot", "A")]).await;
+    assert_eq!(service.lead(&lead).await.body["booking"], "created");
+    assert_eq!(booked().await, json!({ "identifier": "1", "name": "Lot" }));
+
+    post(&service, &[car(2).vin(2).number("N1").location("Lot", "A")]).await;
+    assert_eq!(booked().await, json!({ "identifier": "2", "name": "Lot" }), "the lead's dealership comes first");
+    let listed = service.vehicle(car(3).vin(3).withdrawn().location("the yard", "B").body()).await;
+    assert_eq!(listed.body["outcome"], "applied");
+    assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "the location that the lead named");
+    post(&service, &[car(2).vin(2).number("N1").at(1).withdrawn().location("Lot", "A")]).await;
+    assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "a withdrawal undoes nothing");
+}
+
 /// Everything about vehicles that does not depend on ids and arrival times.
 async fn dump(service: &TestService) -> BTreeMap<&'static str, Vec<Value>> {
     let queries = [

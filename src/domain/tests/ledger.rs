@@ -111,14 +111,14 @@ impl Ledger {
         let waits = |lead: &Lead| {
             has(lead.columns.vin.as_ref())
                 || bears(lead.columns.stock_number.as_ref())
-                || lead.plan().is_some_and(plans)
                 || lead.columns.location_name.as_deref().is_some_and(places)
+                || (lead.booking == BookingState::Blocked && lead.plan().is_some_and(plans))
         };
         let nobody = |lead: &Lead| lead.person.is_none() && lead.email().is_some_and(|of| keys.emails.contains(&of));
         let leads = rows.leads.iter().filter(|(key, row)| {
             let lead = &row.value;
             keys.leads.contains(&key.external_id)
-                || (lead.booking == BookingState::Blocked && waits(lead))
+                || (lead.booking != BookingState::NotRequested && waits(lead))
                 || nobody(lead)
         });
         let leads: Vec<_> = leads.map(|(key, row)| (key.clone(), row.clone())).collect();
@@ -147,9 +147,12 @@ impl Ledger {
         }
         let clusters: BTreeSet<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         let appointments = self.rows.appointments.iter().filter(|(name, row)| {
-            keys.appointments.contains(*name)
-                || row.value.cluster.is_some_and(|cluster| clusters.contains(&cluster))
-                || row.value.lead.is_some_and(|lead| leads.contains(&lead))
+            let known = &row.value;
+            let stands = match known.cluster {
+                Some(cluster) => clusters.contains(&cluster),
+                None => known.lead.is_some_and(|lead| leads.contains(&lead)),
+            };
+            keys.appointments.contains(*name) || (stands && known.removed_at.is_none())
         });
         tenant.appointments.extend(appointments.map(|(name, row)| (name.clone(), row.clone())));
     }
