@@ -135,12 +135,15 @@ impl Store {
                     .await?;
             ids.extend(more);
         }
+        descend(&mut ids);
         Ok(ids)
     }
 
     /// Gives back the ids that a batch did not need.
     fn return_ids(&self, ids: Vec<RowId>) {
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.extend(ids);
+        descend(&mut reserved);
     }
 
     /// Closes every connection.
@@ -159,6 +162,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Puts the smallest ids last, where they are taken from: later rows have greater ids.
+fn descend(ids: &mut [RowId]) {
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
 /// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.
@@ -228,8 +236,13 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     };
     listings::load(tx, workspace, &keys, &mut tenant).await?;
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
-    keys.emails.extend(tenant.leads.values().filter_map(|row| row.value.email()));
+    for lead in tenant.leads.values().map(|row| &row.value) {
+        keys.emails.extend(lead.email());
+        keys.wanted_vins.extend(lead.columns.vin.clone());
+        keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
+    }
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
     listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
@@ -245,14 +258,11 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
-    let listings = || tenant.listings.values().map(|row| &row.value).filter(|_| !keys.identifiers.is_empty());
-    let vins: BTreeSet<&Vin> = keys.vins.iter().chain(listings().filter_map(|row| row.vin.as_ref())).collect();
-    let numbers = listings().filter_map(|row| row.stock_number.as_ref());
-    let numbers: BTreeSet<&StockNumber> = keys.stock_numbers.iter().chain(numbers).collect();
+    let (vins, stock_numbers) = keys.listed(tenant);
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        vins: leads::vin_texts(vins),
-        stock_numbers: leads::number_texts(numbers),
+        vins: leads::vin_texts(&vins),
+        stock_numbers: leads::number_texts(&stock_numbers),
         plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
         locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),

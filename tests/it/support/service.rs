@@ -150,6 +150,16 @@ impl TestService {
         sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap()
     }
 
+    /// Which version of each row of the business tables is there: the same as long as nothing was written.
+    pub(crate) async fn versions(&self) -> Vec<Value> {
+        let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
+            where schemaname in ('public', 'identity') and tablename <> '_sqlx_migrations' order by 1";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.database.pool).await.unwrap();
+        let of = |table: &String| format!("select '{table}' as name, xmin::text, ctid::text from {table}");
+        let all: Vec<String> = tables.iter().map(of).collect();
+        self.rows(&format!("select * from ({}) v order by name, ctid", all.join(" union all "))).await
+    }
+
     /// The only row of a query.
     pub(crate) async fn row(&self, query: &str) -> Value {
         let mut rows = self.rows(query).await;
