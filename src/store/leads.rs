@@ -24,8 +24,6 @@ pub(super) struct Wanted {
     pub(super) plans: Vec<String>,
     /// and those that ask for one of these locations, in lower case.
     pub(super) locations: Vec<String>,
-    /// Blocked leads that ask for one of these plans.
-    pub(super) plans: Vec<String>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
     /// Blocked leads for want of a location or a package, whichever.

@@ -14,14 +14,13 @@ mod places;
 mod record;
 pub mod workspaces;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
-use crate::domain::values::{Email, StockNumber, Vin};
+use crate::domain::values::Email;
 use crate::domain::world::{RowId, Tenant};
 
 /// What can go wrong between forecourt and Postgres.

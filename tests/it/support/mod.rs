@@ -1,8 +1,8 @@
 //! What the integration tests stand on.
 
+pub(crate) mod car;
 pub(crate) mod payloads;
 pub(crate) mod picture;
-pub(crate) mod car;
 pub(crate) mod postgres;
 pub(crate) mod service;
 

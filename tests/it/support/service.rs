@@ -47,8 +47,12 @@ secret_env = "TOKEN"
 "#;
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
-const SECRETS: [(&str, &str); 3] =
-    [("TOKEN", TOKEN), ("OTHER_TOKEN", "another-token-of-the-tests"), ("PASSWORD", "pass:word-of-the-tests")];
+const SECRETS: [(&str, &str); 4] = [
+    ("TOKEN", TOKEN),
+    ("BETA", "token-of-beta"),
+    ("OTHER_TOKEN", "another-token-of-the-tests"),
+    ("PASSWORD", "pass:word-of-the-tests"),
+];
 
 /// A running service over a database of its own.
 pub(crate) struct TestService {
