@@ -14,6 +14,12 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The effect of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Created, Self::Updated, Self::Unchanged, Self::Blocked].into_iter().find(|effect| effect.name() == name)
+    }
+
     /// Its name in replies.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -66,6 +72,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Applied, Self::Unchanged, Self::Ignored, Self::Rejected, Self::Failed];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// Its name in tables and replies.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -4,7 +4,7 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
 use crate::domain::world::RowId;
 use crate::domain::{self, Effects, Outcome, Verdict};
-use crate::store::deliveries::{self, Arrived, Settled};
+use crate::store::deliveries::{self, Arrived, Known, Settled};
 use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
@@ -145,7 +145,7 @@ impl Shared {
                 Err(Failure::Poison(why)) => {
                     let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
                     tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                    self.fail(batch, &mut stack, &mut again).await;
+                    self.fail(workspace, batch, &mut stack, &mut again).await;
                 }
             }
         }
@@ -157,12 +157,15 @@ impl Shared {
         let mut tx = self.store.begin(workspace).await?;
         let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
             let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
-            deliveries::attempts(&mut tx, &ids).await?
+            deliveries::known(&mut tx, &ids).await?
         } else {
-            std::collections::BTreeMap::new()
+            BTreeMap::new()
         };
-        let is_open = |pending: &Pending| known.get(&pending.arrived.id).is_none_or(|tries| *tries == pending.attempts);
-        let settled = match workspace {
+        // A delivery is applied at most once: one that another try or another process has settled stays as it is.
+        let done =
+            |pending: &Pending| known.get(&pending.arrived.id).filter(|known| known.attempts != pending.attempts);
+        let is_open = |pending: &Pending| done(pending).is_none();
+        let mut settled = match workspace {
             Some(workspace) => self.hear(&mut tx, workspace, batch, &is_open).await?,
             None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
         };
@@ -170,6 +173,11 @@ impl Shared {
         let fresh: Vec<(&Arrived, &Settled)> = fresh.map(|(pending, settled)| (&pending.arrived, settled)).collect();
         deliveries::save(&mut tx, &fresh).await?;
         tx.commit().await.map_err(store::Error::from)?;
+        for (pending, settled) in batch.iter().zip(&mut settled) {
+            if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
+                *settled = Settled { outcome, findings, effects, ..settled.clone() };
+            }
+        }
         Ok(settled)
     }
 
@@ -229,8 +237,14 @@ impl Shared {
     }
 
     /// Stores the culprit of a batch as failed, to be tried again later.
-    async fn fail(&self, batch: Vec<Pending>, stack: &mut Vec<Vec<Pending>>, again: &mut bool) {
-        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(pending)).collect();
+    async fn fail(
+        &self,
+        workspace: Option<RowId>,
+        batch: Vec<Pending>,
+        stack: &mut Vec<Vec<Pending>>,
+        again: &mut bool,
+    ) {
+        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
         match self.save_failed(&batch, &settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
@@ -250,13 +264,13 @@ impl Shared {
         Ok(())
     }
 
-    fn failed(&self, pending: &Pending) -> Settled {
+    fn failed(&self, workspace: Option<RowId>, pending: &Pending) -> Settled {
         let mut findings = pending.findings.clone();
         findings.push(Finding::whole(Code::InternalError, "the delivery is kept and tried again by itself"));
         let attempts = pending.attempts + 1;
         let settled_at = (self.clock)();
         Settled {
-            workspace: None,
+            workspace,
             outcome: Outcome::Failed,
             findings,
             effects: Effects::default(),

@@ -191,11 +191,14 @@ impl Intake {
         permitted: &Permitted,
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
-        let identifier = document.identifier()?;
-        let among = self.shared.directory.permitted(permitted);
+        let among = match document.feed() {
+            Feed::Inventory => self.shared.directory.permitted(permitted),
+            Feed::Lead => return None,
+        };
         if let [only] = among.as_slice() {
             return self.shared.directory.place(*only, received_at);
         }
+        let identifier = document.identifier()?;
         let knowing = loop {
             match workspaces::knowing(&self.shared.store, &identifier, &among).await {
                 Ok(knowing) => break knowing,

@@ -29,6 +29,9 @@ pub enum Error {
     /// A statement or the connection failed.
     #[error("the database refused or could not be reached")]
     Database(#[from] sqlx::Error),
+    /// The server is older than forecourt can use.
+    #[error("the server is PostgreSQL {0}: use 14 or newer")]
+    TooOld(i32),
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
@@ -46,7 +49,7 @@ impl Error {
             Self::Database(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
             }
-            Self::Database(_) | Self::Migration(_) => "the database library refused".to_owned(),
+            Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
         }
     }
 
@@ -169,8 +172,17 @@ pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error
         ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
-    Ok(PgPoolOptions::new().max_connections(connections).connect_with(options).await?)
+    let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
+    let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);
+    let version = version.fetch_one(&pool).await?;
+    if version < OLDEST_SERVER {
+        return Err(Error::TooOld(version / 10_000));
+    }
+    Ok(pool)
 }
+
+/// PostgreSQL 14.
+const OLDEST_SERVER: i32 = 140_000;
 
 /// Brings the tables to this version, one process at a time.
 ///
