@@ -21,7 +21,7 @@ pub(super) fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Opti
     let url = format!("http://{}", config::reachable(address));
     Some(format!(
         "forecourt listens on {url} with the demo configuration; its token is {token}\n\
-         Post a lead, or all the documented examples with `forecourt send`:\n\
+         Post a lead, or several and a car with `forecourt send` (`cargo run -- send`):\n\
          {curl}\n\
          Look at the rows:\n\
          {psql}\n",

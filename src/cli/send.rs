@@ -1,8 +1,8 @@
 //! `forecourt send`: post payloads to a running service and print each reply in a line.
 //!
-//! Without a path it posts the documented examples that the program carries: the lead of the Loopit page, the car for
-//! sale of the inventory page, and the lead of the lead page, so that a first run ends with a car for sale in the
-//! tables. The inventory page's withdrawal takes that car down; it is posted last, and only with `--all` or by its path.
+//! Without a path it posts the examples that the program carries: the lead of the Loopit page, the car for sale of the
+//! inventory page, a lead that books this car, and the lead of the lead page, so that a first run ends with a booking.
+//! The inventory page's withdrawal takes that car down; it is posted last, and only with `--all` or by its path.
 
 mod credential;
 mod error;
@@ -26,9 +26,9 @@ use payloads::Payload;
 /// What to send, whither and with which credential.
 #[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
-    /// Files, or folders whose .json files are sent in sorted order [default: the documented examples]
+    /// Files, or folders whose .json files are sent in sorted order [default: the shipped examples]
     paths: Vec<PathBuf>,
-    /// Send every documented example, also the one that withdraws the car
+    /// Send every shipped example, also the one that withdraws the car
     #[arg(long, conflicts_with = "paths")]
     all: bool,
     /// Where the service is [default: `http://127.0.0.1:8080`, or the address in `FORECOURT_LISTEN`]

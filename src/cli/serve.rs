@@ -1,7 +1,7 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const DATABASE: &str = "forecourt";
 
 /// Runs the service.
 pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
-    start_log(&config.log_filter)?;
+    start_log(&config.log_filter, environment)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -59,9 +59,11 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-fn start_log(filter: &str) -> Ending {
+fn start_log(filter: &str, environment: &Environment) -> Ending {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init()?;
+    // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
+    let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a panic: this is a fault of forecourt");

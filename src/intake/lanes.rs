@@ -196,7 +196,7 @@ impl Shared {
         tx.commit().await.map_err(store::Error::from)?;
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
-                *settled = Settled { outcome, effects, findings, ..settled.clone() };
+                *settled = Settled { outcome, findings, effects, ..settled.clone() };
             }
         }
         Ok(settled)
