@@ -9,6 +9,7 @@
 
 mod appointments;
 mod bookings;
+mod columns;
 mod first_path;
 mod leads;
 mod local_postgres;
