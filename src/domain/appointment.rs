@@ -67,7 +67,7 @@ impl ListOf<'_> {
 /// Hears a whole list of appointments; says whether anything was written.
 pub fn hear(tenant: &mut Tenant, list: Vec<AppointmentFacts>, of: ListOf<'_>, at: &Stamp) -> bool {
     let newest = of.newest(tenant);
-    let same_moment = newest.as_ref().map_or(of.is_nobodys(), |newest| newest.same_moment(at));
+    let same_moment = newest.as_ref().map_or(of.is_nobodys(), |newest| at.repeats(newest));
     if same_moment && says_what_stands(tenant, &list, of, at) {
         return false;
     }
@@ -94,7 +94,7 @@ fn says_what_stands(tenant: &Tenant, list: &[AppointmentFacts], of: ListOf<'_>, 
     let mut here = 0;
     for facts in list {
         match tenant.appointments.get(&facts.external_id).map(|row| &row.value) {
-            Some(known) if known.as_of.same_moment(at) => {
+            Some(known) if at.repeats(&known.as_of) => {
                 let owners = (known.lead, known.cluster) == (of.lead_id(), of.cluster_id());
                 if !owners || known.columns != facts.columns {
                     return false;

@@ -144,8 +144,10 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead
     let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let changed = heard.changed || newer_time || person != lead.person;
     lead.person = person;
+    if changed {
+        lead.updated_at = lead.updated_at.max(at.arrived_at);
+    }
     if changed || heard.moved {
-        row.value.updated_at = row.value.updated_at.max(at.arrived_at);
         row.touch();
     }
     let effect = match (is_new, changed) {
@@ -208,7 +210,7 @@ fn join(known: &mut Option<Membership>, cluster: RowId, at: &Stamp) -> Heard {
     let mut heard = Heard::default();
     match known {
         Some(known) if *at < known.at => heard.older = true,
-        Some(known) if known.cluster == cluster && known.at.same_moment(at) => {}
+        Some(known) if known.cluster == cluster && at.repeats(&known.at) => {}
         Some(_) | None => {
             heard.changed = known.as_ref().is_none_or(|known| known.cluster != cluster);
             heard.moved = true;

@@ -10,6 +10,7 @@
 mod appointments;
 mod arbitrary;
 mod bookings;
+mod columns;
 mod deliveries;
 mod doors;
 mod first_path;
