@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::appointment::ListOf;
 use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
@@ -10,7 +11,7 @@ use super::finding::{Code, Finding};
 use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
 use super::wish::{self, WishColumns};
 use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
-use super::{Effect, Effects, appointment, booking, cluster, event, person};
+use super::{Effect, Effects, appointment, booking, cluster, event, person, values};
 
 /// The sender of the lead feed and of clusters.
 const DEALER_STUDIO: &str = "dealer_studio";
@@ -29,6 +30,7 @@ pub fn apply(
         external_id,
         cluster_external_id,
         cluster_said_at,
+        timezone,
         created_at,
         modified_at,
         prospect,
@@ -54,7 +56,7 @@ pub fn apply(
     if let Some(key) = &key {
         let columns = LeadColumns { source_created_at: created_at, ..columns };
         let cluster = cluster.map(|(_, id)| id);
-        let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster };
+        let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster, timezone };
         let heard = hear(tenant, key, said, &stamps);
         if heard.older && !heard.writes() {
             let path = place.strip_suffix('.').map(str::to_owned);
@@ -106,6 +108,7 @@ struct Said {
     trade_in: TradeInColumns,
     modified_at: Option<DateTime<Utc>>,
     cluster: Option<RowId>,
+    timezone: Tz,
 }
 
 /// What came of it.
@@ -131,6 +134,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     let newer_time = said.modified_at > lead.modified_at;
     let wishes_before = lead.wishes.len();
     wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
+    let wished_before = WishedTime::of(&mut lead.columns);
     let heard = lead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
@@ -139,12 +143,15 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     if newer_time {
         lead.modified_at = said.modified_at;
     }
+    wished_before.restate(&mut lead.columns, said.timezone);
     let email = lead.email();
     let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let changed = heard.changed || newer_time || person != lead.person;
     lead.person = person;
+    if changed {
+        lead.updated_at = lead.updated_at.max(at.arrived_at);
+    }
     if changed || heard.moved || lead.wishes.len() != wishes_before {
-        row.value.updated_at = row.value.updated_at.max(at.arrived_at);
         row.touch();
     }
     let effect = match (is_new, changed) {
@@ -153,6 +160,34 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
         (false, false) => Effect::Unchanged,
     };
     HeardLead { effect, moved: heard.moved, older: heard.older }
+}
+
+/// The wished day and time, and the moment that they name: computed from the two, whichever deliveries said them.
+struct WishedTime {
+    day: Option<String>,
+    time: Option<String>,
+    moment: Option<DateTime<Utc>>,
+}
+
+impl WishedTime {
+    /// Takes the moment out of the columns, which have a time of being said while it has none.
+    fn of(columns: &mut LeadColumns) -> Self {
+        let moment = columns.requested_at.take();
+        Self { day: columns.booking_date.clone(), time: columns.booking_time.clone(), moment }
+    }
+
+    /// Puts the moment back, or the one that the columns name now.
+    fn restate(self, columns: &mut LeadColumns, zone: Tz) {
+        let Self { day, time, moment } = self;
+        if (&day, &time) == (&columns.booking_date, &columns.booking_time) {
+            columns.requested_at = moment;
+            return;
+        }
+        let day = columns.booking_date.as_deref().and_then(values::date);
+        let time = columns.booking_time.as_deref().and_then(values::time_of_day);
+        let local = day.zip(time).map(|(day, time)| day.and_time(time));
+        columns.requested_at = local.and_then(|local| values::in_zone(local, zone));
+    }
 }
 
 /// A lead of which nothing is known yet.

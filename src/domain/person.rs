@@ -29,7 +29,7 @@ pub struct Met {
     pub email: Email,
     /// What became of the row.
     pub effect: Effect,
-    /// Whether it must be written, be it only for a time that moved on.
+    /// Whether the row must be written: for its times alone, where nothing else changed.
     pub wrote: bool,
 }
 
@@ -62,7 +62,7 @@ pub fn hear(
     }
 }
 
-/// Finds or makes the person, and lets it hear what was said.
+/// Finds or makes the person, and lets it hear what was said; says what it became, and whether it must be written.
 fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> (Effect, bool) {
     if let Some(row) = tenant.persons.get_mut(email) {
         let heard = row.value.clocks.hear(&mut row.value.columns, said, at);
@@ -113,10 +113,8 @@ fn missing<const N: usize>(parts: [(&'static str, bool); N]) -> Vec<&'static str
 
 /// An address needs all five parts (Loopit's page).
 #[must_use]
-pub fn address_of(parts: AddressParts) -> Group<Address> {
-    if parts == AddressParts::default() {
-        return Group::Absent;
-    }
+pub fn address_of(parts: Option<AddressParts>) -> Group<Address> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("street", parts.street.is_some()),
         ("city", parts.city.is_some()),
@@ -138,10 +136,8 @@ pub fn address_of(parts: AddressParts) -> Group<Address> {
 
 /// A driver licence needs number, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
-    if parts == LicenceParts::default() {
-        return Group::Absent;
-    }
+pub fn licence_of(parts: Option<LicenceParts>) -> Group<Licence> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("license_number", parts.number.is_some()),
         ("license_expiry", parts.expires_on.is_some()),
@@ -161,10 +157,8 @@ pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
 
 /// A passport needs number, country, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn passport_of(parts: PassportParts) -> Group<Passport> {
-    if parts == PassportParts::default() {
-        return Group::Absent;
-    }
+pub fn passport_of(parts: Option<PassportParts>) -> Group<Passport> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("passport_number", parts.number.is_some()),
         ("passport_country", parts.country.is_some()),

@@ -25,7 +25,7 @@ use super::webhook::{Accept, Doors, Limits};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
-use crate::intake::{Arrival, Effect, Outcome, Reply, Unavailable, Told};
+use crate::intake::{Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -75,7 +75,7 @@ fn router_over(accept: Accept) -> Router {
         permitted: Permitted::Only(["acme".to_owned()].into()),
     });
     let doors = Doors {
-        credentials: Credentials::new(credentials.into(), vec![]).unwrap(),
+        credentials: Credentials::new(credentials.into(), &[]).unwrap(),
         limits: Limits::default().with(Feed::Lead, LIMIT),
         clock: noon,
         accept,

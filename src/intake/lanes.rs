@@ -5,15 +5,16 @@
 //! hold up the others; writers are few and taken in turn.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Reply;
+use super::reply::Reply;
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
@@ -36,6 +37,8 @@ pub(super) enum Work {
     Hear(Box<Facts>),
     /// Store it with the findings that say why it is rejected.
     Reject,
+    /// Store it as failed: reading it ended in a panic.
+    Fail,
 }
 
 /// A delivery on its way through a lane.
@@ -80,9 +83,13 @@ impl Lanes {
     pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) {
         let lane = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(workspace).or_insert_with(|| self.open_lane(workspace)).clone()
+            let lane = open.entry(workspace).or_insert_with(|| self.open_lane(workspace));
+            if lane.is_closed() {
+                *lane = self.open_lane(workspace);
+            }
+            lane.clone()
         };
-        // A lane ends only with the service, and then nobody waits for a reply.
+        // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply is a 503.
         let _ = lane.send(pending).await;
     }
 
@@ -109,19 +116,7 @@ enum Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() { Self::Transient(error) } else { Self::Poison(describe(&error)) }
-    }
-}
-
-/// An error without the values of rows: Postgres puts those into its detail, which is left out.
-fn describe(error: &store::Error) -> String {
-    match error {
-        store::Error::Database(sqlx::Error::Database(error)) => {
-            format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
-        }
-        store::Error::Database(_) | store::Error::Migration(_) | store::Error::TooOld(_) => {
-            "the database library refused".to_owned()
-        }
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
 
@@ -136,10 +131,14 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt(workspace, &batch, again).await {
+            match self.attempt_unpanicked(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    tracing::warn!(error = describe(&error), waiting = batch.len(), "postgres is away: trying again");
+                    tracing::warn!(
+                        error = error.without_values(),
+                        waiting = batch.len(),
+                        "postgres is away: trying again"
+                    );
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -157,6 +156,20 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    async fn attempt_unpanicked(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
+            return Err(Failure::Poison("reading it ended in a panic".to_owned()));
+        }
+        let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
+        attempt.await.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
     }
 
     /// Loads, applies and saves a batch in one transaction.
@@ -183,7 +196,7 @@ impl Shared {
         tx.commit().await.map_err(store::Error::from)?;
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
-                *settled = Settled { outcome, effects, findings, ..settled.clone() };
+                *settled = Settled { outcome, findings, effects, ..settled.clone() };
             }
         }
         Ok(settled)
@@ -192,7 +205,7 @@ impl Shared {
     /// Lets the workspace hear the deliveries of a batch in their order.
     async fn hear(
         &self,
-        tx: &mut sqlx::PgConnection,
+        tx: &mut store::Connection,
         workspace: RowId,
         batch: &[Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
@@ -204,8 +217,9 @@ impl Shared {
             }
         }
         let mut tenant = store::load(&self.store, tx, workspace, keys).await?;
-        let heard = catch_unwind(AssertUnwindSafe(|| {
-            let verdicts = batch.iter().map(|pending| match &pending.work {
+        let mut heard = Vec::with_capacity(batch.len());
+        for pending in batch {
+            heard.push(match &pending.work {
                 Work::Hear(facts) if is_open(pending) => {
                     let mut findings = pending.findings.clone();
                     let facts = Facts::clone(facts);
@@ -213,11 +227,9 @@ impl Shared {
                     (verdict, findings)
                 }
                 Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
-                Work::Reject => rejection(pending),
+                Work::Reject | Work::Fail => rejection(pending),
             });
-            verdicts.collect::<Vec<_>>()
-        }));
-        let heard = heard.map_err(|_panic| Failure::Poison("a rule panicked".to_owned()))?;
+        }
         store::save(&self.store, tx, workspace, tenant).await?;
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
@@ -256,7 +268,7 @@ impl Shared {
         match self.save_failed(&batch, &settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
-                tracing::error!(error = describe(&error), "a failed delivery could not be stored: trying again");
+                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 *again = true;
                 stack.push(batch);

@@ -7,6 +7,7 @@ mod clusters;
 mod content;
 pub mod deliveries;
 pub mod drift;
+mod identifiers;
 mod leads;
 mod listings;
 mod persons;
@@ -43,8 +44,20 @@ pub enum Error {
 const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
 
 impl Error {
+    /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+            }
+            Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
@@ -60,6 +73,12 @@ impl Error {
         }
     }
 }
+
+/// How to connect to a database.
+pub type Address = PgConnectOptions;
+
+/// A connection, as the one of a transaction.
+pub type Connection = PgConnection;
 
 /// The database, with ids reserved for new rows.
 #[derive(Clone, Debug)]
@@ -117,12 +136,15 @@ impl Store {
                     .await?;
             ids.extend(more);
         }
+        descend(&mut ids);
         Ok(ids)
     }
 
     /// Gives back the ids that a batch did not need.
     fn return_ids(&self, ids: Vec<RowId>) {
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.extend(ids);
+        descend(&mut reserved);
     }
 
     /// Closes every connection.
@@ -143,14 +165,21 @@ impl Store {
     }
 }
 
+/// Puts the smallest ids last, where they are taken from: later rows have greater ids.
+fn descend(ids: &mut [RowId]) {
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+}
+
 /// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.
 ///
 /// # Errors
 /// When Postgres cannot be reached.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
+        // Notices tell of nothing that a person should do.
+        ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
     let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
@@ -169,6 +198,7 @@ const OLDEST_SERVER: i32 = 140_000;
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and the rest is told in one sentence")]
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
@@ -206,13 +236,15 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         events: clusters::load_events(tx, workspace, &keys.events).await?,
         ..Tenant::default()
     };
+    listings::load(tx, workspace, &keys, &mut tenant).await?;
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
     keys.emails.extend(tenant.clusters.values().filter_map(|row| row.value.email()));
     add_wishes(&mut keys, &tenant);
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
-    listings::load(tx, workspace, &keys, &mut tenant).await?;
+    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;

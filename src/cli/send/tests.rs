@@ -60,12 +60,13 @@ fn the_examples_are_posted_in_order_with_the_credential() {
         out,
         "fixtures/dealer_studio/lead/loopit_page_example.json: 200 applied; lead created\n\
          fixtures/dealer_studio/inventory/page_example.json: 200 applied; lead created\n\
+         fixtures/dealer_studio/lead/lead_for_the_inventory_page_car.json: 200 applied; lead created\n\
          fixtures/dealer_studio/lead/lead_page_example.json: 200 applied; lead created\n\
          fixtures/dealer_studio/lead_cluster/page_example.json: 200 applied; lead created\n"
     );
     let requests = server.join().unwrap();
     let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
-    let expected = ["leads", "inventory", "leads", "lead-clusters"];
+    let expected = ["leads", "inventory", "leads", "leads", "lead-clusters"];
     let expected = expected.map(|door| format!("POST /webhooks/dealer-studio/{door} HTTP/1.1"));
     assert_eq!(lines, expected);
     assert!(requests.iter().all(|request| request.headers.contains("authorization: bearer abc\r\n")));

@@ -62,11 +62,15 @@ pub(super) fn read(lead: &Object<'_>, locale: &Locale, columns: &mut LeadColumns
     columns.offer_manufacturer = offer.text("manufacturer");
     columns.offer_name = offer.text("offer_name");
     place(lead, locale, columns);
-    requested_time(lead, locale, columns);
+    requested_time(lead, columns);
 }
 
 /// Reads the free-form details: the plan asked for, and identity documents, which are kept apart from the rest.
-pub(super) fn details(lead: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> (LicenceParts, PassportParts) {
+pub(super) fn details(
+    lead: &Object<'_>,
+    locale: &Locale,
+    columns: &mut LeadColumns,
+) -> (Option<LicenceParts>, Option<PassportParts>) {
     let details = lead.free_form_object("additional_details");
     let licence = prospect::licence(&details, locale);
     let passport = prospect::passport(&details, locale);
@@ -108,19 +112,15 @@ fn place(lead: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) {
         .into_json();
 }
 
-/// The wished date and time, kept as sent; a moment only where both are usable.
-fn requested_time(lead: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) {
-    let (day, time) = (lead.text("booking_date"), lead.text("booking_time"));
-    let read_day = day.as_deref().and_then(values::date);
-    let read_time = time.as_deref().and_then(values::time_of_day);
-    if day.is_some() && read_day.is_none() {
-        lead.note(Code::DateInvalid, "booking_date", "not a date; kept as text");
+/// The wished date and time, kept as sent.
+fn requested_time(root: &Object<'_>, columns: &mut LeadColumns) {
+    let (day, time) = (root.text("booking_date"), root.text("booking_time"));
+    if day.as_deref().is_some_and(|day| values::date(day).is_none()) {
+        root.note(Code::DateInvalid, "booking_date", "not a date; kept as text");
     }
-    if time.is_some() && read_time.is_none() {
-        lead.note(Code::DateInvalid, "booking_time", "not a time of day; kept as text");
+    if time.as_deref().is_some_and(|time| values::time_of_day(time).is_none()) {
+        root.note(Code::DateInvalid, "booking_time", "not a time of day; kept as text");
     }
-    let local = read_day.zip(read_time).map(|(day, time)| day.and_time(time));
-    columns.requested_at = local.and_then(|local| values::in_zone(local, locale.timezone));
     columns.booking_date = day;
     columns.booking_time = time;
 }

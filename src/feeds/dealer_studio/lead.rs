@@ -50,6 +50,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
         source: Source::LeadFeed,
         external_id,
         cluster_external_id: root.identifier("lead_cluster_id"),
+        timezone: locale.timezone,
         created_at: root.senders_time("created", locale),
         cluster_said_at: modified_at,
         modified_at,

@@ -70,6 +70,7 @@ fn read_lead(lead: &Object<'_>, holder: &Holder, locale: &Locale) -> LeadFacts {
         source: Source::Cluster,
         external_id,
         cluster_external_id: holder.external_id.clone(),
+        timezone: locale.timezone,
         cluster_said_at: holder.said_at,
         created_at: lead.senders_time("created", locale),
         modified_at: lead.senders_time("modified", locale),
