@@ -1,5 +1,6 @@
 //! What any feed can say, in words that belong to no sender. `feeds` makes facts, the rules read them.
 
+mod cluster;
 mod vehicle;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -8,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::columns::{columns, scalar_columns};
 use super::values::{Country, Email, Json, StockNumber, Vin};
+pub use cluster::{ClusterColumns, ClusterFacts, EventColumns, EventFacts};
 pub use vehicle::{
     ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
 };
@@ -75,34 +77,6 @@ pub struct LeadFacts {
     pub appointments: Option<Vec<AppointmentFacts>>,
     /// The events that the payload carries with the lead.
     pub events: Vec<EventFacts>,
-}
-
-/// The sender's grouping of one customer's leads, as one delivery tells it.
-#[derive(Clone, Debug)]
-pub struct ClusterFacts {
-    /// The sender's cluster id; `None` where there is no usable one.
-    pub external_id: Option<String>,
-    /// When the sender last changed it.
-    pub modified_at: Option<DateTime<Utc>>,
-    /// The customer.
-    pub contact: ProspectFacts,
-    /// The cluster's own columns, replaced as a whole.
-    pub columns: ClusterColumns,
-    /// Its leads; each names the cluster, and the cluster's modification as the time when that was said.
-    pub leads: Vec<LeadFacts>,
-    /// Its events.
-    pub events: Vec<EventFacts>,
-}
-
-/// Something that happened to a lead or a cluster: a call, a note, a follow-up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventFacts {
-    /// The sender's event id.
-    pub external_id: String,
-    /// When the sender last changed it.
-    pub modified_at: Option<DateTime<Utc>>,
-    /// Its columns, replaced as a whole.
-    pub columns: EventColumns,
 }
 
 /// A customer, as one delivery tells it.
@@ -432,75 +406,5 @@ scalar_columns! {
         sender_location_id: String,
         /// Name of the car for the test drive.
         car_for_test_drive: String,
-    }
-}
-
-scalar_columns! {
-    /// The columns of `lead_clusters` that a sender fills.
-    pub struct ClusterColumns {
-        /// Dealership id of the sender.
-        dealership_id: i64,
-        /// The sender's name for itself.
-        provider: String,
-        /// Status of the cluster.
-        status: String,
-        /// `contact.business_name`
-        contact_business_name: String,
-        /// `contact.first_name`
-        contact_first_name: String,
-        /// `contact.last_name`
-        contact_last_name: String,
-        /// `contact.email` as sent.
-        contact_email: String,
-        /// `contact.mobile_phone`, E.164 where valid.
-        contact_phone: String,
-        /// `contact.postcode`
-        contact_postcode: String,
-        /// `contact.dob`, where valid.
-        contact_date_of_birth: NaiveDate,
-        /// `approver.id`
-        approver_id: String,
-        /// `approver.name`
-        approver_name: String,
-        /// `assigned_salesperson.id`
-        salesperson_id: String,
-        /// `assigned_salesperson.name`
-        salesperson_name: String,
-        /// `pipeline.id`
-        pipeline_id: String,
-        /// `pipeline.name`
-        pipeline_name: String,
-        /// When its first lead was made.
-        first_lead_created_at: DateTime<Utc>,
-        /// When its last lead was made.
-        last_lead_created_at: DateTime<Utc>,
-        /// When the sender made it.
-        source_created_at: DateTime<Utc>,
-    }
-}
-
-scalar_columns! {
-    /// The columns of `lead_events` that a sender fills.
-    pub struct EventColumns {
-        /// Kind of event.
-        event_type: String,
-        /// What happened.
-        description: String,
-        /// `pending` or `completed`.
-        followup_status: String,
-        /// Why the customer is to be contacted again.
-        followup_reason: String,
-        /// When the customer is to be contacted again (`followup_datetime`).
-        followup_at: DateTime<Utc>,
-        /// When that was done.
-        followup_completed_at: DateTime<Utc>,
-        /// The service from which the event came.
-        external_service: String,
-        /// Who made it.
-        user_name: String,
-        /// When the sender made it.
-        source_created_at: DateTime<Utc>,
-        /// When the sender deleted it.
-        deleted_at: DateTime<Utc>,
     }
 }
