@@ -317,13 +317,13 @@ fn show(tenant: &mut Tenant, id: RowId, changes: &mut Changes) {
     let own = sources.iter().filter(|(_, row)| row.value.listing == id);
     let newest = own.max_by_key(|(_, row)| (row.value.for_sale, row.value.at));
     let prices_before = row.value.prices.clone();
-    let mut changed = newest.is_some_and(|(key, source)| show_content(&mut row.value, key, &source.value, locations));
+    let mut differs = newest.is_some_and(|(key, source)| show_content(&mut row.value, key, &source.value, locations));
     let repriced = price_changes(changes, id, &prices_before, &row.value.prices);
     if (row.value.word, row.value.withdrawn_at) != (word, withdrawn_at) {
         (row.value.word, row.value.withdrawn_at) = (word, withdrawn_at);
-        changed = true;
+        differs = true;
     }
-    if changed {
+    if differs {
         row.value.updated_at = row.value.updated_at.max(changes.received_at);
         row.touch();
         changes.visible.insert(id);
