@@ -1,31 +1,30 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use secrecy::ExposeSecret as _;
-use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
 use crate::domain::values;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
 use crate::http::auth::{Credential, Credentials, Scheme};
 use crate::http::health::Check;
 use crate::http::webhook::{Doors, Limits};
-use crate::http::{self};
+use crate::http::{self, Router};
 use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
-use super::Ending;
+use super::ending::Ending;
+use super::greeting::greeting;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
@@ -34,7 +33,7 @@ const DATABASE: &str = "forecourt";
 
 /// Runs the service.
 pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
-    start_log(&config.log_filter)?;
+    start_log(&config.log_filter, environment)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -46,7 +45,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     let Service { intake, router } = assemble(&config, &store).await?;
 
     let address = listener.local_addr()?;
-    if let Some(greeting) = config::demo::greeting(&config, address, &postgres.psql) {
+    if let Some(greeting) = greeting(&config, address, &postgres.psql) {
         write!(out, "{greeting}")?;
         out.flush()?;
     }
@@ -60,9 +59,11 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-fn start_log(filter: &str) -> Ending {
+fn start_log(filter: &str, environment: &Environment) -> Ending {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init()?;
+    // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
+    let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a panic: this is a fault of forecourt");
@@ -80,7 +81,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 
 /// The Postgres in use, a private one where none is configured.
 struct Postgres {
-    options: PgConnectOptions,
+    options: store::Address,
     psql: String,
     private: Option<LocalPostgres>,
 }
@@ -99,7 +100,7 @@ async fn open_postgres(
     environment: &Environment,
 ) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
     if let Some(url) = &config.database.url {
-        let options = url.expose_secret().parse::<PgConnectOptions>().map_err(|_cause| {
+        let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
             "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
         })?;
         return Ok(Postgres { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
@@ -126,7 +127,7 @@ pub struct Service {
     /// Takes deliveries in.
     pub intake: Intake,
     /// Its routes.
-    pub router: axum::Router,
+    pub router: Router,
 }
 
 /// Puts the service together over a migrated database, and applies the configuration to its tables.
@@ -152,10 +153,9 @@ async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Er
 }
 
 /// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<axum::Router, Box<dyn std::error::Error + Send + Sync>> {
-    let headers: Result<Vec<HeaderName>, _> =
-        config.server.api_key_headers.iter().map(|name| HeaderName::try_from(name.as_str())).collect();
-    let credentials = Credentials::new(config.credentials.iter().map(credential).collect(), headers?)?;
+fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+    let credentials = config.credentials.iter().map(credential).collect();
+    let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
     let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
     let accepting = intake.clone();
     let doors = Doors {

@@ -447,7 +447,7 @@ fn note(tenant: &Tenant, said: &Delivered, heard: Heard, archived: &BTreeSet<Row
     }
 }
 
-/// Tries the blocked leads again that wait for one of these vehicles, or for a name that appeared.
+/// Decides again for the leads that ask for one of these vehicles, or for a name that appeared.
 fn retry_bookings(
     tenant: &mut Tenant,
     touched: &Touched,

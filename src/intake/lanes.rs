@@ -4,22 +4,23 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Reply;
+use super::reply::{self, Reply};
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
 use crate::domain::world::RowId;
 use crate::domain::{self, Effects, Outcome, Verdict};
-use crate::store::deliveries::{self, Arrived, Settled};
+use crate::store::deliveries::{self, Arrived, Known, Settled};
 use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
@@ -36,6 +37,8 @@ pub(super) enum Work {
     Hear(Box<Facts>),
     /// Store it with the findings that say why it is rejected.
     Reject,
+    /// Store it as failed: reading it ended in a panic.
+    Fail,
 }
 
 /// A delivery on its way through a lane.
@@ -80,9 +83,13 @@ impl Lanes {
     pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) {
         let lane = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(workspace).or_insert_with(|| self.open_lane(workspace)).clone()
+            let lane = open.entry(workspace).or_insert_with(|| self.open_lane(workspace));
+            if lane.is_closed() {
+                *lane = self.open_lane(workspace);
+            }
+            lane.clone()
         };
-        // A lane ends only with the service, and then nobody waits for a reply.
+        // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply is a 503.
         let _ = lane.send(pending).await;
     }
 
@@ -109,17 +116,7 @@ enum Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() { Self::Transient(error) } else { Self::Poison(describe(&error)) }
-    }
-}
-
-/// An error without the values of rows: Postgres puts those into its detail, which is left out.
-fn describe(error: &store::Error) -> String {
-    match error {
-        store::Error::Database(sqlx::Error::Database(error)) => {
-            format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
-        }
-        store::Error::Database(_) | store::Error::Migration(_) => "the database library refused".to_owned(),
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
 
@@ -134,10 +131,14 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt(workspace, &batch, again).await {
+            match self.attempt_unpanicked(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    tracing::warn!(error = describe(&error), waiting = batch.len(), "postgres is away: trying again");
+                    tracing::warn!(
+                        error = error.without_values(),
+                        waiting = batch.len(),
+                        "postgres is away: trying again"
+                    );
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -151,10 +152,24 @@ impl Shared {
                 Err(Failure::Poison(why)) => {
                     let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
                     tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                    self.fail(batch, &mut stack, &mut again).await;
+                    self.fail(workspace, batch, &mut stack, &mut again).await;
                 }
             }
         }
+    }
+
+    /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    async fn attempt_unpanicked(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
+            return Err(Failure::Poison("reading it ended in a panic".to_owned()));
+        }
+        let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
+        attempt.await.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
     }
 
     /// Loads, applies and saves a batch in one transaction.
@@ -163,12 +178,15 @@ impl Shared {
         let mut tx = self.store.begin(workspace).await?;
         let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
             let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
-            deliveries::attempts(&mut tx, &ids).await?
+            deliveries::known(&mut tx, &ids).await?
         } else {
-            std::collections::BTreeMap::new()
+            BTreeMap::new()
         };
-        let is_open = |pending: &Pending| known.get(&pending.arrived.id).is_none_or(|tries| *tries == pending.attempts);
-        let settled = match workspace {
+        // A delivery is applied at most once: one that another try or another process has settled stays as it is.
+        let done =
+            |pending: &Pending| known.get(&pending.arrived.id).filter(|known| known.attempts != pending.attempts);
+        let is_open = |pending: &Pending| done(pending).is_none();
+        let mut settled = match workspace {
             Some(workspace) => self.hear(&mut tx, workspace, batch, &is_open).await?,
             None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
         };
@@ -176,13 +194,18 @@ impl Shared {
         let fresh: Vec<(&Arrived, &Settled)> = fresh.map(|(pending, settled)| (&pending.arrived, settled)).collect();
         deliveries::save(&mut tx, &fresh).await?;
         tx.commit().await.map_err(store::Error::from)?;
+        for (pending, settled) in batch.iter().zip(&mut settled) {
+            if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
+                *settled = Settled { outcome, findings, effects, ..settled.clone() };
+            }
+        }
         Ok(settled)
     }
 
     /// Lets the workspace hear the deliveries of a batch in their order.
     async fn hear(
         &self,
-        tx: &mut sqlx::PgConnection,
+        tx: &mut store::Connection,
         workspace: RowId,
         batch: &[Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
@@ -194,8 +217,9 @@ impl Shared {
             }
         }
         let mut tenant = store::load(&self.store, tx, workspace, keys).await?;
-        let heard = catch_unwind(AssertUnwindSafe(|| {
-            let verdicts = batch.iter().map(|pending| match &pending.work {
+        let mut heard = Vec::with_capacity(batch.len());
+        for pending in batch {
+            heard.push(match &pending.work {
                 Work::Hear(facts) if is_open(pending) => {
                     let mut findings = pending.findings.clone();
                     let facts = Facts::clone(facts);
@@ -203,11 +227,9 @@ impl Shared {
                     (verdict, findings)
                 }
                 Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
-                Work::Reject => rejection(pending),
+                Work::Reject | Work::Fail => rejection(pending),
             });
-            verdicts.collect::<Vec<_>>()
-        }));
-        let heard = heard.map_err(|_panic| Failure::Poison("a rule panicked".to_owned()))?;
+        }
         store::save(&self.store, tx, workspace, tenant).await?;
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
@@ -235,12 +257,18 @@ impl Shared {
     }
 
     /// Stores the culprit of a batch as failed, to be tried again later.
-    async fn fail(&self, batch: Vec<Pending>, stack: &mut Vec<Vec<Pending>>, again: &mut bool) {
-        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(pending)).collect();
+    async fn fail(
+        &self,
+        workspace: Option<RowId>,
+        batch: Vec<Pending>,
+        stack: &mut Vec<Vec<Pending>>,
+        again: &mut bool,
+    ) {
+        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
         match self.save_failed(&batch, &settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
-                tracing::error!(error = describe(&error), "a failed delivery could not be stored: trying again");
+                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 *again = true;
                 stack.push(batch);
@@ -256,13 +284,13 @@ impl Shared {
         Ok(())
     }
 
-    fn failed(&self, pending: &Pending) -> Settled {
+    fn failed(&self, workspace: Option<RowId>, pending: &Pending) -> Settled {
         let mut findings = pending.findings.clone();
         findings.push(Finding::whole(Code::InternalError, "the delivery is kept and tried again by itself"));
         let attempts = pending.attempts + 1;
         let settled_at = (self.clock)();
         Settled {
-            workspace: None,
+            workspace,
             outcome: Outcome::Failed,
             findings,
             effects: Effects::default(),
@@ -303,7 +331,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             milliseconds = processing_ms,
             "delivery"
         );
-        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: super::told(&effects), findings };
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: reply::told(effects), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

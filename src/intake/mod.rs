@@ -8,18 +8,21 @@ mod directory;
 mod drift;
 mod lanes;
 pub mod replay;
+mod reply;
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::domain::Effects;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
+use crate::domain::world::RowId;
 pub use crate::domain::{Effect, Outcome};
 use crate::feeds::{self, DealershipKey, Document, Feed};
 use crate::store::deliveries::Arrived;
@@ -27,6 +30,7 @@ use crate::store::{Store, workspaces};
 pub use directory::Directory;
 use directory::{Found, Place};
 use lanes::{Lanes, Pending, Work};
+pub use reply::Reply;
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -49,30 +53,10 @@ pub struct Arrival {
     pub undecoded: Option<Finding>,
 }
 
-/// What the sender is told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// The delivery's id.
-    pub delivery_id: Uuid,
-    /// Its fate.
-    pub outcome: Outcome,
-    /// What became of each kind of row: `person`, `lead`, `listing`, `booking`.
-    pub effects: Vec<(&'static str, Effect)>,
-    /// What a person should know.
-    pub findings: Vec<Finding>,
-}
-
 /// Nothing could store the delivery in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the delivery could not be stored in time")]
 pub struct Unavailable;
-
-/// The effects in the order in which a reply tells them.
-fn told(effects: &Effects) -> Vec<(&'static str, Effect)> {
-    let Effects { person, lead, listing, booking, beside: _ } = *effects;
-    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    rows.into_iter().filter_map(|(name, effect)| Some((name, effect?))).collect()
-}
 
 /// How the intake works.
 #[derive(Clone, Copy, Debug)]
@@ -152,10 +136,10 @@ impl Intake {
         let hold = self.shared.settings.hold;
         let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
         let held = async {
-            let plan = self.plan(feed, &mut arrived, permitted, undecoded).await;
+            let heard = AssertUnwindSafe(self.read(feed, &mut arrived, permitted, undecoded)).catch_unwind().await;
+            // A panic is our fault: the delivery is kept, and tried again.
+            let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
             let (reply, answer) = oneshot::channel();
-            let workspace = plan.place.as_ref().map(|place| place.workspace);
-            let (work, findings) = self.read(feed, &arrived, plan);
             let pending = Pending { arrived, work, findings, attempts, began_at, reply };
             self.shared.lanes.send(workspace, pending).await;
             answer.await
@@ -210,11 +194,10 @@ impl Intake {
         permitted: &Permitted,
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
-        match document.feed() {
+        let among = match document.feed() {
+            Feed::Inventory => self.shared.directory.permitted(permitted),
             Feed::Lead => return None,
-            Feed::Inventory => {}
-        }
-        let among = self.shared.directory.permitted(permitted);
+        };
         if let [only] = among.as_slice() {
             return self.shared.directory.place(*only, received_at);
         }
@@ -235,15 +218,22 @@ impl Intake {
         }
     }
 
-    /// Reads the payload into facts, where its workspace is known.
-    fn read(&self, feed: Feed, arrived: &Arrived, plan: Plan) -> (Work, Vec<Finding>) {
+    /// Finds the workspace, and reads the payload into facts where there is one.
+    async fn read(
+        &self,
+        feed: Feed,
+        arrived: &mut Arrived,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> (Option<RowId>, Work, Vec<Finding>) {
+        let plan = self.plan(feed, arrived, permitted, undecoded).await;
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
-            return (Work::Reject, plan.findings);
+            return (None, Work::Reject, plan.findings);
         };
         let reading = feeds::read(&document, &place.locale);
         let unknown = reading.unknown_paths;
         self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
-        (Work::Hear(Box::new(reading.facts)), reading.findings)
+        (Some(place.workspace), Work::Hear(Box::new(reading.facts)), reading.findings)
     }
 
     /// Writes what is kept in memory only.

@@ -3,41 +3,50 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::Intake;
 use crate::feeds::Feed;
 use crate::store::deliveries::{self, Stored};
 
 /// How many stored deliveries are tried again in one round.
-const ROUND: i64 = 200;
-/// The pause between rounds that found nothing.
+const ROUND: usize = 200;
+/// The pause between rounds that left nothing over.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The pause between rounds while there is more.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Tries stored deliveries again for as long as the service runs.
 pub async fn run(intake: Intake) {
     let mut assign = intake.directory().dealerships();
     loop {
-        match round(&intake, &assign).await {
-            Ok(0) => {
+        let pause = match round(&intake, &assign).await {
+            Ok(tried) if tried == ROUND => BREATH,
+            Ok(tried) => {
                 // A dealership becomes known only with a new configuration, so these are looked for once.
                 assign.clear();
-                tokio::time::sleep(PAUSE).await;
+                if tried > 0 {
+                    tracing::info!(tried, "stored deliveries tried again");
+                }
+                PAUSE
             }
-            Ok(tried) => tracing::info!(tried, "stored deliveries tried again"),
             Err(error) => {
                 tracing::debug!(%error, "stored deliveries could not be looked up");
-                tokio::time::sleep(PAUSE).await;
+                PAUSE
             }
-        }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
 /// One round: takes what is due, oldest first, and puts it through the lanes. Gives how many there were.
-async fn round(intake: &Intake, dealerships: &[i64]) -> Result<usize, crate::store::Error> {
+///
+/// # Errors
+/// When Postgres cannot be asked what is due.
+pub async fn round(intake: &Intake, dealerships: &[i64]) -> Result<usize, crate::store::Error> {
     let stored = deliveries::due(intake.store(), intake.now(), dealerships, ROUND).await?;
     let count = stored.len();
-    for stored in stored {
-        again(intake, stored).await;
-    }
+    join_all(stored.into_iter().map(|stored| again(intake, stored))).await;
     Ok(count)
 }
 

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, Store};
+use super::{Error, Store, record};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::world::RowId;
-use crate::domain::{Effects, Outcome};
+use crate::domain::{Effect, Effects, Outcome};
 
 /// What arrived.
 #[derive(Clone, Debug)]
@@ -58,7 +58,8 @@ pub struct Settled {
     pub retry_at: Option<DateTime<Utc>>,
 }
 
-/// Writes deliveries with their outcomes. One that is there already gets its new outcome.
+/// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
+/// try has settled it meanwhile, so that what was applied never becomes failed.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -81,7 +82,8 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
-            settled_at = excluded.settled_at, retry_at = excluded.retry_at",
+            settled_at = excluded.settled_at, retry_at = excluded.retry_at
+        where known.attempts < excluded.attempts",
         records,
         &ids,
         &bodies as &[&[u8]],
@@ -112,29 +114,75 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         "id": id, "received_at": received_at.to_rfc3339(), "feed": feed, "workspace_id": workspace,
         "dealership_id": dealership_id, "credential": credential, "remote_address": remote_address,
         "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
-        "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
+        "findings": findings.collect::<Vec<_>>(), "changes": changes(*effects), "attempts": attempts,
         "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
         "retry_at": retry_at.map(|at| at.to_rfc3339()),
     })
 }
 
 /// What became of the rows, as an object.
-fn changes(effects: &Effects) -> Value {
+fn changes(effects: Effects) -> Value {
     let Effects { person, lead, listing, booking, beside: _ } = effects;
     let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!((*effect)?.name()))));
+    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!(effect?.name()))));
     Value::Object(rows.collect())
 }
 
-/// How often each of these deliveries was tried, as far as they are stored; they are kept from others meanwhile.
+/// A delivery that is stored already.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Its fate.
+    pub outcome: Outcome,
+    /// What became of the rows it is about.
+    pub effects: Effects,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+}
+
+/// Those of these deliveries that are stored; they are kept from others meanwhile.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn attempts(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, i32>, Error> {
-    let rows = sqlx::query!("select id, attempts from intake.deliveries where id = any($1) for update", ids)
-        .fetch_all(tx)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.attempts)).collect())
+pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Known>, Error> {
+    let rows = sqlx::query!(
+        "select id, attempts, outcome, changes, findings from intake.deliveries where id = any($1)
+        order by id for update",
+        ids,
+    )
+    .fetch_all(tx)
+    .await?;
+    let known = rows.into_iter().filter_map(|row| {
+        let findings = row.findings.as_array().into_iter().flatten().filter_map(read_finding);
+        let known = Known {
+            attempts: row.attempts,
+            outcome: Outcome::named(&row.outcome)?,
+            effects: read_changes(&row.changes),
+            findings: findings.collect(),
+        };
+        Some((row.id, known))
+    });
+    Ok(known.collect())
+}
+
+fn read_finding(finding: &Value) -> Option<Finding> {
+    Some(Finding {
+        code: Code::named(finding.get("code")?.as_str()?)?,
+        path: record::text(finding, "path"),
+        message: record::text(finding, "message")?,
+    })
+}
+
+fn read_changes(changes: &Value) -> Effects {
+    let effect = |name| Effect::named(changes.get(name)?.as_str()?);
+    Effects {
+        person: effect("person"),
+        lead: effect("lead"),
+        listing: effect("listing"),
+        booking: effect("booking"),
+        beside: false,
+    }
 }
 
 /// A stored delivery that is to be tried again.
@@ -150,7 +198,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: i64) -> Result<Vec<Stored>, Error> {
+pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: usize) -> Result<Vec<Stored>, Error> {
     let rows = sqlx::query!(
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
@@ -165,7 +213,7 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
         order by received_at, id limit $3"#,
         now,
         dealerships,
-        limit,
+        i64::try_from(limit).unwrap_or(i64::MAX),
     )
     .fetch_all(store.pool())
     .await?;

@@ -6,6 +6,7 @@ mod bookings;
 mod content;
 pub mod deliveries;
 pub mod drift;
+mod identifiers;
 mod leads;
 mod listings;
 mod persons;
@@ -28,6 +29,9 @@ pub enum Error {
     /// A statement or the connection failed.
     #[error("the database refused or could not be reached")]
     Database(#[from] sqlx::Error),
+    /// The server is older than forecourt can use.
+    #[error("the server is PostgreSQL {0}: use 14 or newer")]
+    TooOld(i32),
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
@@ -38,8 +42,20 @@ pub enum Error {
 const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
 
 impl Error {
+    /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+            }
+            Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
@@ -55,6 +71,12 @@ impl Error {
         }
     }
 }
+
+/// How to connect to a database.
+pub type Address = PgConnectOptions;
+
+/// A connection, as the one of a transaction.
+pub type Connection = PgConnection;
 
 /// The database, with ids reserved for new rows.
 #[derive(Clone, Debug)]
@@ -150,19 +172,31 @@ fn descend(ids: &mut [RowId]) {
 ///
 /// # Errors
 /// When Postgres cannot be reached.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
+        // Notices tell of nothing that a person should do.
+        ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
-    Ok(PgPoolOptions::new().max_connections(connections).connect_with(options).await?)
+    let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
+    let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);
+    let version = version.fetch_one(&pool).await?;
+    if version < OLDEST_SERVER {
+        return Err(Error::TooOld(version / 10_000));
+    }
+    Ok(pool)
 }
+
+/// PostgreSQL 14.
+const OLDEST_SERVER: i32 = 140_000;
 
 /// Brings the tables to this version, one process at a time.
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and the rest is told in one sentence")]
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
@@ -210,6 +244,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
+    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -217,7 +252,8 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring.
+/// The leads that a batch names, and those that ask for what it may bring. A vehicle may come without the VIN that it is
+/// known by, and may give back a stock number to another.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());

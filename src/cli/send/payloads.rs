@@ -1,4 +1,4 @@
-//! What is sent: a file, the JSON files of a folder, or the documented examples that the program carries.
+//! What is sent: a file, the JSON files of a folder, or the examples that the program carries.
 
 use std::fs;
 use std::io;
@@ -36,7 +36,7 @@ impl Payload {
     }
 }
 
-/// An example of the senders' pages.
+/// An example: of the senders' pages, and one of ours that books a car of theirs.
 struct Example {
     name: &'static str,
     feed: Feed,
@@ -54,17 +54,19 @@ macro_rules! example {
     };
 }
 
-/// In this order a first run shows the most: a lead that waits for its car, a car for sale, and a second lead.
+/// In this order a first run shows the most: a lead whose car is not listed, a car for sale, a lead that books that car,
+/// and a lead that asks for no booking.
 const EXAMPLES: &[Example] = &[
     example!(Feed::Lead, "dealer_studio/lead/loopit_page_example.json"),
     example!(Feed::Inventory, "dealer_studio/inventory/page_example.json"),
+    example!(Feed::Lead, "dealer_studio/lead/lead_for_the_inventory_page_car.json"),
     example!(Feed::Lead, "dealer_studio/lead/lead_page_example.json"),
 ];
 
 /// Takes the car down again, and so is sent only where all examples are asked for.
 const WITHDRAWAL: Example = example!(Feed::Inventory, "dealer_studio/inventory/page_withdrawn_example.json");
 
-/// The documented examples; with `all`, the withdrawal too, at the end.
+/// The shipped examples; with `all`, the withdrawal too, at the end.
 pub(super) fn examples(all: bool) -> Vec<Payload> {
     EXAMPLES.iter().chain(all.then_some(&WITHDRAWAL)).map(payload_of).collect()
 }

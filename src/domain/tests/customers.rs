@@ -62,6 +62,7 @@ impl Lead {
         });
         LeadFacts {
             place: String::new(),
+            timezone: chrono_tz::UTC,
             source: Source::LeadFeed,
             external_id: Some((100 + u32::from(self.id)).to_string()),
             cluster_external_id: one_of(["c1", "c2"], self.cluster).map(str::to_owned),
@@ -98,13 +99,13 @@ impl Lead {
                 date_of_birth: (self.birth == 1).then_some(born),
                 ..PersonColumns::default()
             },
-            address: AddressParts {
+            address: Some(AddressParts {
                 street: part(self.address > 0),
                 city: part(self.address > 0),
                 state: part(self.address > 0),
                 postcode: part(self.address > 1),
                 country: Country::parse("AU"),
-            },
+            }),
             ..ProspectFacts::default()
         }
     }

@@ -1,0 +1,42 @@
+# Shortcuts; plain cargo does everything as well.
+
+# Run the service
+run:
+    cargo run
+
+# Post the documented examples to it
+send:
+    cargo run -- send
+
+# Test everything
+test:
+    cargo test
+
+# Format the sources
+fmt:
+    cargo fmt
+
+# Lint, as CI does
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# Accept the changed snapshots of the last test run
+snapshots:
+    INSTA_UPDATE=always cargo test
+
+# Renew the offline query cache after a change of a query or a migration
+queries:
+    scripts/prepare-queries
+
+# Look at the dependencies (cargo install cargo-deny cargo-machete)
+deps:
+    cargo deny check
+    cargo machete
+
+# Everything that CI does
+ci:
+    .ci/run
+
+# The service and its Postgres in containers
+up:
+    docker compose up --build
