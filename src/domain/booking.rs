@@ -246,5 +246,8 @@ pub fn person_appeared(tenant: &mut Tenant, email: &Email, now: DateTime<Utc>) -
             tied = true;
         }
     }
-    tied && (retry(tenant, now, |lead| lead.person == Some(person)) || tied)
+    if tied {
+        retry(tenant, now, |lead| lead.person == Some(person));
+    }
+    tied
 }
