@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{ClusterFacts, Facts, Given, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
-use super::wish::Want;
+use super::wish::{self, Want};
 use super::world::{ListingSource, Row, RowId, SourceKey, Tenant};
 
 /// The keys that the deliveries of a batch name.
@@ -37,7 +37,7 @@ pub struct Keys {
     pub locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
     pub sources: BTreeSet<SourceKey>,
-    /// What may appear with the batch, for which leads may wait.
+    /// What leads may wait for beside what deliveries bring.
     pub wants: BTreeSet<Want>,
     /// Whether a lead carries a list of appointments.
     pub has_lists: bool,
@@ -91,8 +91,6 @@ impl Keys {
         self.identifiers.insert(identifier);
         self.vins.extend(vehicle.vin.clone());
         self.stock_numbers.extend(content.columns.stock_number.clone());
-        self.wants.extend(vehicle.vin.clone().map(Want::Vin));
-        self.wants.extend(content.columns.stock_number.clone().map(Want::Stock));
         self.packages.extend(content.packages.iter().map(|package| package.name.clone()));
         self.locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
         self.new_rows += 3 + content.packages.len();
@@ -126,6 +124,33 @@ impl Keys {
     pub fn shelves(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> BTreeSet<StockNumber> {
         let known = sources.values().filter_map(|row| row.value.stock_number.clone());
         known.chain(self.stock_numbers.iter().cloned()).collect()
+    }
+
+    /// What the batch may bring that leads wait for: vehicles, names that are not there yet, and persons.
+    #[must_use]
+    pub fn wants(&self, tenant: &Tenant) -> BTreeSet<Want> {
+        let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
+        let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+        let (vins, numbers) = self.listed(tenant);
+        let mut wants = self.wants.clone();
+        wants.extend(vins.into_iter().map(Want::Vin));
+        wants.extend(numbers.into_iter().map(Want::Stock));
+        wants.extend(self.packages.iter().filter(is_new_plan).cloned().map(Want::Plan));
+        wants.extend(self.locations.iter().filter(is_new_place).cloned().map(Want::Location));
+        wants.extend(self.emails.iter().cloned().map(Want::Person));
+        wants
+    }
+
+    /// Adds what must be known to decide on the wishes of the leads that were loaded.
+    pub fn add_wishes(&mut self, tenant: &Tenant) {
+        for want in tenant.leads.values().flat_map(|row| wish::wanted(&row.value)) {
+            match want {
+                Want::Vin(vin) => _ = self.wanted_vins.insert(vin),
+                Want::Stock(number) => _ = self.wanted_stock_numbers.insert(number),
+                Want::Person(email) => _ = self.emails.insert(email),
+                Want::Plan(_) | Want::Location(_) => {}
+            }
+        }
     }
 
     /// The VINs and stock numbers of every vehicle that may be listed in this batch, for which leads may wait.

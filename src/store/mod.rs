@@ -22,7 +22,6 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
 use crate::domain::values::Email;
-use crate::domain::wish::{self, Want};
 use crate::domain::world::{RowId, Tenant};
 
 /// What can go wrong between forecourt and Postgres.
@@ -239,12 +238,11 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     listings::load(tx, workspace, &keys, &mut tenant).await?;
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
     keys.emails.extend(tenant.clusters.values().filter_map(|row| row.value.email()));
-    add_wishes(&mut keys, &tenant);
+    keys.add_wishes(&tenant);
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
-    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
-    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -252,30 +250,13 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring: a name only where it is not there yet.
+/// The leads that a batch names, and those that wait for what it may bring.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
-    let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
-    let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
-    let plans = keys.packages.iter().filter(is_new_plan).cloned().map(Want::Plan);
-    let places = keys.locations.iter().filter(is_new_place).cloned().map(Want::Location);
-    let persons = keys.emails.iter().cloned().map(Want::Person);
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        wants: keys.wants.iter().cloned().chain(plans).chain(places).chain(persons).collect(),
+        wants: keys.wants(tenant).into_iter().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
         any_missing_name: keys.any_missing_name,
-    }
-}
-
-/// Adds what leads ask for to the keys.
-fn add_wishes(keys: &mut Keys, tenant: &Tenant) {
-    for want in tenant.leads.values().flat_map(|row| wish::wanted(&row.value)) {
-        match want {
-            Want::Vin(vin) => _ = keys.wanted_vins.insert(vin),
-            Want::Stock(number) => _ = keys.wanted_stock_numbers.insert(number),
-            Want::Person(email) => _ = keys.emails.insert(email),
-            Want::Plan(_) | Want::Location(_) => {}
-        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::columns::scalar_columns;
 use super::{LeadFacts, ProspectFacts};
+use crate::domain::columns::scalar_columns;
 
 /// The sender's grouping of one customer's leads, as one delivery tells it.
 #[derive(Clone, Debug)]

@@ -76,6 +76,8 @@ impl Lead {
                 ..TradeInColumns::default()
             },
             appointments,
+            cluster_said_at: Some(moment(place)),
+            events: Vec::new(),
         }
     }
 
@@ -137,7 +139,7 @@ fn shown(tenant: &Tenant, with_bookings: bool) -> BTreeSet<String> {
     }));
     for (key, row) in &tenant.leads {
         let value = &row.value;
-        let member = value.membership.as_ref().and_then(|membership| cluster(membership.cluster));
+        let member = value.cluster.as_ref().and_then(|tie| cluster(tie.to));
         let lists = value.appointments_as_of.as_ref().map(|stamp| stamp.at);
         let who = value.person.map(person);
         lines.insert(format!("lead {} {member:?} {who:?} {lists:?} {:?}", key.external_id, value.modified_at));

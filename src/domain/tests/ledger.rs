@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
-use crate::domain::values::{Email, StockNumber, Vin};
-use crate::domain::world::{BookingState, Lead, Listing, Row, RowId, RowState, Tenant};
-use crate::domain::{self, Verdict};
+use crate::domain::values::{Email, Vin};
+use crate::domain::world::{Lead, Listing, Row, RowId, RowState, Tenant};
+use crate::domain::{self, Verdict, booking};
 use chrono::{DateTime, Utc};
 
 /// A delivery with its arrival.
@@ -98,46 +98,27 @@ impl Ledger {
 
     fn load_leads(&self, keys: &mut Keys, tenant: &mut Tenant) {
         let rows = &self.rows;
-        let (vins, numbers) = keys.listed(tenant);
-        let has = |of: Option<&Vin>| of.is_some_and(|vin| vins.contains(vin));
-        let bears = |of: Option<&StockNumber>| of.is_some_and(|number| numbers.contains(number));
-        let plans = |plan: &str| {
-            keys.packages.contains(plan) && tenant.packages.get(plan).is_none_or(|row| !row.value.is_active())
-        };
-        let places = |place: &str| {
-            let place = place.to_lowercase();
-            keys.locations.contains(&place) && tenant.locations.get(&place).is_none_or(|row| !row.value.is_bookable())
-        };
-        let waits = |lead: &Lead| {
-            has(lead.columns.vin.as_ref())
-                || bears(lead.columns.stock_number.as_ref())
-                || lead.columns.location_name.as_deref().is_some_and(places)
-                || (lead.booking == BookingState::Blocked && lead.plan().is_some_and(plans))
-        };
+        let wants = keys.wants(tenant);
         let nobody = |lead: &Lead| lead.person.is_none() && lead.email().is_some_and(|of| keys.emails.contains(&of));
         let leads = rows.leads.iter().filter(|(key, row)| {
             let lead = &row.value;
-            keys.leads.contains(&key.external_id)
-                || (lead.booking != BookingState::NotRequested && waits(lead))
-                || nobody(lead)
+            keys.leads.contains(&key.external_id) || booking::waits_for(lead, &wants) || nobody(lead)
         });
         let leads: Vec<_> = leads.map(|(key, row)| (key.clone(), row.clone())).collect();
         tenant.leads.extend(leads);
-        for lead in tenant.leads.values().map(|row| &row.value) {
-            keys.emails.extend(lead.email());
-            keys.wanted_vins.extend(lead.columns.vin.clone());
-            keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
-        }
+        keys.add_wishes(tenant);
         let met = |email: &Email| keys.emails.contains(email);
         let persons = rows.persons.iter().filter(|(email, _)| met(email));
         tenant.persons.extend(persons.map(|(email, row)| (email.clone(), row.clone())));
-        self.load_listings(tenant, |listing| {
-            listing.vin.as_ref().is_some_and(|vin| keys.wanted_vins.contains(vin))
-                || listing.stock_number.as_ref().is_some_and(|of| keys.wanted_stock_numbers.contains(of))
-        });
         let ids: BTreeSet<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
         let bookings = rows.bookings.iter().filter(|(lead, _)| ids.contains(lead));
         tenant.bookings.extend(bookings.map(|(lead, row)| (*lead, row.clone())));
+        let booked: BTreeSet<RowId> = tenant.bookings.values().map(|row| row.value.listing).collect();
+        self.load_listings(tenant, |listing| {
+            booked.contains(&listing.id)
+                || listing.vin.as_ref().is_some_and(|vin| keys.wanted_vins.contains(vin))
+                || listing.stock_number.as_ref().is_some_and(|of| keys.wanted_stock_numbers.contains(of))
+        });
         self.load_appointments(keys, tenant, &ids);
     }
 
@@ -165,6 +146,7 @@ impl Ledger {
             clusters,
             leads,
             appointments,
+            events,
             locations,
             packages,
             listings,
@@ -181,6 +163,7 @@ impl Ledger {
         put(&mut rows.clusters, clusters);
         put(&mut rows.leads, leads);
         put(&mut rows.appointments, appointments);
+        put(&mut rows.events, events);
         for (id, row) in listings.into_iter().filter(|(_, row)| row.is_dirty()) {
             save_listing(rows, id, row);
         }
