@@ -53,7 +53,7 @@ const APPLIED: (u16, &str) = (200, r#"{"outcome":"applied","lead":"created","fin
 
 #[test]
 fn the_examples_are_posted_in_order_with_the_credential() {
-    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED]);
+    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
     let (out, result) = send(&arguments(&url));
     result.unwrap();
     assert_eq!(
@@ -89,12 +89,12 @@ fn a_file_is_posted_byte_for_byte_as_often_as_asked() {
 
 #[test]
 fn a_reply_that_is_not_200_ends_with_a_remedy_after_everything_was_sent() {
-    let (url, server) = serve(&[APPLIED, (401, r#"{"error":"unauthorized"}"#), (302, ""), APPLIED]);
+    let (url, server) = serve(&[APPLIED, (401, r#"{"error":"unauthorized"}"#), (302, ""), APPLIED, APPLIED]);
     let (out, result) = send(&arguments(&url));
     assert_eq!(out.lines().nth(1), Some("fixtures/dealer_studio/inventory/page_example.json: 401 unauthorized"));
     assert_eq!(
         result.unwrap_err().to_string(),
-        "2 of 4 deliveries were not answered 200: look at the log of the service"
+        "2 of 5 deliveries were not answered 200: look at the log of the service"
     );
     server.join().unwrap();
 }
@@ -106,7 +106,7 @@ fn a_credential_of_the_configuration_is_shown_by_its_name() {
     let text = "[[workspaces]]\nslug = \"a\"\n[[credentials]]\nname = \"stock\"\nscheme = \"basic\"\nuser = \"u\"\n\
                 feeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"TOKEN\"\n";
     std::fs::write(&path, text).unwrap();
-    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED]);
+    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
     let named = |name: &str| {
         let credential = CredentialArguments { credential: Some(name.to_owned()), ..CredentialArguments::default() };
         let arguments = Arguments { credential, ..arguments(&url) };
