@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::config::{Config, CredentialConfig, Origin};
 use crate::domain::workspace::{Permitted, Workspace};
 
-use super::Ending;
+use super::ending::Ending;
 
 /// Says what a good configuration holds, by names and never by secrets. A bad one does not come as far as here.
 pub(super) fn run(config: &Config, out: &mut dyn Write) -> Ending {

@@ -4,6 +4,8 @@
 //! one sentence, or one line for each problem of a configuration.
 
 mod check;
+mod ending;
+mod greeting;
 mod send;
 pub mod serve;
 
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
+use ending::Ending;
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
 #[derive(Debug, Parser)]
@@ -38,9 +41,6 @@ enum Command {
     /// Post payloads to a running service and print each reply in a line
     Send(Box<send::Arguments>),
 }
-
-/// How a command ends: well, or with something to tell the person who gave it.
-type Ending = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Runs the command that the process was started with.
 #[must_use]

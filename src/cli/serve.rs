@@ -7,25 +7,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use secrecy::ExposeSecret as _;
-use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
 use crate::domain::values;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
 use crate::http::auth::{Credential, Credentials, Scheme};
 use crate::http::health::Check;
 use crate::http::webhook::{Doors, Limits};
-use crate::http::{self};
+use crate::http::{self, Router};
 use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
-use super::Ending;
+use super::ending::Ending;
+use super::greeting::greeting;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
@@ -46,7 +45,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     let Service { intake, router } = assemble(&config, &store).await?;
 
     let address = listener.local_addr()?;
-    if let Some(greeting) = config::demo::greeting(&config, address, &postgres.psql) {
+    if let Some(greeting) = greeting(&config, address, &postgres.psql) {
         write!(out, "{greeting}")?;
         out.flush()?;
     }
@@ -80,7 +79,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 
 /// The Postgres in use, a private one where none is configured.
 struct Postgres {
-    options: PgConnectOptions,
+    options: store::Address,
     psql: String,
     private: Option<LocalPostgres>,
 }
@@ -99,7 +98,7 @@ async fn open_postgres(
     environment: &Environment,
 ) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
     if let Some(url) = &config.database.url {
-        let options = url.expose_secret().parse::<PgConnectOptions>().map_err(|_cause| {
+        let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
             "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
         })?;
         return Ok(Postgres { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
@@ -126,7 +125,7 @@ pub struct Service {
     /// Takes deliveries in.
     pub intake: Intake,
     /// Its routes.
-    pub router: axum::Router,
+    pub router: Router,
 }
 
 /// Puts the service together over a migrated database, and applies the configuration to its tables.
@@ -152,10 +151,9 @@ async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Er
 }
 
 /// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<axum::Router, Box<dyn std::error::Error + Send + Sync>> {
-    let headers: Result<Vec<HeaderName>, _> =
-        config.server.api_key_headers.iter().map(|name| HeaderName::try_from(name.as_str())).collect();
-    let credentials = Credentials::new(config.credentials.iter().map(credential).collect(), headers?)?;
+fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+    let credentials = config.credentials.iter().map(credential).collect();
+    let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
     let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
     let accepting = intake.clone();
     let doors = Doors {

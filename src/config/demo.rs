@@ -2,22 +2,16 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::feeds::Feed;
-
-use super::credentials::SchemeConfig;
 use super::environment::Environment;
 use super::report::Problems;
 use super::secret::SecretSource;
 use super::server;
-use super::{Config, Origin};
 
 /// The text of the demo configuration.
 pub(super) const TEXT: &str = include_str!("../../demo/forecourt.toml");
@@ -70,39 +64,4 @@ fn write_draft(draft: &Path, token: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
     writeln!(file, "{token}")?;
     file.sync_all()
-}
-
-/// What a start with the demo configuration prints: how to post a lead and how to look at the rows. `address` is the
-/// one the service listens on, `psql` a whole command. `None` when another configuration is in use.
-#[must_use]
-pub fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Option<String> {
-    match config.origin {
-        Origin::File(_) => return None,
-        Origin::Demo => {}
-    }
-    let token = config.credentials.iter().find_map(|credential| match &credential.scheme {
-        SchemeConfig::Bearer(token) => Some(token),
-        SchemeConfig::ApiKey(_) | SchemeConfig::Basic { .. } | SchemeConfig::Open => None,
-    })?;
-    let url = format!("http://{}", server::reachable(address));
-    Some(format!(
-        "forecourt listens on {url} with the demo configuration; its token is {token}\n\
-         Post a lead, or all the documented examples with `forecourt send`:\n\
-         {curl}\n\
-         Look at the rows:\n\
-         {psql}\n",
-        token = token.expose_secret(),
-        curl = curl(&url, token),
-    ))
-}
-
-/// A lead as small as one can be that makes a person, for the dealership of the Loopit page.
-const SMALL_LEAD: &str = r#"{"id":1,"created":"2025-10-03T06:10:08Z","source":"Website","category":"General Enquiry","prospect":{"first_name":"Jo","last_name":"Citizen","email":"jo.citizen@example.com"},"dealership":{"id":356}}"#;
-
-fn curl(url: &str, token: &SecretString) -> String {
-    format!(
-        "curl -sS {url}{path} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{SMALL_LEAD}'",
-        path = Feed::Lead.path(),
-        token = token.expose_secret(),
-    )
 }

@@ -25,7 +25,7 @@ pub use database::Database;
 pub use environment::Environment;
 pub use report::{Problem, Problems};
 pub use secret::{SecretError, SecretSource};
-pub use server::{Server, reachable_address};
+pub use server::{Server, reachable, reachable_address};
 
 use report::Report;
 use section::Section;

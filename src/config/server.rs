@@ -90,7 +90,8 @@ pub fn reachable_address(environment: &Environment) -> String {
 }
 
 /// The address at which this machine reaches a service that may listen on all of its addresses.
-pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+#[must_use]
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

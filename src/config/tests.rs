@@ -473,19 +473,3 @@ fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     assert_eq!(demo::token_source(&environment).unwrap().read(&environment).unwrap().expose_secret(), first);
 }
-
-#[test]
-fn the_greeting_of_the_demo_can_be_pasted() {
-    let folder = tempfile::tempdir().unwrap();
-    let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
-    let config = demo(&environment).unwrap();
-    let text = demo::greeting(&config, "0.0.0.0:8080".parse().unwrap(), "psql -h /run/x forecourt").unwrap();
-    let curl = text.lines().find(|line| line.starts_with("curl ")).unwrap();
-    assert!(curl.starts_with("curl -sS http://127.0.0.1:8080/webhooks/dealer-studio/leads -H 'Authorization: Bearer "));
-    assert!(text.lines().any(|line| line == "psql -h /run/x forecourt"));
-    let body = curl.rsplit_once(" -d '").unwrap().1.strip_suffix('\'').unwrap();
-    let body: serde_json::Value = serde_json::from_str(body).unwrap();
-    assert_eq!(body["dealership"]["id"], 356);
-    let file = read(&format!("{WORKSPACE}{CREDENTIAL}"));
-    assert_eq!(demo::greeting(&file, "127.0.0.1:1".parse().unwrap(), "psql"), None);
-}

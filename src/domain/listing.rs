@@ -311,17 +311,17 @@ fn show(tenant: &mut Tenant, id: RowId, changes: &mut Changes) {
     let newest = newest.map(|(key, row)| (key.clone(), row.value.clone()));
     let Some(row) = tenant.listings.get_mut(&id) else { return };
     let listing = &mut row.value;
-    let mut changed = false;
+    let mut differs = false;
     let prices_before = listing.prices.clone();
     if let Some((key, source)) = newest {
-        changed |= show_content(listing, key, source, &tenant.locations);
+        differs |= show_content(listing, key, source, &tenant.locations);
     }
     let repriced = price_changes(changes, id, &prices_before, &listing.prices);
     if (listing.word, listing.withdrawn_at) != (word, withdrawn_at) {
         (listing.word, listing.withdrawn_at) = (word, withdrawn_at);
-        changed = true;
+        differs = true;
     }
-    if changed {
+    if differs {
         listing.updated_at = listing.updated_at.max(changes.received_at);
         row.touch();
         changes.visible.insert(id);
@@ -437,7 +437,7 @@ fn note(tenant: &Tenant, said: &Delivered, heard: Heard, archived: &BTreeSet<Row
     }
 }
 
-/// Tries the blocked leads again that wait for one of these vehicles, or for a name that appeared.
+/// Decides again for the leads that ask for one of these vehicles, or for a name that appeared.
 fn retry_bookings(
     tenant: &mut Tenant,
     touched: &Touched,

@@ -69,6 +69,12 @@ pub enum CredentialError {
         /// The credential's name.
         name: String,
     },
+    /// A header that is to carry API keys cannot be called so.
+    #[error("`{name}` cannot be the name of a header")]
+    HeaderName {
+        /// The name.
+        name: String,
+    },
 }
 
 /// Nothing that was presented proves a credential of the feed.
@@ -124,8 +130,9 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// When a credential could not be told from another, or would let anyone in without being `open`.
-    pub fn new(credentials: Vec<Credential>, api_key_headers: Vec<HeaderName>) -> Result<Self, CredentialError> {
+    /// When a credential could not be told from another, or would let anyone in without being `open`; when a header
+    /// cannot have such a name.
+    pub fn new(credentials: Vec<Credential>, api_key_headers: &[String]) -> Result<Self, CredentialError> {
         let mut names = BTreeSet::new();
         for credential in &credentials {
             check(credential)?;
@@ -138,7 +145,13 @@ impl Credentials {
             .map(|credential| Candidate { digest: credential.scheme.digest(), credential })
             .collect();
         let mut headers = API_KEY_HEADERS.to_vec();
-        headers.extend(api_key_headers.into_iter().filter(|name| !API_KEY_HEADERS.contains(name)));
+        for name in api_key_headers {
+            let unusable = |_cause| CredentialError::HeaderName { name: name.clone() };
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(unusable)?;
+            if !headers.contains(&name) {
+                headers.push(name);
+            }
+        }
         Ok(Self { candidates, api_key_headers: headers })
     }
 
@@ -307,7 +320,7 @@ mod tests {
             credential("basic", basic("dealer", "pass:wörd"), LEADS),
             credential("stock", bearer("for inventory"), &[Feed::Inventory]),
         ];
-        Credentials::new(credentials, vec![HeaderName::from_static("ocp-apim-subscription-key")]).unwrap()
+        Credentials::new(credentials, &["ocp-apim-subscription-key".to_owned()]).unwrap()
     }
 
     fn headers(pairs: Pairs<'_>) -> HeaderMap {
@@ -413,7 +426,7 @@ mod tests {
     #[test]
     fn an_open_credential_is_used_when_nothing_presented_fits_and_only_for_its_feed() {
         let credentials = vec![credential("open", Scheme::Open, LEADS), credential("named", bearer("secret"), BOTH)];
-        let credentials = Credentials::new(credentials, vec![]).unwrap();
+        let credentials = Credentials::new(credentials, &[]).unwrap();
         let name = |pairs: Pairs<'_>, feed| {
             credentials.authenticate(&headers(pairs), feed).ok().map(|credential| credential.name.as_str())
         };
@@ -454,13 +467,13 @@ mod tests {
         for (schemes, challenges) in table {
             let named = schemes.iter().enumerate();
             let list = named.map(|(at, scheme)| credential(&at.to_string(), scheme.clone(), LEADS)).collect();
-            assert_eq!(Credentials::new(list, vec![]).unwrap().challenges(Feed::Lead), *challenges, "{schemes:?}");
+            assert_eq!(Credentials::new(list, &[]).unwrap().challenges(Feed::Lead), *challenges, "{schemes:?}");
         }
     }
 
     #[test]
     fn credentials_that_could_not_do_what_they_say_are_refused() {
-        let refused = |list| Credentials::new(list, vec![]).err();
+        let refused = |list| Credentials::new(list, &[]).err();
         let name = || "a".to_owned();
         for empty in [bearer(""), api_key(""), basic("user", "")] {
             assert_eq!(

@@ -74,7 +74,7 @@ fn router_over(accept: Accept) -> Router {
         permitted: Permitted::Only(["acme".to_owned()].into()),
     });
     let doors = Doors {
-        credentials: Credentials::new(credentials.into(), vec![]).unwrap(),
+        credentials: Credentials::new(credentials.into(), &[]).unwrap(),
         limits: Limits::default().with(Feed::Lead, LIMIT),
         clock: noon,
         accept,

@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Reply;
+use super::reply::{self, Reply};
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
@@ -116,19 +116,7 @@ enum Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        if error.is_transient() { Self::Transient(error) } else { Self::Poison(describe(&error)) }
-    }
-}
-
-/// An error without the values of rows: Postgres puts those into its detail, which is left out.
-fn describe(error: &store::Error) -> String {
-    match error {
-        store::Error::Database(sqlx::Error::Database(error)) => {
-            format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
-        }
-        store::Error::Database(_) | store::Error::Migration(_) | store::Error::TooOld(_) => {
-            "the database library refused".to_owned()
-        }
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
 
@@ -146,7 +134,11 @@ impl Shared {
             match self.attempt_unpanicked(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    tracing::warn!(error = describe(&error), waiting = batch.len(), "postgres is away: trying again");
+                    tracing::warn!(
+                        error = error.without_values(),
+                        waiting = batch.len(),
+                        "postgres is away: trying again"
+                    );
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -213,7 +205,7 @@ impl Shared {
     /// Lets the workspace hear the deliveries of a batch in their order.
     async fn hear(
         &self,
-        tx: &mut sqlx::PgConnection,
+        tx: &mut store::Connection,
         workspace: RowId,
         batch: &[Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
@@ -276,7 +268,7 @@ impl Shared {
         match self.save_failed(&batch, &settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
-                tracing::error!(error = describe(&error), "a failed delivery could not be stored: trying again");
+                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 *again = true;
                 stack.push(batch);
@@ -339,7 +331,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             milliseconds = processing_ms,
             "delivery"
         );
-        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: super::told(&effects), findings };
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: reply::told(effects), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

@@ -8,6 +8,7 @@ mod directory;
 mod drift;
 mod lanes;
 pub mod replay;
+mod reply;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +20,6 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::domain::Effects;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
 use crate::domain::world::RowId;
@@ -30,6 +30,7 @@ use crate::store::{Store, workspaces};
 pub use directory::Directory;
 use directory::{Found, Place};
 use lanes::{Lanes, Pending, Work};
+pub use reply::Reply;
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -52,30 +53,10 @@ pub struct Arrival {
     pub undecoded: Option<Finding>,
 }
 
-/// What the sender is told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// The delivery's id.
-    pub delivery_id: Uuid,
-    /// Its fate.
-    pub outcome: Outcome,
-    /// What became of each kind of row: `person`, `lead`, `listing`, `booking`.
-    pub effects: Vec<(&'static str, Effect)>,
-    /// What a person should know.
-    pub findings: Vec<Finding>,
-}
-
 /// Nothing could store the delivery in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the delivery could not be stored in time")]
 pub struct Unavailable;
-
-/// The effects in the order in which a reply tells them.
-fn told(effects: &Effects) -> Vec<(&'static str, Effect)> {
-    let Effects { person, lead, listing, booking, beside: _ } = *effects;
-    let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    rows.into_iter().filter_map(|(name, effect)| Some((name, effect?))).collect()
-}
 
 /// How the intake works.
 #[derive(Clone, Copy, Debug)]

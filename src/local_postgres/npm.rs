@@ -5,10 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Options;
 use super::account::own_uid;
 use super::binaries::{Binaries, look_into, on_path};
 use super::error::{Error, io};
+use super::options::Options;
 
 /// The version that was tried with this code; all of the package's versions carry such a suffix.
 const VERSION: &str = "18.4.0-beta.17";

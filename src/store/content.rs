@@ -32,7 +32,6 @@ pub(super) fn write(content: &ListingContent) -> Value {
     Value::Object(object)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as the argument of `map`")]
 fn text(price: Decimal) -> String {
     price.to_string()
 }

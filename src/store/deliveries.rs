@@ -114,17 +114,17 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         "id": id, "received_at": received_at.to_rfc3339(), "feed": feed, "workspace_id": workspace,
         "dealership_id": dealership_id, "credential": credential, "remote_address": remote_address,
         "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
-        "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
+        "findings": findings.collect::<Vec<_>>(), "changes": changes(*effects), "attempts": attempts,
         "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
         "retry_at": retry_at.map(|at| at.to_rfc3339()),
     })
 }
 
 /// What became of the rows, as an object.
-fn changes(effects: &Effects) -> Value {
+fn changes(effects: Effects) -> Value {
     let Effects { person, lead, listing, booking, beside: _ } = effects;
     let rows = [("person", person), ("lead", lead), ("listing", listing), ("booking", booking)];
-    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!((*effect)?.name()))));
+    let rows = rows.into_iter().filter_map(|(name, effect)| Some((name.to_owned(), json!(effect?.name()))));
     Value::Object(rows.collect())
 }
 

@@ -16,14 +16,14 @@ use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant}
 pub(super) struct Wanted {
     /// The sender's lead ids.
     pub(super) external_ids: Vec<String>,
-    /// Blocked leads that ask for one of these VINs,
+    /// Blocked and booked leads that ask for one of these VINs,
     pub(super) vins: Vec<String>,
     /// one of these stock numbers,
     pub(super) stock_numbers: Vec<String>,
-    /// one of these plans,
-    pub(super) plans: Vec<String>,
     /// or one of these locations, in lower case.
     pub(super) locations: Vec<String>,
+    /// Blocked leads that ask for one of these plans.
+    pub(super) plans: Vec<String>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
     /// Blocked leads for want of a location or a package, whichever.
@@ -51,13 +51,13 @@ pub(super) async fn load(
             select id from leads
             where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and vin = any($3)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and vin = any($3)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and stock_number = any($4)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and stock_number = any($4)
             union select id from leads
             where workspace_id = $1 and booking_state = 'blocked' and subscription_plan = any($5)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
+            where workspace_id = $1 and booking_state in ('blocked', 'created') and lower(location_name) = any($6)
             union select id from leads
             where workspace_id = $1 and person_id is null and person_email = any($7)
             union select id from leads
@@ -201,19 +201,18 @@ fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
 
 async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into leads
-            (workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
-            booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
-            source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
-            lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
-            contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
-            contact_address, contact_marketing_opt_in, vin, stock_number, item_id, item_make, item_model, item_year,
-            item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
-            booking_time, requested_at, has_test_drives, website, salesperson_id, salesperson_name, salesperson_email,
-            pipeline_id, pipeline_name, offer_manufacturer, offer_name, additional_details, source_created_at,
-            source_modified_at, received_at, updated_at, clocks, membership, appointments_as_of)
-        select
-            workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
+        "insert into leads (workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email,
+            subscription_plan, booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug,
+            category, subcategory, source, marketing_source, utm_campaign, provider, status, status_type,
+            status_option_id, lost_reason, lost_reason_comment, comments, contact_email, contact_title,
+            contact_first_name, contact_middle_name, contact_last_name, contact_phone, contact_home_phone,
+            contact_date_of_birth, contact_postcode, contact_address, contact_marketing_opt_in, vin, stock_number,
+            item_id, item_make, item_model, item_year, item_price, item, requested_plan, offered_plan, subscription,
+            location_name, location, booking_date, booking_time, requested_at, has_test_drives, website,
+            salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
+            offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
+            membership, appointments_as_of)
+        select workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
             booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
             source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
             lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
@@ -230,30 +229,29 @@ async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Err
             booking_state = excluded.booking_state, booking_blockers = excluded.booking_blockers,
             dealership_id = excluded.dealership_id, dealership_name = excluded.dealership_name,
             dealership_slug = excluded.dealership_slug, category = excluded.category,
-            subcategory = excluded.subcategory, source = excluded.source,
-            marketing_source = excluded.marketing_source, utm_campaign = excluded.utm_campaign,
-            provider = excluded.provider, status = excluded.status, status_type = excluded.status_type,
-            status_option_id = excluded.status_option_id, lost_reason = excluded.lost_reason,
-            lost_reason_comment = excluded.lost_reason_comment, comments = excluded.comments,
-            contact_email = excluded.contact_email, contact_title = excluded.contact_title,
-            contact_first_name = excluded.contact_first_name, contact_middle_name = excluded.contact_middle_name,
-            contact_last_name = excluded.contact_last_name, contact_phone = excluded.contact_phone,
-            contact_home_phone = excluded.contact_home_phone, contact_date_of_birth = excluded.contact_date_of_birth,
-            contact_postcode = excluded.contact_postcode, contact_address = excluded.contact_address,
-            contact_marketing_opt_in = excluded.contact_marketing_opt_in, vin = excluded.vin,
-            stock_number = excluded.stock_number, item_id = excluded.item_id, item_make = excluded.item_make,
-            item_model = excluded.item_model, item_year = excluded.item_year, item_price = excluded.item_price,
-            item = excluded.item, requested_plan = excluded.requested_plan, offered_plan = excluded.offered_plan,
-            subscription = excluded.subscription, location_name = excluded.location_name,
-            location = excluded.location, booking_date = excluded.booking_date, booking_time = excluded.booking_time,
-            requested_at = excluded.requested_at, has_test_drives = excluded.has_test_drives,
-            website = excluded.website, salesperson_id = excluded.salesperson_id,
-            salesperson_name = excluded.salesperson_name, salesperson_email = excluded.salesperson_email,
-            pipeline_id = excluded.pipeline_id, pipeline_name = excluded.pipeline_name,
-            offer_manufacturer = excluded.offer_manufacturer, offer_name = excluded.offer_name,
-            additional_details = excluded.additional_details, source_created_at = excluded.source_created_at,
-            source_modified_at = excluded.source_modified_at, updated_at = excluded.updated_at,
-            clocks = excluded.clocks, membership = excluded.membership,
+            subcategory = excluded.subcategory, source = excluded.source, marketing_source = excluded.marketing_source,
+            utm_campaign = excluded.utm_campaign, provider = excluded.provider, status = excluded.status,
+            status_type = excluded.status_type, status_option_id = excluded.status_option_id,
+            lost_reason = excluded.lost_reason, lost_reason_comment = excluded.lost_reason_comment,
+            comments = excluded.comments, contact_email = excluded.contact_email,
+            contact_title = excluded.contact_title, contact_first_name = excluded.contact_first_name,
+            contact_middle_name = excluded.contact_middle_name, contact_last_name = excluded.contact_last_name,
+            contact_phone = excluded.contact_phone, contact_home_phone = excluded.contact_home_phone,
+            contact_date_of_birth = excluded.contact_date_of_birth, contact_postcode = excluded.contact_postcode,
+            contact_address = excluded.contact_address, contact_marketing_opt_in = excluded.contact_marketing_opt_in,
+            vin = excluded.vin, stock_number = excluded.stock_number, item_id = excluded.item_id,
+            item_make = excluded.item_make, item_model = excluded.item_model, item_year = excluded.item_year,
+            item_price = excluded.item_price, item = excluded.item, requested_plan = excluded.requested_plan,
+            offered_plan = excluded.offered_plan, subscription = excluded.subscription,
+            location_name = excluded.location_name, location = excluded.location, booking_date = excluded.booking_date,
+            booking_time = excluded.booking_time, requested_at = excluded.requested_at,
+            has_test_drives = excluded.has_test_drives, website = excluded.website,
+            salesperson_id = excluded.salesperson_id, salesperson_name = excluded.salesperson_name,
+            salesperson_email = excluded.salesperson_email, pipeline_id = excluded.pipeline_id,
+            pipeline_name = excluded.pipeline_name, offer_manufacturer = excluded.offer_manufacturer,
+            offer_name = excluded.offer_name, additional_details = excluded.additional_details,
+            source_created_at = excluded.source_created_at, source_modified_at = excluded.source_modified_at,
+            updated_at = excluded.updated_at, clocks = excluded.clocks, membership = excluded.membership,
             appointments_as_of = excluded.appointments_as_of",
         leads,
     )

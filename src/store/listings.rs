@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::identifiers::{load_identifiers, read_word, save_identifiers, word_name};
 use super::leads::{number_texts, vin_texts};
 use super::record::{self, Record};
 use crate::domain::content;
-use crate::domain::facts::SaleWord;
 use crate::domain::keys::Keys;
-use crate::domain::stamp::{Moment, Timed};
+use crate::domain::stamp::Moment;
 use crate::domain::values::{StockNumber, Vin};
-use crate::domain::world::{
-    Identifier, Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, Tenant,
-};
+use crate::domain::world::{Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, Tenant};
 
 /// Loads every listing that the batch can touch or compare with: those that deliveries name, those that leads ask for,
 /// and those that bear a stock number which one of the former bears, bore, or may bear.
@@ -48,50 +46,31 @@ pub(super) async fn load(
     Ok(())
 }
 
-async fn load_identifiers(
+/// Loads the listings that the loaded leads ask for or have booked, beside those loaded already.
+pub(super) async fn load_asked_for(
     tx: &mut PgConnection,
     workspace: i64,
-    identifiers: &BTreeSet<String>,
-    listings: &[RowId],
-) -> Result<BTreeMap<String, Row<Identifier>>, sqlx::Error> {
-    let identifiers: Vec<String> = identifiers.iter().cloned().collect();
-    let rows = sqlx::query!(
-        r#"select identifier as "identifier!", listing_id as "listing_id!", status, source_modified_at,
-            word_arrived_at, for_sale_at, for_sale_arrived_at, vin, vin_at, vin_arrived_at
-        from listing_identifiers where workspace_id = $1 and identifier = any($2)
-        union all
-        select identifier, listing_id, status, source_modified_at,
-            word_arrived_at, for_sale_at, for_sale_arrived_at, vin, vin_at, vin_arrived_at
-        from listing_identifiers where workspace_id = $1 and listing_id = any($3)"#,
-        workspace,
-        &identifiers,
-        listings,
-    )
-    .fetch_all(tx)
-    .await?;
-    let rows = rows.into_iter().map(|row| {
-        let word = row.status.as_deref().and_then(read_word);
-        let identifier = Identifier {
-            listing: row.listing_id,
-            vin: record::timed(row.vin.as_deref().and_then(Vin::parse), row.vin_at, row.vin_arrived_at),
-            word: record::timed(word, row.source_modified_at, row.word_arrived_at),
-            for_sale_at: row.for_sale_arrived_at.map(|arrived_at| Moment { at: row.for_sale_at, arrived_at }),
-        };
-        (row.identifier, Row::known(identifier))
-    });
-    Ok(rows.collect())
-}
-
-/// The names of the words in the tables.
-fn word_name(word: SaleWord) -> &'static str {
-    match word {
-        SaleWord::ForSale => "for_sale",
-        SaleWord::Withdrawn => "withdrawn",
+    keys: &Keys,
+    tenant: &mut Tenant,
+) -> Result<(), sqlx::Error> {
+    let loaded: BTreeSet<&Vin> = tenant.listings.values().filter_map(|row| row.value.vin.as_ref()).collect();
+    let asked = || tenant.leads.values().map(|row| &row.value.columns);
+    let vins: BTreeSet<&Vin> = asked().filter_map(|columns| columns.vin.as_ref()).collect();
+    let vins = vins.into_iter().filter(|vin| !loaded.contains(vin) && !keys.wanted_vins.contains(vin));
+    let numbers: BTreeSet<&StockNumber> = asked().filter_map(|columns| columns.stock_number.as_ref()).collect();
+    let is_loaded =
+        |number: &StockNumber| keys.wanted_stock_numbers.contains(number) || keys.stock_numbers.contains(number);
+    let numbers = numbers.into_iter().filter(|number| !is_loaded(number));
+    let booked = tenant.bookings.values().map(|row| row.value.listing);
+    let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
+    let (vins, numbers) = (vin_texts(vins), number_texts(numbers));
+    if vins.is_empty() && numbers.is_empty() && booked.is_empty() {
+        return Ok(());
     }
-}
-
-fn read_word(name: &str) -> Option<SaleWord> {
-    [SaleWord::ForSale, SaleWord::Withdrawn].into_iter().find(|word| word_name(*word) == name)
+    for (id, row) in load_rows(tx, workspace, &vins, &numbers, &booked).await? {
+        tenant.listings.entry(id).or_insert(row);
+    }
+    Ok(())
 }
 
 fn read_status(name: &str) -> Option<ListingStatus> {
@@ -283,9 +262,6 @@ fn write(workspace: i64, listing: &Listing) -> Value {
 
 /// Rows whose content changed, or that are new.
 async fn save_whole(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), sqlx::Error> {
-    if listings.is_empty() {
-        return Ok(());
-    }
     sqlx::query!(
         "insert into listings
             (workspace_id, id, identifier, vin, status, withdrawn_at, stock_number, dealership_id, seller_name,
@@ -361,48 +337,6 @@ async fn save_heads(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), s
     .execute(tx)
     .await?;
     Ok(())
-}
-
-async fn save_identifiers(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.identifiers.iter().filter(|(_, row)| row.is_dirty());
-    let identifiers: Vec<Value> = dirty.map(|(key, row)| write_identifier(workspace, key, &row.value)).collect();
-    if identifiers.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into listing_identifiers
-            (workspace_id, identifier, listing_id, status, source_modified_at, word_arrived_at, for_sale_at,
-            for_sale_arrived_at, vin, vin_at, vin_arrived_at)
-        select
-            workspace_id, identifier, listing_id, status, source_modified_at, word_arrived_at, for_sale_at,
-            for_sale_arrived_at, vin, vin_at, vin_arrived_at
-        from jsonb_populate_recordset(null::listing_identifiers, $1)
-        on conflict (workspace_id, identifier) do update set
-            listing_id = excluded.listing_id, status = excluded.status,
-            source_modified_at = excluded.source_modified_at, word_arrived_at = excluded.word_arrived_at,
-            for_sale_at = excluded.for_sale_at, for_sale_arrived_at = excluded.for_sale_arrived_at,
-            vin = excluded.vin, vin_at = excluded.vin_at, vin_arrived_at = excluded.vin_arrived_at",
-        Value::Array(identifiers),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-fn write_identifier(workspace: i64, key: &str, identifier: &Identifier) -> Value {
-    let Identifier { listing, vin, word, for_sale_at } = identifier;
-    let at = |at: Option<Moment>| at.and_then(|at| at.at).map(record::time);
-    let arrived_at = |at: Option<Moment>| at.map(|at| record::time(at.arrived_at));
-    let word_at = word.as_ref().map(|word| word.at);
-    let vin_at = vin.as_ref().map(|vin| vin.at);
-    json!({
-        "workspace_id": workspace, "identifier": key, "listing_id": listing,
-        "status": word.as_ref().map(|word| word_name(word.value)),
-        "source_modified_at": at(word_at), "word_arrived_at": arrived_at(word_at),
-        "for_sale_at": at(*for_sale_at), "for_sale_arrived_at": arrived_at(*for_sale_at),
-        "vin": vin.as_ref().map(|Timed { value, .. }| value.as_str()),
-        "vin_at": at(vin_at), "vin_arrived_at": arrived_at(vin_at),
-    })
 }
 
 /// A source that changed has its content at hand: it was said in this batch, or loaded because its listing may change.

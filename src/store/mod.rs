@@ -6,6 +6,7 @@ mod bookings;
 mod content;
 pub mod deliveries;
 pub mod drift;
+mod identifiers;
 mod leads;
 mod listings;
 mod persons;
@@ -13,13 +14,14 @@ mod places;
 mod record;
 pub mod workspaces;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
-use crate::domain::values::Email;
+use crate::domain::values::{Email, StockNumber, Vin};
 use crate::domain::world::{RowId, Tenant};
 
 /// What can go wrong between forecourt and Postgres.
@@ -42,8 +44,20 @@ pub enum Error {
 const TRANSIENT: [&str; 7] = ["08", "53", "57P", "40001", "40P01", "25006", "25P03"];
 
 impl Error {
+    /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
+            }
+            Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
         let Self::Database(error) = self else { return false };
         match error {
@@ -59,6 +73,12 @@ impl Error {
         }
     }
 }
+
+/// How to connect to a database.
+pub type Address = PgConnectOptions;
+
+/// A connection, as the one of a transaction.
+pub type Connection = PgConnection;
 
 /// The database, with ids reserved for new rows.
 #[derive(Clone, Debug)]
@@ -146,10 +166,12 @@ impl Store {
 ///
 /// # Errors
 /// When Postgres cannot be reached.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool, Error> {
+pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
         ("timezone", "UTC"),
+        // Notices tell of nothing that a person should do.
+        ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
     let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
@@ -168,6 +190,7 @@ const OLDEST_SERVER: i32 = 140_000;
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and the rest is told in one sentence")]
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
@@ -204,16 +227,13 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
         ..Tenant::default()
     };
-    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
-    for lead in tenant.leads.values().map(|row| &row.value) {
-        keys.emails.extend(lead.email());
-        keys.wanted_vins.extend(lead.columns.vin.clone());
-        keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
-    }
-    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
     listings::load(tx, workspace, &keys, &mut tenant).await?;
+    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
+    keys.emails.extend(tenant.leads.values().filter_map(|row| row.value.email()));
+    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
+    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -221,14 +241,19 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring.
+/// The leads that a batch names, and those that ask for what it may bring. A vehicle may come without the VIN that it is
+/// known by, and may give back a stock number to another.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+    let listings = || tenant.listings.values().map(|row| &row.value).filter(|_| !keys.identifiers.is_empty());
+    let vins: BTreeSet<&Vin> = keys.vins.iter().chain(listings().filter_map(|row| row.vin.as_ref())).collect();
+    let numbers = listings().filter_map(|row| row.stock_number.as_ref());
+    let numbers: BTreeSet<&StockNumber> = keys.stock_numbers.iter().chain(numbers).collect();
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        vins: leads::vin_texts(&keys.vins),
-        stock_numbers: leads::number_texts(&keys.stock_numbers),
+        vins: leads::vin_texts(vins),
+        stock_numbers: leads::number_texts(numbers),
         plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
         locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),

@@ -75,7 +75,7 @@ async fn save_dealerships(
         workspace.dealerships.iter().map(|dealership| {
             json!({
                 "dealership_id": dealership.id, "workspace_id": ids.get(&workspace.slug),
-                "timezone": dealership.timezone.map(|timezone| timezone.name()), "active": true,
+                "timezone": dealership.timezone.map(chrono_tz::Tz::name), "active": true,
             })
         })
     });

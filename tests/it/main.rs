@@ -7,12 +7,17 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod appointments;
 mod arbitrary;
+mod bookings;
 mod deliveries;
 mod doors;
 mod first_path;
+mod leads;
 mod local_postgres;
 mod odd_input;
+mod persons;
 mod processes;
 mod sabotage;
 mod support;
+mod workspaces;

@@ -1,5 +1,7 @@
 //! What the integration tests stand on.
 
+pub(crate) mod payloads;
+pub(crate) mod picture;
 pub(crate) mod postgres;
 pub(crate) mod service;
 

@@ -1,0 +1,208 @@
+//! The laws of the crate's shape, read from its sources: who may import whom, no circles, and the size of things.
+//!
+//! `sources` reads the modules the way the compiler finds them, tests left out, and follows every path to the module
+//! where the thing is written down; `laws` says what is allowed. A snippet that breaks each law stands below.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod laws;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use sources::Sources;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The names of the crates in `Cargo.toml`, as code writes them.
+fn crates() -> BTreeSet<String> {
+    let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let dependencies = manifest["dependencies"].as_table().unwrap();
+    dependencies.keys().map(|name| name.replace('-', "_")).collect()
+}
+
+/// The crate's own sources, read once.
+static SOURCES: LazyLock<Sources> =
+    LazyLock::new(|| Sources::read(crates(), &|file| std::fs::read_to_string(root().join("src").join(file)).ok()));
+
+/// Sources of a few lines, by file; the first is `lib.rs`.
+fn snippets(files: &[(&str, &str)]) -> Sources {
+    let known = ["axum", "serde_json", "sqlx", "chrono"].map(str::to_owned);
+    let text_of = |file: &str| files.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned());
+    Sources::read(known.into(), &text_of)
+}
+
+#[track_caller]
+fn assert_kept(broken: &[String]) {
+    assert!(broken.is_empty(), "broken laws:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn modules_import_only_what_their_layer_may() {
+    assert_kept(&laws::layers(&SOURCES));
+}
+
+#[test]
+fn libraries_are_named_only_where_they_belong() {
+    assert_kept(&laws::libraries(&SOURCES));
+}
+
+#[test]
+fn no_module_imports_itself_through_others() {
+    assert_kept(&laws::circles(&SOURCES));
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    assert_kept(&laws::documented(&SOURCES));
+}
+
+#[test]
+fn files_and_functions_fit_the_eye() {
+    assert_kept(&laws::sizes(&SOURCES));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let mut broken = Vec::new();
+    let mut folders = vec![root().join("src"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                broken.extend(laws::unfinished(&name, &std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert_kept(&broken);
+}
+
+#[test]
+fn the_whole_crate_is_read() {
+    let sources = &*SOURCES;
+    let modules: BTreeSet<&str> =
+        sources.modules().filter_map(|module| module.path.first()).map(String::as_str).collect();
+    assert_eq!(modules, laws::LAYERS.iter().map(|(name, _)| *name).collect());
+    assert!(sources.modules().count() > 60, "modules are missing");
+}
+
+mod can_fail {
+    use super::*;
+
+    /// The one complaint about a snippet.
+    #[track_caller]
+    fn only(broken: &[String]) -> &str {
+        assert_eq!(broken.len(), 1, "{broken:?}");
+        &broken[0]
+    }
+
+    #[test]
+    fn on_feeds_that_see_the_store_however_they_write_it() {
+        for written in [
+            "use crate::store::Store;",
+            "use crate::{domain::Facts, store::{self, Store}};",
+            "fn f() { crate::store::save(); }",
+            "fn f(store: &super::store::Store) {}",
+            "fn f() { println!(\"{}\", crate::store::LIMIT); }",
+            "use crate::domain::Saved;",
+            "pub mod lead { fn f() { super::super::store::save() } }",
+        ] {
+            let sources = snippets(&[
+                ("lib.rs", "pub mod domain; pub mod feeds; pub mod store;"),
+                ("domain.rs", "pub use crate::store::Store as Saved; pub struct Facts;"),
+                ("feeds.rs", written),
+                ("store.rs", "pub struct Store; pub const LIMIT: u8 = 1; pub fn save() {}"),
+            ]);
+            let broken = laws::layers(&sources);
+            assert!(
+                broken.iter().any(|broken| broken.starts_with("feeds.rs:1: feeds imports store")),
+                "{written}: {broken:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn on_configuration_below_the_commands() {
+        let sources = snippets(&[
+            ("lib.rs", "mod config; mod intake;"),
+            ("config.rs", "pub struct Config;"),
+            ("intake.rs", "use crate::config::Config;"),
+        ]);
+        assert_eq!(only(&laws::layers(&sources)), "intake.rs:1: intake imports config");
+    }
+
+    #[test]
+    fn on_libraries_out_of_place() {
+        let sources = snippets(&[
+            ("lib.rs", "mod domain; mod cli;"),
+            ("domain.rs", "use chrono::Utc; use serde_json::Value;"),
+            ("cli.rs", "use sqlx as database;\nfn f() -> axum::Router { database::connect() }"),
+        ]);
+        let broken = laws::libraries(&sources);
+        let expected = [
+            "cli.rs:1: cli names sqlx",
+            "cli.rs:2: cli names axum",
+            "cli.rs:2: cli names sqlx",
+            "domain.rs:1: domain names serde_json",
+        ];
+        assert_eq!(broken, expected);
+    }
+
+    #[test]
+    fn on_a_circle_and_not_on_a_parent_that_only_passes_on() {
+        let circle = snippets(&[
+            ("lib.rs", "mod store;"),
+            ("store/mod.rs", "mod leads;\npub struct Error;\npub fn save() { leads::save() }"),
+            ("store/leads.rs", "use super::Error;\npub fn save() -> Error { Error }"),
+        ]);
+        assert_eq!(only(&laws::circles(&circle)), "a circle of imports: store -> store::leads, store::leads -> store");
+        let none = snippets(&[
+            ("lib.rs", "mod store;"),
+            ("store/mod.rs", "mod error;\nmod leads;\npub use error::Error;\npub fn save() { leads::save() }"),
+            ("store/error.rs", "pub struct Error;"),
+            ("store/leads.rs", "use super::Error;\npub fn save() -> Error { Error }"),
+        ]);
+        assert_kept(&laws::circles(&none));
+    }
+
+    #[test]
+    fn on_a_module_without_a_word_about_itself() {
+        let sources =
+            snippets(&[("lib.rs", "//! The map.\nmod silent;"), ("silent.rs", "/// Not the module's.\nfn f() {}")]);
+        assert_eq!(
+            only(&laws::documented(&sources)),
+            "silent.rs: the module says not what it is for: begin it with `//!`"
+        );
+    }
+
+    #[test]
+    fn on_what_is_too_long_and_not_on_long_tests() {
+        let long = |lines: usize| format!("fn f() {{\n{}}}\n", "    g();\n".repeat(lines));
+        let sources = |text: &str| snippets(&[("lib.rs", text)]);
+        assert_kept(&laws::sizes(&sources(&long(60))));
+        assert!(only(&laws::sizes(&sources(&long(61)))).starts_with("lib.rs:1: `f` has 61 lines"));
+        let method = format!("struct S;\nimpl S {{\n{}}}", long(61));
+        assert!(only(&laws::sizes(&sources(&method))).starts_with("lib.rs:3: `f` has 61 lines"));
+        assert!(only(&laws::sizes(&sources(&"fn f() {}\n".repeat(501)))).starts_with("lib.rs has 501 lines"));
+        assert_kept(&laws::sizes(&sources(&format!("#[cfg(test)]\nmod tests {{\n{}}}", long(600)))));
+    }
+
+    #[test]
+    fn on_what_is_unfinished() {
+        let text = "fn f() {\n    assert!(dbg!(true));\n    todo!()\n}";
+        assert_eq!(laws::unfinished("a.rs", text), ["a.rs:2: `dbg!`", "a.rs:3: `todo!`"]);
+        assert_kept(&laws::unfinished("a.rs", "// todo!()\nfn todo() { f(\"dbg!\"); }"));
+    }
+}
