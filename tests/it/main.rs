@@ -11,6 +11,7 @@ mod appointments;
 mod arbitrary;
 mod bookings;
 mod columns;
+mod convergence;
 mod deliveries;
 mod doors;
 mod first_path;

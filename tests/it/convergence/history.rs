@@ -87,7 +87,8 @@ struct Sender {
     told: Vec<(u32, String)>,
 }
 
-const EMAILS: [&str; 5] = ["ann@example.com", "Ben@Example.com", "cat@example.com", "dan@example.com", "eve@example.com"];
+const EMAILS: [&str; 5] =
+    ["ann@example.com", "Ben@Example.com", "cat@example.com", "dan@example.com", "eve@example.com"];
 const VINS: [&str; 4] = ["JTDBR32E720123450", "JTDBR32E720123451", "JTDBR32E720123452", "SHORTVIN"];
 const NUMBERS: [&str; 4] = ["S1", "S2", "S3", "S4"];
 
@@ -143,7 +144,8 @@ impl Sender {
             lead["appointments"] = self.appointments();
         }
         if self.chance(30) {
-            lead["trade_in_data"] = json!({ "rego": self.word("REG"), "offer_price": self.rng.random_range(1..9) * 1000 });
+            lead["trade_in_data"] =
+                json!({ "rego": self.word("REG"), "offer_price": self.rng.random_range(1..9) * 1000 });
         }
         if self.chance(30) {
             lead["lead_events"] = self.events();
@@ -214,7 +216,8 @@ impl Sender {
             prospect.insert("dob".to_owned(), json!(dob));
         }
         if self.chance(40) {
-            let mut address = json!({ "street": self.word("Street"), "city": "Sydney", "state": "NSW", "country": "au" });
+            let mut address =
+                json!({ "street": self.word("Street"), "city": "Sydney", "state": "NSW", "country": "au" });
             if self.chance(70) {
                 address["postcode"] = json!(2000);
             }
