@@ -35,17 +35,18 @@ pub(super) async fn load(
     tenant.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
     tenant.sources = load_sources(tx, workspace, &ids).await?;
     load_contents(tx, workspace, &keys.contents(&tenant.sources), tenant).await?;
-    add_rows(tx, workspace, &BTreeSet::new(), &keys.shelves(&tenant.sources), tenant).await
+    add_rows(tx, workspace, &BTreeSet::new(), &keys.shelves(&tenant.sources), &[], tenant).await
 }
 
-/// Loads the listings that leads ask for.
+/// Loads the listings that leads ask for or have booked.
 pub(super) async fn load_wanted(
     tx: &mut PgConnection,
     workspace: i64,
     keys: &Keys,
     tenant: &mut Tenant,
 ) -> Result<(), sqlx::Error> {
-    add_rows(tx, workspace, &keys.wanted_vins, &keys.wanted_stock_numbers, tenant).await
+    let booked: Vec<RowId> = tenant.bookings.values().map(|row| row.value.listing).collect();
+    add_rows(tx, workspace, &keys.wanted_vins, &keys.wanted_stock_numbers, &booked, tenant).await
 }
 
 /// Loads rows that are only looked at; those that are there already stay as they are.
@@ -54,39 +55,13 @@ async fn add_rows(
     workspace: i64,
     vins: &BTreeSet<Vin>,
     numbers: &BTreeSet<StockNumber>,
+    ids: &[RowId],
     tenant: &mut Tenant,
 ) -> Result<(), sqlx::Error> {
-    if vins.is_empty() && numbers.is_empty() {
+    if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
         return Ok(());
     }
-    for (id, row) in load_rows(tx, workspace, &vin_texts(vins), &number_texts(numbers), &[]).await? {
-        tenant.listings.entry(id).or_insert(row);
-    }
-    Ok(())
-}
-
-/// Loads the listings that the loaded leads ask for or have booked, beside those loaded already.
-pub(super) async fn load_asked_for(
-    tx: &mut PgConnection,
-    workspace: i64,
-    keys: &Keys,
-    tenant: &mut Tenant,
-) -> Result<(), sqlx::Error> {
-    let loaded: BTreeSet<&Vin> = tenant.listings.values().filter_map(|row| row.value.vin.as_ref()).collect();
-    let asked = || tenant.leads.values().map(|row| &row.value.columns);
-    let vins: BTreeSet<&Vin> = asked().filter_map(|columns| columns.vin.as_ref()).collect();
-    let vins = vins.into_iter().filter(|vin| !loaded.contains(vin) && !keys.wanted_vins.contains(vin));
-    let numbers: BTreeSet<&StockNumber> = asked().filter_map(|columns| columns.stock_number.as_ref()).collect();
-    let is_loaded =
-        |number: &StockNumber| keys.wanted_stock_numbers.contains(number) || keys.stock_numbers.contains(number);
-    let numbers = numbers.into_iter().filter(|number| !is_loaded(number));
-    let booked = tenant.bookings.values().map(|row| row.value.listing);
-    let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
-    let (vins, numbers) = (vin_texts(vins), number_texts(numbers));
-    if vins.is_empty() && numbers.is_empty() && booked.is_empty() {
-        return Ok(());
-    }
-    for (id, row) in load_rows(tx, workspace, &vins, &numbers, &booked).await? {
+    for (id, row) in load_rows(tx, workspace, &vin_texts(vins), &number_texts(numbers), ids).await? {
         tenant.listings.entry(id).or_insert(row);
     }
     Ok(())

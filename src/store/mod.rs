@@ -241,10 +241,9 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
     }
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
-    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
-    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;

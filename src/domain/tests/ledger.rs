@@ -131,13 +131,15 @@ impl Ledger {
         let met = |email: &Email| keys.emails.contains(email);
         let persons = rows.persons.iter().filter(|(email, _)| met(email));
         tenant.persons.extend(persons.map(|(email, row)| (email.clone(), row.clone())));
-        self.load_listings(tenant, |listing| {
-            listing.vin.as_ref().is_some_and(|vin| keys.wanted_vins.contains(vin))
-                || listing.stock_number.as_ref().is_some_and(|of| keys.wanted_stock_numbers.contains(of))
-        });
         let ids: BTreeSet<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
         let bookings = rows.bookings.iter().filter(|(lead, _)| ids.contains(lead));
         tenant.bookings.extend(bookings.map(|(lead, row)| (*lead, row.clone())));
+        let booked: BTreeSet<RowId> = tenant.bookings.values().map(|row| row.value.listing).collect();
+        self.load_listings(tenant, |listing| {
+            listing.vin.as_ref().is_some_and(|vin| keys.wanted_vins.contains(vin))
+                || listing.stock_number.as_ref().is_some_and(|of| keys.wanted_stock_numbers.contains(of))
+                || booked.contains(&listing.id)
+        });
         self.load_appointments(keys, tenant, &ids);
     }
 
