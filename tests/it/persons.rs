@@ -165,6 +165,7 @@ async fn a_partial_lead_makes_a_person_a_later_one_fills_the_rest_and_null_never
 }
 
 /// A lead of the customer with a creation and a modification time (days of October), and a phone.
+#[expect(clippy::needless_pass_by_value, reason = "its callers make the value on the spot")]
 fn said(id: i64, created: i64, modified: i64, prospect: Value) -> Delivery {
     let at = |day: i64| format!("2025-10-{day:02}T00:00:00Z");
     Delivery::Lead(enquiry(
@@ -254,10 +255,10 @@ async fn an_address_a_licence_and_a_passport_are_one_field_each_in_any_order() {
 
 #[tokio::test]
 async fn every_missing_part_of_an_address_a_licence_and_a_passport_is_named() {
-    let groups: [(&[(&str, &str)], &str, &str, &str); 3] = [
-        (&WHOLE_ADDRESS, "prospect.address", "address_incomplete", "persons where address_street is not null"),
-        (&WHOLE_LICENCE, "additional_details", "licence_incomplete", "identity.driver_licences"),
-        (&WHOLE_PASSPORT, "additional_details", "passport_incomplete", "identity.passports"),
+    let groups = [
+        (&WHOLE_ADDRESS[..], "prospect.address", "address_incomplete", "persons where address_street is not null"),
+        (&WHOLE_LICENCE[..], "additional_details", "licence_incomplete", "identity.driver_licences"),
+        (&WHOLE_PASSPORT[..], "additional_details", "passport_incomplete", "identity.passports"),
     ];
     let service = service().await;
     let mut id = 0;
@@ -483,7 +484,7 @@ async fn a_role_that_may_read_the_business_tables_cannot_read_identity_documents
     for table in ["driver_licences", "passports", "lead_documents"] {
         let query = format!("select * from identity.{table}");
         let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(query)).execute(&mut reader).await.unwrap_err();
-        let code = refused.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        let code = refused.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
         assert_eq!(code.as_deref(), Some("42501"), "{table}");
     }
     reader.close().await.unwrap();
