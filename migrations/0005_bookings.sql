@@ -9,7 +9,7 @@ create table bookings (
     location_id bigint not null,
     package_id bigint not null,
     status text not null,
-    asked_at jsonb not null,
+    wish jsonb not null,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     constraint bookings_pkey primary key (workspace_id, id),
@@ -29,7 +29,7 @@ comment on column bookings.listing_id is 'The vehicle';
 comment on column bookings.location_id is 'The location';
 comment on column bookings.package_id is 'The package';
 comment on column bookings.status is 'requested';
-comment on column bookings.asked_at is 'When the lead said what the booking is for; read by the service only';
+comment on column bookings.wish is 'What the lead had said when it asked for it; read by the service only';
 comment on column bookings.created_at is 'Arrival of the first delivery about it';
 comment on column bookings.updated_at is 'Arrival of the newest delivery that changed it';
 comment on table bookings is 'Persons asking for listings on packages at locations, one for each lead';

@@ -9,10 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Effect;
 use super::finding::{Code, Finding};
-use super::stamp::Stamp;
 use super::stock;
 use super::values::Email;
-use super::wish::{self, Want, WishColumns};
+use super::wish::{self, Want, Wish, WishColumns};
 use super::world::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Row, RowId, Tenant};
 
 /// What a wish needs for a booking, all found.
@@ -120,7 +119,7 @@ struct Outlook {
     /// What the newest wish comes to.
     newest: Decision,
     /// The newest wish that can be met.
-    best: Option<(Stamp, Request)>,
+    best: Option<(Wish, Request)>,
     /// What may still change that.
     waits_for: BTreeSet<Want>,
 }
@@ -141,7 +140,7 @@ fn look(tenant: &Tenant, lead: &Lead) -> Outlook {
             outlook.newest = decision;
         }
         if let Some(request) = met {
-            outlook.best = Some((state.at, request));
+            outlook.best = Some((state, request));
             break;
         }
     }
@@ -192,7 +191,7 @@ fn note(blockers: &[Code], place: &str, has_vin: bool, findings: &mut Vec<Findin
 fn settle(tenant: &mut Tenant, key: &LeadKey, outlook: Outlook, now: DateTime<Utc>) -> Option<Effect> {
     let Outlook { newest, best, waits_for } = outlook;
     let lead = tenant.leads.get(key)?.value.id;
-    let effect = best.map(|(at, request)| book(tenant, lead, request, at, now));
+    let effect = best.map(|(wish, request)| book(tenant, key, lead, request, wish, now));
     let is_booked = tenant.bookings.contains_key(&lead);
     let (state, blockers, effect) = match (newest, is_booked) {
         (_, true) => (BookingState::Created, Vec::new(), Some(effect.unwrap_or(Effect::Unchanged))),
@@ -210,29 +209,41 @@ fn settle(tenant: &mut Tenant, key: &LeadKey, outlook: Outlook, now: DateTime<Ut
     effect
 }
 
-/// Makes the booking, or lets it follow the lead's wishes. A booking of a newer wish stays, and so does one of the same
-/// wish whose listing has been withdrawn or archived since: what it was made for was there.
-fn book(tenant: &mut Tenant, lead: RowId, request: Request, at: Stamp, now: DateTime<Utc>) -> Effect {
+/// Makes the booking, or lets it follow the lead's wishes as they are known now.
+fn book(tenant: &mut Tenant, key: &LeadKey, lead: RowId, request: Request, wish: Wish, now: DateTime<Utc>) -> Effect {
     let Request { person, listing, location, package } = request;
-    let asked = Booking { person, listing, location, package, asked_at: at, created_at: now, updated_at: now };
+    let asked = Booking { person, listing, location, package, wish, created_at: now, updated_at: now };
+    let stays = tenant.bookings.get(&lead).is_some_and(|row| stays(tenant, key, &row.value, &asked.wish));
     let Some(row) = tenant.bookings.get_mut(&lead) else {
         tenant.bookings.insert(lead, Row::new(asked));
         return Effect::Created;
     };
     let known = &row.value;
     let asked = Booking { created_at: known.created_at, updated_at: known.updated_at, ..asked };
-    let same_wish = known.asked_at.same_moment(&asked.asked_at);
-    let for_sale = tenant.listings.get(&known.listing).is_some_and(|row| row.value.status == ListingStatus::ForSale);
-    if asked.asked_at < known.asked_at && !same_wish || same_wish && !for_sale || *known == asked {
+    if stays || *known == asked {
         return Effect::Unchanged;
     }
-    let moved_only = Booking { asked_at: known.asked_at.clone(), ..asked.clone() } == *known;
-    if moved_only && same_wish {
-        return Effect::Unchanged;
-    }
-    row.value = if moved_only { asked } else { Booking { updated_at: known.updated_at.max(now), ..asked } };
+    let same_rows = Booking { wish: known.wish.clone(), ..asked.clone() } == *known;
+    row.value = if same_rows { asked } else { Booking { updated_at: known.updated_at.max(now), ..asked } };
     row.touch();
-    if moved_only { Effect::Unchanged } else { Effect::Updated }
+    if same_rows { Effect::Unchanged } else { Effect::Updated }
+}
+
+/// Whether a booking stays although another wish is now the newest that can be met, or the same wish can be met
+/// otherwise. What was there when it was made and is gone since undoes nothing: it stays while the lead's wish is what it
+/// was and its vehicle is withdrawn, or while only older wishes can be met now. It does not stay against the facts: where
+/// an older delivery has come late and changed what the wish was, the booking is made anew.
+fn stays(tenant: &Tenant, key: &LeadKey, booking: &Booking, best: &Wish) -> bool {
+    let known = &booking.wish;
+    let wishes = tenant.leads.get(key).map(|row| wish::states(&row.value.wishes)).unwrap_or_default();
+    let is_what_it_was =
+        wishes.iter().find(|state| state.at.same_moment(&known.at)).is_none_or(|state| state.said == known.said);
+    let listing = tenant.listings.get(&booking.listing).map(|row| row.value.status);
+    if best.at.same_moment(&known.at) {
+        best.said == known.said && listing != Some(ListingStatus::ForSale)
+    } else {
+        best.at < known.at && is_what_it_was
+    }
 }
 
 /// Tries the leads again that `concerns` picks, while they are young enough; says whether any changed.

@@ -58,6 +58,13 @@ impl WishColumns {
             || category.is_some_and(|category| category.eq_ignore_ascii_case(SUBSCRIPTION_ENQUIRY))
     }
 
+    /// Whether all that the other says is said here, too.
+    fn includes(&self, other: &Self) -> bool {
+        let mut both = self.clone();
+        both.take(other.clone(), &mut |_| true);
+        both == *self
+    }
+
     /// The plan: `additional_details.subscription_plan`, else `subscription_plan.name`.
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
@@ -96,12 +103,15 @@ pub enum Want {
 }
 
 /// Keeps what was said among the wishes, in the order in which the sender said them. Of a wish that is merely repeated
-/// the first and the last time are kept.
+/// the first and the last time are kept. What asks for nothing and was said again later is not kept.
 pub fn hear(wishes: &mut Vec<Wish>, said: WishColumns, at: &Stamp) {
-    if said == WishColumns::default() || wishes.iter().any(|wish| wish.at.same_moment(at) && wish.said == said) {
+    if said == WishColumns::default() || wishes.iter().any(|wish| at.repeats(&wish.at) && wish.said == said) {
         return;
     }
     let place = wishes.partition_point(|wish| wish.at < *at);
+    if !said.asks() && wishes.get(place).is_some_and(|later| later.said.includes(&said)) {
+        return;
+    }
     wishes.insert(place, Wish { at: at.clone(), said });
     let repeated = |window: &[Wish]| matches!(window, [before, wish, after] if before.said == wish.said && wish.said == after.said);
     let middle = wishes.windows(3).position(repeated);

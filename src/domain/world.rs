@@ -388,7 +388,7 @@ pub struct ListingChange {
 }
 
 /// A person asking for a listing on a package at a location.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Booking {
     /// The person.
     pub person: RowId,
@@ -398,8 +398,8 @@ pub struct Booking {
     pub location: RowId,
     /// The package.
     pub package: RowId,
-    /// When the lead said what the booking is for.
-    pub asked_at: Stamp,
+    /// What the lead had said when it asked for it.
+    pub wish: Wish,
     /// Arrival of the delivery that made it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the delivery that last changed it.

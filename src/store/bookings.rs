@@ -15,7 +15,7 @@ pub(super) async fn load(
     leads: &[RowId],
 ) -> Result<BTreeMap<RowId, Row<Booking>>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select lead_id, person_id, listing_id, location_id, package_id, asked_at, created_at, updated_at from bookings
+        "select lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at from bookings
         where workspace_id = $1 and lead_id = any($2)",
         workspace,
         leads,
@@ -28,7 +28,7 @@ pub(super) async fn load(
             listing: row.listing_id,
             location: row.location_id,
             package: row.package_id,
-            asked_at: record::read_stamp(&row.asked_at)?,
+            wish: record::read_wish(&row.wish)?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
@@ -46,14 +46,14 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
     }
     sqlx::query!(
         "insert into bookings
-            (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, asked_at,
+            (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish,
             created_at, updated_at)
-        select workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, asked_at,
+        select workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish,
             created_at, updated_at
         from jsonb_populate_recordset(null::bookings, $1)
         on conflict (workspace_id, lead_id) do update set
             person_id = excluded.person_id, listing_id = excluded.listing_id, location_id = excluded.location_id,
-            package_id = excluded.package_id, asked_at = excluded.asked_at, updated_at = excluded.updated_at",
+            package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at",
         Value::Array(bookings),
     )
     .execute(tx)
@@ -62,10 +62,10 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
 }
 
 fn write(workspace: i64, lead: RowId, booking: &Booking) -> Value {
-    let Booking { person, listing, location, package, asked_at, created_at, updated_at } = booking;
+    let Booking { person, listing, location, package, wish, created_at, updated_at } = booking;
     json!({
         "workspace_id": workspace, "lead_id": lead, "person_id": person, "listing_id": listing,
-        "location_id": location, "package_id": package, "status": "requested", "asked_at": record::stamp(asked_at),
+        "location_id": location, "package_id": package, "status": "requested", "wish": record::wish(wish),
         "created_at": record::time(*created_at), "updated_at": record::time(*updated_at),
     })
 }

@@ -9,7 +9,7 @@ use super::record::{self, Record};
 use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values::{Email, Json, StockNumber, Vin};
-use crate::domain::wish::{self, Want, Wish, WishColumns};
+use crate::domain::wish::{self, Want, Wish};
 use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
@@ -104,17 +104,7 @@ fn write_wishes(wishes: &[Wish]) -> Value {
     if wishes.len() < 2 {
         return Value::Null;
     }
-    let write = |wish: &Wish| {
-        let mut said = Record::new();
-        wish.said.visit(&mut record::writer(&mut said));
-        json!({ "at": record::stamp(&wish.at), "said": said })
-    };
-    wishes.iter().map(write).collect()
-}
-
-fn read_wish(value: &Value) -> Option<Wish> {
-    let said = WishColumns::from_columns(&mut record::reader(value.get("said")?));
-    Some(Wish { at: record::read_stamp(value.get("at")?)?, said })
+    wishes.iter().map(record::wish).collect()
 }
 
 fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
@@ -122,7 +112,7 @@ fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Opt
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
     let clocks = record::read_clocks(lead.get("clocks"));
     let wishes = lead.get("wishes").and_then(Value::as_array);
-    let wishes = wishes.map(|wishes| wishes.iter().filter_map(read_wish).collect());
+    let wishes = wishes.map(|wishes| wishes.iter().filter_map(record::read_wish).collect());
     let waits_for = lead.get("waits_for").and_then(Value::as_array).into_iter().flatten();
     Some(Lead {
         wishes: wishes.unwrap_or_else(|| wish::only(&columns, &clocks)),

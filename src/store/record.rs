@@ -12,6 +12,7 @@ use crate::domain::columns::{Kind, Scalar};
 use crate::domain::facts::Source;
 use crate::domain::stamp::{Clocks, LeadOrder, Moment, Stamp, Tie, Timed};
 use crate::domain::values::Json;
+use crate::domain::wish::{Wish, WishColumns};
 
 /// A row, by column.
 pub(super) type Record = Map<String, Value>;
@@ -142,6 +143,19 @@ fn source_of(code: i64) -> Option<Source> {
 /// What a row belongs to, from its columns; it is there when its time is.
 pub(super) fn read_tie(record: &Value, column: &str, time: &str) -> Option<Tie> {
     Some(Tie { to: int(record, column)?, at: read_stamp(record.get(time)?)? })
+}
+
+/// A wish as an object: when it was said, and what.
+pub(super) fn wish(wish: &Wish) -> Value {
+    let mut said = Record::new();
+    wish.said.visit(&mut writer(&mut said));
+    json!({ "at": stamp(&wish.at), "said": said })
+}
+
+/// A wish from its object.
+pub(super) fn read_wish(value: &Value) -> Option<Wish> {
+    let said = WishColumns::from_columns(&mut reader(value.get("said")?));
+    Some(Wish { at: read_stamp(value.get("at")?)?, said })
 }
 
 /// Clocks as an object: `n` the newest time, `a` the times apart from it.

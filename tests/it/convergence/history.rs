@@ -375,7 +375,7 @@ const RULES: [(&str, &str); 19] = [
     ),
     (
         "a number in two dealerships",
-        "select count(*) from (select 1 from listings where status = 'for_sale' group by workspace_id, stock_number
+        "select count(*) from (select 1 from listings where claims group by workspace_id, stock_number
             having count(distinct dealership_id) > 1) t",
     ),
     ("a booking", "select count(*) from bookings"),
