@@ -93,7 +93,7 @@ fn hear(
     }
     let cluster = &mut row.value;
     let same = cluster.columns == columns && cluster.person == person && cluster.modified_at == modified_at;
-    if same && cluster.at.as_ref().is_some_and(|known| known.same_moment(at)) {
+    if same && cluster.at.as_ref().is_some_and(|known| at.repeats(known)) {
         return (Effect::Unchanged, id);
     }
     cluster.columns = columns;

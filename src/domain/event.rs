@@ -39,7 +39,7 @@ pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTim
     let event = &mut row.value;
     let ties = hear_tie(&mut event.cluster, of.cluster, &said_at).and(hear_tie(&mut event.lead, of.lead, &said_at));
     let same = event.columns == columns && event.modified_at == modified_at;
-    let newer = at > event.at && !(same && event.at.same_moment(&at));
+    let newer = at > event.at && !(same && at.repeats(&event.at));
     if newer {
         event.columns = columns;
         event.modified_at = modified_at;

@@ -169,7 +169,7 @@ pub fn hear_tie(known: &mut Option<Tie>, to: Option<i64>, at: &Stamp) -> Heard {
     let Some(to) = to else { return heard };
     match known {
         Some(known) if *at < known.at => heard.older = at.is_before(&known.at),
-        Some(known) if known.to == to && known.at.same_moment(at) => {}
+        Some(known) if known.to == to && at.repeats(&known.at) => {}
         Some(_) | None => {
             heard.changed = known.as_ref().is_none_or(|known| known.to != to);
             heard.moved = true;

@@ -277,7 +277,7 @@ fn fixtures(feed: &str) -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn every_fixture_sent_twice_is_unchanged_the_second_time_and_writes_no_row() {
     let service = service_for_the_pages().await;
-    for (feed, door) in [("inventory", "inventory"), ("lead", "leads")] {
+    for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
         let path = format!("/webhooks/dealer-studio/{door}");
         for (case, body) in fixtures(feed) {
             let first = service.post(&path, body.clone()).await;
@@ -295,7 +295,7 @@ async fn all_fixtures_sent_twice_leave_the_same_tables_as_once() {
     let service = service_for_the_pages().await;
     let mut once = None;
     for _ in 0..2 {
-        for (feed, door) in [("inventory", "inventory"), ("lead", "leads")] {
+        for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
             for (_, body) in fixtures(feed) {
                 service.post(&format!("/webhooks/dealer-studio/{door}"), body).await;
             }

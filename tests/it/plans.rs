@@ -51,8 +51,9 @@ async fn fill(service: &TestService) {
         ("listing_packages (workspace_id, listing_id, package_id)", "w, n, 1"),
         ("listing_changes (workspace_id, listing_id, field, changed_at)", "w, n, 'status', now()"),
         (
-            "bookings (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, created_at, updated_at)",
-            "w, n, n, n, 1, 1, 'requested', now(), now()",
+            "bookings (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish, created_at,
+                updated_at)",
+            "w, n, n, n, 1, 1, 'requested', '{}', now(), now()",
         ),
     ];
     let quiet = LARGE.map(|table| format!("alter table {table} set (autovacuum_enabled = false);")).concat();
