@@ -192,11 +192,15 @@ comment on table leads is 'Enquiries, one row for each lead of a sender';
 -- Leads of a person, and of a cluster.
 create index leads_person_id_idx on leads (workspace_id, person_id);
 create index leads_lead_cluster_id_idx on leads (workspace_id, lead_cluster_id);
--- Blocked leads are tried again by what they wait for.
-create index leads_blocked_vin_idx on leads (workspace_id, vin) where booking_state = 'blocked';
-create index leads_blocked_stock_number_idx on leads (workspace_id, stock_number) where booking_state = 'blocked';
+-- Leads that ask for a booking are decided about again when what they wait for, or would rather have, appears.
+create index leads_wanted_vin_idx on leads (workspace_id, vin) where booking_state <> 'not_requested';
+create index leads_wanted_stock_number_idx on leads (workspace_id, stock_number)
+    where booking_state <> 'not_requested';
 create index leads_blocked_plan_idx on leads (workspace_id, subscription_plan) where booking_state = 'blocked';
-create index leads_blocked_location_idx on leads (workspace_id, lower(location_name)) where booking_state = 'blocked';
+create index leads_wanted_location_idx on leads (workspace_id, lower(location_name))
+    where booking_state <> 'not_requested';
+-- Postgres keeps no statistics for the expression of a partial index.
+create statistics leads_location_name_stats on (lower(location_name)) from leads;
 -- Leads that wait for a person of their address.
 create index leads_waiting_email_idx on leads (workspace_id, person_email) where person_id is null;
 

@@ -39,60 +39,85 @@ impl ListOf<'_> {
         }
     }
 
-    /// Notes the time of a list that is newer than those known.
-    fn advance(&self, tenant: &mut Tenant, at: &Stamp) {
+    /// Notes the time of a list that is newer than those known; says whether there is a row to note it in.
+    fn advance(&self, tenant: &mut Tenant, at: &Stamp) -> bool {
         match (self.cluster, self.lead) {
             (Some((cluster, _)), _) => {
-                if let Some(row) = tenant.clusters.get_mut(cluster) {
-                    row.value.appointments_as_of = Some(at.clone());
-                    row.touch();
-                }
+                let Some(row) = tenant.clusters.get_mut(cluster) else { return false };
+                row.value.appointments_as_of = Some(at.clone());
+                row.touch();
+                true
             }
             (None, Some((lead, _))) => {
-                if let Some(row) = tenant.leads.get_mut(lead) {
-                    row.value.appointments_as_of = Some(at.clone());
-                    row.touch();
-                }
+                let Some(row) = tenant.leads.get_mut(lead) else { return false };
+                row.value.appointments_as_of = Some(at.clone());
+                row.touch();
+                true
             }
-            (None, None) => {}
+            (None, None) => false,
         }
+    }
+
+    /// Whether the list is that of a payload with neither a cluster nor a lead; such a list removes nothing.
+    fn is_nobodys(&self) -> bool {
+        self.cluster.is_none() && self.lead.is_none()
     }
 }
 
 /// Hears a whole list of appointments; says whether anything was written.
 pub fn hear(tenant: &mut Tenant, list: Vec<AppointmentFacts>, of: ListOf<'_>, at: &Stamp) -> bool {
     let newest = of.newest(tenant);
-    if newest.as_ref().is_some_and(|newest| newest.same_moment(at)) && says_what_stands(tenant, &list, of, at) {
+    let same_moment = newest.as_ref().map_or(of.is_nobodys(), |newest| at.repeats(newest));
+    if same_moment && says_what_stands(tenant, &list, of, at) {
         return false;
     }
+    let is_newest = newest.as_ref().is_none_or(|newest| newest <= at);
     let mut wrote = false;
     for facts in list {
-        wrote |= hear_one(tenant, facts, of, at);
+        if is_newest || !stands(tenant, &facts, of, at) {
+            wrote |= hear_one(tenant, facts, of, at);
+        }
     }
     let newest = match newest {
         Some(newest) if newest > *at => newest,
         Some(_) | None => {
-            of.advance(tenant, at);
-            wrote = true;
+            wrote |= of.advance(tenant, at);
             at.clone()
         }
     };
     remove_missing(tenant, of, &newest) || wrote
 }
 
-/// Whether the list, said again at the same moment, is what stands already: then nothing is written.
+/// Whether the list, said again at the same moment, is what stands already: then nothing is written. What a newer list
+/// of another cluster has taken over since is not missed here.
 fn says_what_stands(tenant: &Tenant, list: &[AppointmentFacts], of: ListOf<'_>, at: &Stamp) -> bool {
+    let mut here = 0;
+    for facts in list {
+        match tenant.appointments.get(&facts.external_id).map(|row| &row.value) {
+            Some(known) if at.repeats(&known.as_of) => {
+                let owners = (known.lead, known.cluster) == (of.lead_id(), of.cluster_id());
+                if !owners || known.columns != facts.columns {
+                    return false;
+                }
+                here += 1;
+            }
+            Some(known) if known.as_of > *at => {}
+            Some(_) | None => return false,
+        }
+    }
     let standing = tenant.appointments.values().map(|row| &row.value);
     let standing = standing.filter(|known| of.governs(known) && known.removed_at.is_none()).count();
-    standing == list.len()
-        && list.iter().all(|facts| {
-            tenant.appointments.get(&facts.external_id).is_some_and(|row| {
-                let known = &row.value;
-                known.as_of.same_moment(at)
-                    && known.columns == facts.columns
-                    && (known.lead, known.cluster) == (of.lead_id(), of.cluster_id())
-            })
-        })
+    of.is_nobodys() || standing == here
+}
+
+/// Whether an appointment is known just as this list says, since this moment.
+fn stands(tenant: &Tenant, facts: &AppointmentFacts, of: ListOf<'_>, at: &Stamp) -> bool {
+    tenant.appointments.get(&facts.external_id).is_some_and(|row| {
+        let known = &row.value;
+        known.as_of.same_moment(at)
+            && known.columns == facts.columns
+            && (known.lead, known.cluster) == (of.lead_id(), of.cluster_id())
+    })
 }
 
 /// An appointment is as the newest list that held it says.

@@ -1,4 +1,4 @@
-//! Bookings: what must hold before a lead becomes one, and when a blocked lead is tried again.
+//! Bookings: what must hold before a lead becomes one, and when that is decided again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -109,15 +109,26 @@ fn wanted_package(tenant: &Tenant, lead: &Lead) -> Result<RowId, Code> {
     package.map(|package| package.id).ok_or(Code::PackageNotFound)
 }
 
-/// Decides for the lead of a delivery, and notes what stands in the way.
-pub fn ask(
-    tenant: &mut Tenant,
-    key: &LeadKey,
-    place: &str,
-    now: DateTime<Utc>,
-    findings: &mut Vec<Finding>,
-) -> Option<Effect> {
-    let decision = decide(tenant, &tenant.leads.get(key)?.value);
+/// The lead of a delivery, and what the delivery is to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The lead.
+    pub key: &'a LeadKey,
+    /// Where it stands in the payload.
+    pub place: &'a str,
+    /// Whether the delivery is the newest one of the lead.
+    pub newest: bool,
+}
+
+/// Decides for the lead of a delivery, and notes what stands in the way. Only a newer delivery takes a booking away from
+/// a vehicle that was withdrawn since: the same one again would otherwise move it to whatever bears the stock number now.
+pub fn ask(tenant: &mut Tenant, asking: Asking<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) -> Option<Effect> {
+    let Asking { key, place, newest } = asking;
+    let lead = &tenant.leads.get(key)?.value;
+    if !newest && outlived(tenant, lead) {
+        return Some(Effect::Unchanged);
+    }
+    let decision = decide(tenant, lead);
     if let Decision::Blocked(blockers) = &decision {
         note(blockers, place, findings);
     }
@@ -190,19 +201,36 @@ fn update(booking: &mut Row<Booking>, request: Request, now: DateTime<Utc>) -> E
     Effect::Updated
 }
 
-/// Tries the blocked leads again that `concerns` picks, while they are young enough; says whether any changed.
+/// Whether the lead has a booking for a vehicle that can no longer be booked.
+fn outlived(tenant: &Tenant, lead: &Lead) -> bool {
+    let booking = tenant.bookings.get(&lead.id).map(|row| &row.value);
+    booking.is_some_and(|booking| {
+        let listing = tenant.listings.get(&booking.listing).map(|row| row.value.status);
+        listing != Some(ListingStatus::ForSale)
+    })
+}
+
+/// Decides again for the leads that `concerns` picks, while they are young enough; says whether any changed.
+///
+/// A blocked lead may have what it lacked. One that is booked may have what it asked for, where something else stood
+/// in: the vehicle of its own dealership, the location it named. Whichever came first, the booking is the same.
 pub fn retry(tenant: &mut Tenant, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
     let horizon = now - TimeDelta::days(tenant.booking_retry_days);
-    let blocked = |lead: &Lead| lead.booking == BookingState::Blocked && lead.received_at >= horizon;
-    let again = tenant.leads.iter().filter(|(_, row)| blocked(&row.value) && concerns(&row.value));
+    let open = |lead: &Lead| match lead.booking {
+        BookingState::Blocked => lead.received_at >= horizon,
+        BookingState::Created => lead.received_at >= horizon && !outlived(tenant, lead),
+        BookingState::NotRequested => false,
+    };
+    let again = tenant.leads.iter().filter(|(_, row)| open(&row.value) && concerns(&row.value));
     let again: Vec<LeadKey> = again.map(|(key, _)| key.clone()).collect();
     let mut changed = false;
     for key in again {
         let Some(lead) = tenant.leads.get(&key) else { continue };
         let decision = decide(tenant, &lead.value);
         let before = lead.value.blockers.clone();
-        settle(tenant, &key, decision, now);
-        changed |= tenant.leads.get(&key).is_some_and(|row| row.value.blockers != before);
+        let effect = settle(tenant, &key, decision, now);
+        changed |= matches!(effect, Some(Effect::Created | Effect::Updated))
+            || tenant.leads.get(&key).is_some_and(|row| row.value.blockers != before);
     }
     changed
 }

@@ -3,6 +3,7 @@
 mod vehicle;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::columns::{columns, scalar_columns};
@@ -50,6 +51,8 @@ pub struct LeadFacts {
     pub external_id: Option<String>,
     /// The cluster the lead belongs to, by the sender's id.
     pub cluster_external_id: Option<String>,
+    /// The dealership's zone, in which the wished day and time are read.
+    pub timezone: Tz,
     /// When the customer made the enquiry.
     pub created_at: Option<DateTime<Utc>>,
     /// When the sender last changed it.
@@ -73,12 +76,12 @@ pub struct ProspectFacts {
     pub date_of_birth: Given<NaiveDate>,
     /// What else is known of the person. Its address, licence and passport are empty here: the parts below make them.
     pub person: PersonColumns,
-    /// The parts of the postal address.
-    pub address: AddressParts,
-    /// The parts of the driver licence.
-    pub licence: LicenceParts,
-    /// The parts of the passport.
-    pub passport: PassportParts,
+    /// The parts of the postal address; `None` where nothing of it was sent, usable or not.
+    pub address: Option<AddressParts>,
+    /// The parts of the driver licence; likewise.
+    pub licence: Option<LicenceParts>,
+    /// The parts of the passport; likewise.
+    pub passport: Option<PassportParts>,
 }
 
 /// Parts of a postal address; complete with all five.
@@ -284,7 +287,7 @@ scalar_columns! {
         booking_date: String,
         /// `booking_time` as sent.
         booking_time: String,
-        /// `booking_date` with `booking_time`, resolved in the dealership's zone.
+        /// `booking_date` with `booking_time`, resolved in the dealership's zone; computed where the lead hears them.
         requested_at: DateTime<Utc>,
         /// Whether the cluster has a test drive, as sent.
         has_test_drives: bool,

@@ -1,10 +1,11 @@
 //! What has to be known before a batch can be heard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Given, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
+use super::world::{ListingSource, Row, RowId, SourceKey, Tenant};
 
 /// The keys that the deliveries of a batch name.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,7 @@ pub struct Keys {
     /// Names of locations that inventory brings, in lower case.
     pub locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
-    pub sources: BTreeSet<(String, Option<Vin>)>,
+    pub sources: BTreeSet<SourceKey>,
     /// Whether a lead carries a list of appointments.
     pub has_lists: bool,
     /// Whether leads are wanted that are blocked for want of any location or package.
@@ -73,5 +74,42 @@ impl Keys {
         self.packages.extend(content.packages.iter().map(|package| package.name.clone()));
         self.locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
         self.new_rows += 3 + content.packages.len();
+    }
+
+    /// The sources, of those that the batch can touch, whose content the rules may have to show or to move: all but the
+    /// only source of a vehicle of which the batch speaks under that source's key alone, which is the common case.
+    #[must_use]
+    pub fn contents(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> Vec<SourceKey> {
+        let mut count: BTreeMap<RowId, usize> = BTreeMap::new();
+        for row in sources.values() {
+            *count.entry(row.value.listing).or_default() += 1;
+        }
+        let mut vins: BTreeMap<&Vin, usize> = BTreeMap::new();
+        for vin in self.sources.iter().filter_map(|(_, vin)| vin.as_ref()) {
+            *vins.entry(vin).or_default() += 1;
+        }
+        let alone = |(identifier, vin): &SourceKey| {
+            let named = self.sources.range((identifier.clone(), None)..).take_while(|(of, _)| of == identifier).count();
+            named == 1 && vin.as_ref().is_none_or(|vin| vins.get(vin) == Some(&1))
+        };
+        let needed = sources.iter().filter(|(key, row)| {
+            !(count.get(&row.value.listing) == Some(&1) && self.sources.contains(*key) && alone(key))
+        });
+        needed.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The stock numbers that a vehicle which the batch can touch claims, claimed, or may claim: other vehicles that bear
+    /// one are its rivals.
+    #[must_use]
+    pub fn shelves(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> BTreeSet<StockNumber> {
+        let known = sources.values().filter_map(|row| row.value.stock_number.clone());
+        known.chain(self.stock_numbers.iter().cloned()).collect()
+    }
+
+    /// The VINs and stock numbers of every vehicle that may be listed in this batch, for which leads may wait.
+    #[must_use]
+    pub fn listed(&self, tenant: &Tenant) -> (BTreeSet<Vin>, BTreeSet<StockNumber>) {
+        let vins = tenant.listings.values().filter_map(|row| row.value.vin.clone());
+        (vins.chain(self.vins.iter().cloned()).collect(), self.shelves(&tenant.sources))
     }
 }

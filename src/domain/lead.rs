@@ -1,13 +1,15 @@
 //! Leads: one row for each enquiry, whichever delivery about it comes first.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::appointment::ListOf;
+use super::booking::Asking;
 use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
 use super::finding::{Code, Finding};
 use super::stamp::{Clocks, Heard, LeadOrder, Stamp};
 use super::world::{BookingState, Cluster, Lead, LeadKey, Membership, Row, RowId, Tenant};
-use super::{Effect, Effects, appointment, booking, person};
+use super::{Effect, Effects, appointment, booking, person, values};
 
 /// The sender of the lead feed and of clusters.
 const DEALER_STUDIO: &str = "dealer_studio";
@@ -25,6 +27,7 @@ pub fn apply(
         source: _,
         external_id,
         cluster_external_id,
+        timezone,
         created_at,
         modified_at,
         prospect,
@@ -36,6 +39,7 @@ pub fn apply(
 
     let met = person::hear(tenant, prospect, &place, &stamps.person, findings);
     effects.person = met.as_ref().map(|met| met.effect);
+    effects.beside |= met.as_ref().is_some_and(|met| met.wrote);
     if let Some(met) = met.filter(|met| met.effect == Effect::Created) {
         effects.beside |= booking::person_appeared(tenant, &met.email, received_at);
     }
@@ -48,7 +52,7 @@ pub fn apply(
     if let Some(key) = &key {
         let columns = LeadColumns { source_created_at: created_at, ..columns };
         let cluster = cluster.map(|(_, id)| id);
-        let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster };
+        let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster, timezone };
         let heard = hear(tenant, key, said, &stamps.lead);
         if heard.older && !heard.writes() {
             findings.push(Finding::whole(Code::OlderThanKnown, "a newer delivery of this lead is known"));
@@ -60,7 +64,10 @@ pub fn apply(
         let lead = key.as_ref().and_then(|key| Some((key, tenant.leads.get(key)?.value.id)));
         effects.beside |= appointment::hear(tenant, list, ListOf { lead, cluster }, &stamps.lead);
     }
-    effects.booking = key.and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
+    effects.booking = key.and_then(|key| {
+        let newest = tenant.leads.get(&key)?.value.clocks.newest.as_ref() == Some(&stamps.lead);
+        booking::ask(tenant, Asking { key: &key, place: &place, newest }, received_at, findings)
+    });
     effects
 }
 
@@ -100,6 +107,7 @@ struct Said {
     trade_in: TradeInColumns,
     modified_at: Option<DateTime<Utc>>,
     cluster: Option<RowId>,
+    timezone: Tz,
 }
 
 /// What came of it.
@@ -122,6 +130,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead
     let row = tenant.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
     let newer_time = said.modified_at > lead.modified_at;
+    let wish_before = Wish::of(&mut lead.columns);
     let heard = lead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
@@ -130,12 +139,15 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead
     if newer_time {
         lead.modified_at = said.modified_at;
     }
+    wish_before.restate(&mut lead.columns, said.timezone);
     let email = lead.email();
     let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let changed = heard.changed || newer_time || person != lead.person;
     lead.person = person;
+    if changed {
+        lead.updated_at = lead.updated_at.max(at.arrived_at);
+    }
     if changed || heard.moved {
-        row.value.updated_at = row.value.updated_at.max(at.arrived_at);
         row.touch();
     }
     let effect = match (is_new, changed) {
@@ -144,6 +156,34 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, at: &Stamp) -> HeardLead
         (false, false) => Effect::Unchanged,
     };
     HeardLead { effect, moved: heard.moved, older: heard.older }
+}
+
+/// The wished day and time, and the moment that they name: computed from the two, whichever deliveries said them.
+struct Wish {
+    day: Option<String>,
+    time: Option<String>,
+    moment: Option<DateTime<Utc>>,
+}
+
+impl Wish {
+    /// Takes the moment out of the columns, which have a time of being said while it has none.
+    fn of(columns: &mut LeadColumns) -> Self {
+        let moment = columns.requested_at.take();
+        Self { day: columns.booking_date.clone(), time: columns.booking_time.clone(), moment }
+    }
+
+    /// Puts the moment back, or the one that the columns name now.
+    fn restate(self, columns: &mut LeadColumns, zone: Tz) {
+        let Self { day, time, moment } = self;
+        if (&day, &time) == (&columns.booking_date, &columns.booking_time) {
+            columns.requested_at = moment;
+            return;
+        }
+        let day = columns.booking_date.as_deref().and_then(values::date);
+        let time = columns.booking_time.as_deref().and_then(values::time_of_day);
+        let local = day.zip(time).map(|(day, time)| day.and_time(time));
+        columns.requested_at = local.and_then(|local| values::in_zone(local, zone));
+    }
 }
 
 /// A lead of which nothing is known yet.
@@ -170,7 +210,7 @@ fn join(known: &mut Option<Membership>, cluster: RowId, at: &Stamp) -> Heard {
     let mut heard = Heard::default();
     match known {
         Some(known) if *at < known.at => heard.older = true,
-        Some(known) if known.cluster == cluster && known.at.same_moment(at) => {}
+        Some(known) if known.cluster == cluster && at.repeats(&known.at) => {}
         Some(_) | None => {
             heard.changed = known.as_ref().is_none_or(|known| known.cluster != cluster);
             heard.moved = true;

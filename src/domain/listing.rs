@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::facts::{SaleWord, VehicleFacts};
+use super::facts::{ListingColumns, SaleWord, VehicleFacts};
 use super::finding::{Code, Finding};
 use super::stamp::{Heard, Moment, hear_newest};
 use super::stock::{self, Shelf};
@@ -30,20 +30,23 @@ pub fn apply(
         findings.push(Finding::whole(Code::ListingUnidentified, "neither identifier, VIN nor stock number is given"));
         return Verdict::Rejected;
     };
-    let at = moment(tenant, &identifier, facts.modified_at, received_at);
+    let known = known_time(tenant, &identifier, facts.vin.as_ref());
+    let at = Moment { at: facts.modified_at.or(known), arrived_at: received_at };
+    let changed_at = facts.modified_at.filter(|at| Some(*at) != known).unwrap_or(received_at);
     let appeared = place::hear(tenant, facts.content.location.as_ref(), &facts.content.packages, at);
     let said = Delivered { identifier, vin: facts.vin.clone(), word: facts.word, at };
+    let left = shelf_of(tenant, &said.identifier);
     let (heard, mut touched) = hear(tenant, &said, facts, received_at);
 
-    let before = touched.shelves(tenant);
-    let at = at.at.unwrap_or(received_at);
+    let mut shelves = touched.shelves(tenant);
+    shelves.extend(left);
     let made = touched.is_new.then_some(touched.subject);
-    let mut changes = Changes { at, received_at, made, visible: BTreeSet::new() };
+    let mut changes = Changes { at: changed_at, received_at, made, visible: BTreeSet::new() };
     for id in touched.listings.clone() {
         show(tenant, id, &mut changes);
     }
-    let taken = before.union(&touched.shelves(tenant)).cloned().collect::<BTreeSet<_>>();
-    let archived = archive(tenant, &taken, &mut changes);
+    shelves.extend(touched.shelves(tenant));
+    let archived = archive(tenant, &shelves, &mut changes);
     touched.listings.extend(changes.visible.iter().copied());
 
     note(tenant, &said, heard, &archived, findings);
@@ -66,25 +69,28 @@ struct Delivered {
 /// The sender's identifier; without one the VIN, else the stock number of the dealership, stands in for it.
 #[must_use]
 pub fn identify(facts: &VehicleFacts) -> Option<String> {
-    let columns = &facts.content.columns;
-    let shelf = |number: &str| match columns.dealership_id {
-        Some(dealership) => format!("{dealership}/{number}"),
-        None => number.to_owned(),
-    };
+    let ListingColumns { dealership_id, stock_number, .. } = &facts.content.columns;
+    // The slash keeps a stock number apart from an identifier that is the same number.
+    let dealership = dealership_id.map(|id| id.to_string()).unwrap_or_default();
+    let number = stock_number.as_ref().map(|number| format!("{dealership}/{}", number.as_str()));
     let vin = facts.vin.as_ref().map(|vin| vin.as_str().to_owned());
-    let number = columns.stock_number.as_ref().map(|number| shelf(number.as_str()));
     facts.identifier.clone().or(vin).or(number)
 }
 
-/// When the delivery was said. Without the sender's time it counts as just newer than what is known of its identifier.
-fn moment(tenant: &Tenant, identifier: &str, said_at: Option<DateTime<Utc>>, arrived_at: DateTime<Utc>) -> Moment {
-    let known = tenant.identifiers.get(identifier).map(|row| &row.value);
-    let known = known.and_then(|known| {
-        let word = known.word.as_ref().and_then(|word| word.at.at);
-        let vin = known.vin.as_ref().and_then(|vin| vin.at.at);
-        word.max(vin).max(known.for_sale_at.and_then(|for_sale| for_sale.at))
-    });
-    Moment { at: said_at.or(known), arrived_at }
+/// The newest time that is known of an identifier: a delivery without the sender's time counts as just newer.
+fn known_time(tenant: &Tenant, identifier: &str, vin: Option<&Vin>) -> Option<DateTime<Utc>> {
+    let source = |vin: Option<&Vin>| tenant.sources.get(&(identifier.to_owned(), vin.cloned()))?.value.at.at;
+    let of_contents = source(None).max(source(vin));
+    let Some(known) = tenant.identifiers.get(identifier).map(|row| &row.value) else { return of_contents };
+    let word = known.word.as_ref().and_then(|word| word.at.at);
+    let vin = known.vin.as_ref().and_then(|vin| vin.at.at);
+    of_contents.max(word).max(vin).max(known.for_sale_at.and_then(|for_sale| for_sale.at))
+}
+
+/// The stock number that the vehicle of an identifier claims: where its row merges into another, the number is free.
+fn shelf_of(tenant: &Tenant, identifier: &str) -> Option<Shelf> {
+    let home = tenant.identifiers.get(identifier)?.value.listing;
+    stock::claim(&tenant.listings.get(&home)?.value).map(|(shelf, _)| shelf)
 }
 
 /// The listings that a delivery touches.
@@ -306,23 +312,19 @@ impl Changes {
 /// its rivals' claims: see [`archive`].
 fn show(tenant: &mut Tenant, id: RowId, changes: &mut Changes) {
     let (word, withdrawn_at) = word_of(tenant, id);
-    let newest = tenant.sources.iter().filter(|(_, row)| row.value.listing == id);
-    let newest = newest.max_by_key(|(_, row)| (row.value.for_sale, row.value.at));
-    let newest = newest.map(|(key, row)| (key.clone(), row.value.clone()));
-    let Some(row) = tenant.listings.get_mut(&id) else { return };
-    let listing = &mut row.value;
-    let mut differs = false;
-    let prices_before = listing.prices.clone();
-    if let Some((key, source)) = newest {
-        differs |= show_content(listing, key, source, &tenant.locations);
-    }
-    let repriced = price_changes(changes, id, &prices_before, &listing.prices);
-    if (listing.word, listing.withdrawn_at) != (word, withdrawn_at) {
-        (listing.word, listing.withdrawn_at) = (word, withdrawn_at);
+    let Tenant { listings, sources, locations, .. } = tenant;
+    let Some(row) = listings.get_mut(&id) else { return };
+    let own = sources.iter().filter(|(_, row)| row.value.listing == id);
+    let newest = own.max_by_key(|(_, row)| (row.value.for_sale, row.value.at));
+    let prices_before = row.value.prices.clone();
+    let mut differs = newest.is_some_and(|(key, source)| show_content(&mut row.value, key, &source.value, locations));
+    let repriced = price_changes(changes, id, &prices_before, &row.value.prices);
+    if (row.value.word, row.value.withdrawn_at) != (word, withdrawn_at) {
+        (row.value.word, row.value.withdrawn_at) = (word, withdrawn_at);
         differs = true;
     }
     if differs {
-        listing.updated_at = listing.updated_at.max(changes.received_at);
+        row.value.updated_at = row.value.updated_at.max(changes.received_at);
         row.touch();
         changes.visible.insert(id);
     }
@@ -340,44 +342,52 @@ fn price_changes(changes: &Changes, id: RowId, before: &WatchedPrices, after: &W
 /// Shows the content of a source, where it is not what is shown already.
 fn show_content(
     listing: &mut Listing,
-    key: SourceKey,
-    source: ListingSource,
+    key: &SourceKey,
+    source: &ListingSource,
     locations: &BTreeMap<String, Row<Location>>,
 ) -> bool {
-    let same = listing.shows.as_ref() == Some(&key) && listing.content_at == Some(source.at);
+    let same = listing.shows.as_ref() == Some(key) && listing.content_at == Some(source.at);
     if same && listing.claims == source.for_sale {
         return false;
     }
-    listing.shows = Some(key);
+    listing.shows = Some(key.clone());
     listing.content_at = Some(source.at);
     listing.claims = source.for_sale;
-    listing.stock_number = source.stock_number;
+    listing.stock_number.clone_from(&source.stock_number);
     listing.dealership_id = source.dealership_id;
-    if let Some(content) = source.content {
+    if let Some(content) = &source.content {
         listing.prices = content.columns.prices();
         let named = content.location.iter().filter_map(|location| locations.get(&location.name.to_lowercase()));
         listing.locations = named.map(|row| row.value.id).collect();
-        listing.content = Some(content);
+        listing.content = Some(content.clone());
     }
     true
 }
 
-/// The newest word of the identifier whose for-sale delivery is newest; without any the vehicle is withdrawn.
+/// The newest word of the identifier whose for-sale delivery is newest, or what was said of the VIN since; without any
+/// the vehicle is withdrawn. A withdrawal that gives no time newer than the listing's has that of its arrival.
 fn word_of(tenant: &Tenant, id: RowId) -> (SaleWord, Option<DateTime<Utc>>) {
-    match deciding(tenant, id).and_then(|(_, identifier)| identifier.word.as_ref()) {
-        Some(word) => match word.value {
-            SaleWord::ForSale => (SaleWord::ForSale, None),
-            SaleWord::Withdrawn => (SaleWord::Withdrawn, word.at.at),
-        },
+    let words = speakers(tenant, id).into_iter().flatten().filter_map(|(_, known)| Some((known.word.as_ref()?, known)));
+    match words.max_by_key(|(word, _)| word.at).map(|(word, known)| (word.value, word.at, known.for_sale_at)) {
+        Some((SaleWord::ForSale, ..)) => (SaleWord::ForSale, None),
+        Some((SaleWord::Withdrawn, said, listed)) => {
+            let since = said.at.filter(|at| listed.and_then(|listed| listed.at).is_none_or(|listed| *at > listed));
+            (SaleWord::Withdrawn, Some(since.unwrap_or(said.arrived_at)))
+        }
         None => (SaleWord::Withdrawn, None),
     }
 }
 
-/// The identifier that decides a vehicle's status.
-fn deciding(tenant: &Tenant, id: RowId) -> Option<(&String, &Identifier)> {
+/// Whose words count for a vehicle: the identifier whose for-sale delivery is newest, and the VIN where it stands in for
+/// one, because what is said of the VIN alone is said of the vehicle under whatever identifier.
+fn speakers(tenant: &Tenant, id: RowId) -> [Option<(&String, &Identifier)>; 2] {
+    let vin = tenant.listings.get(&id).and_then(|row| row.value.vin.as_ref()).map(Vin::as_str);
     let own = tenant.identifiers.iter().filter(|(_, row)| row.value.listing == id);
-    own.map(|(name, row)| (name, &row.value))
-        .max_by_key(|(_, known)| (known.for_sale_at, known.word.as_ref().map(|word| word.at)))
+    let (stand_ins, identifiers): (Vec<_>, Vec<_>) =
+        own.map(|(name, row)| (name, &row.value)).partition(|(name, _)| vin == Some(name.as_str()));
+    let deciding =
+        identifiers.into_iter().max_by_key(|(_, known)| (known.for_sale_at, known.word.as_ref().map(|word| word.at)));
+    [deciding, stand_ins.into_iter().next()]
 }
 
 /// Archives every listing whose stock number another has claimed more newly, and takes back the others.
@@ -426,7 +436,7 @@ fn note(tenant: &Tenant, said: &Delivered, heard: Heard, archived: &BTreeSet<Row
     if heard.older && !heard.writes() {
         findings.push(Finding::whole(Code::OlderThanKnown, "a newer delivery of this vehicle is known"));
     }
-    let decides = deciding(tenant, home).is_some_and(|(identifier, _)| *identifier == said.identifier);
+    let decides = speakers(tenant, home).into_iter().flatten().any(|(identifier, _)| *identifier == said.identifier);
     if said.word == Some(SaleWord::Withdrawn) && listing.word == SaleWord::ForSale && !decides {
         let message = "the vehicle has since been listed under another identifier and stays listed";
         findings.push(Finding::at(Code::IdentifierSuperseded, "Identifier", message));
@@ -437,7 +447,7 @@ fn note(tenant: &Tenant, said: &Delivered, heard: Heard, archived: &BTreeSet<Row
     }
 }
 
-/// Tries the blocked leads again that wait for one of these vehicles, or for a name that appeared.
+/// Decides again for the leads that ask for one of these vehicles, or for a name that appeared.
 fn retry_bookings(
     tenant: &mut Tenant,
     touched: &Touched,

@@ -35,3 +35,6 @@ pub fn apply(tenant: &mut Tenant, facts: Facts, received_at: DateTime<Utc>, find
         Facts::Vehicle(vehicle) => listing::apply(tenant, *vehicle, received_at, findings),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ pub struct Met {
     pub email: Email,
     /// What became of the row.
     pub effect: Effect,
+    /// Whether the row must be written: for its times alone, where nothing else changed.
+    pub wrote: bool,
 }
 
 /// Hears a prospect. Without a valid e-mail address, or with an impossible date of birth, there is no person.
@@ -53,15 +55,15 @@ pub fn hear(
     };
     match (email, date_of_birth) {
         (Given::Valid(email), Given::Absent | Given::Valid(_)) => {
-            let effect = meet(tenant, &email, said, at);
-            Some(Met { email, effect })
+            let (effect, wrote) = meet(tenant, &email, said, at);
+            Some(Met { email, effect, wrote })
         }
         (Given::Valid(_), Given::Invalid) | (Given::Absent | Given::Invalid, _) => None,
     }
 }
 
-/// Finds or makes the person, and lets it hear what was said.
-fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> Effect {
+/// Finds or makes the person, and lets it hear what was said; says what it became, and whether it must be written.
+fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> (Effect, bool) {
     if let Some(row) = tenant.persons.get_mut(email) {
         let heard = row.value.clocks.hear(&mut row.value.columns, said, at);
         if heard.writes() {
@@ -69,15 +71,15 @@ fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> 
         }
         if heard.changed {
             row.value.updated_at = row.value.updated_at.max(at.arrived_at);
-            return Effect::Updated;
+            return (Effect::Updated, true);
         }
-        return Effect::Unchanged;
+        return (Effect::Unchanged, heard.writes());
     }
     let id = tenant.take_id();
     let mut person = stranger(id, at.arrived_at);
     person.clocks.hear(&mut person.columns, said, at);
     tenant.persons.insert(email.clone(), Row::new(person));
-    Effect::Created
+    (Effect::Created, true)
 }
 
 /// A person of whom nothing is known but the address.
@@ -111,10 +113,8 @@ fn missing<const N: usize>(parts: [(&'static str, bool); N]) -> Vec<&'static str
 
 /// An address needs all five parts (Loopit's page).
 #[must_use]
-pub fn address_of(parts: AddressParts) -> Group<Address> {
-    if parts == AddressParts::default() {
-        return Group::Absent;
-    }
+pub fn address_of(parts: Option<AddressParts>) -> Group<Address> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("street", parts.street.is_some()),
         ("city", parts.city.is_some()),
@@ -136,10 +136,8 @@ pub fn address_of(parts: AddressParts) -> Group<Address> {
 
 /// A driver licence needs number, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
-    if parts == LicenceParts::default() {
-        return Group::Absent;
-    }
+pub fn licence_of(parts: Option<LicenceParts>) -> Group<Licence> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("license_number", parts.number.is_some()),
         ("license_expiry", parts.expires_on.is_some()),
@@ -159,10 +157,8 @@ pub fn licence_of(parts: LicenceParts) -> Group<Licence> {
 
 /// A passport needs number, country, expiry and date of birth (Loopit's page).
 #[must_use]
-pub fn passport_of(parts: PassportParts) -> Group<Passport> {
-    if parts == PassportParts::default() {
-        return Group::Absent;
-    }
+pub fn passport_of(parts: Option<PassportParts>) -> Group<Passport> {
+    let Some(parts) = parts else { return Group::Absent };
     let missing = missing([
         ("passport_number", parts.number.is_some()),
         ("passport_country", parts.country.is_some()),

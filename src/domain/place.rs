@@ -19,11 +19,11 @@ impl Location {
         self.configured.as_ref().map_or(self.reported.is_some(), |configured| configured.bookable)
     }
 
-    /// Its name: as the configuration writes it, else as inventory does.
+    /// Its name: as the configuration writes it, else as inventory does, else as it was.
     #[must_use]
     pub fn name(&self) -> &str {
         let configured = self.configured.as_ref().map(|configured| configured.name.as_str());
-        configured.or(self.reported.as_ref().map(|reported| reported.value.name.as_str())).unwrap_or_default()
+        configured.or(self.reported.as_ref().map(|reported| reported.value.name.as_str())).unwrap_or(&self.last_name)
     }
 
     /// Its columns: what the configuration gives, and for the rest what inventory says.
@@ -89,7 +89,7 @@ fn hear_location(tenant: &mut Tenant, said: &SellerLocation, at: Moment, appeare
 }
 
 fn unnamed(id: i64) -> Location {
-    Location { id, configured: None, reported: None }
+    Location { id, last_name: String::new(), configured: None, reported: None }
 }
 
 fn hear_package(tenant: &mut Tenant, name: &str, appeared: &mut Appeared) {

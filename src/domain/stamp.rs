@@ -29,6 +29,13 @@ impl Stamp {
     pub fn same_moment(&self, other: &Self) -> bool {
         (self.at, self.then, self.source, &self.lead) == (other.at, other.then, other.source, &other.lead)
     }
+
+    /// Whether saying now what was said then is no news: at the same moment, or without a time of the sender's, when
+    /// nothing tells a repetition from a word that is newer.
+    #[must_use]
+    pub fn repeats(&self, known: &Self) -> bool {
+        self.at == self.arrived_at || self.same_moment(known)
+    }
 }
 
 /// A sender's lead id, ordered as a number where it is one.
@@ -116,7 +123,7 @@ impl Clocks {
             heard.older = true;
             return false;
         }
-        if said.held && said.equal && known_at.is_some_and(|known| known.same_moment(at)) {
+        if said.held && said.equal && known_at.is_some_and(|known| at.repeats(known)) {
             return false;
         }
         heard.changed = heard.changed || !said.equal;
@@ -174,4 +181,144 @@ pub fn hear_newest<T: PartialEq>(known: &mut Option<Timed<T>>, value: T, at: Mom
         }
     }
     heard
+}
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares columns for other modules")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::columns::columns;
+
+    columns! {
+        pub struct Three {
+            first: i64,
+            second: i64,
+            third: i64,
+        }
+    }
+
+    fn stamp(at: i64, arrived_at: i64) -> Stamp {
+        let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        Stamp {
+            at: moment(at),
+            then: moment(at),
+            source: Source::LeadFeed,
+            lead: LeadOrder::default(),
+            arrived_at: moment(arrived_at),
+        }
+    }
+
+    type Saying = (Three, Stamp);
+
+    fn heard(sayings: &[Saying]) -> (Three, Clocks) {
+        let (mut columns, mut clocks) = (Three::default(), Clocks::default());
+        for (said, at) in sayings {
+            clocks.hear(&mut columns, said.clone(), at);
+        }
+        (columns, clocks)
+    }
+
+    /// What must be known in the end: of each column the value said last.
+    fn newest(sayings: &[Saying]) -> Three {
+        let last = |column: fn(&Three) -> Option<i64>| {
+            let said = sayings.iter().filter_map(|(said, at)| Some((at, column(said)?)));
+            said.max_by_key(|(at, _)| *at).map(|(_, value)| value)
+        };
+        Three { first: last(|said| said.first), second: last(|said| said.second), third: last(|said| said.third) }
+    }
+
+    fn three() -> impl Strategy<Value = Three> {
+        let value = || prop::option::of(0_i64..3);
+        (value(), value(), value()).prop_map(|(first, second, third)| Three { first, second, third })
+    }
+
+    /// Sayings at different times, in the order of these and in another.
+    fn sayings() -> impl Strategy<Value = (Vec<Saying>, Vec<Saying>)> {
+        let sayings = prop::collection::btree_map(0_i64..20, three(), 1..7);
+        let sayings = sayings
+            .prop_map(|said| said.into_iter().map(|(at, said)| (said, stamp(at, 100 - at))).collect::<Vec<Saying>>());
+        sayings.prop_flat_map(|sayings| (Just(sayings.clone()), Just(sayings).prop_shuffle()))
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_the_same_sayings_leaves_the_same_columns_and_times((in_order, shuffled) in sayings()) {
+            let (columns, clocks) = heard(&in_order);
+            prop_assert_eq!(&columns, &newest(&in_order));
+            prop_assert_eq!((columns, clocks), heard(&shuffled));
+        }
+
+        #[test]
+        fn saying_anything_again_later_writes_nothing((sayings, again) in sayings()) {
+            let (mut columns, mut clocks) = heard(&sayings);
+            let before = (columns.clone(), clocks.clone());
+            for (said, at) in again {
+                let repeated = Stamp { arrived_at: at.arrived_at + chrono::TimeDelta::days(1), ..at };
+                prop_assert!(!clocks.hear(&mut columns, said, &repeated).writes());
+            }
+            prop_assert_eq!((columns, clocks), before);
+        }
+
+        #[test]
+        fn only_columns_of_another_time_than_the_newest_are_kept_apart((sayings, _) in sayings()) {
+            let (columns, clocks) = heard(&sayings);
+            let held = columns.held();
+            for (column, at) in &clocks.apart {
+                prop_assert!(held.contains(&column.as_str()));
+                prop_assert!(Some(at) < clocks.newest.as_ref());
+            }
+            // Of each column that is held there is a time, and it is that of a saying of this value.
+            for column in held {
+                let at = clocks.of(column).unwrap();
+                let (said, _) = sayings.iter().find(|(_, said_at)| said_at == at).unwrap();
+                prop_assert!(said.held().contains(&column));
+            }
+        }
+
+        #[test]
+        fn of_equal_times_the_later_arrival_stays(values in prop::collection::vec(0_i64..3, 1..6)) {
+            let say = |(arrival, value): (i64, &i64)| (Three { first: Some(*value), ..Three::default() }, stamp(1, arrival));
+            let sayings: Vec<Saying> = (0..).zip(&values).map(say).collect();
+            prop_assert_eq!(heard(&sayings).0.first, values.last().copied());
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_said_once_holds_one_time() {
+        let said = Three { first: Some(1), second: Some(2), third: None };
+        let (_, clocks) = heard(&[(said, stamp(5, 9))]);
+        assert_eq!(clocks, Clocks { newest: Some(stamp(5, 9)), apart: BTreeMap::new() });
+    }
+
+    #[test]
+    fn the_same_value_said_later_moves_its_time_and_is_no_change() {
+        let said = Three { first: Some(1), ..Three::default() };
+        let (mut columns, mut clocks) = heard(&[(said.clone(), stamp(1, 1))]);
+        let later = clocks.hear(&mut columns, said.clone(), &stamp(3, 2));
+        assert_eq!(later, Heard { changed: false, moved: true, older: false });
+        let between = Three { first: Some(2), ..Three::default() };
+        let between = clocks.hear(&mut columns, between, &stamp(2, 3));
+        assert_eq!((between, columns), (Heard { changed: false, moved: false, older: true }, said));
+    }
+
+    #[test]
+    fn without_the_senders_time_the_same_again_is_no_news_and_another_value_is() {
+        let say =
+            |value: i64, arrival: i64| (Three { first: Some(value), ..Three::default() }, stamp(arrival, arrival));
+        let (mut columns, mut clocks) = heard(&[say(1, 5)]);
+        let (same, at) = say(1, 6);
+        assert_eq!(clocks.hear(&mut columns, same, &at), Heard::default());
+        let (other, at) = say(2, 7);
+        assert!(clocks.hear(&mut columns, other, &at).changed);
+    }
+
+    #[test]
+    fn lead_ids_are_ordered_as_numbers() {
+        let order = |id: &str| LeadOrder(id.to_owned());
+        assert!(order("9") < order("10"));
+        assert!(order("10") < order("11"));
+        assert!(order("") < order("1"));
+    }
 }

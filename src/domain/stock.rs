@@ -28,7 +28,8 @@ pub fn holder(tenant: &Tenant, shelf: &Shelf) -> Option<RowId> {
     claims.max().map(|(_, id)| id)
 }
 
-/// The listing that bears a stock number: of this dealership before others, then one for sale, then the newest.
+/// The listing that bears a stock number: of this dealership before others, then one for sale, then of the dealership
+/// with the smallest id, so that the choice does not change with every delivery, then the newest.
 pub fn listing_with<'a>(
     tenant: &'a Tenant,
     number: &StockNumber,
@@ -39,6 +40,7 @@ pub fn listing_with<'a>(
     let bearers = bearers.filter(|listing| listing.stock_number.as_ref() == Some(number) && comparable(listing));
     bearers.min_by_key(|listing| {
         let elsewhere = dealership.is_none() || listing.dealership_id != dealership;
-        (elsewhere, listing.status != ListingStatus::ForSale, Reverse(listing.content_at), Reverse(listing.id))
+        let (unlisted, newest) = (listing.status != ListingStatus::ForSale, Reverse((listing.content_at, listing.id)));
+        (elsewhere, unlisted, listing.dealership_id, newest)
     })
 }

@@ -221,6 +221,8 @@ pub struct Appointment {
 pub struct Location {
     /// Its row.
     pub id: RowId,
+    /// The name it had last, for when nothing names it any more.
+    pub last_name: String,
     /// What the configuration says of it.
     pub configured: Option<ConfiguredLocation>,
     /// What inventory says of it.

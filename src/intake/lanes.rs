@@ -5,11 +5,12 @@
 //! hold up the others; writers are few and taken in turn.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -36,6 +37,8 @@ pub(super) enum Work {
     Hear(Box<Facts>),
     /// Store it with the findings that say why it is rejected.
     Reject,
+    /// Store it as failed: reading it ended in a panic.
+    Fail,
 }
 
 /// A delivery on its way through a lane.
@@ -80,9 +83,13 @@ impl Lanes {
     pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) {
         let lane = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(workspace).or_insert_with(|| self.open_lane(workspace)).clone()
+            let lane = open.entry(workspace).or_insert_with(|| self.open_lane(workspace));
+            if lane.is_closed() {
+                *lane = self.open_lane(workspace);
+            }
+            lane.clone()
         };
-        // A lane ends only with the service, and then nobody waits for a reply.
+        // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply is a 503.
         let _ = lane.send(pending).await;
     }
 
@@ -124,7 +131,7 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt(workspace, &batch, again).await {
+            match self.attempt_unpanicked(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
                     tracing::warn!(
@@ -149,6 +156,20 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    async fn attempt_unpanicked(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
+            return Err(Failure::Poison("reading it ended in a panic".to_owned()));
+        }
+        let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
+        attempt.await.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
     }
 
     /// Loads, applies and saves a batch in one transaction.
@@ -196,8 +217,9 @@ impl Shared {
             }
         }
         let mut tenant = store::load(&self.store, tx, workspace, keys).await?;
-        let heard = catch_unwind(AssertUnwindSafe(|| {
-            let verdicts = batch.iter().map(|pending| match &pending.work {
+        let mut heard = Vec::with_capacity(batch.len());
+        for pending in batch {
+            heard.push(match &pending.work {
                 Work::Hear(facts) if is_open(pending) => {
                     let mut findings = pending.findings.clone();
                     let facts = Facts::clone(facts);
@@ -205,11 +227,9 @@ impl Shared {
                     (verdict, findings)
                 }
                 Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
-                Work::Reject => rejection(pending),
+                Work::Reject | Work::Fail => rejection(pending),
             });
-            verdicts.collect::<Vec<_>>()
-        }));
-        let heard = heard.map_err(|_panic| Failure::Poison("a rule panicked".to_owned()))?;
+        }
         store::save(&self.store, tx, workspace, tenant).await?;
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())

@@ -11,15 +11,18 @@ pub mod replay;
 mod reply;
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
+use crate::domain::world::RowId;
 pub use crate::domain::{Effect, Outcome};
 use crate::feeds::{self, DealershipKey, Document, Feed};
 use crate::store::deliveries::Arrived;
@@ -132,16 +135,16 @@ impl Intake {
     ) -> Result<Reply, Unavailable> {
         let hold = self.shared.settings.hold;
         let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
-        let work = async {
-            let plan = self.plan(feed, &mut arrived, permitted, undecoded).await;
+        let held = async {
+            let heard = AssertUnwindSafe(self.read(feed, &mut arrived, permitted, undecoded)).catch_unwind().await;
+            // A panic is our fault: the delivery is kept, and tried again.
+            let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
             let (reply, answer) = oneshot::channel();
-            let workspace = plan.place.as_ref().map(|place| place.workspace);
-            let (work, findings) = self.read(feed, &arrived, plan);
             let pending = Pending { arrived, work, findings, attempts, began_at, reply };
             self.shared.lanes.send(workspace, pending).await;
             answer.await
         };
-        match tokio::time::timeout(hold, work).await {
+        match tokio::time::timeout(hold, held).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(Unavailable),
         }
@@ -215,15 +218,22 @@ impl Intake {
         }
     }
 
-    /// Reads the payload into facts, where its workspace is known.
-    fn read(&self, feed: Feed, arrived: &Arrived, plan: Plan) -> (Work, Vec<Finding>) {
+    /// Finds the workspace, and reads the payload into facts where there is one.
+    async fn read(
+        &self,
+        feed: Feed,
+        arrived: &mut Arrived,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> (Option<RowId>, Work, Vec<Finding>) {
+        let plan = self.plan(feed, arrived, permitted, undecoded).await;
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
-            return (Work::Reject, plan.findings);
+            return (None, Work::Reject, plan.findings);
         };
         let reading = feeds::read(&document, &place.locale);
         let unknown = reading.unknown_paths;
         self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
-        (Work::Hear(Box::new(reading.facts)), reading.findings)
+        (Some(place.workspace), Work::Hear(Box::new(reading.facts)), reading.findings)
     }
 
     /// Writes what is kept in memory only.

@@ -58,7 +58,8 @@ pub struct Settled {
     pub retry_at: Option<DateTime<Utc>>,
 }
 
-/// Writes deliveries with their outcomes. One that is there already gets its new outcome.
+/// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
+/// try has settled it meanwhile, so that what was applied never becomes failed.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -81,7 +82,8 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
-            settled_at = excluded.settled_at, retry_at = excluded.retry_at",
+            settled_at = excluded.settled_at, retry_at = excluded.retry_at
+        where known.attempts < excluded.attempts",
         records,
         &ids,
         &bodies as &[&[u8]],

@@ -16,13 +16,13 @@ use crate::domain::world::{BookingState, Lead, LeadKey, Membership, Row, Tenant}
 pub(super) struct Wanted {
     /// The sender's lead ids.
     pub(super) external_ids: Vec<String>,
-    /// Blocked leads that ask for one of these VINs,
+    /// Leads that ask for a booking of one of these VINs,
     pub(super) vins: Vec<String>,
-    /// one of these stock numbers,
+    /// or of one of these stock numbers,
     pub(super) stock_numbers: Vec<String>,
-    /// one of these plans,
+    /// blocked ones that ask for one of these plans,
     pub(super) plans: Vec<String>,
-    /// or one of these locations, in lower case.
+    /// and those that ask for one of these locations, in lower case.
     pub(super) locations: Vec<String>,
     /// Leads that wait for a person of one of these addresses.
     pub(super) emails: Vec<String>,
@@ -51,13 +51,13 @@ pub(super) async fn load(
             select id from leads
             where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and vin = any($3)
+            where workspace_id = $1 and booking_state <> 'not_requested' and vin = any($3)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and stock_number = any($4)
+            where workspace_id = $1 and booking_state <> 'not_requested' and stock_number = any($4)
             union select id from leads
             where workspace_id = $1 and booking_state = 'blocked' and subscription_plan = any($5)
             union select id from leads
-            where workspace_id = $1 and booking_state = 'blocked' and lower(location_name) = any($6)
+            where workspace_id = $1 and booking_state <> 'not_requested' and lower(location_name) = any($6)
             union select id from leads
             where workspace_id = $1 and person_id is null and person_email = any($7)
             union select id from leads

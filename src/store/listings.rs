@@ -14,34 +14,80 @@ use crate::domain::stamp::Moment;
 use crate::domain::values::{StockNumber, Vin};
 use crate::domain::world::{Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, Tenant};
 
-/// Loads every listing that the batch can touch or compare with: those that deliveries name, those that leads ask for,
-/// and those that bear a stock number which one of the former bears, bore, or may bear.
+/// Loads what deliveries about vehicles can touch: the listings that they name or named, with all that was said of them,
+/// and their rivals, which bear a stock number that one of those bears, bore, or may bear.
 pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: i64,
     keys: &Keys,
     tenant: &mut Tenant,
 ) -> Result<(), sqlx::Error> {
-    tenant.identifiers = load_identifiers(tx, workspace, &keys.identifiers, &[]).await?;
-    let mut vins: BTreeSet<Vin> = keys.vins.union(&keys.wanted_vins).cloned().collect();
-    vins.extend(tenant.identifiers.values().filter_map(|row| row.value.vin.as_ref().map(|vin| vin.value.clone())));
-    let numbers: BTreeSet<StockNumber> = keys.stock_numbers.union(&keys.wanted_stock_numbers).cloned().collect();
-    let homes: Vec<RowId> = tenant.identifiers.values().map(|row| row.value.listing).collect();
-    tenant.listings = load_rows(tx, workspace, &vin_texts(&vins), &number_texts(&numbers), &homes).await?;
     if keys.identifiers.is_empty() {
         return Ok(());
     }
+    tenant.identifiers = load_identifiers(tx, workspace, &keys.identifiers, &[]).await?;
+    let known = || tenant.identifiers.values().map(|row| &row.value);
+    let mut vins = keys.vins.clone();
+    vins.extend(known().filter_map(|identifier| identifier.vin.as_ref()).map(|vin| vin.value.clone()));
+    let homes: Vec<RowId> = known().map(|identifier| identifier.listing).collect();
+    tenant.listings = load_rows(tx, workspace, &vin_texts(&vins), &[], &homes).await?;
     let ids: Vec<RowId> = tenant.listings.keys().copied().collect();
     tenant.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
     tenant.sources = load_sources(tx, workspace, &ids).await?;
-    load_contents(tx, workspace, keys, tenant).await?;
-    let rivals = tenant.sources.values().filter_map(|row| row.value.stock_number.clone());
-    let rivals: BTreeSet<StockNumber> = rivals.filter(|number| !numbers.contains(number)).collect();
-    if !rivals.is_empty() {
-        let rows = load_rows(tx, workspace, &[], &number_texts(&rivals), &[]).await?;
-        for (id, row) in rows {
-            tenant.listings.entry(id).or_insert(row);
-        }
+    load_contents(tx, workspace, &keys.contents(&tenant.sources), tenant).await?;
+    add_rows(tx, workspace, &BTreeSet::new(), &keys.shelves(&tenant.sources), tenant).await
+}
+
+/// Loads the listings that leads ask for.
+pub(super) async fn load_wanted(
+    tx: &mut PgConnection,
+    workspace: i64,
+    keys: &Keys,
+    tenant: &mut Tenant,
+) -> Result<(), sqlx::Error> {
+    add_rows(tx, workspace, &keys.wanted_vins, &keys.wanted_stock_numbers, tenant).await
+}
+
+/// Loads rows that are only looked at; those that are there already stay as they are.
+async fn add_rows(
+    tx: &mut PgConnection,
+    workspace: i64,
+    vins: &BTreeSet<Vin>,
+    numbers: &BTreeSet<StockNumber>,
+    tenant: &mut Tenant,
+) -> Result<(), sqlx::Error> {
+    if vins.is_empty() && numbers.is_empty() {
+        return Ok(());
+    }
+    for (id, row) in load_rows(tx, workspace, &vin_texts(vins), &number_texts(numbers), &[]).await? {
+        tenant.listings.entry(id).or_insert(row);
+    }
+    Ok(())
+}
+
+/// Loads the listings that the loaded leads ask for or have booked, beside those loaded already.
+pub(super) async fn load_asked_for(
+    tx: &mut PgConnection,
+    workspace: i64,
+    keys: &Keys,
+    tenant: &mut Tenant,
+) -> Result<(), sqlx::Error> {
+    let loaded: BTreeSet<&Vin> = tenant.listings.values().filter_map(|row| row.value.vin.as_ref()).collect();
+    let asked = || tenant.leads.values().map(|row| &row.value.columns);
+    let vins: BTreeSet<&Vin> = asked().filter_map(|columns| columns.vin.as_ref()).collect();
+    let vins = vins.into_iter().filter(|vin| !loaded.contains(vin) && !keys.wanted_vins.contains(vin));
+    let numbers: BTreeSet<&StockNumber> = asked().filter_map(|columns| columns.stock_number.as_ref()).collect();
+    let is_loaded =
+        |number: &StockNumber| keys.wanted_stock_numbers.contains(number) || keys.stock_numbers.contains(number);
+    let numbers = numbers.into_iter().filter(|number| !is_loaded(number));
+    let booked = tenant.bookings.values().map(|row| row.value.listing);
+    let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
+    let (vins, numbers) = (vin_texts(vins), number_texts(numbers));
+    if vins.is_empty() && numbers.is_empty() && booked.is_empty() {
+        return Ok(());
+    }
+    for (id, row) in load_rows(tx, workspace, &vins, &numbers, &booked).await? {
+        tenant.listings.entry(id).or_insert(row);
     }
     Ok(())
 }
@@ -138,25 +184,18 @@ async fn load_sources(
     Ok(rows.collect())
 }
 
-/// Loads the contents that may have to be shown in place of others: all but that of a listing whose only source the
-/// batch speaks of, which is the common case.
+/// Loads the contents of these sources.
 async fn load_contents(
     tx: &mut PgConnection,
     workspace: i64,
-    keys: &Keys,
+    sources: &[SourceKey],
     tenant: &mut Tenant,
 ) -> Result<(), sqlx::Error> {
-    let mut count: BTreeMap<RowId, usize> = BTreeMap::new();
-    for row in tenant.sources.values() {
-        *count.entry(row.value.listing).or_default() += 1;
-    }
-    let alone = |row: &Row<ListingSource>| count.get(&row.value.listing) == Some(&1);
-    let needed = tenant.sources.iter().filter(|(key, row)| !alone(row) || !keys.sources.contains(key));
-    let (identifiers, vins): (Vec<String>, Vec<String>) =
-        needed.map(|((identifier, vin), _)| (identifier.clone(), vin_text(vin.as_ref()))).unzip();
-    if identifiers.is_empty() {
+    if sources.is_empty() {
         return Ok(());
     }
+    let keys = sources.iter().map(|(identifier, vin)| (identifier.clone(), vin_text(vin.as_ref())));
+    let (identifiers, vins): (Vec<String>, Vec<String>) = keys.unzip();
     let rows = sqlx::query!(
         "select s.identifier, s.vin, s.content
         from unnest($2::text[], $3::text[]) as k (identifier, vin)

@@ -134,12 +134,15 @@ impl Store {
                     .await?;
             ids.extend(more);
         }
+        descend(&mut ids);
         Ok(ids)
     }
 
     /// Gives back the ids that a batch did not need.
     fn return_ids(&self, ids: Vec<RowId>) {
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.extend(ids);
+        descend(&mut reserved);
     }
 
     /// Closes every connection.
@@ -158,6 +161,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Puts the smallest ids last, where they are taken from: later rows have greater ids.
+fn descend(ids: &mut [RowId]) {
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
 /// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.
@@ -225,6 +233,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         clusters: appointments::load_clusters(tx, workspace, &keys.clusters).await?,
         ..Tenant::default()
     };
+    listings::load(tx, workspace, &keys, &mut tenant).await?;
     tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
     for lead in tenant.leads.values().map(|row| &row.value) {
         keys.emails.extend(lead.email());
@@ -232,9 +241,10 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
         keys.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
     }
     tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
-    listings::load(tx, workspace, &keys, &mut tenant).await?;
+    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
+    listings::load_asked_for(tx, workspace, &keys, &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -242,14 +252,16 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring.
+/// The leads that a batch names, and those that ask for what it may bring. A vehicle may come without the VIN that it is
+/// known by, and may give back a stock number to another.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
     let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+    let (vins, stock_numbers) = keys.listed(tenant);
     leads::Wanted {
         external_ids: keys.leads.iter().cloned().collect(),
-        vins: leads::vin_texts(&keys.vins),
-        stock_numbers: leads::number_texts(&keys.stock_numbers),
+        vins: leads::vin_texts(&vins),
+        stock_numbers: leads::number_texts(&stock_numbers),
         plans: keys.packages.iter().filter(is_new_plan).cloned().collect(),
         locations: keys.locations.iter().filter(is_new_place).cloned().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),

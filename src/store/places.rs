@@ -16,7 +16,7 @@ pub(super) async fn load_locations(
     workspace: i64,
 ) -> Result<BTreeMap<String, Row<Location>>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select id, name_key, configured, reported, reported_at, reported_arrived_at
+        "select id, name, name_key, configured, reported, reported_at, reported_arrived_at
         from locations where workspace_id = $1",
         workspace,
     )
@@ -26,7 +26,7 @@ pub(super) async fn load_locations(
         let reported = row.reported.as_ref().and_then(read_reported);
         let reported = record::timed(reported, row.reported_at, row.reported_arrived_at);
         let configured = row.configured.as_ref().and_then(read_configured);
-        (row.name_key, Row::known(Location { id: row.id, configured, reported }))
+        (row.name_key, Row::known(Location { id: row.id, last_name: row.name, configured, reported }))
     });
     Ok(locations.collect())
 }

@@ -161,3 +161,53 @@ pub(super) fn timed<T>(
 ) -> Option<Timed<T>> {
     Some(Timed { value: value?, at: Moment { at, arrived_at: arrived_at? } })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_stamp() -> impl Strategy<Value = Stamp> {
+        let micros = || {
+            (-62_000_000_000_000_000_i64..250_000_000_000_000_000)
+                .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
+        };
+        (micros(), micros(), "[0-9]{0,12}", micros()).prop_map(|(at, then, lead, arrived_at)| Stamp {
+            at,
+            then,
+            source: Source::LeadFeed,
+            lead: LeadOrder(lead),
+            arrived_at,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn clocks_are_read_back_as_they_were_written(
+            newest in prop::option::of(any_stamp()),
+            apart in prop::collection::btree_map("[a-z_]{1,12}", any_stamp(), 0..4),
+        ) {
+            let written = Clocks { newest, apart };
+            prop_assert_eq!(&read_clocks(Some(&clocks(&written))), &written);
+        }
+
+        #[test]
+        fn scalars_are_read_back_as_they_were_written(
+            text in "\\PC{0,20}", int in any::<i64>(), mantissa in any::<i64>(), scale in 0_u32..15, truth in any::<bool>(),
+            stamp in any_stamp(),
+        ) {
+            for (scalar, kind) in [
+                (Scalar::Text(text), Kind::Text),
+                (Scalar::Int(int), Kind::Int),
+                (Scalar::Decimal(Decimal::new(mantissa, scale)), Kind::Decimal),
+                (Scalar::Bool(truth), Kind::Bool),
+                (Scalar::Date(stamp.at.date_naive()), Kind::Date),
+                (Scalar::Time(stamp.at), Kind::Time),
+                (Scalar::Json(Json::from_text("{\"a\":[1,2.5,null]}".to_owned())), Kind::Json),
+            ] {
+                prop_assert_eq!(from_json(&to_json(scalar.clone()), kind), Some(scalar));
+            }
+        }
+    }
+}

@@ -7,6 +7,22 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod appointments;
+mod arbitrary;
+mod bookings;
+mod columns;
+mod deliveries;
+mod doors;
 mod first_path;
+mod leads;
+mod listing_history;
+mod listings;
 mod local_postgres;
+mod locations;
+mod odd_input;
+mod persons;
+mod plans;
+mod processes;
+mod sabotage;
 mod support;
+mod workspaces;

@@ -27,7 +27,12 @@ pub fn birth_date(text: &str, received_at: DateTime<Utc>, zone: Tz) -> Option<Na
 #[must_use]
 pub fn timestamp(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;
-    DateTime::from_timestamp_micros(time.timestamp_micros())
+    DateTime::from_timestamp_micros(time.timestamp_micros()).filter(has_four_digit_year)
+}
+
+/// Whether the year in Greenwich is one of 1 to 9999: Postgres has no year 0, and JSON no way to write a fifth digit.
+fn has_four_digit_year(time: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
 }
 
 /// A sender's time, unless it lies more than 24 hours after the arrival.
@@ -76,9 +81,14 @@ pub fn time_of_day(text: &str) -> Option<NaiveTime> {
 
 /// The moment at which the clocks of the zone show a local time.
 ///
-/// A time that the clocks skip moves forward by as much as they do; of one that they show twice it is the first.
+/// A time that the clocks skip moves forward by as much as they do; of one that they show twice it is the first. `None`
+/// at the ends of the calendar, where the moment lies in a year that cannot be kept.
 #[must_use]
 pub fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    moment_in(local, zone).filter(has_four_digit_year)
+}
+
+fn moment_in(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     if let Some(moment) = zone.from_local_datetime(&local).earliest() {
         return Some(moment.with_timezone(&Utc));
     }
@@ -157,6 +167,11 @@ mod tests {
             ("2025-10-03T16:10:08+10:00", Some("2025-10-03T06:10:08Z")),
             ("2025-10-03t06:10:08.123456789z", Some("2025-10-03T06:10:08.123456Z")),
             ("2016-12-31T23:59:60Z", Some("2017-01-01T00:00:00Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:59.9999999Z", Some("9999-12-31T23:59:59.999999Z")),
+            ("0000-12-31T23:59:59Z", None),
+            ("0001-01-01T00:00:00+10:00", None),
+            ("9999-12-31T23:59:59-10:00", None),
             ("2025-10-03T06:10:08", None),
             ("2025-10-03", None),
             ("2025-02-30T00:00:00Z", None),
@@ -237,6 +252,8 @@ mod tests {
         ] {
             assert_eq!(in_zone(local.parse().unwrap(), zone), Some(utc(moment)), "{zone} {local}");
         }
+        assert_eq!(in_zone("0001-01-01T00:00:00".parse().unwrap(), Australia::Brisbane), None);
+        assert_eq!(in_zone("9999-12-31T23:59:59".parse().unwrap(), chrono_tz::America::New_York), None);
     }
 
     proptest! {

@@ -96,7 +96,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
     item::read(&root.object("item"), &mut columns);
     plan(root, &mut columns);
     place(root, locale, &mut columns);
-    requested_time(root, locale, &mut columns);
+    requested_time(root, &mut columns);
     // Events are documented here as always empty; the cluster feed carries them.
     root.pass_over(&["lead_events"]);
     LeadFacts {
@@ -104,6 +104,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
         source: Source::LeadFeed,
         external_id,
         cluster_external_id: root.identifier("lead_cluster_id"),
+        timezone: locale.timezone,
         created_at: root.senders_time("created", locale),
         modified_at: root.senders_time("updated_at", locale),
         prospect,
@@ -190,19 +191,15 @@ fn place(root: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) {
         .into_json();
 }
 
-/// The wished date and time, kept as sent; a moment only where both are usable.
-fn requested_time(root: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) {
+/// The wished date and time, kept as sent.
+fn requested_time(root: &Object<'_>, columns: &mut LeadColumns) {
     let (day, time) = (root.text("booking_date"), root.text("booking_time"));
-    let read_day = day.as_deref().and_then(values::date);
-    let read_time = time.as_deref().and_then(values::time_of_day);
-    if day.is_some() && read_day.is_none() {
+    if day.as_deref().is_some_and(|day| values::date(day).is_none()) {
         root.note(Code::DateInvalid, "booking_date", "not a date; kept as text");
     }
-    if time.is_some() && read_time.is_none() {
+    if time.as_deref().is_some_and(|time| values::time_of_day(time).is_none()) {
         root.note(Code::DateInvalid, "booking_time", "not a time of day; kept as text");
     }
-    let local = read_day.zip(read_time).map(|(day, time)| day.and_time(time));
-    columns.requested_at = local.and_then(|local| values::in_zone(local, locale.timezone));
     columns.booking_date = day;
     columns.booking_time = time;
 }

@@ -37,35 +37,42 @@ pub(super) fn read(prospect: &Object<'_>, locale: &Locale, columns: &mut LeadCol
 }
 
 /// Reads `license_*` of the free-form details; the British spelling is accepted.
-pub(super) fn licence(details: &Object<'_>, locale: &Locale) -> LicenceParts {
+pub(super) fn licence(details: &Object<'_>, locale: &Locale) -> Option<LicenceParts> {
+    let number = details.either("license_number", "licence_number");
+    let card_number = details.either("license_card_number", "licence_card_number");
     let state = details.either("license_state", "licence_state");
-    LicenceParts {
-        number: details.identifier(details.either("license_number", "licence_number")),
-        card_number: details.identifier(details.either("license_card_number", "licence_card_number")),
+    let expiry = details.either("license_expiry", "licence_expiry");
+    let dob = details.either("license_dob", "licence_dob");
+    let parts = LicenceParts {
+        number: details.identifier(number),
+        card_number: details.identifier(card_number),
         state: details.text(state).and_then(|text| known_state(details, state, &text)),
-        expires_on: details.date(details.either("license_expiry", "licence_expiry")),
-        date_of_birth: valid(&details.birth_date(details.either("license_dob", "licence_dob"), locale)),
-    }
+        expires_on: details.date(expiry),
+        date_of_birth: valid(&details.birth_date(dob, locale)),
+    };
+    details.holds_any(&[number, card_number, state, expiry, dob]).then_some(parts)
 }
 
 /// Reads `passport_*` of the free-form details.
-pub(super) fn passport(details: &Object<'_>, locale: &Locale) -> PassportParts {
-    PassportParts {
+pub(super) fn passport(details: &Object<'_>, locale: &Locale) -> Option<PassportParts> {
+    let parts = PassportParts {
         number: details.identifier("passport_number"),
         country: details.country("passport_country").1,
         expires_on: details.date("passport_expiry"),
         date_of_birth: valid(&details.birth_date("passport_dob", locale)),
-    }
+    };
+    details.holds_any(&["passport_number", "passport_country", "passport_expiry", "passport_dob"]).then_some(parts)
 }
 
-/// Whether a key of the free-form details belongs to an identity document.
+/// Whether a key of the free-form details belongs to an identity document: the documented ones, and what websites make
+/// of them, as `drivers_license_number`.
 pub(super) fn is_identity_key(name: &str) -> bool {
-    let name = name.trim_start().to_ascii_lowercase();
-    ["license_", "licence_", "passport_"].iter().any(|prefix| name.starts_with(prefix))
+    let name = name.to_ascii_lowercase();
+    ["license", "licence", "passport"].iter().any(|word| name.contains(word))
 }
 
 /// Reads an address into its parts; the lead keeps it as it was sent.
-fn address(address: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> AddressParts {
+fn address(address: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> Option<AddressParts> {
     let (street, city) = (address.text("street"), address.text("city"));
     let (state, state_long) = (address.text("state"), address.text("state_long"));
     let (country_sent, country) = address.country("country");
@@ -84,7 +91,7 @@ fn address(address: &Object<'_>, locale: &Locale, columns: &mut LeadColumns) -> 
     let kept = Rebuilt::default().with("street", street).with("city", city).with("state", state);
     let kept = kept.with("state_long", state_long).with("postcode", postcode).with("country", country_sent);
     columns.contact_address = kept.into_json();
-    parts
+    address.holds_any(&["street", "city", "state", "state_long", "postcode", "country"]).then_some(parts)
 }
 
 /// The state of an address: an Australian one abbreviated, one of another country as sent.

@@ -19,15 +19,25 @@ pub(super) fn of_fields(fields: &Map<String, Value>) -> Cleaned {
     Cleaned { json: Json::from_text(Value::Object(cleaned).to_string()), had_nul }
 }
 
-/// The fields that `is_apart` does not name, and those that it does; the latter only where
-/// any of them says something.
+/// The fields that `is_apart` does not name, and those that it does, or that hold a field that it does, however deep;
+/// the latter only where any of them says something.
 pub(super) fn in_halves(fields: &Map<String, Value>, is_apart: impl Fn(&str) -> bool) -> (Cleaned, Option<Json>) {
     let mut had_nul = false;
     let cleaned = clean_fields(fields, &mut had_nul);
-    let (apart, rest): (Map<_, _>, Map<_, _>) = cleaned.into_iter().partition(|(name, _)| is_apart(name));
+    let (apart, rest): (Map<_, _>, Map<_, _>) =
+        cleaned.into_iter().partition(|(name, value)| is_apart(name) || holds(value, &is_apart));
     let says_something = |value: &Value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty());
     let apart = apart.values().any(says_something).then(|| Json::from_text(Value::Object(apart).to_string()));
     (Cleaned { json: Json::from_text(Value::Object(rest).to_string()), had_nul }, apart)
+}
+
+/// Whether a field that `is_named` names stands somewhere in a value.
+fn holds(value: &Value, is_named: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| is_named(name) || holds(value, is_named)),
+        Value::Array(items) => items.iter().any(|item| holds(item, is_named)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// The items of a list.

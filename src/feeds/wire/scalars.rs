@@ -78,6 +78,16 @@ impl Object<'_> {
         }
     }
 
+    /// Whether anything was sent in one of these fields, of whatever type.
+    #[must_use]
+    pub fn holds_any(&self, names: &[&'static str]) -> bool {
+        names.iter().any(|name| match self.get(name) {
+            Some(Value::String(text)) => !text.replace('\0', "").trim().is_empty(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => true,
+            Some(Value::Null) | None => false,
+        })
+    }
+
     /// A postcode. Australian ones have four digits; the zero that a number cannot begin with is put back.
     #[must_use]
     pub fn postcode(&self, name: &'static str, in_australia: bool) -> Option<String> {

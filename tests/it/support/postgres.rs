@@ -58,6 +58,13 @@ impl TestDatabase {
         Self { pool: pool.connect_lazy_with(options.clone()), options, name, janitor }
     }
 
+    /// The same database through connections of their own, as another process has it.
+    pub(crate) fn beside(&self) -> Self {
+        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+        let pool = pool.connect_lazy_with(self.options.clone());
+        Self { pool, options: self.options.clone(), name: self.name.clone(), janitor: None }
+    }
+
     /// Runs statements, to look at the database from outside or to sabotage it.
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();

@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use axum::response::Response;
 use forecourt::cli::serve::{self, Service};
 use forecourt::config::{self, Environment};
+use forecourt::feeds::Feed;
 use forecourt::store::Store;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -43,6 +45,14 @@ feeds = "all"
 workspaces = "all"
 secret_env = "TOKEN"
 "#;
+
+/// Secrets of further credentials, by the environment variables that a configuration names.
+const SECRETS: [(&str, &str); 4] = [
+    ("TOKEN", TOKEN),
+    ("BETA", "token-of-beta"),
+    ("OTHER_TOKEN", "another-token-of-the-tests"),
+    ("PASSWORD", "pass:word-of-the-tests"),
+];
 
 /// A running service over a database of its own.
 pub(crate) struct TestService {
@@ -83,7 +93,8 @@ impl TestService {
         let path = folder.path().join("forecourt.toml");
         std::fs::write(&path, config).unwrap();
         let data_dir = folder.path().to_str().unwrap();
-        let environment = Environment::of([("TOKEN", TOKEN), ("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)]);
+        let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
+        let environment = Environment::of(SECRETS.into_iter().chain(folders));
         let config = config::load(Some(&path), &environment).unwrap();
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
         let service = serve::assemble(&config, &store).await.unwrap();
@@ -95,12 +106,22 @@ impl TestService {
         Self::over(self.database, config).await
     }
 
+    /// Another service over the same database, as a second process is.
+    pub(crate) async fn beside(&self, config: &str) -> Self {
+        Self::over(self.database.beside(), config).await
+    }
+
     /// Sends any request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.service.router.clone().oneshot(request).await.unwrap();
+        let response = self.respond(request).await;
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// Sends any request, for what stands in the head of its response.
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
+        self.service.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Posts a body with the credential `all`.
@@ -133,12 +154,91 @@ impl TestService {
         sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap()
     }
 
+    /// Which version of each row of the business tables is there: the same as long as nothing was written.
+    pub(crate) async fn versions(&self) -> Vec<Value> {
+        let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
+            where schemaname in ('public', 'identity') and tablename <> '_sqlx_migrations' order by 1";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.database.pool).await.unwrap();
+        let of = |table: &String| format!("select '{table}' as name, xmin::text, ctid::text from {table}");
+        let all: Vec<String> = tables.iter().map(of).collect();
+        self.rows(&format!("select * from ({}) v order by name, ctid", all.join(" union all "))).await
+    }
+
     /// The only row of a query.
     pub(crate) async fn row(&self, query: &str) -> Value {
         let mut rows = self.rows(query).await;
         assert_eq!(rows.len(), 1, "{query}: {rows:?}");
         rows.remove(0)
     }
+}
+
+/// The business tables, and whose rows show that something was written again.
+const BUSINESS_TABLES: &str = "select format('%I.%I', n.nspname, c.relname) as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('public', 'identity') and c.relkind in ('r', 'p') and c.relname !~ '^_sqlx'
+    order by 1";
+
+impl TestService {
+    /// Every row of every business table as a line. With `xmin`, so that a row that was written again with what it held
+    /// before is another line.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        self.dump_of("to_jsonb(r) || jsonb_build_object('xmin', r.xmin::text)").await
+    }
+
+    /// Every row of every business table as a line, without what two runs cannot have in common: ids and arrival times.
+    pub(crate) async fn content(&self) -> Vec<String> {
+        self.dump_of(
+            "(select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(r))
+            where key !~ '(^id|^(lead|person|listing|location|package|workspace|lead_cluster)_id)$'
+                and key !~ '(^(created|updated|received|removed)_at|arrived_at|^clocks|as_of|^membership)$')",
+        )
+        .await
+    }
+
+    async fn dump_of(&self, row: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for table in self.rows(BUSINESS_TABLES).await {
+            let table = table["name"].as_str().unwrap();
+            let query = format!("select '{table} ' || ({row})::text from {table} r order by 1");
+            let rows: Vec<String> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap();
+            lines.extend(rows);
+        }
+        lines
+    }
+
+    /// How many rows a query counts.
+    pub(crate) async fn count(&self, from: &str) -> i64 {
+        self.database.value(&format!("select count(*) from {from}")).await
+    }
+
+    /// The record of a delivery, without its body and digest.
+    pub(crate) async fn record(&self, answer: &Answer) -> Value {
+        let id = answer.body["delivery_id"].as_str().unwrap();
+        let row = self.row(&format!("select * from intake.deliveries where id = '{id}'")).await;
+        let mut record = row.as_object().unwrap().clone();
+        record.retain(|column, _| column != "body" && column != "body_sha256");
+        Value::Object(record)
+    }
+
+    /// The stored body of a delivery.
+    pub(crate) async fn stored_body(&self, answer: &Answer) -> Vec<u8> {
+        let id = answer.body["delivery_id"].as_str().unwrap();
+        self.database.value(&format!("select body from intake.deliveries where id = '{id}'")).await
+    }
+}
+
+/// A fixture as it stands in its file, by its path below `fixtures/`.
+pub(crate) fn fixture_bytes(path: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Every fixture of a feed that is below `fixtures/`.
+pub(crate) fn fixtures(feed: Feed) -> Vec<Vec<u8>> {
+    let folder = format!("{}/fixtures/{}/{}", env!("CARGO_MANIFEST_DIR"), feed.sender(), feed.name());
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
 /// A fixture, by its path below `fixtures/`.

@@ -1,0 +1,62 @@
+//! The law that holds over the rules: any order, any repetition and any batches of the same deliveries leave the same
+//! rows, and those rows are what the plain rules in [`oracle`] say of the deliveries as a set.
+//!
+//! [`history`] makes deliveries, [`ledger`] stands in for the database and loads and saves as `store` does.
+
+mod customers;
+mod history;
+mod ledger;
+mod oracle;
+mod vehicles;
+mod view;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// A runner whose histories are the same in every run. `PROPTEST_CASES` makes it go on for longer.
+fn runner(cases: u32) -> TestRunner {
+    let asked = Config::default().cases;
+    let cases = if asked == 256 { cases } else { asked };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+/// Numbers that look random, the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.roll() % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+
+    /// The numbers below `count` in some order, some of them again.
+    fn order(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for _ in 0..self.below(count + 1) {
+            order.push(self.below(count));
+        }
+        for index in (1..order.len()).rev() {
+            order.swap(index, self.below(index + 1));
+        }
+        order
+    }
+
+    /// Batches of these.
+    fn batches(&mut self, order: &[usize]) -> Vec<Vec<usize>> {
+        let mut batches = Vec::new();
+        let mut rest = order;
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(1 + self.below(rest.len()));
+            batches.push(batch.to_vec());
+            rest = others;
+        }
+        batches
+    }
+}

@@ -1,0 +1,182 @@
+//! The rules for listings as plain sentences about a set of deliveries: slow, and meant to be obviously right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::view::{self, Inventory, Named, Shown, Told};
+use crate::domain::facts::{ListingContent, SaleWord, VehicleFacts};
+use crate::domain::listing;
+use crate::domain::world::ListingStatus;
+
+/// A delivery by which something is known.
+struct Delivery {
+    identifier: String,
+    vin: Option<String>,
+    word: Option<SaleWord>,
+    at: DateTime<Utc>,
+    content: ListingContent,
+}
+
+impl Delivery {
+    fn is_for_sale(&self) -> bool {
+        self.word == Some(SaleWord::ForSale)
+    }
+}
+
+/// What the rules say of these deliveries, each with a time of its own.
+pub(super) fn inventory(history: &[VehicleFacts]) -> Inventory {
+    let said: Vec<Delivery> = history.iter().filter_map(delivery).collect();
+    let book = Book { said };
+    let mut inventory = Inventory {
+        vehicles: book.vehicles().into_iter().map(|vehicle| (vehicle.clone(), book.show(&vehicle))).collect(),
+        identifiers: book.identifiers().into_iter().map(|name| (name.clone(), book.named(&name))).collect(),
+        sources: book.sources(),
+        ..Inventory::default()
+    };
+    for said in &book.said {
+        inventory.packages.extend(said.content.packages.iter().map(|package| package.name.clone()));
+    }
+    for said in by_time(&book.said) {
+        if let Some(location) = &said.content.location {
+            let newest = (location.name.clone(), location.columns.street.clone());
+            inventory.locations.insert(location.name.to_lowercase(), newest);
+        }
+    }
+    inventory
+}
+
+fn delivery(facts: &VehicleFacts) -> Option<Delivery> {
+    Some(Delivery {
+        identifier: listing::identify(facts)?,
+        vin: facts.vin.as_ref().map(|vin| vin.as_str().to_owned()),
+        word: facts.word,
+        at: facts.modified_at.unwrap(),
+        content: facts.content.clone(),
+    })
+}
+
+fn by_time(said: &[Delivery]) -> Vec<&Delivery> {
+    let mut said: Vec<&Delivery> = said.iter().collect();
+    said.sort_by_key(|said| said.at);
+    said
+}
+
+struct Book {
+    said: Vec<Delivery>,
+}
+
+impl Book {
+    fn identifiers(&self) -> BTreeSet<String> {
+        self.said.iter().map(|said| said.identifier.clone()).collect()
+    }
+
+    /// An identifier, with those of its deliveries that name no VIN, belongs to the newest VIN it named.
+    fn home(&self, identifier: &str) -> String {
+        let newest = by_time(&self.said).into_iter().rfind(|said| said.identifier == identifier && said.vin.is_some());
+        newest.and_then(|said| said.vin.clone()).unwrap_or_else(|| format!("of {identifier}"))
+    }
+
+    fn vehicle(&self, said: &Delivery) -> String {
+        said.vin.clone().unwrap_or_else(|| self.home(&said.identifier))
+    }
+
+    /// A VIN once named keeps its row.
+    fn vehicles(&self) -> BTreeSet<String> {
+        self.said.iter().map(|said| self.vehicle(said)).collect()
+    }
+
+    fn newest<'a>(&'a self, of: impl Fn(&Delivery) -> bool) -> Option<&'a Delivery> {
+        by_time(&self.said).into_iter().rfind(|said| of(said))
+    }
+
+    /// The content is that of the newest for-sale delivery, whole; without one the newest delivery's stands in.
+    fn content(&self, vehicle: &str) -> &Delivery {
+        let own = |said: &Delivery| self.vehicle(said) == vehicle;
+        self.newest(|said| own(said) && said.is_for_sale()).or_else(|| self.newest(own)).unwrap()
+    }
+
+    fn word_of(&self, identifier: &str) -> Option<(SaleWord, DateTime<Utc>)> {
+        let newest = self.newest(|said| said.identifier == identifier && said.word.is_some())?;
+        Some((newest.word?, newest.at))
+    }
+
+    fn for_sale_at(&self, identifier: &str) -> Option<DateTime<Utc>> {
+        self.newest(|said| said.identifier == identifier && said.is_for_sale()).map(|said| said.at)
+    }
+
+    /// The status is the newest word of the identifier whose for-sale delivery is newest. What is said without an
+    /// identifier, under the VIN alone, is said of the vehicle and counts beside it.
+    fn word(&self, vehicle: &str) -> Option<(SaleWord, DateTime<Utc>)> {
+        let own = self.identifiers().into_iter().filter(|name| self.home(name) == vehicle && name != vehicle);
+        let decides = own.max_by_key(|name| (self.for_sale_at(name), self.word_of(name).map(|(_, at)| at)));
+        let of_vin = (self.home(vehicle) == vehicle).then(|| self.word_of(vehicle)).flatten();
+        let words = [decides.and_then(|name| self.word_of(&name)), of_vin];
+        words.into_iter().flatten().max_by_key(|(_, at)| *at)
+    }
+
+    /// A vehicle claims the stock number of its newest for-sale delivery, inside its dealership.
+    fn claim(&self, vehicle: &str) -> Option<(i64, String, DateTime<Utc>)> {
+        let newest = self.content(vehicle);
+        let columns = &newest.content.columns;
+        let number = columns.stock_number.as_ref()?.as_str().to_owned();
+        newest.is_for_sale().then_some((columns.dealership_id?, number, newest.at))
+    }
+
+    /// It is archived exactly while another vehicle has a newer claim on the same number.
+    fn is_archived(&self, vehicle: &str) -> bool {
+        let Some((dealership, number, at)) = self.claim(vehicle) else { return false };
+        let others = self.vehicles().into_iter().filter(|other| other != vehicle);
+        others
+            .filter_map(|other| self.claim(&other))
+            .any(|(of, taken, later)| (of, &taken) == (dealership, &number) && later > at)
+    }
+
+    fn show(&self, vehicle: &str) -> Shown {
+        let newest = self.content(vehicle);
+        let columns = &newest.content.columns;
+        let word = self.word(vehicle);
+        let (status, withdrawn_at) = match word {
+            Some((SaleWord::ForSale, _)) => (ListingStatus::ForSale, None),
+            Some((SaleWord::Withdrawn, at)) => (ListingStatus::Withdrawn, Some(at)),
+            None => (ListingStatus::Withdrawn, None),
+        };
+        Shown {
+            identifier: newest.identifier.clone(),
+            source_modified_at: Some(newest.at),
+            content: view::summary(&newest.content),
+            stock_number: columns.stock_number.as_ref().map(|number| number.as_str().to_owned()),
+            dealership: columns.dealership_id,
+            prices: columns.price_egc.map(|price| ("price_egc", price)).into_iter().collect(),
+            status: if self.is_archived(vehicle) { ListingStatus::Archived } else { status },
+            withdrawn_at,
+            locations: newest.content.location.iter().map(|location| location.name.to_lowercase()).collect(),
+        }
+    }
+
+    fn named(&self, identifier: &str) -> Named {
+        let vin = self.newest(|said| said.identifier == identifier && said.vin.is_some());
+        Named {
+            vehicle: self.home(identifier),
+            word: self.word_of(identifier),
+            for_sale_at: self.for_sale_at(identifier),
+            vin: vin.and_then(|said| Some((said.vin.clone()?, said.at))),
+        }
+    }
+
+    /// Of each identifier and the VIN named beside it, the newest for-sale delivery, else the newest.
+    fn sources(&self) -> BTreeMap<(String, Option<String>), Told> {
+        let keys: BTreeSet<_> = self.said.iter().map(|said| (said.identifier.clone(), said.vin.clone())).collect();
+        let told = |key: &(String, Option<String>)| {
+            let own = |said: &Delivery| (&said.identifier, &said.vin) == (&key.0, &key.1);
+            let newest = self.newest(|said| own(said) && said.is_for_sale()).or_else(|| self.newest(own)).unwrap();
+            Told {
+                vehicle: self.vehicle(newest),
+                for_sale: newest.is_for_sale(),
+                at: newest.at,
+                fingerprint: newest.content.fingerprint(),
+            }
+        };
+        keys.iter().map(|key| (key.clone(), told(key))).collect()
+    }
+}

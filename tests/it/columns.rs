@@ -1,0 +1,298 @@
+//! Where the documented fields are found in the tables, and that hearing them again writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate};
+use serde_json::{Value, json};
+
+use crate::support::service::CONFIG;
+use crate::support::{Answer, TestService, fixture, service_with};
+
+/// Every dealership that the pages' examples name.
+fn configuration() -> String {
+    CONFIG.replace("[356, 357]", "[356, 357, 3, 121]")
+}
+
+async fn service_for_the_pages() -> TestService {
+    service_with(&configuration()).await
+}
+
+/// The business tables.
+async fn tables(service: &TestService) -> Vec<String> {
+    sqlx::query_scalar(
+        "select format('%I.%I', table_schema, table_name) from information_schema.tables
+        where table_schema in ('public', 'identity') and table_type = 'BASE TABLE' and table_name <> '_sqlx_migrations'
+        order by 1",
+    )
+    .fetch_all(&service.database.pool)
+    .await
+    .unwrap()
+}
+
+/// The scalars in a value, each with its path.
+fn leaves(path: &str, value: &Value, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(&path, value, found);
+            }
+        }
+        Value::Array(items) => {
+            for (position, item) in items.iter().enumerate() {
+                leaves(&format!("{path}[{position}]"), item, found);
+            }
+        }
+        Value::Null => {}
+        scalar @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            found.push((path.to_owned(), scalar.clone()))
+        }
+    }
+}
+
+/// One form for what is the same: numbers without trailing zeros, times in UTC, days as ISO, texts in lower case.
+fn normal(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        return number.to_string();
+    }
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return time.timestamp_micros().to_string();
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%d/%m/%Y") {
+        return day.to_string();
+    }
+    text.to_lowercase()
+}
+
+/// Fields whose value decides what others mean, or is read as a value of a kind; these stay as the page has them.
+const AS_PRINTED: [&str; 21] = [
+    "dealership.id",
+    "Seller.Identifier",
+    "SaleStatus",
+    "Type",
+    "ListingType",
+    "SaleType",
+    "category",
+    "source",
+    "item.type",
+    "item.status",
+    "item.third_party_integrations[0].service",
+    "prospect.email",
+    "prospect.mobile_phone",
+    "prospect.address.country",
+    "prospect.address.state",
+    "additional_details.license_state",
+    "lead_status_option.status_type",
+    "marketing_source",
+    "Seller.Contact.Phone",
+    "Seller.Addresses[0].State",
+    "additional_details.marketing_opt_in",
+];
+
+/// The example with a value in every field that stands in no other: a text gets a number behind it, a number becomes
+/// another. So whatever is found of a field was read from that field.
+fn distinct(path: &str, value: &mut Value, next: &mut u32) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                distinct(&path, value, next);
+            }
+        }
+        Value::Array(items) => {
+            for (position, item) in items.iter_mut().enumerate() {
+                distinct(&format!("{path}[{position}]"), item, next);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(_) | Value::String(_) if AS_PRINTED.contains(&path) || is_kind(path) => {}
+        Value::Number(_) => {
+            *next += 1;
+            *value = json!(*next);
+        }
+        Value::String(text) => {
+            let is_time = DateTime::parse_from_rfc3339(text).is_ok()
+                || NaiveDate::parse_from_str(text, "%d/%m/%Y").is_ok()
+                || text.starts_with("2025-09-");
+            *next += 1;
+            if text.parse::<f64>().is_ok() {
+                *text = next.to_string();
+            } else if !is_time && !text.is_empty() {
+                text.push_str(&format!("X{next}"));
+            }
+        }
+    }
+}
+
+/// Whether a field of a list says what kind of entry it is in.
+fn is_kind(path: &str) -> bool {
+    let in_list = path.contains(']') || path.starts_with("Colours");
+    let kinds = ["].Type", "].Name", "].UnitOfMeasure", "].Location", "].status", "].Currency"];
+    in_list && kinds.iter().any(|kind| path.ends_with(kind)) && !path.starts_with("SubscriptionPricing")
+}
+
+/// What stands in some column, by table and column, scalars of `jsonb` included.
+async fn stored(service: &TestService) -> BTreeMap<String, BTreeSet<String>> {
+    let mut stored: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for table in tables(service).await {
+        // What the service keeps for itself is not what people look at.
+        let own = "- '{clocks,membership,appointments_as_of,as_of,configured,reported,fingerprint}'::text[]";
+        if table == "public.listing_sources" {
+            continue;
+        }
+        for row in service.rows(&format!("select (to_jsonb(t) {own}) as row from {table} t")).await {
+            let mut found = Vec::new();
+            leaves("", &row["row"], &mut found);
+            for (column, value) in found {
+                stored.entry(normal(&value)).or_default().insert(format!("{table}.{column}"));
+            }
+        }
+    }
+    stored
+}
+
+/// Fields that are found in another form, and where.
+const IN_ANOTHER_FORM: [(&str, &str); 2] = [
+    // As E.164.
+    ("prospect.mobile_phone", "public.persons.mobile_phone"),
+    ("Seller.Contact.Phone", "public.locations.phone"),
+];
+
+/// Posts an example with distinct values, and looks for each of them in the tables.
+async fn every_field_is_found(
+    service: TestService,
+    path: &str,
+    post: impl AsyncFn(&TestService, &Value) -> Answer,
+    at_least: usize,
+) {
+    let mut payload = fixture(path);
+    distinct("", &mut payload, &mut 700_000);
+    let answer = post(&service, &payload).await;
+    assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
+    let drift = service.rows("select path from intake.drift").await;
+    assert!(drift.is_empty(), "{path}: {drift:?}");
+
+    let stored = stored(&service).await;
+    let mut fields = Vec::new();
+    leaves("", &payload, &mut fields);
+    fields.retain(|(_, value)| value != "");
+    assert!(fields.len() >= at_least, "{path} has {} fields", fields.len());
+    let mut missing = Vec::new();
+    for (field, value) in &fields {
+        let elsewhere = IN_ANOTHER_FORM.iter().find(|(known, _)| known == field).map(|(_, column)| *column);
+        let found = match elsewhere {
+            Some(column) => stored.values().flatten().any(|known| known == column),
+            None => stored.contains_key(&normal(value)),
+        };
+        if !found {
+            missing.push(format!("{field} = {value}"));
+        }
+    }
+    assert!(missing.is_empty(), "{path}: {missing:#?}");
+}
+
+#[tokio::test]
+async fn every_field_of_the_lead_pages_example_is_found_in_a_column() {
+    let post = async |service: &TestService, payload: &Value| service.lead(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/lead/lead_page_example.json", post, 75).await;
+}
+
+#[tokio::test]
+async fn every_field_of_loopits_example_is_found_in_a_column() {
+    let post = async |service: &TestService, payload: &Value| service.lead(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/lead/loopit_page_example.json", post, 75).await;
+}
+
+#[tokio::test]
+async fn every_field_of_the_inventory_pages_example_is_found_in_a_column() {
+    // The example of a withdrawal names no dealership: it is the only one of its credential.
+    let only = configuration().replace("workspaces = \"all\"", "workspaces = [\"beta\"]");
+    for (example, fields) in [("page_example", 150), ("page_withdrawn_example", 5)] {
+        let post = async |service: &TestService, payload: &Value| service.vehicle(payload).await;
+        let path = format!("dealer_studio/inventory/{example}.json");
+        every_field_is_found(service_with(&only).await, &path, post, fields).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_true_or_false_stands_in_its_column() {
+    for truth in [true, false] {
+        let service = service_for_the_pages().await;
+        let mut lead = fixture("dealer_studio/lead/lead_page_example.json");
+        lead["prospect"]["opt_in_to_marketing"] = truth.into();
+        lead["trade_in_data"]["offer_accepted"] = truth.into();
+        lead["has_test_drives"] = truth.into();
+        lead["appointments"] = json!([{ "id": 1, "ai_generated": truth }]);
+        service.lead(&lead).await;
+        let mut car = fixture("dealer_studio/inventory/page_example.json");
+        car["Certification"]["Certified"] = truth.into();
+        service.vehicle(&car).await;
+        for column in [
+            "persons.marketing_opt_in",
+            "leads.contact_marketing_opt_in",
+            "leads.has_test_drives",
+            "trade_ins.offer_accepted",
+            "appointments.ai_generated",
+            "listings.certified",
+        ] {
+            let (table, column) = column.split_once('.').unwrap();
+            let row = service.row(&format!("select {column} as value from {table}")).await;
+            assert_eq!(row["value"], truth, "{table}.{column}");
+        }
+    }
+}
+
+/// Every row of the business tables with the transaction that wrote it.
+async fn written_by(service: &TestService) -> Vec<Value> {
+    let queries: Vec<String> = tables(service)
+        .await
+        .iter()
+        .map(|table| format!("select '{table}' as of, ctid::text as place, xmin::text as writer from {table}"))
+        .collect();
+    service.rows(&format!("{} order by 1, 2", queries.join(" union all "))).await
+}
+
+/// The fixtures of a feed that are JSON.
+fn fixtures(feed: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dealer_studio").join(feed);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(file).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_fixture_sent_twice_is_unchanged_the_second_time_and_writes_no_row() {
+    let service = service_for_the_pages().await;
+    for (feed, door) in [("inventory", "inventory"), ("lead", "leads")] {
+        let path = format!("/webhooks/dealer-studio/{door}");
+        for (case, body) in fixtures(feed) {
+            let first = service.post(&path, body.clone()).await;
+            let before = written_by(&service).await;
+            let second = service.post(&path, body).await;
+            let expected = if first.body["outcome"] == "rejected" { "rejected" } else { "unchanged" };
+            assert_eq!(second.body["outcome"], expected, "{feed} {case}: {second:?}");
+            assert_eq!(written_by(&service).await, before, "{feed} {case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_fixtures_sent_twice_leave_the_same_tables_as_once() {
+    let service = service_for_the_pages().await;
+    let mut once = None;
+    for _ in 0..2 {
+        for (feed, door) in [("inventory", "inventory"), ("lead", "leads")] {
+            for (_, body) in fixtures(feed) {
+                service.post(&format!("/webhooks/dealer-studio/{door}"), body).await;
+            }
+        }
+        let picture = crate::support::picture::picture(&service, "alpha").await;
+        assert_eq!(*once.get_or_insert_with(|| picture.clone()), picture);
+    }
+}

@@ -1,0 +1,366 @@
+//! Leads: one row each, of every column the newest value, and what they belong to.
+
+use serde_json::{Value, json};
+
+use crate::support::payloads::{enquiry, lead, with};
+use crate::support::picture::{Delivery, in_any_order};
+use crate::support::service::CONFIG;
+use crate::support::{TestService, fixture, service, service_with};
+
+async fn row(service: &TestService, columns: &str) -> Value {
+    service.row(&format!("select {columns} from leads l where external_id = '1'")).await
+}
+
+/// The enquiry as it was on a day of October.
+fn on(day: i64, changes: Value) -> Value {
+    with(enquiry(json!({ "updated_at": format!("2025-10-{day:02}T00:00:00Z") })), changes)
+}
+
+#[tokio::test]
+async fn of_every_column_the_newest_value_stays_in_any_order() {
+    let status = |id: i64, name: &str, kind: &str| json!({ "lead_status_option": { "id": id, "name": name, "status_type": kind } });
+    let picture = in_any_order(&[
+        Delivery::Lead(on(
+            1,
+            with(
+                status(138, "Fresh", "new"),
+                json!({
+                    "comments": "first", "utm_campaign": "spring", "item": { "make": "Suzuki" },
+                    "trade_in_data": { "make": "Mazda", "kms": 210_000, "offer_accepted": true },
+                }),
+            ),
+        )),
+        Delivery::Lead(on(
+            2,
+            with(
+                status(139, "Rung", "contacted"),
+                json!({
+                    "comments": "second", "item": { "make": "Toyota", "model": "Yaris" }, "has_test_drives": true,
+                    "trade_in_data": { "make": "Subaru", "kms": null },
+                }),
+            ),
+        )),
+        Delivery::Lead(on(
+            3,
+            with(
+                status(140, "Gone cold", "lost"),
+                json!({
+                    "comments": "  ", "lost_reason": "Price", "has_test_drives": false,
+                }),
+            ),
+        )),
+    ])
+    .await;
+    assert_eq!(picture["leads"].len(), 1);
+    let lead = &picture["leads"][0];
+    for (column, value) in [
+        ("comments", json!("second")),
+        ("utm_campaign", json!("spring")),
+        ("status", json!("Gone cold")),
+        ("status_type", json!("lost")),
+        ("status_option_id", json!("140")),
+        ("lost_reason", json!("Price")),
+        ("item_make", json!("Toyota")),
+        ("item_model", json!("Yaris")),
+        ("has_test_drives", json!(false)),
+        ("source_modified_at", json!("2025-10-03T00:00:00+00:00")),
+        ("source_created_at", json!("2025-10-01T00:00:00+00:00")),
+        ("item", json!({ "make": "Toyota", "model": "Yaris" })),
+    ] {
+        assert_eq!(lead[column], value, "{column}");
+    }
+    let car = &picture["trade_ins"][0];
+    assert_eq!((&car["make"], &car["kilometres"]), (&json!("Subaru"), &json!(210_000)));
+    assert_eq!(car["offer_accepted"], true);
+}
+
+#[tokio::test]
+async fn the_same_value_said_again_later_outlives_another_said_in_between() {
+    let picture = in_any_order(&[
+        Delivery::Lead(on(1, json!({ "comments": "same" }))),
+        Delivery::Lead(on(2, json!({ "comments": "other" }))),
+        Delivery::Lead(on(3, json!({ "comments": "same" }))),
+    ])
+    .await;
+    assert_eq!(picture["leads"][0]["comments"], "same");
+}
+
+#[tokio::test]
+async fn an_older_delivery_is_unchanged_and_says_so_and_one_that_adds_is_applied() {
+    let service = service().await;
+    service.lead(&on(3, json!({ "comments": "new" }))).await;
+    let before = service.row("select * from leads").await;
+
+    let older = service.lead(&on(2, json!({ "comments": "old" }))).await;
+    assert_eq!(older.body["outcome"], "unchanged");
+    assert_eq!((older.body["lead"].as_str(), older.codes()), (Some("unchanged"), vec!["older_than_known"]));
+    assert_eq!(service.row("select * from leads").await, before);
+    let record = service
+        .row(
+            "select outcome, findings->0->>'code' as code from intake.deliveries
+        order by received_at desc limit 1",
+        )
+        .await;
+    assert_eq!(record, json!({ "outcome": "unchanged", "code": "older_than_known" }));
+
+    let adds = service.lead(&on(2, json!({ "comments": "old", "lost_reason": "Price" }))).await;
+    assert_eq!((adds.body["outcome"].as_str(), adds.body["lead"].as_str()), (Some("applied"), Some("updated")));
+    assert!(adds.codes().is_empty());
+    assert_eq!(row(&service, "comments, lost_reason").await, json!({ "comments": "new", "lost_reason": "Price" }));
+    assert_eq!(row(&service, "source_modified_at").await["source_modified_at"], "2025-10-03T00:00:00+00:00");
+}
+
+#[tokio::test]
+async fn an_older_delivery_still_brings_its_person_its_cluster_and_its_appointments() {
+    let service = service().await;
+    service.lead(&on(3, json!({ "prospect": { "email": "bea@example.com" } }))).await;
+    let older = on(2, json!({ "lead_cluster_id": 7, "appointments": [{ "id": 5, "status": "pending" }] }));
+    let answer = service.lead(&older).await;
+    assert_eq!((answer.body["person"].as_str(), answer.body["outcome"].as_str()), (Some("created"), Some("applied")));
+    let known = service
+        .row(
+            "select c.external_id as cluster, a.external_id as appointment, a.removed_at, p.email
+            from leads l join lead_clusters c on c.id = l.lead_cluster_id join persons p on p.id = l.person_id
+            join appointments a on a.lead_cluster_id = c.id",
+        )
+        .await;
+    assert_eq!(known, json!({ "cluster": "7", "appointment": "5", "removed_at": null, "email": "bea@example.com" }));
+}
+
+#[tokio::test]
+async fn the_modification_orders_without_it_the_creation_and_without_both_the_arrival() {
+    let service = service().await;
+    for (comments, created, updated, kept) in [
+        ("by creation", json!("2025-10-05T00:00:00Z"), Value::Null, "by creation"),
+        ("older modification", json!("2025-10-01T00:00:00Z"), json!("2025-10-04T00:00:00Z"), "by creation"),
+        ("newer modification", json!("2025-10-01T00:00:00Z"), json!("2025-10-06T00:00:00Z"), "newer modification"),
+        ("by arrival", Value::Null, Value::Null, "by arrival"),
+        ("before that", json!("2025-10-01T00:00:00Z"), json!("2025-10-07T00:00:00Z"), "by arrival"),
+        // What lies far ahead is no time: this one arrived later.
+        ("ahead", Value::Null, json!("2999-01-01T00:00:00Z"), "ahead"),
+    ] {
+        let said = json!({ "comments": comments, "created": created, "updated_at": updated });
+        service.lead(&enquiry(said)).await;
+        assert_eq!(row(&service, "comments").await["comments"], kept);
+    }
+    assert_eq!(row(&service, "source_modified_at").await["source_modified_at"], "2025-10-07T00:00:00+00:00");
+}
+
+#[tokio::test]
+async fn equal_times_leave_what_arrived_later() {
+    let service = service().await;
+    for comments in ["b", "a"] {
+        assert_eq!(service.lead(&on(1, json!({ "comments": comments }))).await.body["outcome"], "applied");
+    }
+    assert_eq!(row(&service, "comments").await["comments"], "a");
+}
+
+#[tokio::test]
+async fn the_person_of_a_lead_follows_its_address_in_any_order() {
+    let picture = in_any_order(&[
+        Delivery::Lead(on(1, json!({ "prospect": { "email": "ANN@example.com", "first_name": "Ann" } }))),
+        Delivery::Lead(on(2, json!({ "prospect": { "email": "Bea@Example.com", "first_name": "Bea" } }))),
+        Delivery::Lead(on(3, json!({ "prospect": { "email": null }, "comments": "no address" }))),
+    ])
+    .await;
+    let lead = &picture["leads"][0];
+    assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
+    assert_eq!(picture["persons"].len(), 2);
+}
+
+#[tokio::test]
+async fn a_lead_that_turns_to_an_unusable_address_has_no_person_in_any_order() {
+    let picture = in_any_order(&[
+        Delivery::Lead(on(1, json!({}))),
+        Delivery::Lead(on(2, json!({ "prospect": { "email": "ann at home" } }))),
+    ])
+    .await;
+    let lead = &picture["leads"][0];
+    assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("ann at home"), &Value::Null));
+    assert_eq!(picture["persons"].len(), 1);
+}
+
+#[tokio::test]
+async fn a_lead_without_a_person_gets_the_one_that_another_lead_brings_in_any_order() {
+    let picture = in_any_order(&[
+        Delivery::Lead(on(1, json!({ "prospect": { "email": " Ann@example.com", "dob": "31/02/2000" } }))),
+        Delivery::Lead(on(2, json!({ "id": 2, "prospect": { "dob": "01/02/2000" } }))),
+        Delivery::Lead(on(3, json!({ "id": 3, "prospect": { "email": "bea@example.com", "dob": "x" } }))),
+    ])
+    .await;
+    let persons: Vec<&Value> = picture["leads"].iter().map(|lead| &lead["person"]).collect();
+    assert_eq!(persons.iter().filter(|person| **person == "ann@example.com").count(), 2);
+    assert_eq!(persons.iter().filter(|person| person.is_null()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_lead_belongs_to_the_cluster_it_named_last_and_naming_none_unties_nothing_in_any_order() {
+    let picture = in_any_order(&[
+        Delivery::Lead(on(1, json!({ "lead_cluster_id": 7 }))),
+        Delivery::Lead(on(2, json!({ "lead_cluster_id": "8" }))),
+        Delivery::Lead(on(3, json!({ "lead_cluster_id": null, "comments": "none named" }))),
+        Delivery::Lead(on(1, json!({ "id": 2, "lead_cluster_id": 8 }))),
+    ])
+    .await;
+    let clusters: Vec<&Value> = picture["leads"].iter().map(|lead| &lead["cluster"]).collect();
+    assert_eq!(clusters, ["8", "8"]);
+    // A cluster that leads name is a row of which nothing but its id is known.
+    let known: Vec<&Value> = picture["lead_clusters"].iter().map(|cluster| &cluster["external_id"]).collect();
+    assert_eq!(known, ["7", "8"]);
+    assert!(picture["lead_clusters"].iter().all(|cluster| {
+        cluster.as_object().unwrap().iter().all(|(column, value)| column == "external_id" || value.is_null())
+    }));
+}
+
+#[tokio::test]
+async fn a_lead_without_a_usable_id_is_not_stored_and_the_person_and_the_rest_are() {
+    for id in [Value::Null, json!(""), json!([1]), json!(1.5)] {
+        let service = service().await;
+        let said = json!({
+            "id": id, "lead_cluster_id": 7, "appointments": [{ "id": 5, "starts_at": "2025-10-10 10:00:00" }],
+            "additional_details": { "license_number": "L1", "license_expiry": "01/04/2030", "license_dob": "02/05/1980" },
+        });
+        let payload = with(lead(said), json!({}));
+        let first = service.lead(&payload).await;
+        assert_eq!(first.body["outcome"], "applied", "{id}");
+        assert_eq!((&first.body["person"], &first.body["lead"]), (&json!("created"), &Value::Null), "{id}");
+        assert!(first.codes().contains(&"id_missing"), "{id}");
+        assert_eq!(first.body["booking"], Value::Null, "{id}");
+        for (table, rows) in [
+            ("leads", 0),
+            ("bookings", 0),
+            ("identity.lead_documents", 0),
+            ("persons", 1),
+            ("identity.driver_licences", 1),
+            ("lead_clusters", 1),
+            ("appointments where lead_id is null and lead_cluster_id is not null and removed_at is null", 1),
+        ] {
+            let count: i64 = service.database.value(&format!("select count(*) from {table}")).await;
+            assert_eq!(count, rows, "{id}: {table}");
+        }
+        let again = service.lead(&payload).await;
+        assert_eq!(again.body["outcome"], "unchanged", "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_without_lead_and_cluster_keeps_its_appointments_and_says_nothing_new_the_second_time() {
+    let service = service().await;
+    let said = json!({ "id": null, "appointments": [{ "id": 5, "starts_at": "2025-10-10 10:00:00" }] });
+    assert_eq!(service.lead(&enquiry(said.clone())).await.body["outcome"], "applied");
+    assert_eq!(service.lead(&enquiry(said)).await.body["outcome"], "unchanged");
+    let empty = json!({ "id": null, "appointments": [] });
+    assert_eq!(service.lead(&enquiry(empty)).await.body["outcome"], "unchanged");
+    let kept = service.row("select lead_id, lead_cluster_id, removed_at from appointments").await;
+    assert_eq!(kept, json!({ "lead_id": null, "lead_cluster_id": null, "removed_at": null }));
+}
+
+#[tokio::test]
+async fn trade_in_and_offer_have_typed_columns() {
+    let service = service().await;
+    service.lead(&fixture("dealer_studio/lead/trade_in_with_money_as_text.json")).await;
+    let car = service
+        .row(
+            "select registration, kilometres, make, model, badge, series, year, state, title, offer_price, trade_price,
+                retail_price, price_adjustment, offer_accepted from trade_ins",
+        )
+        .await;
+    assert_eq!(
+        car,
+        json!({
+            "registration": "151VEV", "kilometres": 350_000, "make": "Mazda", "model": "CX-5", "badge": "Maxx",
+            "series": "KE Series", "year": 2014, "state": "QLD", "title": "2014 Mazda CX-5 Maxx KE Series Manual MY14",
+            "offer_price": 5529, "trade_price": 5529, "retail_price": 8506, "price_adjustment": 0,
+            "offer_accepted": true,
+        })
+    );
+    service.lead(&fixture("dealer_studio/lead/offer_lost_and_assigned.json")).await;
+    let offer = service
+        .row(
+            "select offer_manufacturer, offer_name, lost_reason, lost_reason_comment, salesperson_id, salesperson_name,
+                salesperson_email, status, status_type from leads where offer_name is not null",
+        )
+        .await;
+    assert_eq!(
+        offer,
+        json!({
+            "offer_manufacturer": "Manufacturer ABC", "offer_name": "Offer 1234", "lost_reason": "Price",
+            "lost_reason_comment": "Bought elsewhere", "salesperson_id": "112", "salesperson_name": "Salesperson",
+            "salesperson_email": "sales@example.com", "status": "Gone cold", "status_type": "lost",
+        })
+    );
+    // A lead that offers no car has no row for one.
+    assert_eq!(service.rows("select 1 from trade_ins").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_wished_time_is_one_of_the_dealerships_zone_and_its_text_is_kept() {
+    let config = CONFIG.replace("[356, 357]", "[356, { id = 357, timezone = \"Australia/Perth\" }]");
+    let service = service_with(&config).await;
+    for (id, dealership, day, time, moment) in [
+        // Summer time in Sydney, none in Perth.
+        (1, 356, "2025-12-13", Some("12:00PM"), Some("2025-12-13T01:00:00+00:00")),
+        (2, 357, "2025-12-13", Some("12:00PM"), Some("2025-12-13T04:00:00+00:00")),
+        (3, 356, "13/07/2025", Some("9:30"), Some("2025-07-12T23:30:00+00:00")),
+        (4, 356, "2025-10-05", Some("02:30"), Some("2025-10-04T16:30:00+00:00")),
+        (5, 356, "2026-04-05", Some("02:30"), Some("2026-04-04T15:30:00+00:00")),
+        (6, 356, "2025-12-13", None, None),
+        (7, 356, "2025-12-13", Some("after lunch"), None),
+        (8, 356, "soon", Some("12:00PM"), None),
+    ] {
+        let said = json!({
+            "id": id, "dealership": { "id": dealership }, "booking_date": day, "booking_time": time,
+        });
+        service.lead(&enquiry(said)).await;
+        let query = format!("select booking_date, booking_time, requested_at from leads where external_id = '{id}'");
+        let kept = json!({ "booking_date": day, "booking_time": time, "requested_at": moment });
+        assert_eq!(service.row(&query).await, kept, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_wished_time_is_that_of_the_text_beside_it_in_any_order() {
+    let wish = |day: i64, date: Option<&str>, time: Option<&str>| {
+        Delivery::Lead(on(day, json!({ "booking_date": date, "booking_time": time })))
+    };
+    let picture = in_any_order(&[
+        wish(1, Some("2025-12-13"), Some("12:00PM")),
+        wish(2, Some("2025-12-14"), None),
+        wish(3, None, Some("01:00PM")),
+    ])
+    .await;
+    let lead = &picture["leads"][0];
+    assert_eq!((&lead["booking_date"], &lead["booking_time"]), (&json!("2025-12-14"), &json!("01:00PM")));
+    assert_eq!(lead["requested_at"], "2025-12-14T02:00:00+00:00");
+}
+
+#[tokio::test]
+async fn two_spellings_of_one_field_are_one() {
+    let service = service().await;
+    let said = |spelling: &str, id: &str, number: i64| {
+        let mut lead = enquiry(json!({ "id": null, "item": { spelling: "Black" } }));
+        lead[id] = number.into();
+        lead
+    };
+    service.lead(&said("interior_color", "id", 1)).await;
+    service.lead(&said("interior_colour", "Id", 2)).await;
+    let rows = service.rows("select external_id, item from leads order by external_id").await;
+    let kept = json!({ "interior_colour": "Black" });
+    assert_eq!(rows, [json!({ "external_id": "1", "item": kept }), json!({ "external_id": "2", "item": kept })]);
+    let answer = service.lead(&enquiry(json!({ "id": "2", "comments": "id as text" }))).await;
+    assert_eq!(answer.body["lead"], "updated");
+}
+
+#[tokio::test]
+async fn an_unlisted_value_is_kept_as_sent_and_noted() {
+    let service = service().await;
+    let said = json!({
+        "category": "Moon Landing", "source": "Telepathy",
+        "lead_status_option": { "name": "Anything a dealer likes", "status_type": "odd" },
+    });
+    let answer = service.lead(&enquiry(said)).await;
+    assert_eq!(answer.codes(), ["value_unlisted"; 3]);
+    let kept = json!({ "category": "Moon Landing", "source": "Telepathy", "status": "Anything a dealer likes",
+        "status_type": "odd" });
+    assert_eq!(row(&service, "category, source, status, status_type").await, kept);
+}

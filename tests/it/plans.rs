@@ -1,0 +1,160 @@
+//! How Postgres answers the statements of `store` when the tables are large: by index, also before it has statistics.
+
+use serde_json::Value;
+
+use crate::support::{TestService, service};
+
+/// The tables that grow with the business.
+const LARGE: [&str; 12] = [
+    "persons",
+    "leads",
+    "trade_ins",
+    "appointments",
+    "lead_clusters",
+    "listings",
+    "listing_identifiers",
+    "listing_sources",
+    "listing_locations",
+    "listing_packages",
+    "listing_changes",
+    "bookings",
+];
+
+/// Fills one workspace with 20,000 rows of each kind. Ids and texts are numbers from 1.
+async fn fill(service: &TestService) {
+    let many = "from generate_series(1, 20000) n, (select id as w from workspaces where slug = 'alpha') as w";
+    let rows = [
+        ("persons (workspace_id, id, email, created_at, updated_at, clocks)", "w, n, n::text, now(), now(), '{}'"),
+        ("lead_clusters (workspace_id, id, external_id)", "w, n, n::text"),
+        (
+            "leads (workspace_id, id, sender, external_id, person_id, person_email, vin, stock_number, subscription_plan,
+                location_name, comments, booking_state, booking_blockers, received_at, updated_at, clocks)",
+            "w, n, 'dealer_studio', n::text, case when n % 10 > 0 then n end, n::text, n::text, n::text, n::text, n::text,
+                repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', now(), now(), '{}'",
+        ),
+        ("trade_ins (workspace_id, lead_id, clocks)", "w, n, '{}'"),
+        (
+            "appointments (workspace_id, id, external_id, lead_id, lead_cluster_id, as_of)",
+            "w, n, n::text, n, case when n % 3 > 0 then n end, '[]'",
+        ),
+        (
+            "listings (workspace_id, id, identifier, vin, stock_number, status, word, claims, description,
+                created_at, updated_at)",
+            "w, n, n::text, n::text, n::text, 'for_sale', 'for_sale', true, repeat('about as long as real ones ', 40), now(), now()",
+        ),
+        ("listing_identifiers (workspace_id, identifier, listing_id)", "w, n::text, n"),
+        (
+            "listing_sources (workspace_id, identifier, vin, listing_id, for_sale, arrived_at, fingerprint, content)",
+            "w, n::text, n::text, n, true, now(), '', '{}'",
+        ),
+        ("listing_locations (workspace_id, listing_id, location_id, position)", "w, n, 1, 1"),
+        ("listing_packages (workspace_id, listing_id, package_id)", "w, n, 1"),
+        ("listing_changes (workspace_id, listing_id, field, changed_at)", "w, n, 'status', now()"),
+        (
+            "bookings (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, created_at, updated_at)",
+            "w, n, n, n, 1, 1, 'requested', now(), now()",
+        ),
+    ];
+    let quiet = LARGE.map(|table| format!("alter table {table} set (autovacuum_enabled = false);")).concat();
+    let inserts = rows.map(|(table, values)| format!("insert into {table} select {values} {many};")).concat();
+    service.database.execute(&format!("{quiet} set session_replication_role = replica; {inserts} reset all;")).await;
+}
+
+/// The statements of `store` that look up or change rows of the large tables, each as one to be explained.
+fn statements(workspace: i64, keys: usize) -> Vec<String> {
+    let folder = format!("{}/.sqlx", env!("CARGO_MANIFEST_DIR"));
+    let mut statements = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let query = file["query"].as_str().unwrap();
+        let large = LARGE
+            .iter()
+            .any(|table| query.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *table));
+        if large && !query.starts_with("insert") {
+            statements.push(explained(
+                query,
+                file["describe"]["parameters"]["Left"].as_array().unwrap(),
+                workspace,
+                keys,
+            ));
+        }
+    }
+    statements
+}
+
+/// The statement with a batch's worth of keys in place of its parameters.
+fn explained(query: &str, parameters: &[Value], workspace: i64, keys: usize) -> String {
+    let mut query = query.to_owned();
+    let keys: Vec<String> = (1..=keys).map(|number| (number * 70).to_string()).collect();
+    let keys = keys.join(",");
+    for (index, kind) in parameters.iter().enumerate().rev() {
+        let value = match kind.as_str().unwrap() {
+            "Int8" => workspace.to_string(),
+            "Text" => "'70'".to_owned(),
+            "Bool" => "false".to_owned(),
+            "Jsonb" => "'[]'::jsonb".to_owned(),
+            "Int8Array" if query.contains(&format!("workspace_id = any(${})", index + 1)) => {
+                format!("array(select {workspace} + n from generate_series(0, 39) n)")
+            }
+            "Int8Array" => format!("'{{{keys}}}'::bigint[]"),
+            "TextArray" => format!("'{{{keys}}}'::text[]"),
+            other => panic!("a parameter of type {other} in {query}"),
+        };
+        query = query.replace(&format!("${}", index + 1), &value);
+    }
+    query
+}
+
+/// How a plan reads a large table: from end to end, or by an index of which it uses no more than the workspace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Whole,
+    Workspace,
+}
+
+/// The large tables that a plan does not read by their keys.
+fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
+    // The index scan below a bitmap names its index only.
+    let table = plan["Relation Name"].as_str().unwrap_or(above);
+    let node = plan["Node Type"].as_str().unwrap();
+    let condition = plan["Index Cond"].as_str().unwrap_or_default();
+    let names_a_key = ["id = ", "id)", "ANY", "identifier = "]
+        .iter()
+        .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
+    if LARGE.contains(&table) && node == "Seq Scan" {
+        found.push((Reading::Whole, table.to_owned()));
+    } else if LARGE.contains(&table) && node.contains("Index") && !names_a_key {
+        found.push((Reading::Workspace, format!("{table} by {condition}")));
+    }
+    for child in plan["Plans"].as_array().into_iter().flatten() {
+        scanned(child, table, found);
+    }
+}
+
+/// What the statements, for a batch of a few keys, do not read by these.
+async fn not_by_key(service: &TestService, accepted: &[Reading]) -> Vec<String> {
+    let workspace = service.database.value("select id from workspaces where slug = 'alpha'").await;
+    let statements = statements(workspace, 16);
+    assert!(statements.len() >= 16, "{}", statements.len());
+    let mut report = Vec::new();
+    for statement in statements {
+        let plan: Value = service.database.value(&format!("explain (format json) {statement}")).await;
+        let mut found = Vec::new();
+        scanned(&plan[0]["Plan"], "", &mut found);
+        found.retain(|(reading, _)| !accepted.contains(reading));
+        report.extend(found.into_iter().map(|(_, table)| format!("{table} in {statement}")));
+    }
+    report
+}
+
+#[tokio::test]
+async fn batches_are_looked_up_by_index_before_and_after_the_tables_are_analysed() {
+    let service = service().await;
+    fill(&service).await;
+    // Without statistics Postgres takes a workspace for one of two hundred, and its index for good enough.
+    let whole = not_by_key(&service, &[Reading::Workspace]).await;
+    assert!(whole.is_empty(), "{}", whole.join("\n"));
+    service.database.execute("analyze").await;
+    let whole = not_by_key(&service, &[]).await;
+    assert!(whole.is_empty(), "{}", whole.join("\n"));
+}

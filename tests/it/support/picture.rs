@@ -1,0 +1,191 @@
+//! What the business tables hold, without what differs by nature: row ids, arrivals and clocks.
+//!
+//! Two pictures are equal when nobody who looks at the tables could tell which of two histories made them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::TestService;
+
+/// The rows of each table, with keys that people know in place of ids.
+pub(crate) type Picture = BTreeMap<&'static str, Vec<Value>>;
+
+/// A query for each table; `$` stands for the workspace's id.
+const TABLES: [(&str, &str); 12] = [
+    (
+        "persons",
+        "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks}'::text[] as r
+        from persons p where workspace_id = $",
+    ),
+    (
+        "driver_licences",
+        "select to_jsonb(d) - '{workspace_id,person_id}'::text[] || jsonb_build_object('of', p.email) as r
+        from identity.driver_licences d join persons p on p.id = d.person_id where d.workspace_id = $",
+    ),
+    (
+        "passports",
+        "select to_jsonb(d) - '{workspace_id,person_id}'::text[] || jsonb_build_object('of', p.email) as r
+        from identity.passports d join persons p on p.id = d.person_id where d.workspace_id = $",
+    ),
+    (
+        "lead_documents",
+        "select to_jsonb(d) - '{workspace_id,lead_id}'::text[] || jsonb_build_object('of', l.external_id) as r
+        from identity.lead_documents d join leads l on l.id = d.lead_id where d.workspace_id = $",
+    ),
+    (
+        "leads",
+        "select to_jsonb(l) - '{workspace_id,id,person_id,lead_cluster_id,dealership_id,received_at,updated_at,clocks,
+            membership,appointments_as_of}'::text[]
+            || jsonb_build_object('person', p.email, 'cluster', c.external_id) as r
+        from leads l left join persons p on p.id = l.person_id left join lead_clusters c on c.id = l.lead_cluster_id
+        where l.workspace_id = $",
+    ),
+    (
+        "trade_ins",
+        "select to_jsonb(t) - '{workspace_id,lead_id,clocks}'::text[] || jsonb_build_object('of', l.external_id) as r
+        from trade_ins t join leads l on l.id = t.lead_id where t.workspace_id = $",
+    ),
+    (
+        "lead_clusters",
+        "select to_jsonb(c) - '{workspace_id,id,person_id,appointments_as_of}'::text[] as r
+        from lead_clusters c where workspace_id = $",
+    ),
+    (
+        "appointments",
+        "select to_jsonb(a) - '{workspace_id,id,lead_id,lead_cluster_id,removed_at,as_of}'::text[]
+            || jsonb_build_object('removed', removed_at is not null, 'lead', l.external_id, 'cluster', c.external_id)
+            as r
+        from appointments a left join leads l on l.id = a.lead_id
+        left join lead_clusters c on c.id = a.lead_cluster_id where a.workspace_id = $",
+    ),
+    (
+        "listings",
+        "select jsonb_build_object('vin', vin, 'number', stock_number, 'status', status, 'location', location_name,
+            'identifier', identifier) as r
+        from listings where workspace_id = $",
+    ),
+    (
+        "locations",
+        "select jsonb_build_object('key', name_key, 'bookable', bookable, 'active', active) as r
+        from locations where workspace_id = $",
+    ),
+    ("packages", "select jsonb_build_object('name', name, 'active', active) as r from packages where workspace_id = $"),
+    (
+        "bookings",
+        "select jsonb_build_object('lead', e.external_id, 'person', p.email, 'identifier', l.identifier, 'vin', l.vin,
+            'location', o.name, 'package', k.name, 'status', b.status) as r
+        from bookings b join persons p on p.id = b.person_id join leads e on e.id = b.lead_id
+        join listings l on l.id = b.listing_id join locations o on o.id = b.location_id
+        join packages k on k.id = b.package_id where b.workspace_id = $",
+    ),
+];
+
+/// What a workspace's business tables hold.
+pub(crate) async fn picture(service: &TestService, slug: &str) -> Picture {
+    let id: i64 = service.database.value(&format!("select id from workspaces where slug = '{slug}'")).await;
+    let queries = TABLES.map(|(table, query)| format!("select '{table}' as of, r from ({query}) t"));
+    let query = queries.join(" union all ").replace('$', &id.to_string());
+    let query = format!("select * from ({query}) u order by of, r::text");
+    let rows: Vec<(String, Value)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(&service.database.pool).await.unwrap();
+    let mut picture: Picture = TABLES.iter().map(|(table, _)| (*table, Vec::new())).collect();
+    for (table, row) in rows {
+        picture.get_mut(table.as_str()).unwrap().push(row);
+    }
+    picture
+}
+
+/// A delivery, to be posted in this order and that.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivery {
+    /// One of the lead feed.
+    Lead(Value),
+    /// One of the inventory feed.
+    Vehicle(Value),
+}
+
+impl Delivery {
+    /// The same delivery of another dealership.
+    fn of_dealership(&self, from: i64, to: i64) -> Self {
+        let moved = |payload: &Value, holder: &str, field: &str| {
+            let mut payload = payload.clone();
+            if payload[holder][field] == from {
+                payload[holder][field] = to.into();
+            }
+            payload
+        };
+        match self {
+            Self::Lead(payload) => Self::Lead(moved(payload, "dealership", "id")),
+            Self::Vehicle(payload) => Self::Vehicle(moved(payload, "Seller", "Identifier")),
+        }
+    }
+
+    async fn post(&self, service: &TestService) {
+        let answer = match self {
+            Self::Lead(payload) => service.lead(payload).await,
+            Self::Vehicle(payload) => service.vehicle(payload).await,
+        };
+        assert!(["applied", "unchanged"].contains(&answer.body["outcome"].as_str().unwrap()), "{answer:?}");
+    }
+}
+
+/// Posts the deliveries, which name the dealerships 356 and 357, in every order, each into a workspace of its own; in one
+/// of them all once more. Every time the tables look the same; that is what they look like.
+pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> Picture {
+    let orders = orders(deliveries.len());
+    let service = super::service_with(&configuration(orders.len())).await;
+    let mut expected: Option<Picture> = None;
+    for (workspace, order) in orders.iter().enumerate() {
+        let slug = format!("w{workspace}");
+        let (first, second) = dealerships_of(workspace);
+        let times: &[bool] = if workspace == 0 { &[false, true] } else { &[false] };
+        for again in times {
+            for position in order {
+                let delivery = deliveries[*position].of_dealership(356, first).of_dealership(357, second);
+                delivery.post(&service).await;
+            }
+            let picture = picture(&service, &slug).await;
+            let expected = expected.get_or_insert_with(|| picture.clone());
+            for (table, rows) in expected {
+                assert_eq!(*rows, picture[table], "{table}, in the order {order:?}, again: {again}");
+            }
+        }
+    }
+    expected.unwrap()
+}
+
+/// Dealership ids that stand in the place of 356 and 357.
+fn dealerships_of(workspace: usize) -> (i64, i64) {
+    let first = 1_000 + 2 * i64::try_from(workspace).unwrap();
+    (first, first + 1)
+}
+
+/// As many workspaces, each with what `alpha` of the tests' configuration has.
+fn configuration(workspaces: usize) -> String {
+    let workspaces = (0..workspaces).map(|workspace| {
+        let (first, second) = dealerships_of(workspace);
+        format!(
+            "[[workspaces]]\nslug = \"w{workspace}\"\nname = \"W\"\ntimezone = \"Australia/Sydney\"\n\
+            dealerships = [{first}, {second}]\nlocations = [\"Dealer A\"]\npackages = [\"Premium\", \"Starter\"]\n\n"
+        )
+    });
+    let credential = super::service::CONFIG.split("[[credentials]]").nth(1).unwrap();
+    format!("{}[[credentials]]{credential}", workspaces.collect::<String>())
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
+    let shorter = orders(last);
+    shorter
+        .iter()
+        .flat_map(|order| {
+            (0..count).map(|place| {
+                let mut order = order.clone();
+                order.insert(place, last);
+                order
+            })
+        })
+        .collect()
+}
