@@ -89,10 +89,10 @@ async fn stock(service: &TestService) {
 }
 
 /// Every way of each row with all else met, and the first way of each code with those of all other rows.
-fn combinations(rows: [Vec<Case>; 4]) -> Vec<Vec<Case>> {
+fn combinations(rows: &[Vec<Case>; 4]) -> Vec<Vec<Case>> {
     let alone = rows.iter().flatten().map(|case| vec![case.clone()]);
     let mut together = vec![Vec::new()];
-    for row in &rows {
+    for row in rows {
         let mut ways: Vec<&Case> = Vec::new();
         for case in row {
             if !ways.iter().any(|known| known.code == case.code) {
@@ -109,7 +109,7 @@ fn combinations(rows: [Vec<Case>; 4]) -> Vec<Vec<Case>> {
 async fn every_missing_requirement_blocks_alone_and_with_the_others_and_each_is_named() {
     let service = service().await;
     stock(&service).await;
-    let combinations = combinations([persons(), cars(), places(), plans()]);
+    let combinations = combinations(&[persons(), cars(), places(), plans()]);
     // Four ways of the person, of the car four, of the location two, of the plan three.
     assert!(combinations.len() > 4 * 4 * 2 * 3);
     for (id, cases) in combinations.iter().enumerate() {

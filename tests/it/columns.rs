@@ -46,7 +46,7 @@ fn leaves(path: &str, value: &Value, found: &mut Vec<(String, Value)>) {
         }
         Value::Null => {}
         scalar @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
-            found.push((path.to_owned(), scalar.clone()))
+            found.push((path.to_owned(), scalar.clone()));
         }
     }
 }
@@ -121,7 +121,8 @@ fn distinct(path: &str, value: &mut Value, next: &mut u32) {
             if text.parse::<f64>().is_ok() {
                 *text = next.to_string();
             } else if !is_time && !text.is_empty() {
-                text.push_str(&format!("X{next}"));
+                text.push('X');
+                text.push_str(&next.to_string());
             }
         }
     }

@@ -86,7 +86,7 @@ impl Book {
         self.said.iter().map(|said| self.vehicle(said)).collect()
     }
 
-    fn newest<'a>(&'a self, of: impl Fn(&Delivery) -> bool) -> Option<&'a Delivery> {
+    fn newest(&self, of: impl Fn(&Delivery) -> bool) -> Option<&Delivery> {
         by_time(&self.said).into_iter().rfind(|said| of(said))
     }
 
