@@ -128,6 +128,9 @@ impl Recipe {
             "unix_socket_permissions=0700".to_owned(),
             "logging_collector=off".to_owned(),
             "log_destination=stderr".to_owned(),
+            // Errors name values of rows in their detail, and those are personal data.
+            "log_error_verbosity=terse".to_owned(),
+            "log_min_error_statement=panic".to_owned(),
         ];
         if matches!(self.durability, Durability::Throwaway) {
             // Without a sync, a commit costs one write; so commits survive a killed server here, too, as tests want.

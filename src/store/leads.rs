@@ -199,6 +199,7 @@ fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
     Some(json!({ "workspace_id": workspace, "lead_id": lead.id, "documents": documents }))
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement that names every column three times")]
 async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into leads (workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email,

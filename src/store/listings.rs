@@ -273,6 +273,7 @@ fn write(workspace: i64, listing: &Listing) -> Value {
 }
 
 /// Rows whose content changed, or that are new.
+#[expect(clippy::too_many_lines, reason = "one statement that names every column three times")]
 async fn save_whole(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into listings

@@ -38,8 +38,9 @@ pub enum Error {
 }
 
 /// SQLSTATE classes and codes after which the same transaction may succeed: connection, resources, operator
-/// intervention, serialisation, deadlock, read-only.
-const TRANSIENT: [&str; 6] = ["08", "53", "57P", "40001", "40P01", "25006"];
+/// intervention, serialisation, deadlock, read-only, and a transaction that was left idle for too long, as by a process
+/// that was frozen.
+const TRANSIENT: [&str; 7] = ["08", "53", "57P", "40001", "40P01", "25006", "25P03"];
 
 impl Error {
     /// What went wrong, without the values of rows: Postgres puts those into its detail, which is left out.

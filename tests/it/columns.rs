@@ -121,8 +121,12 @@ fn distinct(path: &str, value: &mut Value, next: &mut u32) {
             if text.parse::<f64>().is_ok() {
                 *text = next.to_string();
             } else if !is_time && !text.is_empty() {
+<<<<<<< HEAD
                 text.push('X');
                 text.push_str(&next.to_string());
+=======
+                *text = format!("{text}X{next}");
+>>>>>>> origin/main
             }
         }
     }
@@ -216,6 +220,14 @@ async fn every_field_of_the_inventory_pages_example_is_found_in_a_column() {
         let path = format!("dealer_studio/inventory/{example}.json");
         every_field_is_found(service_with(&only).await, &path, post, fields).await;
     }
+}
+
+#[tokio::test]
+async fn every_field_that_any_example_has_is_found_in_a_column() {
+    let post = async |service: &TestService, payload: &Value| service.lead(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/lead/every_field.json", post, 90).await;
+    let post = async |service: &TestService, payload: &Value| service.vehicle(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/inventory/every_field.json", post, 80).await;
 }
 
 #[tokio::test]

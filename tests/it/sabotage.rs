@@ -126,6 +126,30 @@ async fn a_missing_column_fails_what_needs_it_and_nothing_is_lost() {
     assert_eq!(service.count("leads").await, 20);
 }
 
+#[tokio::test]
+async fn a_transaction_that_postgres_breaks_off_is_tried_again_and_fails_no_delivery() {
+    let service = service().await;
+    service
+        .database
+        .execute(
+            "create sequence tries;
+            create function sabotage() returns trigger language plpgsql as $$ begin
+                if nextval('tries') % 2 = 1 then raise exception 'later' using errcode = new.comments; end if;
+                return new;
+            end $$;
+            create trigger sabotage before insert on leads for each row execute function sabotage()",
+        )
+        .await;
+    for (id, code) in (0..).zip(["40001", "40P01", "25P03", "25006", "53100", "57P01", "08006"]) {
+        let mut body = lead(id);
+        body["comments"] = json!(code);
+        let answer = service.lead(&body).await;
+        assert_eq!(answer.body["outcome"], "applied", "{code} {answer:?}");
+        assert_eq!(service.record(&answer).await["attempts"], 1, "{code}");
+    }
+    assert_eq!((service.count("leads").await, service.count("intake.deliveries").await), (7, 7));
+}
+
 async fn get(service: &TestService, path: &str) -> Answer {
     service.send(Request::get(path).body(Body::empty()).unwrap()).await
 }

@@ -211,7 +211,7 @@ fn converges(history: &[Facts], seed: u64, with_bookings: bool) -> Result<BTreeS
 fn persons_leads_and_appointments_are_the_same_in_any_order_and_any_batches() {
     let reached = RefCell::new(BTreeMap::<&str, usize>::new());
     let strategy = (prop::collection::vec(lead(), 1..12), any::<u64>());
-    runner(120)
+    runner(80)
         .run(&strategy, |(history, seed)| {
             let facts = history.iter().enumerate();
             let facts: Vec<Facts> = facts.map(|(place, lead)| Facts::Lead(Box::new(lead.facts(place)))).collect();
@@ -252,7 +252,7 @@ fn bookings_of_cars_that_stay_for_sale_are_the_same_in_any_order_and_any_batches
     let booked = RefCell::new(0);
     let entry = prop_oneof![lead().prop_map(Ok), quiet().prop_map(Err)];
     let strategy = (prop::collection::vec(entry, 1..10), any::<u64>());
-    runner(300)
+    runner(150)
         .run(&strategy, |(history, seed)| {
             let mut leads = BTreeSet::new();
             let facts = history.iter().enumerate().filter_map(|(place, entry)| match entry {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::test_runner::TestCaseError;
 
-use super::history::{self, moment};
+use super::history::{self, Vehicle, moment};
 use super::ledger::{Arrival, Ledger};
 use super::{Dice, oracle, runner, view};
-use crate::domain::facts::{Facts, VehicleFacts};
+use crate::domain::facts::{Facts, SaleWord, VehicleFacts};
 use crate::domain::finding::Code;
 use crate::domain::world::ListingStatus;
 use crate::domain::{Effect, Verdict};
@@ -88,7 +88,7 @@ fn describe(history: &[VehicleFacts], shown: &view::Inventory, reached: &mut Rea
 fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
     let reached = RefCell::new(Reached::new());
     let strategy = (history::vehicles(), proptest::num::u64::ANY);
-    runner(250)
+    runner(120)
         .run(&strategy, |(history, seed)| {
             let history: Vec<VehicleFacts> =
                 history.iter().enumerate().map(|(place, vehicle)| vehicle.facts(place)).collect();
@@ -141,4 +141,27 @@ fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
         let times = reached.get(rule).copied().unwrap_or_default();
         assert!(times >= 20, "{rule} was reached {times} times: {reached:#?}");
     }
+}
+
+#[test]
+fn a_content_that_a_batch_shows_in_between_does_not_stay() {
+    let car = |identifier, vin, word, content| Vehicle {
+        identifier: Some(identifier),
+        vin,
+        number: None,
+        dealership: None,
+        word: Some(word),
+        content,
+    };
+    let history = [
+        car(1, Some(0), SaleWord::ForSale, 1),
+        car(0, Some(0), SaleWord::ForSale, 2),
+        car(0, Some(0), SaleWord::Withdrawn, 3),
+        car(1, None, SaleWord::ForSale, 4),
+        car(1, Some(1), SaleWord::Withdrawn, 5),
+    ];
+    let history: Vec<VehicleFacts> = history.iter().enumerate().map(|(place, car)| car.facts(place)).collect();
+    // In the second batch identifier 1 first names the vehicle of identifier 0, and then another.
+    let ledger = hear(&history, &[vec![1, 3], vec![2, 0, 4]], &mut Reached::new());
+    assert_eq!(view::inventory(&ledger.rows), oracle::inventory(&history));
 }
