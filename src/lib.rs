@@ -1,4 +1,55 @@
-//! The map: the path of one delivery, modules in reading order.
+//! The map of forecourt: the path of one delivery, the rooms it passes through, and the laws between them.
+//!
+//! # The path of one delivery
+//!
+//! 1. A POST arrives at a door ([`http`]). Its credential is found without asking the database, and its body is read to
+//!    the end, compressed or not, up to the feed's limit.
+//! 2. The body becomes a document, which says whose it is, and then facts: what it says, in words that belong to no
+//!    sender, with a finding for whatever could not be used ([`feeds`]).
+//! 3. With its workspace known, the delivery waits in that workspace's lane ([`intake`]). A lane takes everything that
+//!    waits as one batch, and while it writes that batch, the next one gathers.
+//! 4. In one transaction, alone on the workspace, everything that the batch's keys can touch is loaded ([`store`]), the
+//!    rules hear the deliveries one after the other and change the rows in memory ([`domain`]), and what changed is
+//!    saved together with the deliveries and their outcomes.
+//! 5. After the commit the outcome goes back to the door, where it becomes the reply.
+//!
+//! # The rooms, in reading order
+//!
+//! | room | what it is for | may import |
+//! |---|---|---|
+//! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
+//! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
+//! | [`store`] | all SQL, one file for each noun | `domain` |
+//! | [`intake`] | lanes, outcomes, and stored deliveries tried again | `domain`, `feeds`, `store` |
+//! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
+//! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
+//! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
+//! | [`cli`] | the commands; `serve` puts everything together | everything |
+//!
+//! # The laws
+//!
+//! - A room imports only what the table says. `feeds` and `store` never see each other.
+//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`.
+//! - No module imports itself through others. What a parent shares with its children stands in a file of its own, which
+//!   the parent passes on.
+//! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/webhook.rs`.
+//! - No function is longer than 60 lines and no file than 500, tests apart, and every module says what it is for.
+//!
+//! `tests/architecture` reads the sources and fails where one of these is broken.
+//!
+//! # Where the code is not what one would expect
+//!
+//! - Wide tables are written as one `jsonb` array for each statement, which Postgres takes apart with
+//!   `jsonb_populate_recordset`, and not with an `unnest` of arrays: a table of sixty columns would need as many arrays,
+//!   each bound in its place, where now a column is a field of its struct and a name in the statement.
+//! - Groups of columns are declared by a macro (`domain/columns.rs`), so that merging them value by value, and reading
+//!   and writing them by name, is written once.
+//! - A workspace has one lane of its own. A second lane for it could only wait, because Postgres lets one transaction at
+//!   a time have a workspace; that lock is what lets several processes share a database.
+//! - Plans are made anew for each statement (`force_custom_plan`): one kept from when a table was empty reads all of it
+//!   once it is full.
+//! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
+//! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
 pub mod cli;
 pub mod config;

@@ -135,7 +135,7 @@ impl Intake {
     ) -> Result<Reply, Unavailable> {
         let hold = self.shared.settings.hold;
         let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
-        let held = async {
+        let work = async {
             let heard = AssertUnwindSafe(self.read(feed, &mut arrived, permitted, undecoded)).catch_unwind().await;
             // A panic is our fault: the delivery is kept, and tried again.
             let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
@@ -144,7 +144,7 @@ impl Intake {
             self.shared.lanes.send(workspace, pending).await;
             answer.await
         };
-        match tokio::time::timeout(hold, held).await {
+        match tokio::time::timeout(hold, work).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(Unavailable),
         }
