@@ -132,9 +132,9 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     let row = tenant.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
     let newer_time = said.modified_at > lead.modified_at;
-    let wishes_before = lead.wishes.len();
+    let known_wishes = lead.wishes.len();
     wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
-    let wished_before = WishedTime::of(&mut lead.columns);
+    let time_before = WishedTime::of(&mut lead.columns);
     let heard = lead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
@@ -143,7 +143,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     if newer_time {
         lead.modified_at = said.modified_at;
     }
-    wished_before.restate(&mut lead.columns, said.timezone);
+    time_before.restate(&mut lead.columns, said.timezone);
     let email = lead.email();
     let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let changed = heard.changed || newer_time || person != lead.person;
@@ -151,7 +151,7 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     if changed {
         lead.updated_at = lead.updated_at.max(at.arrived_at);
     }
-    if changed || heard.moved || lead.wishes.len() != wishes_before {
+    if changed || heard.moved || lead.wishes.len() != known_wishes {
         row.touch();
     }
     let effect = match (is_new, changed) {

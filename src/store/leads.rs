@@ -229,74 +229,7 @@ fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
 }
 
 async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into leads
-            (workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
-            booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
-            source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
-            lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
-            contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
-            contact_address, contact_marketing_opt_in, contact_newsletter, contact_employment_type,
-            contact_living_situation, contact_residency_status, vin, stock_number, item_id, item_make, item_model,
-            item_year, item_price, item, requested_plan, offered_plan, subscription, location_name, location,
-            booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
-            salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
-            offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
-            wishes, waits_for, membership, appointments_as_of)
-        select
-            workspace_id, id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan,
-            booking_state, booking_blockers, dealership_id, dealership_name, dealership_slug, category, subcategory,
-            source, marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
-            lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
-            contact_last_name, contact_phone, contact_home_phone, contact_date_of_birth, contact_postcode,
-            contact_address, contact_marketing_opt_in, contact_newsletter, contact_employment_type,
-            contact_living_situation, contact_residency_status, vin, stock_number, item_id, item_make, item_model,
-            item_year, item_price, item, requested_plan, offered_plan, subscription, location_name, location,
-            booking_date, booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price,
-            salesperson_id, salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer,
-            offer_name, additional_details, source_created_at, source_modified_at, received_at, updated_at, clocks,
-            wishes, waits_for, membership, appointments_as_of
-        from jsonb_populate_recordset(null::leads, $1)
-        on conflict (workspace_id, id) do update set
-            lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
-            person_email = excluded.person_email, subscription_plan = excluded.subscription_plan,
-            booking_state = excluded.booking_state, booking_blockers = excluded.booking_blockers,
-            dealership_id = excluded.dealership_id, dealership_name = excluded.dealership_name,
-            dealership_slug = excluded.dealership_slug, category = excluded.category,
-            subcategory = excluded.subcategory, source = excluded.source,
-            marketing_source = excluded.marketing_source, utm_campaign = excluded.utm_campaign,
-            provider = excluded.provider, status = excluded.status, status_type = excluded.status_type,
-            status_option_id = excluded.status_option_id, lost_reason = excluded.lost_reason,
-            lost_reason_comment = excluded.lost_reason_comment, comments = excluded.comments,
-            contact_email = excluded.contact_email, contact_title = excluded.contact_title,
-            contact_first_name = excluded.contact_first_name, contact_middle_name = excluded.contact_middle_name,
-            contact_last_name = excluded.contact_last_name, contact_phone = excluded.contact_phone,
-            contact_home_phone = excluded.contact_home_phone, contact_date_of_birth = excluded.contact_date_of_birth,
-            contact_postcode = excluded.contact_postcode, contact_address = excluded.contact_address,
-            contact_marketing_opt_in = excluded.contact_marketing_opt_in,
-            contact_newsletter = excluded.contact_newsletter,
-            contact_employment_type = excluded.contact_employment_type,
-            contact_living_situation = excluded.contact_living_situation,
-            contact_residency_status = excluded.contact_residency_status, vin = excluded.vin,
-            stock_number = excluded.stock_number, item_id = excluded.item_id, item_make = excluded.item_make,
-            item_model = excluded.item_model, item_year = excluded.item_year, item_price = excluded.item_price,
-            item = excluded.item, requested_plan = excluded.requested_plan, offered_plan = excluded.offered_plan,
-            subscription = excluded.subscription, location_name = excluded.location_name,
-            location = excluded.location, booking_date = excluded.booking_date, booking_time = excluded.booking_time,
-            requested_at = excluded.requested_at, has_test_drives = excluded.has_test_drives,
-            website = excluded.website, website_url = excluded.website_url, budget = excluded.budget,
-            purchase_price = excluded.purchase_price, salesperson_id = excluded.salesperson_id,
-            salesperson_name = excluded.salesperson_name, salesperson_email = excluded.salesperson_email,
-            pipeline_id = excluded.pipeline_id, pipeline_name = excluded.pipeline_name,
-            offer_manufacturer = excluded.offer_manufacturer, offer_name = excluded.offer_name,
-            additional_details = excluded.additional_details, source_created_at = excluded.source_created_at,
-            source_modified_at = excluded.source_modified_at, updated_at = excluded.updated_at,
-            clocks = excluded.clocks, wishes = excluded.wishes, waits_for = excluded.waits_for,
-            membership = excluded.membership, appointments_as_of = excluded.appointments_as_of",
-        leads,
-    )
-    .execute(tx)
-    .await?;
+    sqlx::query_file!("src/store/save_leads.sql", leads).execute(tx).await?;
     Ok(())
 }
 

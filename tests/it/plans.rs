@@ -28,9 +28,9 @@ async fn fill(service: &TestService) {
         ("lead_clusters (workspace_id, id, external_id)", "w, n, n::text"),
         (
             "leads (workspace_id, id, sender, external_id, person_id, person_email, vin, stock_number, subscription_plan,
-                location_name, comments, booking_state, booking_blockers, received_at, updated_at, clocks)",
+                location_name, comments, booking_state, booking_blockers, waits_for, received_at, updated_at, clocks)",
             "w, n, 'dealer_studio', n::text, case when n % 10 > 0 then n end, n::text, n::text, n::text, n::text, n::text,
-                repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', now(), now(), '{}'",
+                repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', array[n::text], now(), now(), '{}'",
         ),
         ("trade_ins (workspace_id, lead_id, clocks)", "w, n, '{}'"),
         (
@@ -119,7 +119,7 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
     let table = plan["Relation Name"].as_str().unwrap_or(above);
     let node = plan["Node Type"].as_str().unwrap();
     let condition = plan["Index Cond"].as_str().unwrap_or_default();
-    let names_a_key = ["id = ", "id)", "ANY", "identifier = "]
+    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "waits_for"]
         .iter()
         .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
     if LARGE.contains(&table) && node == "Seq Scan" {
