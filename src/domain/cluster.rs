@@ -6,7 +6,7 @@ use super::facts::{ClusterColumns, ClusterFacts, Source};
 use super::finding::{Code, Finding};
 use super::stamp::{LeadOrder, Stamp};
 use super::values::Email;
-use super::world::{Cluster, Row, RowId, Tenant};
+use super::world::{RowId, Tenant};
 use super::{Counts, Effect, Effects, booking, event, lead, person};
 
 /// Hears a cluster: its contact, itself, its leads, its events.
@@ -55,24 +55,6 @@ fn stamps(facts: &ClusterFacts, received_at: DateTime<Utc>) -> (Stamp, Stamp) {
     (stamp(modified, Source::Cluster), stamp(given, Source::Contact))
 }
 
-/// Finds the cluster, or makes a row of which nothing is known but its id; says whether it is new.
-pub fn known(tenant: &mut Tenant, external_id: &str) -> (RowId, bool) {
-    if let Some(row) = tenant.clusters.get(external_id) {
-        return (row.value.id, false);
-    }
-    let id = tenant.take_id();
-    let unknown = Cluster {
-        id,
-        columns: ClusterColumns::default(),
-        at: None,
-        modified_at: None,
-        person: None,
-        appointments_as_of: None,
-    };
-    tenant.clusters.insert(external_id.to_owned(), Row::new(unknown));
-    (id, true)
-}
-
 /// The newest word on a cluster stays, whole.
 fn hear(
     tenant: &mut Tenant,
@@ -82,7 +64,7 @@ fn hear(
     at: &Stamp,
     findings: &mut Vec<Finding>,
 ) -> (Effect, RowId) {
-    let (id, is_new) = known(tenant, external_id);
+    let (id, is_new) = tenant.known_cluster(external_id);
     let person = columns.contact_email.as_deref().and_then(Email::parse);
     let person = person.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
     let Some(row) = tenant.clusters.get_mut(external_id) else { return (Effect::Unchanged, id) };

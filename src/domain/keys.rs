@@ -143,7 +143,7 @@ impl Keys {
 
     /// Adds what must be known to decide on the wishes of the leads that were loaded.
     pub fn add_wishes(&mut self, tenant: &Tenant) {
-        for want in tenant.leads.values().flat_map(|row| wish::wanted(&row.value)) {
+        for want in tenant.leads.values().flat_map(|row| wish::wanted(&row.value.wishes)) {
             match want {
                 Want::Vin(vin) => _ = self.wanted_vins.insert(vin),
                 Want::Stock(number) => _ = self.wanted_stock_numbers.insert(number),

@@ -11,7 +11,7 @@ use super::finding::{Code, Finding};
 use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
 use super::wish::{self, WishColumns};
 use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
-use super::{Effect, Effects, appointment, booking, cluster, event, person, values};
+use super::{Effect, Effects, appointment, booking, event, person, values};
 
 /// The sender of the lead feed and of clusters.
 const DEALER_STUDIO: &str = "dealer_studio";
@@ -48,7 +48,7 @@ pub fn apply(
         effects.beside |= booking::person_appeared(tenant, &met.email, received_at);
     }
     let cluster = cluster_external_id.as_deref().map(|external_id| {
-        let (id, is_new) = cluster::known(tenant, external_id);
+        let (id, is_new) = tenant.known_cluster(external_id);
         effects.beside |= is_new;
         (external_id, id)
     });

@@ -7,7 +7,6 @@ use super::columns::{Columns, scalar_columns};
 use super::facts::LeadColumns;
 use super::stamp::{Clocks, Stamp};
 use super::values::{Email, StockNumber, Vin};
-use super::world::Lead;
 
 scalar_columns! {
     /// The columns of a lead that a booking depends on.
@@ -143,8 +142,8 @@ pub fn only(columns: &LeadColumns, clocks: &Clocks) -> Vec<Wish> {
 
 /// What must be known to decide on any of a lead's wishes.
 #[must_use]
-pub fn wanted(lead: &Lead) -> BTreeSet<Want> {
-    lead.wishes.iter().flat_map(|wish| all_of(&wish.said)).collect()
+pub fn wanted(wishes: &[Wish]) -> BTreeSet<Want> {
+    wishes.iter().flat_map(|wish| all_of(&wish.said)).collect()
 }
 
 /// Everything that a wish names.

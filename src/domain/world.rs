@@ -107,6 +107,24 @@ impl Tenant {
         self.listings.values().map(|row| &row.value).find(|listing| listing.vin.as_ref() == Some(vin))
     }
 
+    /// Finds a cluster, or makes a row of which nothing is known but its id; says whether it is new.
+    pub fn known_cluster(&mut self, external_id: &str) -> (RowId, bool) {
+        if let Some(row) = self.clusters.get(external_id) {
+            return (row.value.id, false);
+        }
+        let id = self.take_id();
+        let unknown = Cluster {
+            id,
+            columns: ClusterColumns::default(),
+            at: None,
+            modified_at: None,
+            person: None,
+            appointments_as_of: None,
+        };
+        self.clusters.insert(external_id.to_owned(), Row::new(unknown));
+        (id, true)
+    }
+
     /// A reserved id for a new row. The loader reserves as many as the batch can need.
     pub fn take_id(&mut self) -> RowId {
         self.ids.pop().unwrap_or_default()

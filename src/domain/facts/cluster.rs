@@ -1,8 +1,9 @@
-//! What the cluster feed can say: a customer's leads together, and what happened to them.
+//! What the cluster feed can say: a customer's leads together.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{LeadFacts, ProspectFacts};
+use super::event::EventFacts;
+use super::lead::{LeadFacts, ProspectFacts};
 use crate::domain::columns::scalar_columns;
 
 /// The sender's grouping of one customer's leads, as one delivery tells it.
@@ -20,17 +21,6 @@ pub struct ClusterFacts {
     pub leads: Vec<LeadFacts>,
     /// Its events.
     pub events: Vec<EventFacts>,
-}
-
-/// Something that happened to a lead or a cluster: a call, a note, a follow-up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventFacts {
-    /// The sender's event id.
-    pub external_id: String,
-    /// When the sender last changed it.
-    pub modified_at: Option<DateTime<Utc>>,
-    /// Its columns, replaced as a whole.
-    pub columns: EventColumns,
 }
 
 scalar_columns! {
@@ -74,31 +64,5 @@ scalar_columns! {
         last_lead_created_at: DateTime<Utc>,
         /// When the sender made it.
         source_created_at: DateTime<Utc>,
-    }
-}
-
-scalar_columns! {
-    /// The columns of `lead_events` that a sender fills.
-    pub struct EventColumns {
-        /// Kind of event.
-        event_type: String,
-        /// What happened.
-        description: String,
-        /// `pending` or `completed`.
-        followup_status: String,
-        /// Why the customer is to be contacted again.
-        followup_reason: String,
-        /// When the customer is to be contacted again (`followup_datetime`).
-        followup_at: DateTime<Utc>,
-        /// When that was done.
-        followup_completed_at: DateTime<Utc>,
-        /// The service from which the event came.
-        external_service: String,
-        /// Who made it.
-        user_name: String,
-        /// When the sender made it.
-        source_created_at: DateTime<Utc>,
-        /// When the sender deleted it.
-        deleted_at: DateTime<Utc>,
     }
 }
