@@ -35,7 +35,8 @@ pub(super) fn number_texts<'a>(numbers: impl IntoIterator<Item = &'a StockNumber
     numbers.into_iter().map(|number| number.as_str().to_owned()).collect()
 }
 
-/// Loads leads by what names them or what they wait for. Each arm has an index of its own.
+/// Loads leads by what names them or what they wait for. Each arm has an index of its own. How many leads wait is badly
+/// guessed, so the rows are looked up one by one, whatever Postgres expects (`offset 0`).
 pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: i64,
@@ -56,7 +57,7 @@ pub(super) async fn load(
         )
         select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, d.documents as "documents?"
         from wanted
-        join leads l on l.workspace_id = $1 and l.id = wanted.id
+        cross join lateral (select * from leads where workspace_id = $1 and id = wanted.id offset 0) l
         left join trade_ins t on t.workspace_id = l.workspace_id and t.lead_id = l.id
         left join identity.lead_documents d on d.workspace_id = l.workspace_id and d.lead_id = l.id"#,
         workspace,

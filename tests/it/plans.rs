@@ -30,7 +30,7 @@ async fn fill(service: &TestService) {
             "leads (workspace_id, id, sender, external_id, person_id, person_email, vin, stock_number, subscription_plan,
                 location_name, comments, booking_state, booking_blockers, waits_for, received_at, updated_at, clocks)",
             "w, n, 'dealer_studio', n::text, case when n % 10 > 0 then n end, n::text, n::text, n::text, n::text, n::text,
-                repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', array[n::text], now(), now(), '{}'",
+                repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', case when n % 10 = 0 then array[n::text] end, now(), now(), '{}'",
         ),
         ("trade_ins (workspace_id, lead_id, clocks)", "w, n, '{}'"),
         (
