@@ -121,12 +121,7 @@ fn distinct(path: &str, value: &mut Value, next: &mut u32) {
             if text.parse::<f64>().is_ok() {
                 *text = next.to_string();
             } else if !is_time && !text.is_empty() {
-<<<<<<< HEAD
-                text.push('X');
-                text.push_str(&next.to_string());
-=======
                 *text = format!("{text}X{next}");
->>>>>>> origin/main
             }
         }
     }
