@@ -23,6 +23,8 @@ type Counts = BTreeMap<(RowId, Feed, String), Seen>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drift {
     counts: Arc<Mutex<Counts>>,
+    /// Held while counts are written.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Drift {
@@ -62,8 +64,10 @@ impl Drift {
         }
     }
 
-    /// Writes the counts; those that could not be written are lost, which costs a count and nothing else.
+    /// Writes the counts, after those that are being written; those that could not be written are lost, which costs a
+    /// count and nothing else.
     pub(super) async fn write(&self, store: &Store) {
+        let _turn = self.turn.lock().await;
         let counts = std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
         if counts.is_empty() {
             return;
