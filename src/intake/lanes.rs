@@ -25,6 +25,8 @@ use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
 const BATCH: usize = 256;
+/// How many bytes of bodies are written together at the most, where there is more than one delivery.
+const BATCH_BYTES: usize = 4 << 20;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
 /// How often a failed delivery is tried at the most.
@@ -99,11 +101,30 @@ impl Lanes {
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                shared.write(workspace, std::mem::take(&mut batch)).await;
+                for portion in portions(std::mem::take(&mut batch)) {
+                    shared.write(workspace, portion).await;
+                }
             }
         });
         sender
     }
+}
+
+/// Splits what waits so that one transaction is bounded, also where the deliveries are large.
+fn portions(batch: Vec<Pending>) -> Vec<Vec<Pending>> {
+    let mut portions: Vec<Vec<Pending>> = Vec::new();
+    let mut bytes = 0;
+    for pending in batch {
+        bytes += pending.arrived.body.len();
+        match portions.last_mut() {
+            Some(portion) if bytes <= BATCH_BYTES => portion.push(pending),
+            Some(_) | None => {
+                bytes = pending.arrived.body.len();
+                portions.push(vec![pending]);
+            }
+        }
+    }
+    portions
 }
 
 /// Why a batch was not written.
@@ -308,7 +329,7 @@ fn rejection(pending: &Pending) -> (Verdict, Vec<Finding>) {
 }
 
 fn milliseconds(duration: TimeDelta) -> f64 {
-    duration.to_std().unwrap_or_default().as_secs_f64() * 1_000.0
+    (duration.to_std().unwrap_or_default().as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 /// The pause before the next try: ten seconds, then twice as long each time, at most six hours.

@@ -21,10 +21,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::domain::finding::{Code, Finding};
-use crate::domain::workspace::Permitted;
+use crate::domain::workspace::{Locale, Permitted};
 use crate::domain::world::RowId;
 pub use crate::domain::{Effect, Outcome, Tally, Told};
-use crate::feeds::{self, DealershipKey, Document, Feed};
+use crate::feeds::{self, DealershipKey, Document, Feed, Reading};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
 pub use directory::Directory;
@@ -230,7 +230,7 @@ impl Intake {
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
             return (None, Work::Reject, plan.findings);
         };
-        let reading = feeds::read(&document, &place.locale);
+        let reading = reading_of(document, place.locale, arrived.body.len()).await;
         let unknown = reading.unknown_paths;
         self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
         (Some(place.workspace), Work::Hear(Box::new(reading.facts)), reading.findings)
@@ -257,6 +257,19 @@ impl Intake {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.shared.settings.clock)()
+    }
+}
+
+/// Above this many bytes a body is read aside, so that other requests need not wait for it.
+const LARGE_BODY: usize = 256 << 10;
+
+async fn reading_of(document: Document, locale: Locale, bytes: usize) -> Reading {
+    if bytes < LARGE_BODY {
+        return feeds::read(&document, &locale);
+    }
+    match tokio::task::spawn_blocking(move || feeds::read(&document, &locale)).await {
+        Ok(reading) => reading,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
