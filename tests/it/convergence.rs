@@ -72,10 +72,11 @@ fn ways(orders: u64) -> Vec<Way> {
     std::iter::once(own).chain((1..=orders).map(other)).collect()
 }
 
-/// What the tables must hold after every way. Bookings are left out where a listing was withdrawn, archived or merged.
-async fn law_holds(kind: Kind, seeds: std::ops::Range<u64>, orders: u64) -> Reached {
+/// What the tables must hold after every way: of each history, by its seed, in so many random orders. Bookings are left
+/// out where a listing was withdrawn, archived or merged.
+async fn law_holds(kind: Kind, histories: &[(u64, u64)]) -> Reached {
     let mut reached = Reached::new();
-    for seed in seeds {
+    for (seed, orders) in histories.iter().copied() {
         let history = history::generate(kind, seed);
         let ways = ways(orders);
         let service = service_with(&history::configuration(ways.len())).await;
@@ -111,7 +112,7 @@ fn pretty(expected: &[serde_json::Value], found: &[serde_json::Value], told: &st
 
 #[tokio::test]
 async fn any_order_of_a_history_leaves_the_same_tables() {
-    let reached = law_holds(Kind::Everything, 0..3, 17).await;
+    let reached = law_holds(Kind::Everything, &[(0, 50), (1, 5), (2, 5)]).await;
     let must = [
         "older_than_known",
         "identifier_superseded",
@@ -152,7 +153,7 @@ async fn any_order_of_a_history_leaves_the_same_tables() {
 
 #[tokio::test]
 async fn where_nothing_is_withdrawn_bookings_do_not_depend_on_the_order_either() {
-    let reached = law_holds(Kind::NothingWithdrawn, 100..103, 17).await;
+    let reached = law_holds(Kind::NothingWithdrawn, &[(100, 5), (101, 50), (102, 5)]).await;
     for rule in ["a booking", "a booking of an older wish", "a blocked lead", "package_not_found", "asset_not_found"] {
         assert!(reached.contains_key(rule), "the histories never reached: {rule}; they reached {reached:?}");
     }
