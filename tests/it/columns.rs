@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, TimeDelta};
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
@@ -68,7 +68,14 @@ fn normal(value: &Value) -> String {
 }
 
 /// Fields whose value decides what others mean, or is read as a value of a kind; these stay as the page has them.
-const AS_PRINTED: [&str; 21] = [
+const AS_PRINTED: [&str; 28] = [
+    "dealership_id",
+    "contact.email",
+    "contact.mobile_phone",
+    "prospect.home_phone",
+    "budget",
+    "lead_events[0].event_type",
+    "lead_events[0].followup_status",
     "dealership.id",
     "Seller.Identifier",
     "SaleStatus",
@@ -93,7 +100,7 @@ const AS_PRINTED: [&str; 21] = [
 ];
 
 /// The example with a value in every field that stands in no other: a text gets a number behind it, a number becomes
-/// another. So whatever is found of a field was read from that field.
+/// another, a time a later one. So whatever is found of a field was read from that field.
 fn distinct(path: &str, value: &mut Value, next: &mut u32) {
     match value {
         Value::Object(fields) => {
@@ -108,23 +115,28 @@ fn distinct(path: &str, value: &mut Value, next: &mut u32) {
             }
         }
         Value::Null | Value::Bool(_) => {}
-        Value::Number(_) | Value::String(_) if AS_PRINTED.contains(&path) || is_kind(path) => {}
+        Value::Number(_) | Value::String(_) if AS_PRINTED.contains(&of_a_lead(path)) || is_kind(path) => {}
         Value::Number(_) => {
             *next += 1;
             *value = json!(*next);
         }
         Value::String(text) => {
-            let is_time = DateTime::parse_from_rfc3339(text).is_ok()
-                || NaiveDate::parse_from_str(text, "%d/%m/%Y").is_ok()
-                || text.starts_with("2025-09-");
+            let is_time = NaiveDate::parse_from_str(text, "%d/%m/%Y").is_ok() || text.starts_with("2025-09-");
             *next += 1;
-            if text.parse::<f64>().is_ok() {
+            if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+                *text = (time + TimeDelta::seconds((*next % 1_000).into())).to_rfc3339();
+            } else if text.parse::<f64>().is_ok() {
                 *text = next.to_string();
             } else if !is_time && !text.is_empty() {
                 *text = format!("{text}X{next}");
             }
         }
     }
+}
+
+/// The path of a field inside a cluster's lead as in the lead feed.
+fn of_a_lead(path: &str) -> &str {
+    path.strip_prefix("leads[0].").unwrap_or(path)
 }
 
 /// Whether a field of a list says what kind of entry it is in.
@@ -155,9 +167,14 @@ async fn stored(service: &TestService) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Fields that are found in another form, and where.
-const IN_ANOTHER_FORM: [(&str, &str); 2] = [
+const IN_ANOTHER_FORM: [(&str, &str); 6] = [
     // As E.164.
     ("prospect.mobile_phone", "public.persons.mobile_phone"),
+    ("leads[0].prospect.mobile_phone", "public.leads.contact_phone"),
+    ("leads[0].prospect.home_phone", "public.leads.contact_home_phone"),
+    ("contact.mobile_phone", "public.lead_clusters.contact_phone"),
+    // Money as a number.
+    ("leads[0].budget", "public.leads.budget"),
     ("Seller.Contact.Phone", "public.locations.phone"),
 ];
 
@@ -218,11 +235,19 @@ async fn every_field_of_the_inventory_pages_example_is_found_in_a_column() {
 }
 
 #[tokio::test]
+async fn every_field_of_the_cluster_pages_example_is_found_in_a_column() {
+    let post = async |service: &TestService, payload: &Value| service.cluster(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/lead_cluster/page_example.json", post, 80).await;
+}
+
+#[tokio::test]
 async fn every_field_that_any_example_has_is_found_in_a_column() {
     let post = async |service: &TestService, payload: &Value| service.lead(payload).await;
     every_field_is_found(service_for_the_pages().await, "dealer_studio/lead/every_field.json", post, 90).await;
     let post = async |service: &TestService, payload: &Value| service.vehicle(payload).await;
     every_field_is_found(service_for_the_pages().await, "dealer_studio/inventory/every_field.json", post, 80).await;
+    let post = async |service: &TestService, payload: &Value| service.cluster(payload).await;
+    every_field_is_found(service_for_the_pages().await, "dealer_studio/lead_cluster/every_field.json", post, 100).await;
 }
 
 #[tokio::test]
@@ -250,6 +275,15 @@ async fn what_is_true_or_false_stands_in_its_column() {
             let row = service.row(&format!("select {column} as value from {table}")).await;
             assert_eq!(row["value"], truth, "{table}.{column}");
         }
+        let service = service_for_the_pages().await;
+        let mut cluster = fixture("dealer_studio/lead_cluster/page_example.json");
+        cluster["leads"][0]["subscription"]["newsletter"] = truth.into();
+        cluster["leads"][0]["trade_in_data"]["offer_accepted"] = truth.into();
+        service.cluster(&cluster).await;
+        let row = service
+            .row("select contact_newsletter, offer_accepted from leads l join trade_ins t on t.lead_id = l.id")
+            .await;
+        assert_eq!(row, json!({ "contact_newsletter": truth, "offer_accepted": truth }));
     }
 }
 

@@ -10,6 +10,7 @@
 mod appointments;
 mod arbitrary;
 mod bookings;
+mod clusters;
 mod columns;
 mod convergence;
 mod deliveries;

@@ -131,6 +131,8 @@ pub(crate) fn without_bookings(picture: &mut Picture) {
 pub(crate) enum Delivery {
     /// One of the lead feed.
     Lead(Value),
+    /// One of the lead cluster feed.
+    Cluster(Value),
     /// One of the inventory feed.
     Vehicle(Value),
 }
@@ -147,6 +149,13 @@ impl Delivery {
         };
         match self {
             Self::Lead(payload) => Self::Lead(moved(payload, "dealership", "id")),
+            Self::Cluster(payload) => {
+                let mut payload = payload.clone();
+                if payload["dealership_id"] == from {
+                    payload["dealership_id"] = to.into();
+                }
+                Self::Cluster(payload)
+            }
             Self::Vehicle(payload) => Self::Vehicle(moved(payload, "Seller", "Identifier")),
         }
     }
@@ -154,6 +163,7 @@ impl Delivery {
     async fn post(&self, service: &TestService) {
         let answer = match self {
             Self::Lead(payload) => service.lead(payload).await,
+            Self::Cluster(payload) => service.cluster(payload).await,
             Self::Vehicle(payload) => service.vehicle(payload).await,
         };
         assert!(["applied", "unchanged"].contains(&answer.body["outcome"].as_str().unwrap()), "{answer:?}");

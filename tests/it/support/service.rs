@@ -138,6 +138,11 @@ impl TestService {
         self.post("/webhooks/dealer-studio/leads", payload.to_string()).await
     }
 
+    /// Posts a lead cluster.
+    pub(crate) async fn cluster(&self, payload: &Value) -> Answer {
+        self.post("/webhooks/dealer-studio/lead-clusters", payload.to_string()).await
+    }
+
     /// Posts a vehicle.
     pub(crate) async fn vehicle(&self, payload: &Value) -> Answer {
         self.post("/webhooks/dealer-studio/inventory", payload.to_string()).await
