@@ -18,6 +18,7 @@ pub fn apply(
 ) -> Effects {
     let (at, contact_at) = stamps(&facts, received_at);
     let ClusterFacts { external_id, modified_at, contact, columns, leads, events } = facts;
+    let said_at = modified_at.or(columns.source_created_at);
     let mut counts = Counts::default();
     let mut effects = Effects::default();
 
@@ -40,8 +41,10 @@ pub fn apply(
         effects.beside |= of_lead.beside;
     }
     for facts in events {
-        let of = event::Of { cluster, lead: None, source: Source::Cluster, said_at: modified_at };
-        counts.lead_event.add(Some(event::hear(tenant, facts, of, received_at)));
+        let of = event::Of { cluster, lead: None, source: Source::Cluster, said_at };
+        let (effect, wrote) = event::hear(tenant, facts, of, received_at);
+        counts.lead_event.add(Some(effect));
+        effects.beside |= wrote;
     }
     effects.counts = Some(counts);
     effects

@@ -20,8 +20,8 @@ pub struct Of {
     pub said_at: Option<DateTime<Utc>>,
 }
 
-/// Hears one event.
-pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTime<Utc>) -> Effect {
+/// Hears one event; says what it became, and whether its row must be written: for a time alone, where nothing else changed.
+pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTime<Utc>) -> (Effect, bool) {
     let EventFacts { external_id, modified_at, columns } = facts;
     let stamp = |at: Option<DateTime<Utc>>| {
         let at = at.unwrap_or(received_at);
@@ -34,7 +34,7 @@ pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTim
         hear_tie(&mut event.cluster, of.cluster, &said_at);
         hear_tie(&mut event.lead, of.lead, &said_at);
         tenant.events.insert(external_id, Row::new(event));
-        return Effect::Created;
+        return (Effect::Created, true);
     };
     let event = &mut row.value;
     let ties = hear_tie(&mut event.cluster, of.cluster, &said_at).and(hear_tie(&mut event.lead, of.lead, &said_at));
@@ -46,8 +46,9 @@ pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTim
         event.at = at;
     }
     let changed = ties.changed || (newer && !same);
-    if ties.writes() || newer {
+    let wrote = ties.writes() || newer;
+    if wrote {
         row.touch();
     }
-    if changed { Effect::Updated } else { Effect::Unchanged }
+    (if changed { Effect::Updated } else { Effect::Unchanged }, wrote)
 }

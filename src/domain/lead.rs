@@ -29,7 +29,7 @@ pub fn apply(
         source,
         external_id,
         cluster_external_id,
-        cluster_said_at,
+        cluster_said_at: _,
         timezone,
         created_at,
         modified_at,
@@ -72,8 +72,9 @@ pub fn apply(
     }
     let lead = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.id);
     for facts in events {
-        let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at: cluster_said_at };
-        effects.beside |= event::hear(tenant, facts, of, received_at) != Effect::Unchanged;
+        let said_at = Some(stamps.cluster.at);
+        let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at };
+        effects.beside |= event::hear(tenant, facts, of, received_at).1;
     }
     effects.booking = key.and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
     effects

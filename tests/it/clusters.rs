@@ -865,6 +865,107 @@ async fn a_lead_and_an_event_that_are_listed_twice_are_one_row_each_and_nothing_
     assert_eq!((before["leads"].len(), before["lead_events"].len()), (1, 1));
     assert_eq!(before["leads"][0]["comments"], "second");
     assert_eq!(before["lead_events"][0]["description"], "second");
-    service.cluster(&payload).await;
+    let again = service.cluster(&payload).await;
+    assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
     assert_eq!(picture(&service, "alpha").await, before);
+}
+
+#[tokio::test]
+async fn a_cluster_that_moves_nothing_but_a_clock_is_applied_and_one_that_writes_nothing_is_unchanged() {
+    let service = service().await;
+    let said = json!({ "leads": [inside(1, 1, json!({}))], "lead_events": [event(5, 1, json!({}))] });
+    service.cluster(&cluster(1, said.clone())).await;
+    service.cluster(&cluster(5, json!({}))).await;
+    for part in ["leads", "lead_events"] {
+        for day in [3, 4] {
+            // Older than what is known of the cluster, and the newest word on what belongs to it.
+            let payload = cluster(day, json!({ part: said[part] }));
+            for outcome in ["applied", "unchanged"] {
+                let before = service.versions().await;
+                let answer = service.cluster(&payload).await;
+                assert_eq!(answer.body["outcome"], outcome, "{part} {day}: {answer:?}");
+                assert_eq!(service.versions().await == before, outcome == "unchanged", "{part} {day}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_without_a_modification_counts_as_of_its_creation_in_any_order() {
+    let event_of = |id: i64, day: i64, modified: Value| {
+        let said = json!({ "id": id, "created": october(day), "lead_events": [event(5, 1, json!({}))] });
+        let mut payload = cluster(1, with(said, json!({ "leads": [inside(1, 1, json!({}))] })));
+        payload["modified"] = modified;
+        Delivery::Cluster(payload)
+    };
+    let newer = json!(october(5));
+    let picture =
+        in_any_order(&[event_of(7, 1, Value::Null), event_of(8, 1, newer), event_of(9, 3, Value::Null)]).await;
+    assert_eq!(picture["lead_events"][0]["cluster"], "8");
+    assert_eq!(picture["leads"][0]["cluster"], "8");
+}
+
+#[tokio::test]
+async fn an_event_of_a_lead_without_a_modification_belongs_to_it_as_of_its_creation_in_any_order() {
+    let of = |id: i64, day: i64| {
+        let said = json!({ "id": id, "created": october(day), "lead_events": [event(5, 1, json!({}))] });
+        Delivery::Lead(with(enquiry(said), json!({ "updated_at": null })))
+    };
+    let picture = in_any_order(&[of(1, 1), of(2, 3), of(3, 2)]).await;
+    assert_eq!(picture["lead_events"][0]["lead"], "2");
+}
+
+#[tokio::test]
+async fn a_lead_listed_twice_as_of_two_moments_is_heard_as_of_both() {
+    let service = service().await;
+    let own = |day: i64, changes: Value| inside(1, day, changes);
+    let leads = json!([
+        own(3, json!({ "comments": "newer", "prospect": { "email": "bea@example.com" } })),
+        own(2, json!({ "comments": "older", "website_url": "https://a.example" })),
+    ]);
+    let payload = cluster(1, json!({ "leads": leads }));
+    assert_eq!(service.cluster(&payload).await.body["outcome"], "applied");
+    let row =
+        service.row("select comments, website_url, p.email from leads l join persons p on p.id = l.person_id").await;
+    let expected = json!({ "comments": "newer", "website_url": "https://a.example", "email": "bea@example.com" });
+    assert_eq!(row, expected);
+    assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn without_times_of_the_sender_the_same_cluster_again_is_unchanged_and_another_replaces_it() {
+    let service = service().await;
+    let timeless = |words: &str| {
+        let own = inside(1, 1, json!({ "created": null, "modified": null, "comments": words }));
+        let happened = event(5, 1, json!({ "created_at": null, "updated_at": null, "description": words }));
+        let said =
+            json!({ "created": null, "modified": null, "status": words, "leads": [own], "lead_events": [happened] });
+        cluster(1, said)
+    };
+    for words in ["first", "second", "first"] {
+        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "applied", "{words}");
+        let before = service.versions().await;
+        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "unchanged", "{words}");
+        assert_eq!(service.versions().await, before);
+        let row = service
+            .row("select c.status, l.comments, e.description from lead_clusters c, leads l, lead_events e")
+            .await;
+        assert_eq!(row, json!({ "status": words, "comments": words, "description": words }));
+    }
+}
+
+#[tokio::test]
+async fn the_rows_of_a_lead_are_the_same_whether_the_feeds_meet_in_one_process_or_two() {
+    let service = service().await;
+    let other = service.beside(CONFIG).await;
+    let (of_lead, of_cluster) = (
+        enquiry(json!({ "lead_events": [event(5, 1, json!({}))] })),
+        cluster(1, json!({ "leads": [inside(1, 1, json!({}))], "lead_events": [event(5, 1, json!({}))] })),
+    );
+    let (first, second) = tokio::join!(service.lead(&of_lead), other.cluster(&of_cluster));
+    assert_eq!((&first.body["outcome"], &second.body["outcome"]), (&json!("applied"), &json!("applied")));
+    for table in ["persons", "leads", "lead_clusters"] {
+        assert_eq!(count(&service, table).await, 1, "{table}");
+    }
+    assert_eq!(count(&service, "lead_events where lead_id is not null and lead_cluster_id is not null").await, 1);
 }

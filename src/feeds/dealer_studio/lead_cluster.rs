@@ -1,5 +1,7 @@
 //! The lead cluster webhook: a customer's leads together, with what happened to them (Dealer Studio's cluster page).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::facts::{ClusterColumns, ClusterFacts, LeadColumns, LeadFacts, ProspectFacts, Source};
@@ -20,7 +22,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> ClusterFacts
         dealership_id: columns.dealership_id,
     };
     let leads = root.array("leads").into_iter().flatten();
-    let leads = leads.map(|lead| read_lead(&lead, &holder, locale)).collect();
+    let leads = last_of_each(leads.map(|lead| read_lead(&lead, &holder, locale)).collect());
     let events = event::list(root, locale);
     ClusterFacts { external_id: holder.external_id, modified_at, contact, columns, leads, events }
 }
@@ -52,6 +54,18 @@ fn handling(root: &Object<'_>, locale: &Locale) -> ClusterColumns {
         source_created_at: root.senders_time("created", locale),
         ..ClusterColumns::default()
     }
+}
+
+/// Of a lead that is listed twice as it was at one moment, the last counts.
+fn last_of_each(leads: Vec<LeadFacts>) -> Vec<LeadFacts> {
+    let said = |lead: &LeadFacts| {
+        let (created, modified) = (lead.created_at, lead.modified_at);
+        Some((lead.external_id.clone()?, created.or(modified), modified.or(created)))
+    };
+    let places = leads.iter().enumerate().filter_map(|(place, lead)| Some((said(lead)?, place)));
+    let last: BTreeMap<_, _> = places.collect();
+    let counts = |place: usize, lead: &LeadFacts| said(lead).is_none_or(|said| last.get(&said) == Some(&place));
+    leads.into_iter().enumerate().filter(|(place, lead)| counts(*place, lead)).map(|(_, lead)| lead).collect()
 }
 
 fn read_lead(lead: &Object<'_>, holder: &Holder, locale: &Locale) -> LeadFacts {
