@@ -214,7 +214,6 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
         MigrateError::Dirty(version) => Error::Migration(format!(
             "migration {version} was begun and not finished: restore a backup from before it and start again"
         )),
-        MigrateError::Execute(error) => Error::Database(error),
         error => Error::Migration(format!(
             "the tables could not be brought to this version ({error}): check that the database user owns the \
              database and may create schemas, then start again"

@@ -21,6 +21,7 @@ mod listing_history;
 mod listings;
 mod local_postgres;
 mod locations;
+mod migrations;
 mod odd_input;
 mod persons;
 mod plans;
