@@ -396,3 +396,46 @@ pub(super) async fn reached(service: &TestService, reached: &mut Reached) {
         }
     }
 }
+
+/// What a history holds by the payloads alone: each name where it occurs.
+pub(super) fn held(history: &[Delivery], reached: &mut Reached) {
+    let mut note = |name: &str| *reached.entry(name.to_owned()).or_default() += 1;
+    let mut told = Vec::new();
+    let mut cars: Vec<(&Value, Option<&Value>, &Value, bool)> = Vec::new();
+    for delivery in history {
+        match delivery {
+            Delivery::Lead(lead) => {
+                told.push((&lead["id"], &lead["updated_at"]));
+                if lead["appointments"].as_array().is_some_and(Vec::is_empty) {
+                    note("an empty list of appointments");
+                }
+            }
+            Delivery::Cluster(cluster) => {
+                let leads = cluster["leads"].as_array().unwrap();
+                if leads.iter().any(|lead| told.contains(&(&lead["id"], &lead["modified"]))) {
+                    note("one moment told by both feeds");
+                }
+            }
+            Delivery::Vehicle(car) => {
+                let names = car["Identification"].as_array().unwrap();
+                let named = |kind: &str| names.iter().find(|name| name["Type"] == kind).map(|name| &name["Value"]);
+                let (identifier, vin, number) = (&car["Identifier"], named("VIN"), named("StockNumber").unwrap());
+                let for_sale = ["For Sale", "in stock"].contains(&car["SaleStatus"].as_str().unwrap());
+                let before: Vec<_> = cars.iter().filter(|(known, ..)| *known == identifier).collect();
+                if vin.is_some() && before.iter().any(|(_, known, ..)| known.is_some_and(|known| Some(known) != vin)) {
+                    note("a VIN corrected");
+                }
+                if vin.is_some() && !before.is_empty() && before.iter().all(|(_, known, ..)| known.is_none()) {
+                    note("a VIN after the identifier");
+                }
+                if for_sale && before.iter().any(|(_, _, known, sold)| *sold && *known != number) {
+                    note("a stock number released");
+                }
+                if !for_sale && before.is_empty() {
+                    note("a withdrawal before the listing");
+                }
+                cars.push((identifier, vin, number, for_sale));
+            }
+        }
+    }
+}
