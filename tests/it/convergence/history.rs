@@ -418,8 +418,8 @@ pub(super) fn held(history: &[Delivery], reached: &mut Reached) {
             }
             Delivery::Vehicle(car) => {
                 let names = car["Identification"].as_array().unwrap();
-                let named = |kind: &str| names.iter().find(|name| name["Type"] == kind).map(|name| &name["Value"]);
-                let (identifier, vin, number) = (&car["Identifier"], named("VIN"), named("StockNumber").unwrap());
+                let value_of = |kind: &str| names.iter().find(|name| name["Type"] == kind).map(|name| &name["Value"]);
+                let (identifier, vin, number) = (&car["Identifier"], value_of("VIN"), value_of("StockNumber").unwrap());
                 let for_sale = ["For Sale", "in stock"].contains(&car["SaleStatus"].as_str().unwrap());
                 let before: Vec<_> = cars.iter().filter(|(known, ..)| *known == identifier).collect();
                 if vin.is_some() && before.iter().any(|(_, known, ..)| known.is_some_and(|known| Some(known) != vin)) {
