@@ -3,9 +3,11 @@
 //! `forecourt` without a command is `forecourt serve`. The exit status is 0, or 1 with what is wrong on standard error:
 //! one sentence, or one line for each problem of a configuration.
 
+mod access;
 mod check;
 mod ending;
 mod greeting;
+mod reload;
 mod send;
 pub mod serve;
 
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
+use crate::intake::clock;
 use ending::Ending;
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
@@ -64,9 +67,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(serve::run(config, environment, out))
+            tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
         }
-        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, out),
+        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, clock::now(), out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }
 }

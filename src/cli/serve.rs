@@ -11,20 +11,22 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{Config, Environment};
 use crate::domain::values;
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
-use crate::http::auth::{Credential, Credentials, Scheme};
+use crate::http::access::Entrance;
 use crate::http::health::Check;
-use crate::http::webhook::{Doors, Limits};
+use crate::http::webhook::Doors;
 use crate::http::{self, Router};
 use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
+use super::access;
+use super::check;
 use super::ending::Ending;
 use super::greeting::greeting;
+use super::reload;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
@@ -32,17 +34,21 @@ const WRITERS: usize = 4;
 const DATABASE: &str = "forecourt";
 
 /// Runs the service.
-pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
+pub(super) async fn run(
+    config: Config,
+    asked_for: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Ending {
     start_log(&config.log_filter, environment)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(&config);
     let listener = listen(config.server.listen).await?;
     let postgres = open_postgres(&config, environment).await?;
     let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
-    let Service { intake, router } = assemble(&config, &store).await?;
+    let service = assemble(&config, &store).await?;
+    let Service { intake, entrance: _, router } = service.clone();
 
     let address = listener.local_addr()?;
     if let Some(greeting) = greeting(&config, address, &postgres.psql) {
@@ -51,11 +57,20 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     }
     tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
     let again = tokio::spawn(replay::run(intake.clone()));
+    let reloading = tokio::spawn(reload::run(service, config, asked_for.map(Path::to_path_buf), environment.clone()));
     http::serve(listener, router, told_to_stop()).await?;
+    reloading.abort();
     again.abort();
     intake.finish().await;
     store.close().await;
     postgres.stop().await
+}
+
+/// Logs what a person should look at.
+pub(super) fn warn(config: &Config) {
+    for warning in config.warnings.iter().cloned().chain(check::expiring(config, intake::clock::now())) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
@@ -122,12 +137,55 @@ fn announce(data_dir: &Path) {
 }
 
 /// The service without its listener: what takes deliveries in, and the routes that lead there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// Takes deliveries in.
     pub intake: Intake,
+    /// Who may enter; a reload replaces it.
+    pub entrance: Entrance,
     /// Its routes.
     pub router: Router,
+}
+
+impl Service {
+    /// Lets another configuration count from now on: [`Service::admit`], then [`Service::apply`].
+    ///
+    /// # Errors
+    /// When credentials contradict each other, and then nothing has changed; or when Postgres refuses.
+    pub async fn reload(&self, config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.admit(config)?;
+        Ok(self.apply(config).await?)
+    }
+
+    /// Lets in who the configuration says, and nobody else, from the next request on. Needs no database.
+    ///
+    /// # Errors
+    /// When credentials contradict each other, and then nothing has changed.
+    pub(super) fn admit(&self, config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.entrance.replace(access::open(config)?);
+        Ok(())
+    }
+
+    /// Applies the workspaces; waits while Postgres is away. What arrives meanwhile for a dealership that is new is kept,
+    /// and applied by itself afterwards.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub(super) async fn apply(&self, config: &Config) -> Result<(), store::Error> {
+        let mut pause = Duration::from_millis(100);
+        let directory = loop {
+            match directory(config, self.intake.store()).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = error.without_values(), "the workspaces wait for postgres");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                other => break other?,
+            }
+        };
+        self.intake.know(directory);
+        Ok(())
+    }
 }
 
 /// Puts the service together over a migrated database, and applies the configuration to its tables.
@@ -138,29 +196,31 @@ pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn
     values::warm_up();
     deliveries::save_codes(store).await?;
     let intake = open_intake(config, store).await?;
-    let router = router(config, &intake)?;
-    Ok(Service { intake, router })
+    let entrance = Entrance::new(access::open(config)?);
+    let router = router(entrance.clone(), &intake);
+    Ok(Service { intake, entrance, router })
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.
 async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
-    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
-    let permissions: BTreeMap<String, Permitted> =
-        config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    let directory = Directory::new(config.workspaces.clone(), &ids, permissions);
+    let directory = directory(config, store).await?;
     let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
     Ok(Intake::new(store.clone(), directory, settings))
 }
 
+/// Applies the configuration to the tables, and gives what deliveries need to know of it.
+async fn directory(config: &Config, store: &Store) -> Result<Directory, store::Error> {
+    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    let permissions: BTreeMap<String, Permitted> =
+        config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
+    Ok(Directory::new(config.workspaces.clone(), &ids, permissions))
+}
+
 /// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
-    let credentials = config.credentials.iter().map(credential).collect();
-    let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
-    let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
+fn router(entrance: Entrance, intake: &Intake) -> Router {
     let accepting = intake.clone();
     let doors = Doors {
-        credentials,
-        limits: Feed::ALL.iter().fold(Limits::default(), limits),
+        entrance,
         clock: intake::clock::now,
         accept: Arc::new(move |arrival| {
             let intake = accepting.clone();
@@ -175,18 +235,7 @@ fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error
             Box::pin(async move { Ok(store.probe().await?) })
         }),
     };
-    Ok(http::router(doors, vec![postgres]))
-}
-
-fn credential(config: &CredentialConfig) -> Credential {
-    let CredentialConfig { name, scheme, feeds, permitted } = config.clone();
-    let scheme = match scheme {
-        SchemeConfig::Bearer(secret) => Scheme::Bearer(secret),
-        SchemeConfig::ApiKey(secret) => Scheme::ApiKey(secret),
-        SchemeConfig::Basic { user, password } => Scheme::Basic { user, password },
-        SchemeConfig::Open => Scheme::Open,
-    };
-    Credential { name, scheme, feeds: feeds.into_iter().collect(), permitted }
+    http::router(doors, vec![postgres])
 }
 
 /// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it.

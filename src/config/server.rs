@@ -23,6 +23,8 @@ pub struct Server {
     pub hold: Duration,
     /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
     pub booking_retry_days: u32,
+    /// Whether the configuration is read again when its files change, and not on SIGHUP alone; not by default.
+    pub reload_on_change: bool,
     /// Names of headers that may carry an API key beside the built-in ones; none by default.
     pub api_key_headers: Vec<String>,
     body_limits: BTreeMap<Feed, usize>,
@@ -53,7 +55,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const EXAMPLE_LISTEN: &str = "\"127.0.0.1:8080\"";
 
 pub(super) const KEYS: &[&str] =
-    &["listen", "data_dir", "hold_seconds", "booking_retry_days", "api_key_headers", "body_limits"];
+    &["listen", "data_dir", "hold_seconds", "booking_retry_days", "reload_on_change", "api_key_headers", "body_limits"];
 
 /// Reads `[server]`, which may be absent; `base` is the folder that relative paths start from.
 pub(super) fn read(
@@ -66,6 +68,7 @@ pub(super) fn read(
     let data_dir = data_dir(section, base, environment, report);
     let hold = section.and_then(|section| section.whole("hold_seconds", &HOLD_SECONDS, report));
     let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
+    let reload_on_change = section.and_then(|section| section.flag("reload_on_change", report)).unwrap_or(false);
     let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
     let body_limits = section.map_or_else(BTreeMap::new, |section| body_limits(section, report));
     Some(Server {
@@ -73,6 +76,7 @@ pub(super) fn read(
         data_dir: data_dir?,
         hold: Duration::from_secs(hold.unwrap_or(60)),
         booking_retry_days: retry.unwrap_or(30),
+        reload_on_change,
         api_key_headers,
         body_limits,
     })

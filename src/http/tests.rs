@@ -19,9 +19,10 @@ use tokio::io::AsyncReadExt;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use super::access::{Access, Entrance, Limits};
 use super::auth::{Credential, Credentials, Scheme};
 use super::health::Check;
-use super::webhook::{Accept, Doors, Limits};
+use super::webhook::{Accept, Doors};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
@@ -73,13 +74,13 @@ fn router_over(accept: Accept) -> Router {
         scheme,
         feeds: [feed].into(),
         permitted: Permitted::Only(["acme".to_owned()].into()),
+        not_after: None,
     });
-    let doors = Doors {
-        credentials: Credentials::new(credentials.into(), &[]).unwrap(),
+    let access = Access {
+        credentials: Credentials::new(credentials.into(), &[], None).unwrap(),
         limits: Limits::default().with(Feed::Lead, LIMIT),
-        clock: noon,
-        accept,
     };
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept };
     let postgres = Check { part: "postgres", probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }

@@ -3,21 +3,23 @@
 //! Whatever was stored is answered 200, whatever its outcome: a sender does not repeat after an error status.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
-use super::auth::{Credentials, Refused};
+use super::access::Entrance;
+use super::auth::{Admitted, Refused};
 use super::body::{self, BodyError};
+use super::remote;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
 use crate::intake::{Arrival, Reply, Told, Unavailable};
@@ -27,20 +29,12 @@ pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavai
 
 /// What the webhook handler works with.
 pub struct Doors {
-    /// Who may enter.
-    pub credentials: Credentials,
-    /// How large a body may be.
-    pub limits: Limits,
+    /// Who may enter, and how much they may bring.
+    pub entrance: Entrance,
     /// Tells the time of arrival.
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
     pub accept: Accept,
-}
-
-/// How large a body may be, as sent and with its `Content-Encoding` undone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    by_feed: BTreeMap<Feed, usize>,
 }
 
 /// Why a request gets no delivery's reply.
@@ -61,30 +55,12 @@ enum Error {
 /// A reply names at most this many findings; the delivery's record holds all.
 const MAX_FINDINGS: usize = 100;
 
-/// How many bytes a body may have where nothing else is configured.
-const DEFAULT_LIMIT: usize = 2 << 20;
-
 /// After how many seconds a sender may try again when nothing could store its delivery.
 const RETRY_AFTER_SECONDS: u32 = 30;
 
-impl Limits {
-    /// The same limits, with another one for this feed.
-    #[must_use]
-    pub fn with(mut self, feed: Feed, bytes: usize) -> Self {
-        self.by_feed.insert(feed, bytes);
-        self
-    }
-
-    /// The limit of a feed, in bytes.
-    #[must_use]
-    pub fn of(&self, feed: Feed) -> usize {
-        self.by_feed.get(&feed).copied().unwrap_or(DEFAULT_LIMIT)
-    }
-}
-
 /// Takes in one request of a feed.
 pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
-    let remote_address = remote_address(request.extensions());
+    let remote_address = remote::address(request.extensions());
     match take_in(&doors, feed, remote_address, request).await {
         Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
         Err(error) => {
@@ -97,11 +73,16 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
 async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
-    let credential = doors
-        .credentials
-        .authenticate(&head.headers, feed)
-        .map_err(|refused| Error::Unauthorized { refused, challenges: doors.credentials.challenges(feed) })?;
-    let whole = body::read(body, &head.headers, doors.limits.of(feed)).await?;
+    let access = doors.entrance.current();
+    let admitted = access.credentials.authenticate(&head.headers, feed, received_at);
+    let Admitted { credential, claims } =
+        admitted.map_err(|refused| Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) })?;
+    let whole = body::read(body, &head.headers, access.limits.of(feed)).await?;
+    // A signed token's claims are the payload; what was posted beside them is kept where it says something else.
+    let (body, posted_body, undecoded) = match claims {
+        Some(claims) => (claims, Some(whole.bytes), None),
+        None => (whole.bytes, None, whole.undecoded),
+    };
     let arrival = Arrival {
         feed,
         received_at,
@@ -109,15 +90,11 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
         permitted: credential.permitted.clone(),
         remote_address,
         content_type: content_type(&head.headers),
-        body: whole.bytes,
-        undecoded: whole.undecoded,
+        body,
+        posted_body,
+        undecoded,
     };
     Ok((doors.accept)(arrival).await?)
-}
-
-/// The address of the connection's other end. What a proxy says about who is behind it is not believed.
-fn remote_address(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -130,7 +107,8 @@ fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
     let remote_address = remote_address.map(tracing::field::display);
     match error {
         Error::Unauthorized { refused, .. } => {
-            tracing::warn!(feed, remote_address, tried = ?refused.tried, "refused: no credential of this feed");
+            let Refused { tried, expired } = refused;
+            tracing::warn!(feed, remote_address, ?tried, expired, "refused: no credential of this feed");
         }
         Error::Body(BodyError::TooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
@@ -296,11 +274,5 @@ mod tests {
         let nobodys = with(Code::DealershipUnknown, "no workspace has dealership 7");
         assert_eq!(theirs, nobodys);
         assert!(theirs.contains(Code::DealershipUnknown.meaning()) && !theirs.contains("acme"), "{theirs}");
-    }
-
-    #[test]
-    fn a_feed_without_a_limit_of_its_own_has_the_usual_one() {
-        let limits = Limits::default().with(Feed::Lead, 10);
-        assert_eq!((limits.of(Feed::Lead), limits.of(Feed::Inventory)), (10, 2 * 1024 * 1024));
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use crate::domain::finding::{Code, Finding};
@@ -49,6 +49,8 @@ pub struct Arrival {
     pub content_type: Option<String>,
     /// The body, its `Content-Encoding` undone where that was possible.
     pub body: Vec<u8>,
+    /// What was posted where the body is something else: the claims of a signed token.
+    pub posted_body: Option<Vec<u8>>,
     /// Why the `Content-Encoding` could not be undone.
     pub undecoded: Option<Finding>,
 }
@@ -78,7 +80,7 @@ pub struct Intake {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    directory: Directory,
+    directory: watch::Sender<Arc<Directory>>,
     lanes: Lanes,
     drift: drift::Drift,
     settings: Settings,
@@ -98,6 +100,7 @@ impl Intake {
         let lanes = Lanes::new(store.clone(), settings.writers, settings.clock);
         let drift = drift::Drift::default();
         tokio::spawn(drift.clone().run(store.clone()));
+        let directory = watch::Sender::new(Arc::new(directory));
         Self { shared: Arc::new(Shared { store, directory, lanes, drift, settings }) }
     }
 
@@ -106,8 +109,17 @@ impl Intake {
     /// # Errors
     /// When nothing could store the delivery while the request was held.
     pub async fn accept(&self, arrival: Arrival) -> Result<Reply, Unavailable> {
-        let Arrival { feed, received_at, credential, permitted, remote_address, content_type, body, undecoded } =
-            arrival;
+        let Arrival {
+            feed,
+            received_at,
+            credential,
+            permitted,
+            remote_address,
+            content_type,
+            body,
+            posted_body: _,
+            undecoded,
+        } = arrival;
         let arrived = Arrived {
             id: Uuid::now_v7(),
             received_at,
@@ -164,7 +176,7 @@ impl Intake {
         let found = match document.dealership() {
             DealershipKey::Id(dealership) => {
                 arrived.dealership_id = Some(dealership);
-                self.shared.directory.find(dealership, permitted, arrived.received_at)
+                self.directory().find(dealership, permitted, arrived.received_at)
             }
             DealershipKey::Unusable => Found::Unknown,
             DealershipKey::Missing => match self.place_of_fragment(&document, permitted, arrived.received_at).await {
@@ -195,11 +207,11 @@ impl Intake {
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
         let among = match document.feed() {
-            Feed::Inventory => self.shared.directory.permitted(permitted),
+            Feed::Inventory => self.directory().permitted(permitted),
             Feed::Lead | Feed::LeadCluster => return None,
         };
         if let [only] = among.as_slice() {
-            return self.shared.directory.place(*only, received_at);
+            return self.directory().place(*only, received_at);
         }
         let identifier = document.identifier()?;
         let knowing = loop {
@@ -213,7 +225,7 @@ impl Intake {
             }
         };
         match knowing.as_slice() {
-            [only] => self.shared.directory.place(*only, received_at),
+            [only] => self.directory().place(*only, received_at),
             _ => None,
         }
     }
@@ -241,10 +253,20 @@ impl Intake {
         self.shared.drift.write(&self.shared.store).await;
     }
 
-    /// The directory.
+    /// The directory as it is now.
     #[must_use]
-    pub fn directory(&self) -> &Directory {
-        &self.shared.directory
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.shared.directory.borrow())
+    }
+
+    /// Tells when the directory is replaced.
+    fn directories(&self) -> watch::Receiver<Arc<Directory>> {
+        self.shared.directory.subscribe()
+    }
+
+    /// Replaces the directory. Deliveries that were rejected for a dealership that it has are tried again.
+    pub fn know(&self, directory: Directory) {
+        self.shared.directory.send_replace(Arc::new(directory));
     }
 
     /// The store.
