@@ -13,7 +13,7 @@ pub mod webhook;
 mod tests;
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
         .layer(CatchPanicLayer::custom(caught))
         .layer(middleware::from_fn(linger::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
-        .layer(middleware::map_request(move |request| hide_secrets(entrance.clone(), request)))
+        .layer(middleware::map_request(move |request| ready(hide_secrets(&entrance, request))))
 }
 
 /// Serves until `shutdown` is ready, and then until every request that had begun is answered. Small answers are not
@@ -83,7 +83,7 @@ pub async fn serve(
 }
 
 /// Marks the headers that can hold a secret, so that no log shows them.
-async fn hide_secrets(entrance: Entrance, mut request: Request) -> Request {
+fn hide_secrets(entrance: &Entrance, mut request: Request) -> Request {
     let access = entrance.current();
     let names: Vec<_> = access.credentials.secret_headers().collect();
     for (_, value) in request.headers_mut().iter_mut().filter(|(name, _)| names.contains(name)) {

@@ -306,7 +306,7 @@ fn exp_and_nbf_count_where_they_are_present() {
         (format!(r#"{{"exp":{}}}"#, now + 1), true),
         (format!(r#"{{"exp":{now}}}"#), false),
         (format!(r#"{{"exp":{}}}"#, now - 1), false),
-        (format!(r#"{{"exp":{}.5}}"#, now), true),
+        (format!(r#"{{"exp":{now}.5}}"#), true),
         (r#"{"exp":"tomorrow"}"#.to_owned(), false),
         (r#"{"exp":null}"#.to_owned(), true),
         (format!(r#"{{"nbf":{now}}}"#), true),
@@ -322,17 +322,17 @@ fn exp_and_nbf_count_where_they_are_present() {
 
 const KEY: &str = "a signing key of thirty-two bytes";
 
-fn tokens(key: &str, previous: Option<&str>) -> Option<AccessTokens> {
+fn tokens(key: &str, previous: Option<&str>) -> AccessTokens {
     let secret = |text: &str| SecretString::from(text);
-    Some(AccessTokens::new(&secret(key), previous.map(secret).as_ref(), Duration::from_secs(3_600)))
+    AccessTokens::new(&secret(key), previous.map(secret).as_ref(), Duration::from_hours(1))
 }
 
 fn client(name: &str, id: &str, secret: &str, feeds: &[Feed]) -> Credential {
     credential(name, Scheme::OauthClient { client_id: id.to_owned(), secret: SecretString::from(secret) }, feeds)
 }
 
-fn house_of(clients: Vec<Credential>, tokens: Option<AccessTokens>) -> Credentials {
-    Credentials::new(clients, &[], tokens).unwrap()
+fn house_of(clients: Vec<Credential>, tokens: impl Into<Option<AccessTokens>>) -> Credentials {
+    Credentials::new(clients, &[], tokens.into()).unwrap()
 }
 
 /// A client asks with a Basic header of these bytes.
@@ -405,7 +405,9 @@ fn a_client_may_show_its_id_and_secret_as_they_are_or_form_encoded_and_not_other
 fn what_a_client_may_do_counts_as_it_is_when_the_token_is_used() {
     let before = house_of(vec![client("studio", "id", "old", BOTH)], tokens(KEY, None));
     let token = ask(&before, "id:old", None).unwrap().token;
-    let enters = |clients: Vec<Credential>, tokens| with_token(&house_of(clients, tokens), &token, Feed::Inventory, 0);
+    let enters = |clients: Vec<Credential>, tokens: AccessTokens| {
+        with_token(&house_of(clients, tokens), &token, Feed::Inventory, 0)
+    };
     let same = || vec![client("studio", "id", "old", BOTH)];
 
     assert_eq!(enters(same(), tokens(KEY, None)).as_deref(), Some("studio"));
@@ -416,7 +418,8 @@ fn what_a_client_may_do_counts_as_it_is_when_the_token_is_used() {
     assert_eq!(enters(same(), tokens("another key of thirty-two bytes..", None)), None, "the key is another");
     let both = tokens("another key of thirty-two bytes..", Some(KEY));
     assert_eq!(enters(same(), both).as_deref(), Some("studio"), "both keys are valid");
-    assert_eq!(enters(same(), None), None, "no tokens are given at all");
+    let without = house_of(same(), None);
+    assert_eq!(with_token(&without, &token, Feed::Inventory, 0), None, "no tokens are given at all");
 
     let rotated = || vec![client("new", "id", "new", BOTH)];
     assert_eq!(enters(rotated(), tokens(KEY, None)).as_deref(), Some("new"), "its secret was changed");

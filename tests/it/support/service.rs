@@ -1,16 +1,18 @@
 //! The service as a test sees it: deliveries are posted, rows are read.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use forecourt::cli::serve::{self, Service};
-use forecourt::config::{self, Environment};
+use forecourt::config::{self, Config, Environment};
 use forecourt::feeds::Feed;
 use forecourt::store::Store;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::postgres::TestDatabase;
@@ -47,17 +49,34 @@ secret_env = "TOKEN"
 "#;
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
-const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 8] = [
     ("TOKEN", TOKEN),
     ("BETA", "token-of-beta"),
     ("OTHER_TOKEN", "another-token-of-the-tests"),
     ("PASSWORD", "pass:word-of-the-tests"),
+    ("CLIENT_SECRET", "client secret & more: of+the%20tests"),
+    ("NEXT_CLIENT_SECRET", "the-next-client-secret-of-the-tests"),
+    ("SIGNING_KEY", "a-signing-key-of-the-tests-0123456789"),
+    ("LEADPRO_SECRET", "signing-secret-of-the-leadpro-dashboard"),
 ];
+
+/// A `[[credentials]]` of a configuration; `rest` holds its further lines.
+pub(crate) fn credential(name: &str, scheme: &str, feeds: &str, workspaces: &str, rest: &str) -> String {
+    format!(
+        "\n[[credentials]]\nname = \"{name}\"\nscheme = \"{scheme}\"\nfeeds = {feeds}\nworkspaces = {workspaces}\n{rest}"
+    )
+}
+
+/// The workspaces of the test configuration without their credential.
+pub(crate) fn workspaces() -> &'static str {
+    CONFIG.split("[[credentials]]").next().unwrap()
+}
 
 /// A running service over a database of its own.
 pub(crate) struct TestService {
     pub(crate) database: TestDatabase,
     service: Service,
+    folder: TempDir,
 }
 
 /// What a post was answered.
@@ -86,19 +105,29 @@ pub(crate) async fn service_with(config: &str) -> TestService {
     TestService::over(super::database().await, config).await
 }
 
+/// A configuration as it is read from a file; the folder of the file is the data directory too.
+fn loaded(config: &str, folder: &Path) -> Config {
+    let path = folder.join("forecourt.toml");
+    std::fs::write(&path, config).unwrap();
+    let data_dir = folder.to_str().unwrap();
+    let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
+    let environment = Environment::of(SECRETS.into_iter().chain(folders));
+    config::load(Some(&path), &environment).unwrap()
+}
+
 impl TestService {
     /// A service over a database that exists, as after a restart.
     pub(crate) async fn over(database: TestDatabase, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("forecourt.toml");
-        std::fs::write(&path, config).unwrap();
-        let data_dir = folder.path().to_str().unwrap();
-        let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
-        let environment = Environment::of(SECRETS.into_iter().chain(folders));
-        let config = config::load(Some(&path), &environment).unwrap();
+        let config = loaded(config, folder.path());
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
         let service = serve::assemble(&config, &store).await.unwrap();
-        Self { database, service }
+        Self { database, service, folder }
+    }
+
+    /// Lets another configuration count, as after SIGHUP.
+    pub(crate) async fn reload(&self, config: &str) {
+        self.service.reload(&loaded(config, self.folder.path())).await.unwrap();
     }
 
     /// The same database with another configuration, as after a restart.
