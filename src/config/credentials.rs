@@ -75,12 +75,42 @@ fn credential<'a>(
     let permitted = permitted(section, around, report);
     let not_after = section.time("not_after", report);
     let (name, scheme, feeds) = (name?, scheme?, feeds?);
+    if matches!(scheme, SchemeConfig::LeadproJwt(_)) && feeds != [Feed::LeadPro] {
+        let message = "only LeadPro posts signed tokens that are their own payload; write `feeds = [\"leadpro_lead\"]`";
+        report.problem(&section.span_of("feeds"), message);
+    }
     if matches!(scheme, SchemeConfig::Open) {
         let doors = quoted(feeds.iter().map(|feed| feed.name()));
         let message = format!("credential `{name}` is open: whoever reaches the service may post to {doors}");
         report.warning(&section.span(), message);
     }
-    Some(CredentialConfig { name: name.to_owned(), scheme, feeds, permitted: permitted?, not_after })
+    let permitted = permitted?;
+    warn_of_ambiguity(section, name, &feeds, &permitted, around, report);
+    Some(CredentialConfig { name: name.to_owned(), scheme, feeds, permitted, not_after })
+}
+
+/// A feed whose payloads name no dealership needs a credential of one workspace. Who named the feed has meant it; of
+/// `"all"` it is only a part.
+fn warn_of_ambiguity(
+    section: &Section,
+    name: &str,
+    feeds: &[Feed],
+    permitted: &Permitted,
+    around: &Surroundings,
+    report: &mut Report,
+) {
+    let is_named = section.value("feeds").is_some_and(|value| value.get_ref().is_array());
+    let nameless: Vec<&str> =
+        feeds.iter().filter(|feed| feed.dealership_path().is_none()).map(|feed| feed.name()).collect();
+    let workspaces = around.slugs.iter().filter(|slug| permitted.includes(slug)).count();
+    if is_named && !nameless.is_empty() && workspaces > 1 {
+        let message = format!(
+            "credential `{name}` may write to {workspaces} workspaces, and deliveries of {} do not say for which they \
+            are, so they will be rejected; give it one workspace",
+            quoted(nameless)
+        );
+        report.warning(&section.span(), message);
+    }
 }
 
 fn name<'a>(section: &Section<'a>, names: &mut BTreeMap<&'a str, Span>, report: &mut Report) -> Option<&'a str> {

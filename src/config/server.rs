@@ -41,7 +41,7 @@ impl Server {
 /// In bytes.
 fn default_body_limit(feed: Feed) -> usize {
     match feed {
-        Feed::Lead | Feed::Inventory => 2 * MIB,
+        Feed::Lead | Feed::Inventory | Feed::LeadPro => 2 * MIB,
         Feed::LeadCluster => 16 * MIB,
     }
 }

@@ -271,7 +271,7 @@ fn what_a_credential_refers_to_must_exist() {
         ),
         (
             "scheme = \"open\"\nfeeds = [\"leads\"]\nworkspaces = \"all\"",
-            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `lead_cluster`, `inventory`",
+            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `lead_cluster`, `inventory`, `leadpro_lead`",
         ),
         (
             "scheme = \"open\"\nfeeds = []\nworkspaces = \"all\"",
@@ -416,7 +416,7 @@ fn relative_paths_start_from_the_folder_of_the_file() {
 #[test]
 fn an_open_credential_is_warned_of() {
     let config = read(&credential(OPEN));
-    let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`";
+    let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`, `leadpro_lead`";
     assert_eq!(config.warnings, [warning]);
 }
 

@@ -67,7 +67,7 @@ macro_rules! codes {
 
 codes! {
     BodyUnreadable = "body_unreadable", "The body is not JSON that can be read.", "The body is kept in intake.deliveries; have the sender correct it and send it again.";
-    FieldType = "field_type", "A field has a value of the wrong type and was read as absent.", "Have the sender send the documented type.";
+    FieldType = "field_type", "A field has a value of the wrong type; unless the message says that it is kept, it was read as absent.", "Have the sender send the documented type.";
     IdMissing = "id_missing", "A record came without a usable id and was not stored.", "Have the sender give the record its id.";
     NulRemoved = "nul_removed", "A text held the character U+0000, which was removed.", "Nothing needs to be done; the body as received is kept.";
     DealershipMissing = "dealership_missing", "The delivery does not say which dealership it is for, or not clearly.", "Have the sender give the dealership id, or give the credential exactly one workspace.";

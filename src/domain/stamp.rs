@@ -40,7 +40,7 @@ impl Stamp {
     /// nothing tells a repetition from a word that is newer.
     #[must_use]
     pub fn repeats(&self, known: &Self) -> bool {
-        self.at == self.arrived_at || self.same_moment(known)
+        self.at == self.arrived_at || self.then == self.arrived_at || self.same_moment(known)
     }
 }
 

@@ -68,6 +68,7 @@ fn router_over(accept: Accept) -> Router {
         ("basic", Scheme::Basic { user: "dealer".into(), password: secret("basic-5ecret") }, Feed::Lead),
         ("clusters", Scheme::Bearer(secret("cluster-5ecret")), Feed::LeadCluster),
         ("stock", Scheme::Bearer(secret("stock-5ecret")), Feed::Inventory),
+        ("property", Scheme::Bearer(secret("property-5ecret")), Feed::LeadPro),
     ];
     let credentials = credentials.map(|(name, scheme, feed)| Credential {
         name: name.into(),
@@ -132,8 +133,12 @@ async fn a_delivery_arrives_with_all_that_is_known_of_its_request() {
 #[tokio::test]
 async fn every_feed_has_its_door() {
     let house = House::new();
-    let tokens =
-        [(Feed::Lead, BEARER), (Feed::LeadCluster, "Bearer cluster-5ecret"), (Feed::Inventory, "Bearer stock-5ecret")];
+    let tokens = [
+        (Feed::Lead, BEARER),
+        (Feed::LeadCluster, "Bearer cluster-5ecret"),
+        (Feed::Inventory, "Bearer stock-5ecret"),
+        (Feed::LeadPro, "Bearer property-5ecret"),
+    ];
     for (feed, token) in tokens {
         let request = Request::post(feed.path()).header(AUTHORIZATION, token).body(Body::from("{}")).unwrap();
         assert_eq!(house.answer(request).await.status(), StatusCode::OK, "{feed:?}");

@@ -262,6 +262,7 @@ impl Shared {
         let (outcome, effects) = match verdict {
             Verdict::Heard(effects) if effects.wrote() => (Outcome::Applied, effects),
             Verdict::Heard(effects) => (Outcome::Unchanged, effects),
+            Verdict::Ignored => (Outcome::Ignored, Effects::default()),
             Verdict::Rejected => (Outcome::Rejected, Effects::default()),
         };
         let settled_at = (self.clock)();

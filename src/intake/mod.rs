@@ -186,20 +186,18 @@ impl Intake {
         };
         match found {
             Found::Place(place) => Plan { place: Some(place), document: Some(document), findings: Vec::new() },
-            Found::Unknown => rejected(Finding::at(
-                Code::DealershipUnknown,
-                feed.dealership_path(),
-                "no workspace has this dealership id",
-            )),
+            Found::Unknown => {
+                rejected(of_dealership(feed, Code::DealershipUnknown, "no workspace has this dealership id"))
+            }
             Found::NotPermitted => {
                 let message = "the credential may not write to this dealership's workspace";
-                rejected(Finding::at(Code::WorkspaceNotPermitted, feed.dealership_path(), message))
+                rejected(of_dealership(feed, Code::WorkspaceNotPermitted, message))
             }
         }
     }
 
-    /// The workspace of a vehicle that names no dealership: the credential's only one, else the one of its workspaces
-    /// that knows the identifier. Waits while Postgres is away.
+    /// The workspace of a delivery that names no dealership: the credential's only one, else of a vehicle the one of its
+    /// workspaces that knows the identifier. Waits while Postgres is away.
     async fn place_of_fragment(
         &self,
         document: &Document,
@@ -207,7 +205,7 @@ impl Intake {
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
         let among = match document.feed() {
-            Feed::Inventory => self.directory().permitted(permitted),
+            Feed::Inventory | Feed::LeadPro => self.directory().permitted(permitted),
             Feed::Lead | Feed::LeadCluster => return None,
         };
         if let [only] = among.as_slice() {
@@ -296,9 +294,16 @@ async fn reading_of(document: Document, locale: Locale, bytes: usize) -> Reading
 }
 
 fn missing_dealership(document: &Document) -> Plan {
-    let path = document.feed().dealership_path();
-    let message = "the delivery does not say which dealership it is for";
+    let message = match document.feed() {
+        Feed::Lead | Feed::LeadCluster | Feed::Inventory => "the delivery does not say which dealership it is for",
+        Feed::LeadPro => "a LeadPro delivery names no dealership: its credential must belong to exactly one workspace",
+    };
     let mut findings = document.findings();
-    findings.push(Finding::at(Code::DealershipMissing, path, message));
+    findings.push(of_dealership(document.feed(), Code::DealershipMissing, message));
     Plan { place: None, document: None, findings }
+}
+
+/// A finding about the dealership, at the place where the feed names it.
+fn of_dealership(feed: Feed, code: Code, message: &str) -> Finding {
+    Finding { code, path: feed.dealership_path().map(str::to_owned), message: message.to_owned() }
 }

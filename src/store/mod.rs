@@ -12,6 +12,7 @@ mod leads;
 mod listings;
 mod persons;
 mod places;
+mod properties;
 mod record;
 pub mod workspaces;
 
@@ -253,7 +254,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
 /// The leads that a batch names, and those that wait for what it may bring.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     leads::Wanted {
-        external_ids: keys.leads.iter().cloned().collect(),
+        keys: keys.leads.iter().cloned().collect(),
         wants: keys.wants(tenant).into_iter().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
         any_missing_name: keys.any_missing_name,
@@ -270,6 +271,7 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     persons::save(tx, workspace, &tenant).await?;
     clusters::save(tx, workspace, &tenant).await?;
     leads::save(tx, workspace, &tenant).await?;
+    properties::save(tx, workspace, &tenant).await?;
     clusters::save_events(tx, workspace, &tenant).await?;
     appointments::save(tx, workspace, &tenant).await?;
     listings::save(tx, workspace, &tenant).await?;

@@ -130,6 +130,7 @@ fn feed_of_body(body: &[u8]) -> Option<Feed> {
         Feed::Lead => has(&["prospect", "dealership"]),
         Feed::LeadCluster => has(&["contact", "leads", "dealership_id"]),
         Feed::Inventory => has(&["SaleStatus", "Seller", "Identification"]),
+        Feed::LeadPro => has(&["event"]) && has(&["data"]),
     };
     Feed::ALL.iter().copied().find(bears_marks_of)
 }
