@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 pub mod body;
+mod head;
 pub mod health;
 mod linger;
 mod remote;

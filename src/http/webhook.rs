@@ -19,6 +19,7 @@ use serde_json::json;
 use super::access::Entrance;
 use super::auth::{Admitted, Refused};
 use super::body::{self, BodyError};
+use super::head::{self, HeadTooLarge};
 use super::remote;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
@@ -46,6 +47,8 @@ enum Error {
         refused: Refused,
         challenges: Vec<HeaderValue>,
     },
+    #[error("the head was not taken")]
+    Head(#[from] HeadTooLarge),
     #[error("the body was not taken")]
     Body(#[from] BodyError),
     #[error("the delivery was not taken in")]
@@ -73,6 +76,7 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
 async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
+    head::check(&head.headers, feed)?;
     let access = doors.entrance.current();
     let admitted = access.credentials.authenticate(&head.headers, feed, received_at);
     let Admitted { credential, claims } =
@@ -110,6 +114,9 @@ fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
             let Refused { tried, expired } = refused;
             tracing::warn!(feed, remote_address, ?tried, expired, "refused: no credential of this feed");
         }
+        Error::Head(HeadTooLarge { limit }) => {
+            tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the headers are too large");
+        }
         Error::Body(BodyError::TooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
         }
@@ -131,6 +138,10 @@ impl IntoResponse for Error {
                     response.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
                 response
+            }
+            Self::Head(HeadTooLarge { limit }) => {
+                let reason = Json(json!({ "error": "headers_too_large", "limit_bytes": limit }));
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason).into_response()
             }
             Self::Body(BodyError::TooLarge { limit }) => {
                 let reason = Json(json!({ "error": "body_too_large", "limit_bytes": limit }));

@@ -16,6 +16,8 @@ mod convergence;
 mod deliveries;
 mod doors;
 mod first_path;
+mod foreign_clients;
+mod leadpro_tokens;
 mod leads;
 mod listing_history;
 mod listings;
