@@ -16,6 +16,7 @@ mod convergence;
 mod deliveries;
 mod doors;
 mod first_path;
+mod leadpro;
 mod leads;
 mod listing_history;
 mod listings;
