@@ -66,7 +66,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ),
         (
             "[server.body_limits]\nleads = 4096",
-            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `lead_cluster`, `inventory`",
+            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `lead_cluster`, `inventory`, `leadpro_lead`",
         ),
         ("body_limits = { lead = 1.5 }", "2:24: `lead`: write a whole number from 1024 to 268435456"),
         (
@@ -418,6 +418,32 @@ fn an_open_credential_is_warned_of() {
     let config = read(&credential(OPEN));
     let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`, `leadpro_lead`";
     assert_eq!(config.warnings, [warning]);
+}
+
+#[test]
+fn a_credential_named_for_leadpro_that_may_write_to_several_workspaces_is_warned_of() {
+    let warnings = |workspaces: &[&str], feeds: &str, permitted: &str| {
+        let workspaces: String = workspaces.iter().map(|slug| format!("[[workspaces]]\nslug = \"{slug}\"\n")).collect();
+        let credential = CREDENTIAL.replace("feeds = \"all\"", feeds).replace("workspaces = \"all\"", permitted);
+        read(&format!("{workspaces}{credential}")).warnings
+    };
+    let warning = |count: usize, line: usize| {
+        format!(
+            "forecourt.toml:{line}:1: credential `c` may write to {count} workspaces, and deliveries of `leadpro_lead` do \
+             not say for which they are, so they will be rejected; give it one workspace"
+        )
+    };
+    let named = "feeds = [\"leadpro_lead\", \"lead\"]";
+    assert_eq!(warnings(&["a", "b"], named, "workspaces = \"all\""), [warning(2, 5)]);
+    assert_eq!(warnings(&["a", "b", "d"], named, "workspaces = [\"a\", \"d\"]"), [warning(2, 7)]);
+    for (workspaces, feeds, permitted) in [
+        (["a", "b"].as_slice(), named, "workspaces = [\"b\"]"),
+        (&["a"], named, "workspaces = \"all\""),
+        (&["a", "b"], "feeds = \"all\"", "workspaces = \"all\""),
+        (&["a", "b"], "feeds = [\"lead\"]", "workspaces = \"all\""),
+    ] {
+        assert_eq!(warnings(workspaces, feeds, permitted), [""; 0], "{workspaces:?} {feeds} {permitted}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod deliveries;
 mod doors;
 mod first_path;
 mod foreign_clients;
+mod leadpro;
 mod leadpro_tokens;
 mod leads;
 mod listing_history;

@@ -3,22 +3,21 @@
 //! The page's `address` is one line without city or country and belongs to the property, so it makes no postal address of
 //! the person; it stays with the lead.
 
-use crate::domain::facts::{LeadColumns, PersonColumns, ProspectFacts};
+use crate::domain::facts::{LeadColumns, PersonColumns, PropertyColumns, ProspectFacts};
 use crate::domain::values::{Phone, PhoneRegion};
 use crate::feeds::wire::{Object, Rebuilt};
 
 use super::limits;
 
+/// In characters, as all of these.
 const FIRST_NAME: usize = 50;
 const LAST_NAME: usize = 50;
 const FULL_NAME: usize = 100;
 const TITLE: usize = 10;
 const PHONE: usize = 255;
-/// In characters, as all of these.
-pub(super) const ADDRESS: usize = 100;
 
-/// Reads what is known of the person, and the contact columns of the lead.
-pub(super) fn read(data: &Object<'_>, columns: &mut LeadColumns) -> ProspectFacts {
+/// Reads what is known of the person, who has the property of the enquiry, and the contact columns of the lead.
+pub(super) fn read(data: &Object<'_>, property: &PropertyColumns, columns: &mut LeadColumns) -> ProspectFacts {
     let (contact_email, email) = data.email("email");
     let title = limits::text(data, "title", TITLE);
     let full_name = limits::text(data, "full_name", FULL_NAME);
@@ -28,8 +27,7 @@ pub(super) fn read(data: &Object<'_>, columns: &mut LeadColumns) -> ProspectFact
     let phone = limits::phone(data, "phone", PHONE, &PhoneRegion::great_britain());
     let is_mobile = phone.as_ref().is_some_and(Phone::is_mobile);
     let phone = phone.map(Phone::into_text);
-    let address = limits::text(data, "address", ADDRESS);
-    let postcode = limits::postcode(data, "postcode");
+    let (address, postcode) = (property.address.clone(), property.postcode.clone());
 
     columns.contact_email = contact_email;
     columns.contact_title.clone_from(&title);

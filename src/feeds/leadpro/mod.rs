@@ -73,8 +73,8 @@ fn lead(data: &Object<'_>, source: Source, issued_at: Option<DateTime<Utc>>, loc
         data.note(Code::IdMissing, "id", "the lead has no usable id and is not stored");
     }
     let mut columns = LeadColumns::default();
-    let prospect = customer::read(data, &mut columns);
     let property = property::read(data, data.word("type", &TYPES));
+    let prospect = customer::read(data, &property, &mut columns);
     columns.category.clone_from(&property.enquiry_type);
     columns.source = data.text("source");
     columns.status = data.word("status", &STATUSES);

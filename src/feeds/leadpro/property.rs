@@ -5,7 +5,7 @@ use crate::domain::finding::Code;
 use crate::domain::values::{self, Json};
 use crate::feeds::wire::Object;
 
-use super::{customer, limits};
+use super::limits;
 
 /// The page lacks some commas between these.
 const STAGES: [&str; 13] = [
@@ -25,6 +25,8 @@ const STAGES: [&str; 13] = [
 ];
 const PROPERTY_TYPES: [&str; 4] = ["detached", "semi-detached", "terraced", "flat-maisonette"];
 
+/// How long an address may be, in characters.
+const ADDRESS: usize = 100;
 /// How long a page's or a picture's address may be, in characters.
 const URL: usize = 255;
 /// How long the agent's reference may be, in characters.
@@ -32,14 +34,14 @@ const REFERENCE: usize = 50;
 /// How large the availability and the questionnaire may each be, in bytes of JSON.
 const JSON: usize = 2_048;
 
-/// Reads the property of an enquiry of this kind. Addresses of the customer have been noted where they are too long.
+/// Reads the property of an enquiry of this kind.
 pub(super) fn read(data: &Object<'_>, enquiry_type: Option<String>) -> PropertyColumns {
     PropertyColumns {
         enquiry_type,
         stage: data.word("stage", &STAGES),
-        address: data.text("address"),
-        postcode: data.written("postcode"),
-        advert_address: limits::text(data, "advert_address", customer::ADDRESS),
+        address: limits::text(data, "address", ADDRESS),
+        postcode: limits::postcode(data, "postcode"),
+        advert_address: limits::text(data, "advert_address", ADDRESS),
         advert_postcode: limits::postcode(data, "advert_postcode"),
         advert_url: limits::text(data, "advert_url", URL),
         advert_image: limits::text(data, "advert_image", URL),
