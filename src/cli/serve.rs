@@ -1,7 +1,7 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,16 +11,19 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig, keyring};
 use crate::domain::values;
-use crate::domain::workspace::Permitted;
+use crate::domain::workspace::{Permitted, Slug};
+use crate::domain::world::RowId;
 use crate::feeds::Feed;
 use crate::http::auth::{Credential, Credentials, Scheme};
 use crate::http::health::Check;
 use crate::http::webhook::{Doors, Limits};
 use crate::http::{self, Router};
+use crate::intake::rejected::{self, Rejections};
 use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
+use crate::store::rejected::Bounds;
 use crate::store::{self, Store, deliveries, workspaces};
 
 use super::ending::Ending;
@@ -29,7 +32,9 @@ use super::greeting::greeting;
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
 /// The private Postgres's database.
-const DATABASE: &str = "forecourt";
+pub(super) const DATABASE: &str = "forecourt";
+/// The file of the key that makes fingerprints of what refused requests presented.
+const FINGERPRINT_KEY: &str = "fingerprint.key";
 
 /// Runs the service.
 pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
@@ -42,7 +47,7 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
-    let Service { intake, router } = assemble(&config, &store).await?;
+    let Service { intake, rejections, router } = assemble(&config, &store).await?;
 
     let address = listener.local_addr()?;
     if let Some(greeting) = greeting(&config, address, &postgres.psql) {
@@ -54,12 +59,13 @@ pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn
     http::serve(listener, router, told_to_stop()).await?;
     again.abort();
     intake.finish().await;
+    rejections.finish().await;
     store.close().await;
     postgres.stop().await
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-fn start_log(filter: &str, environment: &Environment) -> Ending {
+pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
     let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
@@ -80,14 +86,19 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// The Postgres in use, a private one where none is configured.
-struct Postgres {
-    options: store::Address,
+pub(super) struct Postgres {
+    pub(super) options: store::Address,
     psql: String,
     private: Option<LocalPostgres>,
 }
 
 impl Postgres {
-    async fn stop(self) -> Ending {
+    /// One that somebody else runs.
+    pub(super) fn of_another(options: store::Address) -> Self {
+        Self { options, psql: String::new(), private: None }
+    }
+
+    pub(super) async fn stop(self) -> Ending {
         if let Some(private) = self.private {
             private.stop().await?;
         }
@@ -95,7 +106,8 @@ impl Postgres {
     }
 }
 
-async fn open_postgres(
+/// The Postgres that is configured, or a private one, started.
+pub(super) async fn open_postgres(
     config: &Config,
     environment: &Environment,
 ) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
@@ -126,6 +138,8 @@ fn announce(data_dir: &Path) {
 pub struct Service {
     /// Takes deliveries in.
     pub intake: Intake,
+    /// Takes refused requests.
+    pub rejections: Rejections,
     /// Its routes.
     pub router: Router,
 }
@@ -138,22 +152,52 @@ pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn
     values::warm_up();
     deliveries::save_codes(store).await?;
     let intake = open_intake(config, store).await?;
-    let router = router(config, &intake)?;
-    Ok(Service { intake, router })
+    let rejections = Rejections::new(store.clone(), rejections(config)?);
+    let router = router(config, &intake, &rejections)?;
+    Ok(Service { intake, rejections, router })
+}
+
+/// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
+/// within this run.
+fn rejections(config: &Config) -> io::Result<rejected::Settings> {
+    let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
+    let fingerprint_key = match keyring::kept_secret(&config.server.data_dir, FINGERPRINT_KEY) {
+        Ok(key) => key,
+        Err(error) => {
+            let folder = config.server.data_dir.display();
+            tracing::warn!(%error, %folder, "the key of fingerprints cannot be kept: a new one is used until the next start");
+            keyring::new_secret()?
+        }
+    };
+    let bounds = Bounds {
+        max_count: i64::from(max_count),
+        max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
+        days: i64::from(days),
+    };
+    Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: intake::clock::now })
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.
-async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
     let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    Ok(intake_over(config, store, &ids))
+}
+
+/// Opens the intake over the tables as they are.
+pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    let directory = Directory::new(config.workspaces.clone(), &ids, permissions);
+    let directory = Directory::new(config.workspaces.clone(), ids, permissions);
     let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
-    Ok(Intake::new(store.clone(), directory, settings))
+    Intake::new(store.clone(), directory, settings)
 }
 
 /// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+fn router(
+    config: &Config,
+    intake: &Intake,
+    rejections: &Rejections,
+) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let credentials = config.credentials.iter().map(credential).collect();
     let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
     let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
@@ -166,6 +210,7 @@ fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error
             let intake = accepting.clone();
             Box::pin(async move { intake.accept(arrival).await })
         }),
+        rejections: rejections.clone(),
     };
     let store = intake.store().clone();
     let postgres = Check {

@@ -7,6 +7,8 @@ mod credentials;
 mod database;
 pub mod demo;
 mod environment;
+pub mod keyring;
+mod rejected;
 mod report;
 mod secret;
 mod section;
@@ -23,6 +25,7 @@ use crate::domain::workspace::Workspace;
 pub use credentials::{CredentialConfig, SchemeConfig};
 pub use database::Database;
 pub use environment::Environment;
+pub use rejected::Rejected;
 pub use report::{Problem, Problems};
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
@@ -39,6 +42,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// What is kept of requests without a valid credential.
+    pub rejected: Rejected,
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
@@ -59,7 +64,7 @@ pub enum Origin {
 }
 
 const FILE: &str = "forecourt.toml";
-const KEYS: &[&str] = &["server", "database", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "rejected", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
 /// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
@@ -123,6 +128,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let server = server::read(server.as_ref(), &base, environment, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
+    let rejected = rejected::read(&root, &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
     let around = credentials::Surroundings { environment, base: &base, slugs };
@@ -132,6 +138,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         origin,
         server,
         database,
+        rejected,
         workspaces,
         credentials,
         log_filter,

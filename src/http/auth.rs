@@ -83,6 +83,8 @@ pub enum CredentialError {
 pub struct Refused {
     /// The schemes that were tried, by name; never what was presented.
     pub tried: BTreeSet<&'static str>,
+    /// Digests of what was presented, from which a keyed fingerprint can be made. Not to be shown as they are.
+    pub presented: Vec<[u8; 32]>,
 }
 
 /// Every credential of the configuration.
@@ -176,7 +178,7 @@ impl Credentials {
                 open = open.or(Some(credential));
             }
         }
-        proven.or(open).ok_or(Refused { tried: presented.tried })
+        proven.or(open).ok_or(Refused { tried: presented.tried, presented: presented.digests })
     }
 
     /// The values of `WWW-Authenticate` for a feed, one for each scheme that has a challenge. A refusal must carry
@@ -208,7 +210,9 @@ impl Credentials {
         let mut authorizations = headers.get_all(AUTHORIZATION).iter();
         match (authorizations.next(), authorizations.next()) {
             (Some(_), Some(_)) => {
-                presented.tried.insert("two_authorizations");
+                for value in headers.get_all(AUTHORIZATION) {
+                    presented.add("two_authorizations", value.as_bytes());
+                }
                 return presented;
             }
             (Some(value), None) => presented.add_authorization(value.as_bytes()),
@@ -253,11 +257,13 @@ impl Presented {
             self.add(BEARER, rest);
         } else if scheme.eq_ignore_ascii_case(b"basic") {
             self.tried.insert(BASIC);
-            if let Ok(pair) = BASE64.decode(rest) {
-                self.add(BASIC, &pair);
+            match BASE64.decode(rest) {
+                Ok(pair) => self.add(BASIC, &pair),
+                Err(_no_base64) => self.digests.push(digest("undecoded", rest)),
             }
         } else {
-            self.tried.insert("other");
+            // Under a name that no credential has, so that it proves nothing.
+            self.add("other", value);
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod body;
 pub mod health;
 mod linger;
+mod refusal;
 pub mod webhook;
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::webhook::{Accept, Doors, Limits};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
+use crate::intake::rejected::Rejections;
 use crate::intake::{Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
@@ -79,6 +80,7 @@ fn router_over(accept: Accept) -> Router {
         limits: Limits::default().with(Feed::Lead, LIMIT),
         clock: noon,
         accept,
+        rejections: Rejections::off(noon),
     };
     let postgres = Check { part: "postgres", probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -17,9 +17,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
 use super::auth::{Credentials, Refused};
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, content_type};
+use super::refusal::{self, Stranger};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
+use crate::intake::rejected::Rejections;
 use crate::intake::{Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
@@ -35,6 +37,8 @@ pub struct Doors {
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
     pub accept: Accept,
+    /// Where a refused request goes.
+    pub rejections: Rejections,
 }
 
 /// How large a body may be, as sent and with its `Content-Encoding` undone.
@@ -88,7 +92,7 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
     match take_in(&doors, feed, remote_address, request).await {
         Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
         Err(error) => {
-            log(&error, feed, remote_address);
+            log(&doors.rejections, &error, feed, remote_address);
             error.into_response()
         }
     }
@@ -97,10 +101,14 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
 async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
-    let credential = doors
-        .credentials
-        .authenticate(&head.headers, feed)
-        .map_err(|refused| Error::Unauthorized { refused, challenges: doors.credentials.challenges(feed) })?;
+    let credential = match doors.credentials.authenticate(&head.headers, feed) {
+        Ok(credential) => credential,
+        Err(refused) => {
+            let stranger = Stranger { feed, received_at, remote_address, refused: &refused };
+            refusal::keep_aside(&doors.rejections, stranger, doors.limits.of(feed), &head.headers, body).await;
+            return Err(Error::Unauthorized { refused, challenges: doors.credentials.challenges(feed) });
+        }
+    };
     let whole = body::read(body, &head.headers, doors.limits.of(feed)).await?;
     let arrival = Arrival {
         feed,
@@ -120,17 +128,16 @@ fn remote_address(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
 }
 
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
-fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
-    let feed = feed.name();
-    let remote_address = remote_address.map(tracing::field::display);
+fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>) {
+    let feed = of.name();
+    let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { refused, .. } => {
-            tracing::warn!(feed, remote_address, tried = ?refused.tried, "refused: no credential of this feed");
+            // Strangers may come by the hundred; a few lines tell of them.
+            let Some(left_out) = rejections.line(of, address) else { return };
+            let left_out = (left_out > 0).then_some(left_out);
+            tracing::warn!(feed, remote_address, tried = ?refused.tried, left_out, "refused: no credential of this feed");
         }
         Error::Body(BodyError::TooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");

@@ -3,6 +3,7 @@
 
 mod appointments;
 mod bookings;
+pub mod choice;
 mod clusters;
 mod content;
 pub mod deliveries;
@@ -13,6 +14,7 @@ mod listings;
 mod persons;
 mod places;
 mod record;
+pub mod rejected;
 pub mod workspaces;
 
 use std::sync::{Arc, Mutex, PoisonError};
