@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
-        assert!(["serve", "check", "send", "replay", "secret", "--config"].iter().all(|word| help.contains(word)), "{help}");
+        assert!(
+            ["serve", "check", "send", "replay", "secret", "--config"].iter().all(|word| help.contains(word)),
+            "{help}"
+        );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));
         assert!(run_with(&["--version"], &[]).unwrap().starts_with("forecourt "));
         assert!(run_with(&["help", "send"], &[]).unwrap().contains("--repeat"));

@@ -222,6 +222,7 @@ fn refused(settings: &Settings, rejected: Rejected) -> Refused {
         fingerprint: fingerprint(&settings.fingerprint_key, &presented),
         content_type,
         body: body.filter(fits),
+        outcome: None,
     }
 }
 

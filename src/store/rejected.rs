@@ -30,6 +30,8 @@ pub struct Refused {
     pub content_type: Option<String>,
     /// The body, where it could be kept whole.
     pub body: Option<Vec<u8>>,
+    /// The outcome of the delivery that a replay has made of it.
+    pub outcome: Option<String>,
 }
 
 /// How much is kept, and for how long.
@@ -126,7 +128,7 @@ pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -
             select id, coalesce(sum(bytes) over (order by received_at, id), 0) - coalesce(bytes, 0) as before from sized
         )
         select id, received_at, path, feed, host(remote_address) as remote_address, scheme, fingerprint, content_type,
-            body
+            body, (select d.outcome from intake.deliveries d where d.id = rejected.delivery_id) as outcome
         from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
         after.0,
         after.1,
@@ -152,6 +154,7 @@ pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -
         fingerprint: row.fingerprint,
         content_type: row.content_type,
         body: row.body,
+        outcome: row.outcome,
     });
     Ok(refused.collect())
 }

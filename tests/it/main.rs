@@ -26,6 +26,8 @@ mod odd_input;
 mod persons;
 mod plans;
 mod processes;
+mod rejected;
+mod replay;
 mod sabotage;
 mod support;
 mod workspaces;

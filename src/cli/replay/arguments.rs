@@ -66,8 +66,10 @@ impl Arguments {
         let lists = lists.into_iter().chain([self.addresses.len(), self.fingerprints.len()]);
         let ranges = self.since.is_some() || self.until.is_some() || self.workspace.is_some();
         if lists.sum::<usize>() == 0 && !ranges && !self.all {
-            return Err("say which: by --id, --outcome, --finding, --feed, --since, --until or --workspace, or of refused \
-                requests by --rejected with --address or --fingerprint; or all of them, by --all");
+            return Err(
+                "say which: by --id, --outcome, --finding, --feed, --since, --until or --workspace, or of refused \
+                requests by --rejected with --address or --fingerprint; or all of them, by --all",
+            );
         }
         Ok(Choice {
             ids: self.ids.clone(),
@@ -130,7 +132,9 @@ mod tests {
     fn at_least_one_thing_is_asked_for() {
         let now = moment("2026-11-21").unwrap();
         assert!(Arguments::default().choice(now).is_err());
-        assert!(Arguments { rejected: true, dry_run: true, limit: Some(1), ..Arguments::default() }.choice(now).is_err());
+        assert!(
+            Arguments { rejected: true, dry_run: true, limit: Some(1), ..Arguments::default() }.choice(now).is_err()
+        );
         let later = moment("2027-01-01").unwrap();
         for enough in [
             Arguments { all: true, ..Arguments::default() },

@@ -84,9 +84,11 @@ async fn over(
     let seen = replay_all(&source, arguments, &mut report).await?;
     intake.finish().await;
     store.close().await;
-    let missing: Vec<String> = arguments.ids().iter().filter(|id| !seen.contains(*id)).map(ToString::to_string).collect();
+    let missing: Vec<String> =
+        arguments.ids().iter().filter(|id| !seen.contains(*id)).map(ToString::to_string).collect();
     let wrong = report.end()?;
-    let missing = (!missing.is_empty()).then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
+    let missing =
+        (!missing.is_empty()).then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
     Ok(match (wrong, missing) {
         (Some(wrong), Some(missing)) => Some(format!("{wrong}; {missing}")),
         (wrong, missing) => wrong.or(missing),

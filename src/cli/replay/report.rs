@@ -14,7 +14,7 @@ pub(super) struct Before {
     pub(super) id: Uuid,
     /// Its feed's name.
     pub(super) feed: String,
-    /// Its outcome; none of a refused request.
+    /// Its outcome; none of a refused request that is no delivery yet.
     pub(super) outcome: Option<String>,
     /// The codes of its findings.
     pub(super) codes: BTreeSet<String>,
@@ -69,8 +69,7 @@ impl<'o> Report<'o> {
     pub(super) fn end(self) -> io::Result<Option<String>> {
         let count: usize = self.by_outcome.values().sum();
         let noun = if count == 1 { "delivery" } else { "deliveries" };
-        let (verb, end) =
-            if self.dry_run { ("would be replayed", "; nothing was written") } else { ("replayed", "") };
+        let (verb, end) = if self.dry_run { ("would be replayed", "; nothing was written") } else { ("replayed", "") };
         let outcomes: Vec<String> = self.by_outcome.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let outcomes = if outcomes.is_empty() { String::new() } else { format!(": {}", outcomes.join(", ")) };
         writeln!(self.out, "{count} {noun} {verb}{outcomes}{end}")?;

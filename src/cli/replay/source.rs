@@ -97,8 +97,12 @@ impl Source<'_> {
         let arrived = stored.arrived;
         let cursor = (arrived.received_at, arrived.id);
         let unread = outcome == Outcome::Rejected.name();
-        let before =
-            Before { id: arrived.id, feed: arrived.feed.clone(), outcome: Some(outcome), codes: codes.into_iter().collect() };
+        let before = Before {
+            id: arrived.id,
+            feed: arrived.feed.clone(),
+            outcome: Some(outcome),
+            codes: codes.into_iter().collect(),
+        };
         let work = match Feed::named(&arrived.feed) {
             Some(feed) => {
                 let permitted = self.intake.directory().permission(&arrived.credential);
@@ -122,9 +126,10 @@ fn entering(entrance: &Entrance, refused: Refused) -> Item {
         fingerprint: _,
         content_type,
         body,
+        outcome,
     } = refused;
     let name = feed.unwrap_or_default();
-    let before = Before { id, feed: name.clone(), outcome: None, codes: BTreeSet::new() };
+    let before = Before { id, feed: name.clone(), outcome, codes: BTreeSet::new() };
     let work = match (Feed::named(&name), entrance.0.get(name.as_str()), body) {
         (_, _, None) => Err("its body could not be kept"),
         (Some(feed), Some((credential, permitted)), Some(body)) => Ok(Asked {

@@ -8,4 +8,6 @@ pub(crate) mod service;
 
 pub(crate) use car::{Car, car, minute, vin};
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
-pub(crate) use service::{Answer, CONFIG, TOKEN, TestService, fixture, fixture_bytes, fixtures, service, service_with};
+pub(crate) use service::{
+    Answer, CONFIG, SECRETS, TOKEN, TestService, fixture, fixture_bytes, fixtures, service, service_with,
+};

@@ -47,7 +47,7 @@ secret_env = "TOKEN"
 "#;
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
-const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("TOKEN", TOKEN),
     ("BETA", "token-of-beta"),
     ("OTHER_TOKEN", "another-token-of-the-tests"),
@@ -122,6 +122,16 @@ impl TestService {
     /// Sends any request, for what stands in the head of its response.
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
         self.service.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Its routes, to be served on a connection.
+    pub(crate) fn router(&self) -> forecourt::http::Router {
+        self.service.router.clone()
+    }
+
+    /// Waits until the refused requests that came so far are written.
+    pub(crate) async fn refusals_written(&self) {
+        self.service.rejections.finish().await;
     }
 
     /// Posts a body with the credential `all`.
