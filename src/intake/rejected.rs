@@ -5,24 +5,26 @@
 //! lines it costs. None of it makes anybody wait: what cannot be kept at once is counted and let go.
 
 mod pace;
+mod shared;
 mod writer;
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uuid::Uuid;
 
 use crate::feeds::Feed;
 use crate::store::Store;
 use crate::store::rejected::{Bounds, Refused};
-use pace::Pace;
+pub use shared::Settings;
+use shared::{Queued, ROOM, Shared};
 
 /// A request that was refused, as far as it was read.
 #[derive(Debug)]
@@ -43,21 +45,6 @@ pub struct Rejected {
     pub body: Option<Vec<u8>>,
 }
 
-/// What is kept of refused requests.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Whether any are kept.
-    pub keep: bool,
-    /// How much is kept, and for how long.
-    pub bounds: Bounds,
-    /// How many requests of one address are kept in a minute.
-    pub per_minute_and_address: u32,
-    /// The key of the fingerprints.
-    pub fingerprint_key: SecretString,
-    /// The clock.
-    pub clock: fn() -> DateTime<Utc>,
-}
-
 /// Takes refused requests.
 #[derive(Clone, Debug)]
 pub struct Rejections {
@@ -70,48 +57,6 @@ pub struct Leave {
     _turn: OwnedSemaphorePermit,
 }
 
-#[derive(Debug)]
-struct Shared {
-    settings: Settings,
-    readers: Arc<Semaphore>,
-    addresses: Mutex<Pace<Option<IpAddr>>>,
-    lines: Mutex<(Pace<Teller>, Pace<()>)>,
-    queue: mpsc::Sender<Queued>,
-    /// Bytes that may still wait to be written.
-    room: Arc<Semaphore>,
-    lost: Lost,
-}
-
-/// Of whom a log line tells.
-type Teller = (Feed, Option<IpAddr>);
-
-/// A request that waits to be written, with its share of the room.
-#[derive(Debug)]
-struct Queued {
-    refused: Refused,
-    _room: OwnedSemaphorePermit,
-}
-
-/// How many requests, since the last log line, were not kept, or not whole.
-#[derive(Debug, Default)]
-struct Lost {
-    over_rate: AtomicU64,
-    too_many_at_once: AtomicU64,
-    queue_full: AtomicU64,
-    not_written: AtomicU64,
-    without_body: AtomicU64,
-}
-
-/// So many bodies of refused requests are read at a time.
-const READERS: usize = 8;
-/// So many requests wait to be written at the most.
-const QUEUE: usize = 1_024;
-/// So many bytes of bodies wait to be written at the most.
-const ROOM: u32 = 32 << 20;
-/// So many log lines tell of one feed and address in a minute.
-const LINES: u32 = 3;
-/// So many log lines tell of refusals in a minute.
-const LINES_IN_ALL: u32 = 60;
 /// A stop waits as long for what is still to be written.
 const FINISH: Duration = Duration::from_secs(3);
 
@@ -134,16 +79,7 @@ impl Rejections {
     }
 
     fn without_writer(settings: Settings) -> (Self, mpsc::Receiver<Queued>) {
-        let (sender, queue) = mpsc::channel(QUEUE);
-        let shared = Shared {
-            readers: Arc::new(Semaphore::new(READERS)),
-            addresses: Mutex::new(Pace::new(settings.per_minute_and_address)),
-            lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
-            queue: sender,
-            room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
-            lost: Lost::default(),
-            settings,
-        };
+        let (shared, queue) = Shared::new(settings);
         (Self { shared: Arc::new(shared) }, queue)
     }
 
@@ -175,7 +111,7 @@ impl Rejections {
         }
         // One that is larger than the whole room goes when the room is empty.
         let bytes = u32::try_from(refused.body.as_ref().map_or(0, Vec::len)).unwrap_or(ROOM).clamp(1, ROOM);
-        let queued = Arc::clone(room).try_acquire_many_owned(bytes).ok().map(|_room| Queued { refused, _room });
+        let queued = Arc::clone(room).try_acquire_many_owned(bytes).ok().map(|room| Queued { refused, room });
         if queued.is_none_or(|queued| queue.try_send(queued).is_err()) {
             lost.queue_full.fetch_add(1, Ordering::Relaxed);
         }
@@ -233,13 +169,16 @@ fn fingerprint(key: &SecretString, presented: &[[u8; 32]]) -> Option<String> {
         return None;
     }
     let mut hmac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).ok()?;
-    presented.iter().for_each(|digest| hmac.update(digest));
+    for digest in presented {
+        hmac.update(digest);
+    }
     let hex = |byte: u8| format!("{byte:02x}");
     Some(hmac.finalize().into_bytes().into_iter().take(8).map(hex).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::shared::{QUEUE, READERS};
     use super::*;
 
     fn noon() -> DateTime<Utc> {

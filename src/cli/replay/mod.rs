@@ -74,9 +74,11 @@ async fn over(
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
     values::warm_up();
-    let entrance = match arguments.rejected {
-        true => Some(Entrance::find(config, arguments.credential.as_deref(), &rejected::feeds(&store, choice).await?)?),
-        false => None,
+    let entrance = if arguments.rejected {
+        let feeds = rejected::feeds(&store, choice).await?;
+        Some(Entrance::find(config, arguments.credential.as_deref(), &feeds)?)
+    } else {
+        None
     };
     let intake = open_intake(arguments, config, &store).await?;
     let source = Source { intake: &intake, entrance, choice };

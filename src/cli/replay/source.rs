@@ -67,10 +67,10 @@ fn credential_of<'c>(config: &'c Config, named: Option<&str>, feed: Feed) -> Res
         )),
         ([], None) => Err(format!("no credential may post to {feed}: choose other requests by `--feed`")),
         (several, _) => {
-            let names: Vec<&str> = several.iter().map(|credential| credential.name.as_str()).collect();
+            let all: Vec<&str> = several.iter().map(|credential| credential.name.as_str()).collect();
             Err(format!(
                 "several credentials may post to {feed} ({}): name the one they enter as by `--credential`",
-                names.join(", ")
+                all.join(", ")
             ))
         }
     }

@@ -1,6 +1,6 @@
 //! So many a minute for each key, and how many more there were; within bounds itself, however many keys there are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +13,9 @@ const MOST_KEYS: usize = 10_000;
 pub(super) struct Pace<K> {
     per_minute: u32,
     minutes: HashMap<K, Minute>,
+    /// The keys with the beginnings of their minutes, in that order. Those of former minutes are in it until their turn
+    /// to be forgotten.
+    order: VecDeque<(K, DateTime<Utc>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,20 +34,20 @@ impl Minute {
 
 impl<K: Clone + Eq + Hash> Pace<K> {
     pub(super) fn new(per_minute: u32) -> Self {
-        Self { per_minute, minutes: HashMap::new() }
+        Self { per_minute, minutes: HashMap::new(), order: VecDeque::new() }
     }
 
     /// Takes a turn, if the key's minute has one left. Gives how many were left out in the minute before.
     pub(super) fn take(&mut self, key: &K, now: DateTime<Utc>) -> Option<u64> {
         let known = self.minutes.get(key).copied();
-        let (mut minute, left_out) = match known {
-            Some(minute) if !minute.is_over(now) => (minute, 0),
-            Some(minute) => (Minute { began_at: now, taken: 0, left_out: 0 }, minute.left_out),
-            None => {
-                self.make_room(now);
-                (Minute { began_at: now, taken: 0, left_out: 0 }, 0)
-            }
-        };
+        let current = known.filter(|minute| !minute.is_over(now));
+        let mut left_out = 0;
+        let mut minute = current.unwrap_or_else(|| {
+            left_out = known.map_or(0, |former| former.left_out);
+            self.make_room();
+            self.order.push_back((key.clone(), now));
+            Minute { began_at: now, taken: 0, left_out: 0 }
+        });
         let has_turn = minute.taken < self.per_minute;
         if has_turn {
             minute.taken += 1;
@@ -65,21 +68,19 @@ impl<K: Clone + Eq + Hash> Pace<K> {
             }
             !over
         });
+        let minutes = &self.minutes;
+        self.order.retain(|(key, began_at)| minutes.get(key).is_some_and(|minute| minute.began_at == *began_at));
         left_out
     }
 
-    /// Where as many keys are known as may be, the one that was known longest is forgotten.
-    fn make_room(&mut self, now: DateTime<Utc>) {
-        if self.minutes.len() < MOST_KEYS {
+    /// Where as many keys are known as may be, the one whose minute began first is forgotten.
+    fn make_room(&mut self) {
+        if self.order.len() < MOST_KEYS {
             return;
         }
-        self.minutes.retain(|_, minute| !minute.is_over(now));
-        if self.minutes.len() < MOST_KEYS {
-            return;
-        }
-        let oldest = self.minutes.iter().min_by_key(|(_, minute)| minute.began_at).map(|(key, _)| key.clone());
-        if let Some(oldest) = oldest {
-            self.minutes.remove(&oldest);
+        let Some((key, began_at)) = self.order.pop_front() else { return };
+        if self.minutes.get(&key).is_some_and(|minute| minute.began_at == began_at) {
+            self.minutes.remove(&key);
         }
     }
 }
@@ -113,6 +114,7 @@ mod tests {
         assert_eq!(pace.forget(second(59)), []);
         assert_eq!(pace.forget(second(61)), [("a", 1)]);
         assert_eq!(pace.minutes.keys().copied().collect::<Vec<_>>(), ["c"]);
+        assert_eq!(pace.order.len(), 1);
     }
 
     #[test]
@@ -121,7 +123,7 @@ mod tests {
         for key in 0..30_000_u32 {
             assert!(pace.take(&key, second(i64::from(key / 1_000))).is_some());
         }
-        assert_eq!(pace.minutes.len(), MOST_KEYS);
+        assert_eq!((pace.minutes.len(), pace.order.len()), (MOST_KEYS, MOST_KEYS));
         assert!(pace.take(&29_999, second(30)).is_none(), "the newest are known");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Queued, Shared};
+use super::shared::{Queued, Shared};
 use crate::store::rejected::{self, Refused};
 use crate::store::{self, Store};
 
@@ -25,8 +25,7 @@ const NAMED: usize = 5;
 pub(super) async fn write(shared: Arc<Shared>, store: Store, mut queue: mpsc::Receiver<Queued>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let (refused, room): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|Queued { refused, _room }| (refused, _room)).unzip();
+        let (refused, room): (Vec<_>, Vec<_>) = batch.drain(..).map(|Queued { refused, room }| (refused, room)).unzip();
         write_batch(&shared, &store, &refused).await;
         drop((refused, room));
         tokio::time::sleep(PAUSE).await;
