@@ -4,7 +4,7 @@ use std::error::Error;
 
 use secrecy::SecretString;
 
-use crate::config::{Config, CredentialConfig, Oauth, SchemeConfig, kept, read_secret_file};
+use crate::config::{Config, CredentialConfig, Oauth, SchemeConfig, keyring};
 use crate::feeds::Feed;
 use crate::http::access::{Access, Limits};
 use crate::http::auth::{AccessTokens, Credential, Credentials, Scheme};
@@ -40,9 +40,7 @@ fn tokens(config: &Config) -> Result<Option<AccessTokens>, Box<dyn Error + Send 
 
 fn kept_key(config: &Config) -> Result<SecretString, Box<dyn Error + Send + Sync>> {
     let path = config.server.data_dir.join(SIGNING_KEY_FILE);
-    let kept = kept::ensure(&path).map_err(|error| error.to_string());
-    let key = kept.and_then(|()| read_secret_file(&path).map_err(|error| error.to_string()));
-    key.map_err(|error| {
+    keyring::kept_secret(&config.server.data_dir, SIGNING_KEY_FILE).map_err(|error| {
         format!(
             "the key of access tokens cannot be kept in `{}` ({error}): let forecourt write there, or name a key with \
              `signing_key_env` or `signing_key_file` in `[oauth]`",

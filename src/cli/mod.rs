@@ -8,6 +8,8 @@ mod check;
 mod ending;
 mod greeting;
 mod reload;
+mod replay;
+mod secret;
 mod send;
 pub mod serve;
 
@@ -43,6 +45,10 @@ enum Command {
     Check,
     /// Post payloads to a running service and print each reply in a line
     Send(Box<send::Arguments>),
+    /// Put stored deliveries, or refused requests, through the same path again
+    Replay(Box<replay::Arguments>),
+    /// Make a good secret for a credential
+    Secret,
 }
 
 /// Runs the command that the process was started with.
@@ -70,6 +76,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
         }
         Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, clock::now(), out),
+        Command::Replay(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
+        }
+        Command::Secret => secret::run(out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }
 }
@@ -114,7 +125,10 @@ mod tests {
     #[test]
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
-        assert!(["serve", "check", "send", "--config"].iter().all(|word| help.contains(word)), "{help}");
+        assert!(
+            ["serve", "check", "send", "replay", "secret", "--config"].iter().all(|word| help.contains(word)),
+            "{help}"
+        );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));
         assert!(run_with(&["--version"], &[]).unwrap().starts_with("forecourt "));
         assert!(run_with(&["help", "send"], &[]).unwrap().contains("--repeat"));

@@ -116,6 +116,7 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.data_dir", old.data_dir != new.data_dir),
         ("server.hold_seconds", old.hold != new.hold),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
+        ("rejected", started.rejected != read.rejected),
         ("database", !started.database.is_same(&read.database)),
     ];
     parts.into_iter().filter_map(|(part, changed)| changed.then_some(part)).collect()

@@ -1,7 +1,7 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +11,18 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment, keyring};
 use crate::domain::values;
-use crate::domain::workspace::Permitted;
+use crate::domain::workspace::{Permitted, Slug};
+use crate::domain::world::RowId;
 use crate::http::access::Entrance;
 use crate::http::health::Check;
 use crate::http::webhook::Doors;
 use crate::http::{self, Router};
+use crate::intake::rejected::{self, Rejections};
 use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
+use crate::store::rejected::Bounds;
 use crate::store::{self, Store, deliveries, workspaces};
 
 use super::access;
@@ -31,7 +34,9 @@ use super::reload;
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
 /// The private Postgres's database.
-const DATABASE: &str = "forecourt";
+pub(super) const DATABASE: &str = "forecourt";
+/// The file of the key that makes fingerprints of what refused requests presented.
+const FINGERPRINT_KEY: &str = "fingerprint.key";
 
 /// Runs the service.
 pub(super) async fn run(
@@ -48,7 +53,7 @@ pub(super) async fn run(
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
     let service = assemble(&config, &store).await?;
-    let Service { intake, entrance: _, router } = service.clone();
+    let Service { intake, entrance: _, rejections, router } = service.clone();
 
     let address = listener.local_addr()?;
     if let Some(greeting) = greeting(&config, address, &postgres.psql) {
@@ -62,6 +67,7 @@ pub(super) async fn run(
     reloading.abort();
     again.abort();
     intake.finish().await;
+    rejections.finish().await;
     store.close().await;
     postgres.stop().await
 }
@@ -74,7 +80,7 @@ pub(super) fn warn(config: &Config) {
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-fn start_log(filter: &str, environment: &Environment) -> Ending {
+pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
     let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
@@ -95,14 +101,19 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// The Postgres in use, a private one where none is configured.
-struct Postgres {
-    options: store::Address,
+pub(super) struct Postgres {
+    pub(super) options: store::Address,
     psql: String,
     private: Option<LocalPostgres>,
 }
 
 impl Postgres {
-    async fn stop(self) -> Ending {
+    /// One that somebody else runs.
+    pub(super) fn of_another(options: store::Address) -> Self {
+        Self { options, psql: String::new(), private: None }
+    }
+
+    pub(super) async fn stop(self) -> Ending {
         if let Some(private) = self.private {
             private.stop().await?;
         }
@@ -110,7 +121,8 @@ impl Postgres {
     }
 }
 
-async fn open_postgres(
+/// The Postgres that is configured, or a private one, started.
+pub(super) async fn open_postgres(
     config: &Config,
     environment: &Environment,
 ) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
@@ -143,6 +155,8 @@ pub struct Service {
     pub intake: Intake,
     /// Who may enter; a reload replaces it.
     pub entrance: Entrance,
+    /// Takes refused requests.
+    pub rejections: Rejections,
     /// Its routes.
     pub router: Router,
 }
@@ -173,8 +187,8 @@ impl Service {
     /// When Postgres refuses.
     pub(super) async fn apply(&self, config: &Config) -> Result<(), store::Error> {
         let mut pause = Duration::from_millis(100);
-        let directory = loop {
-            match directory(config, self.intake.store()).await {
+        let ids = loop {
+            match workspaces::apply(self.intake.store(), &config.workspaces, intake::clock::now()).await {
                 Err(error) if error.is_transient() => {
                     tracing::warn!(error = error.without_values(), "the workspaces wait for postgres");
                     tokio::time::sleep(pause).await;
@@ -183,7 +197,7 @@ impl Service {
                 other => break other?,
             }
         };
-        self.intake.know(directory);
+        self.intake.know(directory(config, &ids));
         Ok(())
     }
 }
@@ -197,27 +211,52 @@ pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn
     deliveries::save_codes(store).await?;
     let intake = open_intake(config, store).await?;
     let entrance = Entrance::new(access::open(config)?);
-    let router = router(entrance.clone(), &intake);
-    Ok(Service { intake, entrance, router })
+    let rejections = Rejections::new(store.clone(), rejections(config)?);
+    let router = router(entrance.clone(), &intake, &rejections);
+    Ok(Service { intake, entrance, rejections, router })
+}
+
+/// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
+/// within this run.
+fn rejections(config: &Config) -> io::Result<rejected::Settings> {
+    let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
+    let fingerprint_key = match keyring::kept_secret(&config.server.data_dir, FINGERPRINT_KEY) {
+        Ok(key) => key,
+        Err(error) => {
+            let folder = config.server.data_dir.display();
+            tracing::warn!(%error, %folder, "the key of fingerprints cannot be kept: a new one is used until the next start");
+            keyring::new_secret()?
+        }
+    };
+    let bounds = Bounds {
+        max_count: i64::from(max_count),
+        max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
+        days: i64::from(days),
+    };
+    Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: intake::clock::now })
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.
-async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
-    let directory = directory(config, store).await?;
-    let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
-    Ok(Intake::new(store.clone(), directory, settings))
+pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    Ok(intake_over(config, store, &ids))
 }
 
-/// Applies the configuration to the tables, and gives what deliveries need to know of it.
-async fn directory(config: &Config, store: &Store) -> Result<Directory, store::Error> {
-    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+/// Opens the intake over the tables as they are.
+pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
+    let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
+    Intake::new(store.clone(), directory(config, ids), settings)
+}
+
+/// What deliveries need to know of the configuration.
+fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    Ok(Directory::new(config.workspaces.clone(), &ids, permissions))
+    Directory::new(config.workspaces.clone(), ids, permissions)
 }
 
 /// The service's routes.
-fn router(entrance: Entrance, intake: &Intake) -> Router {
+fn router(entrance: Entrance, intake: &Intake, rejections: &Rejections) -> Router {
     let accepting = intake.clone();
     let doors = Doors {
         entrance,
@@ -226,6 +265,7 @@ fn router(entrance: Entrance, intake: &Intake) -> Router {
             let intake = accepting.clone();
             Box::pin(async move { intake.accept(arrival).await })
         }),
+        rejections: rejections.clone(),
     };
     let store = intake.store().clone();
     let postgres = Check {

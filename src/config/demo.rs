@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::environment::Environment;
-use super::kept;
+use super::keyring;
 use super::report::Problems;
 use super::secret::SecretSource;
 use super::server;
@@ -25,7 +25,7 @@ pub fn token_source(environment: &Environment) -> Option<SecretSource> {
 /// Makes the token of a data directory where there is none yet.
 pub(super) fn ensure_token(data_dir: &Path) -> Result<(), Problems> {
     let path = data_dir.join(TOKEN_FILE);
-    kept::ensure(&path).map_err(|error| {
+    keyring::ensure(data_dir, &path).map_err(|error| {
         let message =
             format!("the demo token cannot be kept there ({error}); set FORECOURT_DATA_DIR to a folder of yours");
         Problems::of(path.display().to_string(), message)

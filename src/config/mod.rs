@@ -7,8 +7,9 @@ mod credentials;
 mod database;
 pub mod demo;
 mod environment;
-pub mod kept;
+pub mod keyring;
 mod oauth;
+mod rejected;
 mod report;
 mod scheme;
 mod secret;
@@ -27,9 +28,10 @@ pub use credentials::CredentialConfig;
 pub use database::Database;
 pub use environment::Environment;
 pub use oauth::Oauth;
+pub use rejected::Rejected;
 pub use report::{Problem, Problems};
 pub use scheme::SchemeConfig;
-pub use secret::{SecretError, SecretSource, read_file as read_secret_file};
+pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
 
 use report::{Concluded, Report};
@@ -44,6 +46,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// What is kept of requests without a valid credential.
+    pub rejected: Rejected,
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
@@ -68,7 +72,7 @@ pub enum Origin {
 }
 
 const FILE: &str = "forecourt.toml";
-const KEYS: &[&str] = &["server", "database", "oauth", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "rejected", "oauth", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
 /// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
@@ -135,6 +139,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let server = server::read(server.as_ref(), &base, environment, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
+    let rejected = rejected::read(&root, &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
     let around = credentials::Surroundings { environment, base: &base, slugs };
@@ -145,6 +150,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         origin,
         server,
         database,
+        rejected,
         workspaces,
         credentials,
         oauth,

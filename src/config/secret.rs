@@ -51,17 +51,20 @@ impl SecretSource {
     ///
     /// When it is absent, unreadable, empty or not UTF-8.
     pub fn read(&self, environment: &Environment) -> Result<SecretString, SecretError> {
-        match self {
+        let bytes = match self {
             Self::Variable(name) => {
                 let value = environment.raw(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
-                self.secret(value.into_encoded_bytes())
+                value.into_encoded_bytes()
             }
-            Self::File(path) => self.secret(file_bytes(path)?),
-        }
-    }
-
-    /// What the bytes of a variable or a file say.
-    fn secret(&self, bytes: Vec<u8>) -> Result<SecretString, SecretError> {
+            Self::File(path) => std::fs::read(path).map_err(|error| {
+                let absent = error.kind() == io::ErrorKind::NotFound;
+                if absent {
+                    SecretError::NoFile(path.clone())
+                } else {
+                    SecretError::Unreadable(path.clone(), error.kind())
+                }
+            })?,
+        };
         let text = String::from_utf8(bytes).map_err(|_bytes_would_be_shown| SecretError::NotText(self.to_string()))?;
         let secret = text.trim_end_matches(['\n', '\r']);
         if secret.trim().is_empty() {
@@ -85,26 +88,6 @@ impl SecretSource {
     pub(super) fn file(base: &Path, path: &str) -> Self {
         Self::File(base.join(path))
     }
-}
-
-/// Reads the secret of a file, as [`SecretSource::read`] does.
-///
-/// # Errors
-///
-/// When it is absent, unreadable, empty or not UTF-8.
-pub fn read_file(path: &Path) -> Result<SecretString, SecretError> {
-    SecretSource::File(path.to_path_buf()).secret(file_bytes(path)?)
-}
-
-fn file_bytes(path: &Path) -> Result<Vec<u8>, SecretError> {
-    std::fs::read(path).map_err(|error| {
-        let absent = error.kind() == io::ErrorKind::NotFound;
-        if absent {
-            SecretError::NoFile(path.to_path_buf())
-        } else {
-            SecretError::Unreadable(path.to_path_buf(), error.kind())
-        }
-    })
 }
 
 impl std::fmt::Display for SecretSource {

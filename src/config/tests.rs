@@ -462,8 +462,9 @@ fn the_sample_is_good_and_names_every_key() {
     let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
     let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
-    let keys = [server::KEYS, database::KEYS, workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS];
-    for key in keys.into_iter().flatten() {
+    let ours = [server::KEYS, database::KEYS, rejected::KEYS];
+    let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
+    for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }
 }

@@ -6,6 +6,7 @@ pub mod body;
 mod head;
 pub mod health;
 mod linger;
+mod refusal;
 mod remote;
 mod token;
 pub mod webhook;

@@ -26,6 +26,7 @@ use super::webhook::{Accept, Doors};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
+use crate::intake::rejected::Rejections;
 use crate::intake::{Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
@@ -81,7 +82,8 @@ fn router_over(accept: Accept) -> Router {
         credentials: Credentials::new(credentials.into(), &[], None).unwrap(),
         limits: Limits::default().with(Feed::Lead, LIMIT),
     };
-    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept };
+    let rejections = Rejections::off(noon);
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, rejections };
     let postgres = Check { part: "postgres", probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }

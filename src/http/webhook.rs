@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -18,11 +18,13 @@ use serde_json::json;
 
 use super::access::Entrance;
 use super::auth::{Admitted, Refused};
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, content_type};
 use super::head::{self, HeadTooLarge};
+use super::refusal::{self, Stranger};
 use super::remote;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
+use crate::intake::rejected::Rejections;
 use crate::intake::{Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
@@ -36,6 +38,8 @@ pub struct Doors {
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
     pub accept: Accept,
+    /// Where a refused request goes.
+    pub rejections: Rejections,
 }
 
 /// Why a request gets no delivery's reply.
@@ -67,7 +71,7 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
     match take_in(&doors, feed, remote_address, request).await {
         Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
         Err(error) => {
-            log(&error, feed, remote_address);
+            log(&doors.rejections, &error, feed, remote_address);
             error.into_response()
         }
     }
@@ -78,9 +82,14 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
     let (head, body) = request.into_parts();
     head::check(&head.headers, feed)?;
     let access = doors.entrance.current();
-    let admitted = access.credentials.authenticate(&head.headers, feed, received_at);
-    let Admitted { credential, claims } =
-        admitted.map_err(|refused| Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) })?;
+    let Admitted { credential, claims } = match access.credentials.authenticate(&head.headers, feed, received_at) {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            let stranger = Stranger { feed, received_at, remote_address, refused: &refused };
+            refusal::keep_aside(&doors.rejections, stranger, access.limits.of(feed), &head.headers, body).await;
+            return Err(Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) });
+        }
+    };
     let whole = body::read(body, &head.headers, access.limits.of(feed)).await?;
     // A signed token's claims are the payload; what was posted beside them is kept where it says something else.
     let (body, posted_body, undecoded) = match claims {
@@ -101,18 +110,17 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
     Ok((doors.accept)(arrival).await?)
 }
 
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
-fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
-    let feed = feed.name();
-    let remote_address = remote_address.map(tracing::field::display);
+fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>) {
+    let feed = of.name();
+    let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { refused, .. } => {
-            let Refused { tried, expired } = refused;
-            tracing::warn!(feed, remote_address, ?tried, expired, "refused: no credential of this feed");
+            // Strangers may come by the hundred; a few lines tell of them.
+            let Some(left_out) = rejections.line(of, address) else { return };
+            let left_out = (left_out > 0).then_some(left_out);
+            let Refused { tried, expired, presented: _ } = refused;
+            tracing::warn!(feed, remote_address, ?tried, expired, left_out, "refused: no credential of this feed");
         }
         Error::Head(HeadTooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the headers are too large");

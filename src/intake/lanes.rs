@@ -20,7 +20,7 @@ use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
 use crate::domain::world::RowId;
 use crate::domain::{self, Effects, Outcome, Verdict};
-use crate::store::deliveries::{self, Arrived, Known, Settled};
+use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
@@ -54,6 +54,8 @@ pub(super) struct Pending {
     pub(super) findings: Vec<Finding>,
     /// How often it was tried before; nought for one that is not stored yet.
     pub(super) attempts: i32,
+    /// Whether a person asked for this try, which is then told in its record.
+    pub(super) asked: bool,
     /// When work on it began.
     pub(super) began_at: DateTime<Utc>,
     /// Where the reply goes. While nobody waits for it any more, the work is not repeated.
@@ -93,6 +95,18 @@ impl Lanes {
         };
         // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply is a 503.
         let _ = lane.send(pending).await;
+    }
+
+    /// What a batch of a workspace would come to; nothing is written.
+    ///
+    /// # Errors
+    /// When Postgres is away.
+    pub(super) async fn rehearse(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+    ) -> Result<Vec<Settled>, store::Error> {
+        self.shared.rehearse(workspace, batch).await
     }
 
     fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Pending> {
@@ -197,9 +211,22 @@ impl Shared {
     async fn attempt(&self, workspace: Option<RowId>, batch: &[Pending], again: bool) -> Result<Vec<Settled>, Failure> {
         let _turn = self.writers.acquire().await;
         let mut tx = self.store.begin(workspace).await?;
-        let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
+        let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        Ok(settled)
+    }
+
+    /// All of a batch but the commit.
+    async fn carry_out(
+        &self,
+        tx: &mut store::Connection,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        let known = if again || batch.iter().any(|pending| pending.attempts > 0 || pending.asked) {
             let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
-            deliveries::known(&mut tx, &ids).await?
+            deliveries::known(tx, &ids).await?
         } else {
             BTreeMap::new()
         };
@@ -208,19 +235,54 @@ impl Shared {
             |pending: &Pending| known.get(&pending.arrived.id).filter(|known| known.attempts != pending.attempts);
         let is_open = |pending: &Pending| done(pending).is_none();
         let mut settled = match workspace {
-            Some(workspace) => self.hear(&mut tx, workspace, batch, &is_open).await?,
+            Some(workspace) => self.hear(tx, workspace, batch, &is_open).await?,
             None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
         };
-        let fresh = batch.iter().zip(&settled).filter(|(pending, _)| is_open(pending));
-        let fresh: Vec<(&Arrived, &Settled)> = fresh.map(|(pending, settled)| (&pending.arrived, settled)).collect();
-        deliveries::save(&mut tx, &fresh).await?;
-        tx.commit().await.map_err(store::Error::from)?;
+        let mut fresh = Vec::with_capacity(batch.len());
+        for (pending, settled) in batch.iter().zip(&mut settled).filter(|(pending, _)| is_open(pending)) {
+            settled.replay = pending.asked.then(|| Replay { before: known.get(&pending.arrived.id).cloned() });
+            fresh.push((&pending.arrived, &*settled));
+        }
+        record(tx, fresh).await?;
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
                 *settled = Settled { outcome, findings, effects, ..settled.clone() };
             }
         }
         Ok(settled)
+    }
+
+    /// What a batch would come to, each delivery as it would stand in its record: everything but the commit. Where one
+    /// of them makes the batch fail, each is tried on its own.
+    pub(super) async fn rehearse(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+    ) -> Result<Vec<Settled>, store::Error> {
+        match self.rehearse_together(workspace, batch).await {
+            Ok(settled) => return Ok(settled),
+            Err(Failure::Transient(error)) => return Err(error),
+            Err(Failure::Poison(_)) => {}
+        }
+        let mut settled = Vec::with_capacity(batch.len());
+        for pending in batch {
+            settled.extend(match self.rehearse_together(workspace, std::slice::from_ref(pending)).await {
+                Ok(settled) => settled,
+                Err(Failure::Transient(error)) => return Err(error),
+                Err(Failure::Poison(_)) => vec![self.failed(workspace, pending)],
+            });
+        }
+        Ok(settled)
+    }
+
+    async fn rehearse_together(&self, workspace: Option<RowId>, batch: &[Pending]) -> Result<Vec<Settled>, Failure> {
+        if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
+            return Err(Failure::Poison(String::new()));
+        }
+        let mut tx = self.store.begin(workspace).await?;
+        let attempt = AssertUnwindSafe(self.carry_out(&mut tx, workspace, batch, false)).catch_unwind().await;
+        tx.rollback().await.map_err(store::Error::from)?;
+        attempt.unwrap_or_else(|_panic| Err(Failure::Poison(String::new())))
     }
 
     /// Lets the workspace hear the deliveries of a batch in their order.
@@ -275,6 +337,7 @@ impl Shared {
             processing_ms: milliseconds(settled_at - pending.began_at),
             settled_at,
             retry_at: None,
+            replay: None,
         }
     }
 
@@ -286,8 +349,8 @@ impl Shared {
         stack: &mut Vec<Vec<Pending>>,
         again: &mut bool,
     ) {
-        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
-        match self.save_failed(&batch, &settled).await {
+        let mut settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
+        match self.save_failed(&batch, &mut settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
                 tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
@@ -298,10 +361,17 @@ impl Shared {
         }
     }
 
-    async fn save_failed(&self, batch: &[Pending], settled: &[Settled]) -> Result<(), store::Error> {
+    async fn save_failed(&self, batch: &[Pending], settled: &mut [Settled]) -> Result<(), store::Error> {
         let mut tx = self.store.begin(None).await?;
-        let rows: Vec<_> = batch.iter().map(|pending| &pending.arrived).zip(settled).collect();
-        deliveries::save(&mut tx, &rows).await?;
+        let mut rows = Vec::with_capacity(batch.len());
+        for (pending, settled) in batch.iter().zip(settled) {
+            if pending.asked {
+                let mut known = deliveries::known(&mut tx, &[pending.arrived.id]).await?;
+                settled.replay = Some(Replay { before: known.remove(&pending.arrived.id) });
+            }
+            rows.push((&pending.arrived, &*settled));
+        }
+        record(&mut tx, rows).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -320,8 +390,21 @@ impl Shared {
             processing_ms: milliseconds(settled_at - pending.began_at),
             settled_at,
             retry_at: (attempts < MOST_ATTEMPTS).then(|| settled_at + backoff(attempts)),
+            replay: None,
         }
     }
+}
+
+/// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay
+/// is only noted where it wrote nothing.
+async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<(), store::Error> {
+    let stays = |(_, settled): &(&Arrived, &Settled)| {
+        let before = settled.replay.as_ref().and_then(|replay| replay.before.as_ref());
+        before.is_some_and(|before| before.outcome == Outcome::Applied) && settled.outcome != Outcome::Applied
+    };
+    let (noted, written): (Vec<_>, Vec<_>) = rows.into_iter().partition(stays);
+    deliveries::save(tx, &written).await?;
+    deliveries::note_replays(tx, &noted).await
 }
 
 /// The verdict on a delivery that cannot be heard.

@@ -7,6 +7,7 @@ pub mod clock;
 mod directory;
 mod drift;
 mod lanes;
+pub mod rejected;
 pub mod replay;
 mod reply;
 
@@ -152,7 +153,7 @@ impl Intake {
             // A panic is our fault: the delivery is kept, and tried again.
             let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
             let (reply, answer) = oneshot::channel();
-            let pending = Pending { arrived, work, findings, attempts, began_at, reply };
+            let pending = Pending { arrived, work, findings, attempts, asked: false, began_at, reply };
             self.shared.lanes.send(workspace, pending).await;
             answer.await
         };

@@ -1,5 +1,7 @@
 //! Stored deliveries through the same path again: those that failed, when they are due, and those that were rejected
-//! for a dealership that the configuration has come to know.
+//! for a dealership that the configuration has come to know. What a person asks for is in [`asked`].
+
+pub mod asked;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -57,6 +57,15 @@ pub struct Settled {
     pub settled_at: DateTime<Utc>,
     /// When it is tried again.
     pub retry_at: Option<DateTime<Utc>>,
+    /// What it was before, where this try is a replay that a person asked for.
+    pub replay: Option<Replay>,
+}
+
+/// What a delivery was before a replay that a person asked for.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// Its record; none where the replay is what brought it here.
+    pub before: Option<Known>,
 }
 
 /// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
@@ -73,17 +82,19 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
     sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
-            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at)
+            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at,
+            replays)
         select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
             d.content_type, b.body, b.digest, d.schema_version, d.outcome, d.findings, d.changes, d.attempts,
-            d.processing_ms, d.settled_at, d.retry_at
+            d.processing_ms, d.settled_at, d.retry_at, d.replays
         from jsonb_populate_recordset(null::intake.deliveries, $1) as d
         join unnest($2::uuid[], $3::bytea[], $4::bytea[]) as b (id, body, digest) on b.id = d.id
         on conflict (id, received_at) do update set
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
-            settled_at = excluded.settled_at, retry_at = excluded.retry_at
+            settled_at = excluded.settled_at, retry_at = excluded.retry_at,
+            replays = known.replays || excluded.replays
         where known.attempts < excluded.attempts",
         records,
         &ids,
@@ -93,6 +104,43 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Notes replays on deliveries that stay what they were, since what was applied stays applied.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let notes = deliveries.iter().map(|(arrived, settled)| {
+        json!({ "id": arrived.id, "received_at": arrived.received_at.to_rfc3339(), "attempts": settled.attempts,
+            "replays": replays(settled) })
+    });
+    let notes = Value::Array(notes.collect());
+    sqlx::query!(
+        "update intake.deliveries as known set attempts = n.attempts, replays = known.replays || n.replays
+        from jsonb_populate_recordset(null::intake.deliveries, $1) as n
+        where known.id = n.id and known.received_at = n.received_at and known.attempts < n.attempts",
+        notes,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A replay as the delivery's record tells it: what the delivery was, and what the replay made.
+fn replays(settled: &Settled) -> Value {
+    let Some(Replay { before }) = &settled.replay else { return json!([]) };
+    let told = |outcome: Outcome, effects: &Effects, findings: &[Finding]| {
+        let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
+        json!({ "outcome": outcome.name(), "changes": changes(effects), "findings": codes })
+    };
+    let before = before.as_ref().map(|before| told(before.outcome, &before.effects, &before.findings));
+    let made = told(settled.outcome, &settled.effects, &settled.findings);
+    let at = settled.settled_at.to_rfc3339();
+    json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
 }
 
 fn write(arrived: &Arrived, settled: &Settled) -> Value {
@@ -107,7 +155,8 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         body: _,
         schema_version,
     } = arrived;
-    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at } = settled;
+    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at, replay: _ } =
+        settled;
     let findings = findings
         .iter()
         .map(|Finding { code, path, message }| json!({ "code": code.name(), "path": path, "message": message }));
@@ -117,7 +166,7 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
         "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
         "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
-        "retry_at": retry_at.map(|at| at.to_rfc3339()),
+        "retry_at": retry_at.map(|at| at.to_rfc3339()), "replays": replays(settled),
     })
 }
 

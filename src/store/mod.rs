@@ -3,6 +3,7 @@
 
 mod appointments;
 mod bookings;
+pub mod choice;
 mod clusters;
 mod content;
 pub mod deliveries;
@@ -14,6 +15,7 @@ mod persons;
 mod places;
 mod properties;
 mod record;
+pub mod rejected;
 pub mod workspaces;
 
 use std::sync::{Arc, Mutex, PoisonError};

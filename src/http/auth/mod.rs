@@ -101,6 +101,8 @@ pub enum CredentialError {
 pub struct Refused {
     /// The schemes that were tried, by name; never what was presented.
     pub tried: BTreeSet<&'static str>,
+    /// Digests of what was presented, from which a keyed fingerprint can be made. Not to be shown as they are.
+    pub presented: Vec<[u8; 32]>,
     /// The credential that would have been proven before its `not_after`.
     pub expired: Option<String>,
 }
@@ -229,7 +231,7 @@ impl Credentials {
             }
         }
         let Found { own, sibling, open, expired } = found;
-        own.or(sibling).or(open).ok_or(Refused { tried: presented.tried, expired })
+        own.or(sibling).or(open).ok_or(Refused { tried: presented.tried, presented: presented.digests, expired })
     }
 
     /// Gives a client a token for the feeds it asks for, which are all of its feeds where it asks for none.

@@ -43,7 +43,9 @@ impl<'h> Presented<'h> {
         let mut authorizations = headers.get_all(AUTHORIZATION).iter();
         match (authorizations.next(), authorizations.next()) {
             (Some(_), Some(_)) => {
-                presented.tried.insert("two_authorizations");
+                for value in headers.get_all(AUTHORIZATION) {
+                    presented.add("two_authorizations", value.as_bytes());
+                }
                 return presented;
             }
             (Some(value), None) => presented.add_authorization(value.as_bytes()),
@@ -69,14 +71,16 @@ impl<'h> Presented<'h> {
             self.token = Compact::parse(rest);
         } else if scheme.eq_ignore_ascii_case(b"basic") {
             self.tried.insert(BASIC);
-            if let Ok(pair) = BASE64.decode(rest) {
-                self.add(BASIC, &pair);
+            match BASE64.decode(rest) {
+                Ok(pair) => self.add(BASIC, &pair),
+                Err(_no_base64) => self.digests.push(digest("undecoded", rest)),
             }
         } else if rest.is_empty() && Compact::looks_like(scheme) {
-            self.tried.insert(JWT);
+            self.add(JWT, scheme);
             self.token = Compact::parse(scheme);
         } else {
-            self.tried.insert("other");
+            // Under a name that no credential has, so that it proves nothing.
+            self.add("other", value);
         }
     }
 }

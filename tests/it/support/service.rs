@@ -153,6 +153,16 @@ impl TestService {
         self.service.router.clone().oneshot(request).await.unwrap()
     }
 
+    /// Its routes, to be served on a connection.
+    pub(crate) fn router(&self) -> forecourt::http::Router {
+        self.service.router.clone()
+    }
+
+    /// Waits until the refused requests that came so far are written.
+    pub(crate) async fn refusals_written(&self) {
+        self.service.rejections.finish().await;
+    }
+
     /// Posts a body with the credential `all`.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::post(path)
