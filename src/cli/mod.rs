@@ -6,8 +6,10 @@
 mod check;
 mod ending;
 mod greeting;
+mod readiness;
 mod send;
 pub mod serve;
+mod stopping;
 
 use std::error::Error;
 use std::ffi::OsString;

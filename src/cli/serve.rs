@@ -4,58 +4,129 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
+use crate::config::{self, Config, CredentialConfig, Environment, SchemeConfig, Server};
 use crate::domain::values;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
 use crate::http::auth::{Credential, Credentials, Scheme};
-use crate::http::health::Check;
 use crate::http::webhook::{Doors, Limits};
 use crate::http::{self, Router};
-use crate::intake::{self, Directory, Intake, Settings, replay};
+use crate::intake::spool::{self, Spool};
+use crate::intake::{self, Directory, Intake, Reception, Settings, Terms, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
 use super::ending::Ending;
 use super::greeting::greeting;
+use super::{readiness, stopping};
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
 /// The private Postgres's database.
 const DATABASE: &str = "forecourt";
+/// The spool's folder below the data directory.
+const SPOOL: &str = "spool";
+/// The pause before a Postgres that is away at the start is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs the service.
+/// Runs the service: takes deliveries at once, and gets the tables ready behind that.
 pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
     start_log(&config.log_filter, environment)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let listener = listen(config.server.listen).await?;
-    let postgres = open_postgres(&config, environment).await?;
-    let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
-    store::migrate(&pool).await?;
-    let store = Store::new(pool, i64::from(config.server.booking_retry_days));
-    let Service { intake, router } = assemble(&config, &store).await?;
-
     let address = listener.local_addr()?;
-    if let Some(greeting) = greeting(&config, address, &postgres.psql) {
-        write!(out, "{greeting}")?;
-        out.flush()?;
-    }
+    let reception = open_reception(&config)?;
+    let router = router(&config, &reception)?;
+    let (stop, mut stopped) = watch::channel(false);
+    let serving = tokio::spawn(http::serve(listener, router, async move {
+        // The sender is dropped at the end only, and then it is time to stop as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }));
     tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
-    let again = tokio::spawn(replay::run(intake.clone()));
-    http::serve(listener, router, told_to_stop()).await?;
+    let mut postgres = None;
+    let greet = |psql: &str| match greeting(&config, address, psql) {
+        Some(greeting) => write!(out, "{greeting}").and_then(|()| out.flush()),
+        None => Ok(()),
+    };
+    let ending = work(&config, environment, &reception, &mut postgres, greet).await;
+    if ending.is_err() {
+        // There will be no tables: what is under way goes to the spool.
+        reception.expect_nothing();
+    }
+    stop.send_replace(true);
+    stopping::finish(serving, &reception, config.server.stop).await;
+    let stopped = match postgres {
+        Some(postgres) => postgres.stop().await,
+        None => Ok(()),
+    };
+    ending.and(stopped)
+}
+
+/// Gets the tables ready, and works until told to stop.
+async fn work(
+    config: &Config,
+    environment: &Environment,
+    reception: &Reception,
+    postgres: &mut Option<Postgres>,
+    greet: impl FnOnce(&str) -> std::io::Result<()>,
+) -> Ending {
+    let mut told = pin!(stopping::told_to_stop());
+    let intake = tokio::select! {
+        started = start(config, environment, reception, postgres) => started?,
+        () = &mut told => return Ok(()),
+    };
+    tracing::info!("postgres is ready: deliveries are applied to its tables");
+    if let Some(postgres) = postgres {
+        greet(&postgres.psql)?;
+    }
+    let again = tokio::spawn(replay::run(intake));
+    told.await;
     again.abort();
-    intake.finish().await;
-    store.close().await;
-    postgres.stop().await
+    Ok(())
+}
+
+/// Opens the intake over the tables. While Postgres is away it is asked again and again; anything else ends the start.
+async fn start(
+    config: &Config,
+    environment: &Environment,
+    reception: &Reception,
+    postgres: &mut Option<Postgres>,
+) -> Result<Intake, Box<dyn std::error::Error + Send + Sync>> {
+    let opened = open_postgres(config, environment).await?;
+    let options = opened.options.clone();
+    *postgres = Some(opened);
+    loop {
+        match bring_up(config, options.clone()).await {
+            Ok(intake) => {
+                reception.open(intake.clone());
+                return Ok(intake);
+            }
+            Err(error) if error.is_transient() => {
+                reception.expect_nothing();
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(error, "postgres is away: trying again, and taking deliveries meanwhile");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Connects, brings the tables to this version, and applies the configuration to them.
+async fn bring_up(config: &Config, options: store::Address) -> Result<Intake, store::Error> {
+    let pool = store::connect(options, config.database.max_connections).await?;
+    store::migrate(&pool).await?;
+    open_intake(config, &Store::new(pool, i64::from(config.server.booking_retry_days))).await
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
@@ -124,8 +195,10 @@ fn announce(data_dir: &Path) {
 /// The service without its listener: what takes deliveries in, and the routes that lead there.
 #[derive(Debug)]
 pub struct Service {
-    /// Takes deliveries in.
+    /// Applies deliveries.
     pub intake: Intake,
+    /// Takes deliveries in.
+    pub reception: Reception,
     /// Its routes.
     pub router: Router,
 }
@@ -133,49 +206,63 @@ pub struct Service {
 /// Puts the service together over a migrated database, and applies the configuration to its tables.
 ///
 /// # Errors
-/// When Postgres refuses or cannot be reached, or when credentials contradict each other.
+/// When Postgres refuses or cannot be reached, when credentials contradict each other, or when another process has the
+/// spool.
 pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
-    values::warm_up();
-    deliveries::save_codes(store).await?;
+    let reception = open_reception(config)?;
+    let router = router(config, &reception)?;
     let intake = open_intake(config, store).await?;
-    let router = router(config, &intake)?;
-    Ok(Service { intake, router })
+    reception.open(intake.clone());
+    Ok(Service { intake, reception, router })
+}
+
+/// Opens what takes deliveries in, which needs no Postgres. Must be called inside a runtime.
+///
+/// # Errors
+/// When another process has the spool.
+pub fn open_reception(config: &Config) -> Result<Reception, spool::OpenError> {
+    values::warm_up();
+    let config::Spool { max_bytes, min_free_bytes } = config.spool;
+    let spool = if max_bytes == 0 {
+        None
+    } else {
+        Some(Spool::open(&config.server.data_dir.join(SPOOL), spool::Limits { max_bytes, min_free_bytes })?)
+    };
+    let Server { deadline, hold, max_held_bytes, .. } = config.server;
+    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes }))
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.
 async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    deliveries::save_codes(store).await?;
     let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
     let directory = Directory::new(config.workspaces.clone(), &ids, permissions);
-    let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
+    let settings =
+        Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now, before_rules: None };
     Ok(Intake::new(store.clone(), directory, settings))
 }
 
 /// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+///
+/// # Errors
+/// When credentials contradict each other.
+pub fn router(config: &Config, reception: &Reception) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let credentials = config.credentials.iter().map(credential).collect();
     let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
     let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
-    let accepting = intake.clone();
+    let accepting = reception.clone();
     let doors = Doors {
         credentials,
         limits: Feed::ALL.iter().fold(Limits::default(), limits),
         clock: intake::clock::now,
         accept: Arc::new(move |arrival| {
-            let intake = accepting.clone();
-            Box::pin(async move { intake.accept(arrival).await })
+            let reception = accepting.clone();
+            Box::pin(async move { reception.accept(arrival).await })
         }),
     };
-    let store = intake.store().clone();
-    let postgres = Check {
-        part: "postgres",
-        probe: Arc::new(move || {
-            let store = store.clone();
-            Box::pin(async move { Ok(store.probe().await?) })
-        }),
-    };
-    Ok(http::router(doors, vec![postgres]))
+    Ok(http::router(doors, readiness::checks(reception)))
 }
 
 fn credential(config: &CredentialConfig) -> Credential {
@@ -187,32 +274,4 @@ fn credential(config: &CredentialConfig) -> Credential {
         SchemeConfig::Open => Scheme::Open,
     };
     Credential { name, scheme, feeds: feeds.into_iter().collect(), permitted }
-}
-
-/// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_cause) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
-    tracing::info!("stopping: requests under way are answered first");
-    // A second signal, or half a minute, ends what does not end by itself.
-    tokio::spawn(async {
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        tracing::warn!("stopping with requests under way");
-        std::process::exit(1);
-    });
 }

@@ -11,6 +11,7 @@ mod report;
 mod secret;
 mod section;
 mod server;
+mod spool;
 mod workspaces;
 
 use std::io;
@@ -26,6 +27,7 @@ pub use environment::Environment;
 pub use report::{Problem, Problems};
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
+pub use spool::Spool;
 
 use report::Report;
 use section::Section;
@@ -39,6 +41,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// The spool.
+    pub spool: Spool,
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
@@ -59,7 +63,7 @@ pub enum Origin {
 }
 
 const FILE: &str = "forecourt.toml";
-const KEYS: &[&str] = &["server", "database", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "spool", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
 /// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
@@ -123,6 +127,8 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let server = server::read(server.as_ref(), &base, environment, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
+    let spool = spool::open(&root, &mut report);
+    let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
     let around = credentials::Surroundings { environment, base: &base, slugs };
@@ -132,6 +138,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         origin,
         server,
         database,
+        spool,
         workspaces,
         credentials,
         log_filter,

@@ -20,10 +20,10 @@ use super::auth::{Credentials, Refused};
 use super::body::{self, BodyError};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
-use crate::intake::{Arrival, Reply, Told, Unavailable};
+use crate::intake::{Answer, Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
-pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavailable>> + Send + Sync>;
+pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
 
 /// What the webhook handler works with.
 pub struct Doors {
@@ -86,7 +86,8 @@ impl Limits {
 pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
     let remote_address = remote_address(request.extensions());
     match take_in(&doors, feed, remote_address, request).await {
-        Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
             log(&error, feed, remote_address);
             error.into_response()
@@ -94,7 +95,7 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
     }
 }
 
-async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
+async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Answer, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
     let credential = doors

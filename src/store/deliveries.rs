@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -32,8 +33,8 @@ pub struct Arrived {
     pub remote_address: Option<IpAddr>,
     /// `Content-Type` as sent.
     pub content_type: Option<String>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body; shared, because it may be on its way to several places at once.
+    pub body: Arc<Vec<u8>>,
     /// Schema version of a lead.
     pub schema_version: Option<&'static str>,
 }
@@ -252,7 +253,7 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
             credential: row.credential,
             remote_address: row.remote_address.and_then(|address| address.parse().ok()),
             content_type: row.content_type,
-            body: row.body,
+            body: Arc::new(row.body),
             schema_version: None,
         },
         attempts: row.attempts,

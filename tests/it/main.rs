@@ -27,5 +27,6 @@ mod persons;
 mod plans;
 mod processes;
 mod sabotage;
+mod spool;
 mod support;
 mod workspaces;

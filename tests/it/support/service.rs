@@ -18,10 +18,13 @@ use super::postgres::TestDatabase;
 /// The secret of the test configuration's credential `all`.
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 
-/// Two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
+/// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 pub(crate) const CONFIG: &str = r#"
 [server]
 hold_seconds = 20
+
+[spool]
+max_bytes = 0
 
 [[workspaces]]
 slug = "alpha"
@@ -58,6 +61,7 @@ const SECRETS: [(&str, &str); 4] = [
 pub(crate) struct TestService {
     pub(crate) database: TestDatabase,
     service: Service,
+    data_dir: tempfile::TempDir,
 }
 
 /// What a post was answered.
@@ -89,16 +93,31 @@ pub(crate) async fn service_with(config: &str) -> TestService {
 impl TestService {
     /// A service over a database that exists, as after a restart.
     pub(crate) async fn over(database: TestDatabase, config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("forecourt.toml");
-        std::fs::write(&path, config).unwrap();
-        let data_dir = folder.path().to_str().unwrap();
-        let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
-        let environment = Environment::of(SECRETS.into_iter().chain(folders));
-        let config = config::load(Some(&path), &environment).unwrap();
+        Self::with_data(database, config, tempfile::tempdir().unwrap()).await
+    }
+
+    /// A service over a database and a data directory that exist.
+    pub(crate) async fn with_data(database: TestDatabase, config: &str, data_dir: tempfile::TempDir) -> Self {
+        let config = parsed(config, data_dir.path());
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
         let service = serve::assemble(&config, &store).await.unwrap();
-        Self { database, service }
+        Self { database, service, data_dir }
+    }
+
+    /// The same database and data directory with another configuration, as after a stop and a start.
+    pub(crate) async fn stopped_and_started_with(self, config: &str) -> Self {
+        self.service.reception.close().await;
+        Self::with_data(self.database, config, self.data_dir).await
+    }
+
+    /// What takes deliveries in.
+    pub(crate) fn reception(&self) -> &forecourt::intake::Reception {
+        &self.service.reception
+    }
+
+    /// The folder of the spool.
+    pub(crate) fn spool_dir(&self) -> std::path::PathBuf {
+        self.data_dir.path().join("spool")
     }
 
     /// The same database with another configuration, as after a restart.
@@ -175,6 +194,15 @@ impl TestService {
         assert_eq!(rows.len(), 1, "{query}: {rows:?}");
         rows.remove(0)
     }
+}
+
+/// A configuration as the tests' service reads it.
+pub(crate) fn parsed(config: &str, data_dir: &std::path::Path) -> config::Config {
+    let path = data_dir.join("forecourt.toml");
+    std::fs::write(&path, config).unwrap();
+    let folder = data_dir.to_str().unwrap();
+    let folders = [("FORECOURT_DATA_DIR", folder), ("HOME", folder)];
+    config::load(Some(&path), &Environment::of(SECRETS.into_iter().chain(folders))).unwrap()
 }
 
 /// The business tables, and whose rows show that something was written again.
