@@ -29,8 +29,5 @@ pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Sectio
 /// Reads `[spool]`, which may be absent.
 pub(super) fn read(section: Option<&Section>, report: &mut Report) -> Spool {
     let mut bytes = |key| section.and_then(|section| section.whole(key, &BYTES, report));
-    Spool {
-        max_bytes: bytes("max_bytes").unwrap_or(GIB),
-        min_free_bytes: bytes("min_free_bytes").unwrap_or(64 * MIB),
-    }
+    Spool { max_bytes: bytes("max_bytes").unwrap_or(GIB), min_free_bytes: bytes("min_free_bytes").unwrap_or(64 * MIB) }
 }

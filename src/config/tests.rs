@@ -459,7 +459,8 @@ fn the_sample_is_good_and_names_every_key() {
     let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
-    let keys = [server::KEYS, database::KEYS, spool::KEYS, workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS];
+    let keys =
+        [server::KEYS, database::KEYS, spool::KEYS, workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS];
     for key in keys.into_iter().flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }

@@ -76,7 +76,9 @@ async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
         };
         let Some(intake) = intake else { continue };
         match round(spool, &intake, pass.after).await {
-            Ok(Progress::Further { last, settled }) => pass = Pass { after: Some(last), settled: pass.settled || settled },
+            Ok(Progress::Further { last, settled }) => {
+                pass = Pass { after: Some(last), settled: pass.settled || settled }
+            }
             // From the oldest again: what was left over, and what came meanwhile.
             Ok(Progress::End) => {
                 sleep(if pass.settled { BREATH } else { PAUSE }).await;

@@ -186,9 +186,9 @@ impl Intake {
         let pending = Pending { arrived, work, findings, attempts, perhaps_stored, began_at, reply };
         let seat = self.shared.lanes.send(workspace, pending).await;
         let drift = self.shared.drift.clone();
-        let noted = workspace.zip(unknown).map(|(workspace, paths)| {
-            move || drift.count(workspace, feed, paths, id, received_at)
-        });
+        let noted = workspace
+            .zip(unknown)
+            .map(|(workspace, paths)| move || drift.count(workspace, feed, paths, id, received_at));
         Waiting { _seat: seat, answer, noted: noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>) }
     }
 

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,12 @@ impl From<redb::Error> for Fault {
             | redb::Error::TableTypeMismatch { .. }
             | redb::Error::TypeDefinitionChanged { .. }
             | redb::Error::TableIsMultimap(_) => Self::Damaged(error.to_string()),
+            // What is no file of the library, or one that was cut off, is told as an I/O error.
+            redb::Error::Io(cause)
+                if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            {
+                Self::Damaged(cause.to_string())
+            }
             redb::Error::DatabaseAlreadyOpen => Self::InUse,
             error => Self::Failed(error.to_string()),
         }
@@ -187,6 +193,11 @@ impl SpoolFile {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
+    /// How many bytes of the disk it takes up already.
+    pub(super) fn allocated_bytes(&self) -> Result<u64, Fault> {
+        Ok(fs::metadata(self.path())?.blocks().saturating_mul(512))
+    }
+
     /// Closes it; the folder stays ours.
     pub(super) fn close(&mut self) {
         let database = self.database.take();
@@ -252,8 +263,7 @@ fn open_database(path: &Path) -> Result<Database, Fault> {
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)?;
     file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
     Ok(file)
 }

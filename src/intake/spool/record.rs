@@ -129,16 +129,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, Unreadable> {
 }
 
 fn delivery(header: HeaderPayload, body: &[u8]) -> Result<Delivery, Unreadable> {
-    let HeaderPayload {
-        id,
-        received_at,
-        feed,
-        credential,
-        permitted,
-        remote_address,
-        content_type,
-        undecoded,
-    } = header;
+    let HeaderPayload { id, received_at, feed, credential, permitted, remote_address, content_type, undecoded } =
+        header;
     let feed = Feed::named(&feed).ok_or(Unreadable::Feed)?;
     let undecoded = match undecoded {
         None => None,

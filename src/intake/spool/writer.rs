@@ -224,8 +224,12 @@ impl Writer {
     fn room(&mut self) -> Result<Room, Refused> {
         self.file.open().map_err(|fault| refused(&fault))?;
         let free = self.file.free_bytes().map_err(|fault| refused(&fault))?;
-        let of_disk = free.saturating_sub(self.limits.min_free_bytes);
-        let of_spool = self.limits.max_bytes.saturating_sub(self.depth.borrow().bytes);
+        let used = self.depth.borrow().bytes;
+        // What deliveries have left behind in the file is used again before the file grows; a part of it is needed to
+        // change anything at all.
+        let left_behind = self.file.allocated_bytes().map_err(|fault| refused(&fault))?.saturating_sub(used) / 2;
+        let of_disk = (free + left_behind).saturating_sub(self.limits.min_free_bytes);
+        let of_spool = self.limits.max_bytes.saturating_sub(used);
         Ok(Room { of_spool, of_disk })
     }
 
