@@ -23,6 +23,7 @@ mod local_postgres;
 mod locations;
 mod migrations;
 mod odd_input;
+mod outages;
 mod persons;
 mod plans;
 mod processes;
