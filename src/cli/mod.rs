@@ -6,12 +6,16 @@
 mod access;
 mod check;
 mod ending;
+mod front;
 mod greeting;
+mod postgres;
+mod readiness;
 mod reload;
 mod replay;
 mod secret;
 mod send;
 pub mod serve;
+mod stopping;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -15,6 +15,7 @@ mod scheme;
 mod secret;
 mod section;
 mod server;
+mod spool;
 mod workspaces;
 
 use std::io;
@@ -33,6 +34,7 @@ pub use report::{Problem, Problems};
 pub use scheme::SchemeConfig;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
+pub use spool::Spool;
 
 use report::{Concluded, Report};
 use section::Section;
@@ -48,6 +50,8 @@ pub struct Config {
     pub database: Database,
     /// What is kept of requests without a valid credential.
     pub rejected: Rejected,
+    /// The spool.
+    pub spool: Spool,
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
@@ -72,7 +76,7 @@ pub enum Origin {
 }
 
 const FILE: &str = "forecourt.toml";
-const KEYS: &[&str] = &["server", "database", "rejected", "oauth", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
 /// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
@@ -140,6 +144,8 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
     let rejected = rejected::read(&root, &mut report);
+    let spool = spool::open(&root, &mut report);
+    let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
     let around = credentials::Surroundings { environment, base: &base, slugs };
@@ -151,6 +157,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         server,
         database,
         rejected,
+        spool,
         workspaces,
         credentials,
         oauth,

@@ -22,7 +22,7 @@ pub struct Oauth {
     pub token_lifetime: Duration,
 }
 
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["signing_key_env", "signing_key_file", "previous_signing_key_env", "previous_signing_key_file", "token_seconds"];
 const TOKEN_SECONDS: RangeInclusive<i64> = 60..=86_400;
 /// A key for HS256 has 256 bits at least (RFC 7518 §3.2).

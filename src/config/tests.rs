@@ -45,7 +45,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         (
             "lissten = 1",
             "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
-             `hold_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
+             `deadline_ms`, `hold_seconds`, `max_held_bytes`, `stop_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
         ),
         ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
         (
@@ -55,6 +55,9 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ),
         ("data_dir = \" \"", "2:12: `data_dir` is empty; write `data_dir = \"/var/lib/forecourt\"`, or leave it out"),
         ("hold_seconds = 0", "2:16: `hold_seconds`: write a whole number from 1 to 3600"),
+        ("deadline_ms = 5", "2:15: `deadline_ms`: write a whole number from 10 to 60000"),
+        ("max_held_bytes = 5", "2:18: `max_held_bytes`: write a whole number from 1048576 to 1099511627776"),
+        ("stop_seconds = 0", "2:16: `stop_seconds`: write a whole number from 1 to 3600"),
         ("booking_retry_days = \"30\"", "2:22: `booking_retry_days`: write a whole number from 0 to 3650"),
         (
             "api_key_headers = \"X-Key\"",
@@ -77,6 +80,21 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
     ];
     for (line, expected) in cases {
         assert_eq!(refusals(&format!("[server]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_spool_part_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        ("max_bytes = -1", "2:13: `max_bytes`: write a whole number from 0 to 1099511627776"),
+        ("min_free_bytes = \"1 GB\"", "2:18: `min_free_bytes`: write a whole number from 0 to 1099511627776"),
+        (
+            "max_byte = 1",
+            "2:1: unknown key `max_byte` in [spool]; did you mean `max_bytes`? its keys are `max_bytes`, `min_free_bytes`",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("[spool]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
     }
 }
 
@@ -336,6 +354,10 @@ fn what_is_left_out_has_the_documented_defaults() {
     let config = read(&format!("{WORKSPACE}{CREDENTIAL}"));
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.hold, Duration::from_mins(1));
+    assert_eq!(config.server.deadline, Duration::from_secs(2));
+    assert_eq!(config.server.max_held_bytes, 256 * 1024 * 1024);
+    assert_eq!(config.server.stop, Duration::from_secs(25));
+    assert_eq!(config.spool, Spool { max_bytes: 1024 * 1024 * 1024, min_free_bytes: 64 * 1024 * 1024 });
     assert_eq!(config.server.booking_retry_days, 30);
     assert_eq!(config.server.body_limit(Feed::Lead), 2 * 1024 * 1024);
     assert!(config.database.url.is_none());
@@ -462,7 +484,8 @@ fn the_sample_is_good_and_names_every_key() {
     let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
     let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
-    let ours = [server::KEYS, database::KEYS, rejected::KEYS];
+    assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
+    let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
     let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
     for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");

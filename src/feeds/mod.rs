@@ -3,6 +3,7 @@
 pub mod dealer_studio;
 mod identity;
 mod leadpro;
+pub mod posted;
 pub mod wire;
 
 use std::collections::BTreeSet;

@@ -27,7 +27,7 @@ use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::rejected::Rejections;
-use crate::intake::{Arrival, Effect, Outcome, Reply, Told, Unavailable};
+use crate::intake::{Answer, Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -47,7 +47,7 @@ impl House {
         let kept = Arc::clone(&arrivals);
         let accept: Accept = Arc::new(move |arrival| {
             kept.lock().unwrap().push(arrival);
-            Box::pin(async { Ok(reply()) })
+            Box::pin(async { Ok(Answer::Settled(reply())) })
         });
         Self { router: router_over(accept), arrivals }
     }
@@ -84,7 +84,7 @@ fn router_over(accept: Accept) -> Router {
     };
     let rejections = Rejections::off(noon);
     let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, rejections };
-    let postgres = Check { part: "postgres", probe: Arc::new(|| Box::pin(async { Ok(()) })) };
+    let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }
 
@@ -215,6 +215,15 @@ async fn what_nobody_can_store_is_answered_503_with_a_time_to_come_back() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()[RETRY_AFTER], "30");
     assert_eq!(text(response).await, r#"{"error":"unavailable"}"#);
+}
+
+#[tokio::test]
+async fn what_is_in_the_spool_is_answered_200_with_its_id_and_nothing_more() {
+    let accept: Accept = Arc::new(|_| Box::pin(async { Ok(Answer::Spooled(Uuid::from_u128(7))) }));
+    let response = router_over(accept).oneshot(post_lead("{}")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = r#"{"delivery_id":"00000000-0000-0000-0000-000000000007","outcome":"spooled"}"#;
+    assert_eq!(text(response).await, body);
 }
 
 #[tokio::test]

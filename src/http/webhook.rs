@@ -25,10 +25,10 @@ use super::remote;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
 use crate::intake::rejected::Rejections;
-use crate::intake::{Arrival, Reply, Told, Unavailable};
+use crate::intake::{Answer, Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
-pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavailable>> + Send + Sync>;
+pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
 
 /// What the webhook handler works with.
 pub struct Doors {
@@ -69,7 +69,8 @@ const RETRY_AFTER_SECONDS: u32 = 30;
 pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
     let remote_address = remote::address(request.extensions());
     match take_in(&doors, feed, remote_address, request).await {
-        Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
             log(&doors.rejections, &error, feed, remote_address);
             error.into_response()
@@ -77,7 +78,7 @@ pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> 
     }
 }
 
-async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
+async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Answer, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
     head::check(&head.headers, feed)?;

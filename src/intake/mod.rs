@@ -1,16 +1,24 @@
 //! From an authenticated request to a stored delivery with one outcome.
 //!
-//! [`Intake::accept`] reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes
-//! only after the transaction that holds the delivery and everything it changed.
+//! [`Reception::accept`] takes an authenticated request and answers once the delivery is durable: applied to the tables by
+//! the [`Intake`], or, where that takes too long, written to the [`spool`] and applied later.
+//!
+//! The intake reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes only
+//! after the transaction that holds the delivery and everything it changed.
 
 pub mod clock;
+mod delivery;
 mod directory;
+mod drain;
 mod drift;
 mod lanes;
+mod reception;
 pub mod rejected;
 pub mod replay;
 mod reply;
+pub mod spool;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,7 +27,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
-use uuid::Uuid;
 
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{Locale, Permitted};
@@ -28,10 +35,13 @@ pub use crate::domain::{Effect, Outcome, Tally, Told};
 use crate::feeds::{self, DealershipKey, Document, Feed, Reading};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
+pub use delivery::Delivery;
 pub use directory::Directory;
 use directory::{Found, Place};
-use lanes::{Lanes, Pending, Work};
-pub use reply::Reply;
+pub use lanes::BeforeRules;
+use lanes::{Lanes, Pending, Seat, Work};
+pub use reception::{Reception, Terms};
+pub use reply::{Answer, Reply};
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -70,9 +80,11 @@ pub struct Settings {
     pub writers: usize,
     /// The clock.
     pub clock: fn() -> DateTime<Utc>,
+    /// What is done before the rules hear a delivery: nothing in a service; a test can let it panic as a rule might.
+    pub before_rules: Option<BeforeRules>,
 }
 
-/// Takes deliveries in.
+/// Applies deliveries to the tables.
 #[derive(Clone, Debug)]
 pub struct Intake {
     shared: Arc<Shared>,
@@ -87,6 +99,41 @@ struct Shared {
     settings: Settings,
 }
 
+/// How often a delivery was tried before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    /// How often it failed, or was rejected and stored; nought for one that is not known to be stored.
+    pub(crate) attempts: i32,
+    /// Whether an earlier try may have stored it without anybody having seen the end of that.
+    pub(crate) perhaps_stored: bool,
+}
+
+/// A delivery in its lane. Dropped, it is given up where the lane has not begun with it.
+pub(crate) struct Waiting {
+    _seat: Seat,
+    answer: oneshot::Receiver<Reply>,
+    noted: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Waiting {
+    /// The reply, once the delivery is committed; `None` where its lane ended by a fault.
+    pub(crate) async fn settled(self) -> Option<Reply> {
+        let reply = self.answer.await.ok()?;
+        if let Some(note) = self.noted {
+            note();
+        }
+        Some(reply)
+    }
+}
+
+/// What a delivery says, and in which lane that is to be heard.
+struct Heard {
+    workspace: Option<RowId>,
+    work: Work,
+    findings: Vec<Finding>,
+    unknown: Option<BTreeSet<String>>,
+}
+
 /// What is to be done with a delivery, and in which lane.
 struct Plan {
     place: Option<Place>,
@@ -98,69 +145,52 @@ impl Intake {
     /// An intake over a store, for the workspaces of a directory. Must be made inside a runtime.
     #[must_use]
     pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
-        let lanes = Lanes::new(store.clone(), settings.writers, settings.clock);
+        let lanes = Lanes::new(store.clone(), settings.writers, settings.clock, settings.before_rules);
         let drift = drift::Drift::default();
         tokio::spawn(drift.clone().run(store.clone()));
         let directory = watch::Sender::new(Arc::new(directory));
         Self { shared: Arc::new(Shared { store, directory, lanes, drift, settings }) }
     }
 
-    /// Takes one delivery in. Dropping the future does not undo what was begun.
-    ///
-    /// # Errors
-    /// When nothing could store the delivery while the request was held.
-    pub async fn accept(&self, arrival: Arrival) -> Result<Reply, Unavailable> {
-        let Arrival {
-            feed,
-            received_at,
-            credential,
-            permitted,
-            remote_address,
-            content_type,
-            body,
-            posted_body: _,
-            undecoded,
-        } = arrival;
-        let arrived = Arrived {
-            id: Uuid::now_v7(),
-            received_at,
-            feed: feed.name().to_owned(),
-            dealership_id: None,
-            credential,
-            remote_address,
-            content_type,
-            body,
-            schema_version: None,
-        };
-        let intake = self.clone();
-        let taken = tokio::spawn(async move { intake.take(feed, arrived, 0, &permitted, undecoded).await });
-        taken.await.unwrap_or(Err(Unavailable))
-    }
-
-    /// Reads a delivery, finds its workspace, and waits for the lane's answer for as long as requests are held.
+    /// Puts a stored delivery through its lane again, and waits for the answer for as long as requests are held.
     async fn take(
         &self,
         feed: Feed,
-        mut arrived: Arrived,
+        arrived: Arrived,
         attempts: i32,
         permitted: &Permitted,
         undecoded: Option<Finding>,
     ) -> Result<Reply, Unavailable> {
-        let hold = self.shared.settings.hold;
-        let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
-        let work = async {
-            let heard = AssertUnwindSafe(self.read(feed, &mut arrived, permitted, undecoded)).catch_unwind().await;
-            // A panic is our fault: the delivery is kept, and tried again.
-            let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
-            let (reply, answer) = oneshot::channel();
-            let pending = Pending { arrived, work, findings, attempts, asked: false, began_at, reply };
-            self.shared.lanes.send(workspace, pending).await;
-            answer.await
-        };
-        match tokio::time::timeout(hold, work).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(_)) | Err(_) => Err(Unavailable),
+        let tries = Tries { attempts, perhaps_stored: true };
+        let work = async { self.enqueue(feed, arrived, tries, permitted, undecoded).await.settled().await };
+        match tokio::time::timeout(self.shared.settings.hold, work).await {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) | Err(_) => Err(Unavailable),
         }
+    }
+
+    /// Reads a delivery, finds its workspace, and puts it into the workspace's lane, where it stays until it is settled
+    /// or what is given back here is dropped.
+    pub(crate) async fn enqueue(
+        &self,
+        feed: Feed,
+        mut arrived: Arrived,
+        tries: Tries,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Waiting {
+        let Tries { attempts, perhaps_stored } = tries;
+        let began_at = if perhaps_stored { self.now() } else { arrived.received_at };
+        let (id, received_at) = (arrived.id, arrived.received_at);
+        let Heard { workspace, work, findings, unknown } = self.hear(feed, &mut arrived, permitted, undecoded).await;
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending { arrived, work, findings, attempts, asked: false, perhaps_stored, began_at, reply };
+        let seat = self.shared.lanes.send(workspace, pending).await;
+        let drift = self.shared.drift.clone();
+        let noted = workspace
+            .zip(unknown)
+            .map(|(workspace, paths)| move || drift.count(workspace, feed, paths, id, received_at));
+        Waiting { _seat: seat, answer, noted: noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>) }
     }
 
     /// Finds the workspace, or the reason why there is none.
@@ -229,6 +259,18 @@ impl Intake {
         }
     }
 
+    /// Reads a delivery. A panic is our fault: the delivery is kept, and tried again.
+    async fn hear(
+        &self,
+        feed: Feed,
+        arrived: &mut Arrived,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Heard {
+        let heard = AssertUnwindSafe(self.read(feed, arrived, permitted, undecoded)).catch_unwind().await;
+        heard.unwrap_or(Heard { workspace: None, work: Work::Fail, findings: vec![], unknown: None })
+    }
+
     /// Finds the workspace, and reads the payload into facts where there is one.
     async fn read(
         &self,
@@ -236,15 +278,45 @@ impl Intake {
         arrived: &mut Arrived,
         permitted: &Permitted,
         undecoded: Option<Finding>,
-    ) -> (Option<RowId>, Work, Vec<Finding>) {
-        let plan = self.plan(feed, arrived, permitted, undecoded).await;
+    ) -> Heard {
+        let differs = compare_posted(arrived);
+        let mut plan = self.plan(feed, arrived, permitted, undecoded).await;
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
-            return (None, Work::Reject, plan.findings);
+            plan.findings.extend(differs);
+            return Heard { workspace: None, work: Work::Reject, findings: plan.findings, unknown: None };
         };
-        let reading = reading_of(document, place.locale, arrived.body.len()).await;
-        let unknown = reading.unknown_paths;
-        self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
-        (Some(place.workspace), Work::Hear(Box::new(reading.facts)), reading.findings)
+        let mut reading = reading_of(document, place.locale, arrived.body.len()).await;
+        reading.findings.extend(differs);
+        Heard {
+            workspace: Some(place.workspace),
+            work: Work::Hear(Box::new(reading.facts)),
+            findings: reading.findings,
+            unknown: Some(reading.unknown_paths),
+        }
+    }
+
+    /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.
+    pub(crate) fn must_look_up(&self, feed: Feed, body: &[u8], permitted: &Permitted) -> bool {
+        match feed {
+            Feed::Lead | Feed::LeadCluster | Feed::LeadPro => return false,
+            Feed::Inventory => {}
+        }
+        self.directory().permitted(permitted).len() > 1
+            && feeds::open(feed, body).is_ok_and(|document| match document.dealership() {
+                DealershipKey::Missing => true,
+                DealershipKey::Id(_) | DealershipKey::Unusable => false,
+            })
+    }
+
+    /// Whether Postgres is thought to be away, or so slow that nothing should wait for it.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.shared.lanes.are_stuck()
+    }
+
+    /// Notes that a delivery was not settled in time.
+    pub(crate) fn note_late(&self) {
+        self.shared.lanes.note_late();
     }
 
     /// Writes what is kept in memory only.
@@ -292,6 +364,16 @@ async fn reading_of(document: Document, locale: Locale, bytes: usize) -> Reading
         Ok(reading) => reading,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+/// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
+fn compare_posted(arrived: &mut Arrived) -> Option<Finding> {
+    let posted = arrived.posted_body.as_ref()?;
+    if feeds::posted::says_the_same(&arrived.body, posted) {
+        arrived.posted_body = None;
+        return None;
+    }
+    Some(Finding::whole(Code::BodyDiffers, "the body posted beside the token says something else; the token was used"))
 }
 
 fn missing_dealership(document: &Document) -> Plan {

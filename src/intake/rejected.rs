@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::feeds::Feed;
@@ -61,13 +61,19 @@ pub struct Leave {
 const FINISH: Duration = Duration::from_secs(3);
 
 impl Rejections {
-    /// Keeps refused requests in a store. Must be made inside a runtime.
+    /// Takes refused requests; they wait in memory until there is a store.
     #[must_use]
-    pub fn new(store: Store, settings: Settings) -> Self {
-        let (rejections, queue) = Self::without_writer(settings);
-        tokio::spawn(writer::write(Arc::clone(&rejections.shared), store.clone(), queue));
-        tokio::spawn(writer::tell(Arc::clone(&rejections.shared), store));
-        rejections
+    pub fn new(settings: Settings) -> Self {
+        Self { shared: Arc::new(Shared::new(settings)) }
+    }
+
+    /// From now on they are written to this store. Must be called inside a runtime; only the first call counts.
+    pub fn open(&self, store: Store) {
+        let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            tokio::spawn(writer::write(Arc::clone(&self.shared), store.clone(), waiting));
+            tokio::spawn(writer::tell(Arc::clone(&self.shared), store));
+        }
     }
 
     /// Keeps nothing.
@@ -75,12 +81,7 @@ impl Rejections {
     pub fn off(clock: fn() -> DateTime<Utc>) -> Self {
         let bounds = Bounds { max_count: 0, max_bytes: 0, days: 0 };
         let fingerprint_key = SecretString::default();
-        Self::without_writer(Settings { keep: false, bounds, per_minute_and_address: 0, fingerprint_key, clock }).0
-    }
-
-    fn without_writer(settings: Settings) -> (Self, mpsc::Receiver<Queued>) {
-        let (shared, queue) = Shared::new(settings);
-        (Self { shared: Arc::new(shared) }, queue)
+        Self::new(Settings { keep: false, bounds, per_minute_and_address: 0, fingerprint_key, clock })
     }
 
     /// Leave to read the body of a request of this address; none where that would be too much just now.
@@ -178,6 +179,8 @@ fn fingerprint(key: &SecretString, presented: &[[u8; 32]]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::shared::{QUEUE, READERS};
     use super::*;
 
@@ -193,7 +196,9 @@ mod tests {
             fingerprint_key: "a key".into(),
             clock: noon,
         };
-        Rejections::without_writer(settings)
+        let rejections = Rejections::new(settings);
+        let waiting = rejections.shared.waiting.lock().unwrap().take().unwrap();
+        (rejections, waiting)
     }
 
     fn rejected(body: Vec<u8>) -> Rejected {

@@ -1,5 +1,7 @@
 //! Which stored deliveries, or refused requests, a person asks to replay; and how much of them is read at a time.
 
+use std::sync::Arc;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -74,7 +76,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
             select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
         )
         select id, received_at, feed, dealership_id, credential, host(remote_address) as remote_address, content_type,
-            body, attempts, outcome,
+            body, posted_body, attempts, outcome,
             array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
         from measured join intake.deliveries using (id, received_at) where before < $12::bigint
         order by received_at, id"#,
@@ -103,7 +105,8 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
                 credential: row.credential,
                 remote_address: row.remote_address.and_then(|address| address.parse().ok()),
                 content_type: row.content_type,
-                body: row.body,
+                body: Arc::new(row.body),
+                posted_body: row.posted_body.map(Arc::new),
                 schema_version: None,
             },
             attempts: row.attempts,

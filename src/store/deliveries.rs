@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -32,10 +33,20 @@ pub struct Arrived {
     pub remote_address: Option<IpAddr>,
     /// `Content-Type` as sent.
     pub content_type: Option<String>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body; shared, because it may be on its way to several places at once.
+    pub body: Arc<Vec<u8>>,
+    /// What was posted where the body is something else, the claims of a signed token, and says something else.
+    pub posted_body: Option<Arc<Vec<u8>>>,
     /// Schema version of a lead.
     pub schema_version: Option<&'static str>,
+}
+
+impl Arrived {
+    /// How many bytes came.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
+    }
 }
 
 /// What came of it.
@@ -78,17 +89,20 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
     let records = Value::Array(records.collect());
     let ids: Vec<Uuid> = deliveries.iter().map(|(arrived, _)| arrived.id).collect();
     let bodies: Vec<&[u8]> = deliveries.iter().map(|(arrived, _)| arrived.body.as_slice()).collect();
+    let posted: Vec<Option<&[u8]>> =
+        deliveries.iter().map(|(arrived, _)| arrived.posted_body.as_ref().map(|body| body.as_slice())).collect();
     let digests: Vec<Vec<u8>> = bodies.iter().map(|body| Sha256::digest(body).to_vec()).collect();
     sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
-            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at,
-            replays)
+            body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
+            retry_at, replays)
         select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
-            d.content_type, b.body, b.digest, d.schema_version, d.outcome, d.findings, d.changes, d.attempts,
-            d.processing_ms, d.settled_at, d.retry_at, d.replays
+            d.content_type, b.body, b.digest, b.posted_body, d.schema_version, d.outcome, d.findings, d.changes,
+            d.attempts, d.processing_ms, d.settled_at, d.retry_at, d.replays
         from jsonb_populate_recordset(null::intake.deliveries, $1) as d
-        join unnest($2::uuid[], $3::bytea[], $4::bytea[]) as b (id, body, digest) on b.id = d.id
+        join unnest($2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[]) as b (id, body, digest, posted_body)
+            on b.id = d.id
         on conflict (id, received_at) do update set
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
@@ -100,6 +114,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
         &ids,
         &bodies as &[&[u8]],
         &digests,
+        &posted as &[Option<&[u8]>],
     )
     .execute(tx)
     .await?;
@@ -153,6 +168,7 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         remote_address,
         content_type,
         body: _,
+        posted_body: _,
         schema_version,
     } = arrived;
     let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at, replay: _ } =
@@ -283,7 +299,7 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
         )
         select id as "id!", received_at as "received_at!", feed, dealership_id, credential,
             host(remote_address) as remote_address,
-            content_type, body, attempts
+            content_type, body, posted_body, attempts
         from wanted join intake.deliveries using (id, received_at)
         order by received_at, id limit $3"#,
         now,
@@ -301,7 +317,8 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
             credential: row.credential,
             remote_address: row.remote_address.and_then(|address| address.parse().ok()),
             content_type: row.content_type,
-            body: row.body,
+            body: Arc::new(row.body),
+            posted_body: row.posted_body.map(Arc::new),
             schema_version: None,
         },
         attempts: row.attempts,

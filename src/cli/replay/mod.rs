@@ -14,10 +14,11 @@ use crate::intake::replay::asked::{self, Asked};
 use crate::intake::{self, Intake};
 use crate::local_postgres::{self, LocalPostgres};
 use crate::store::choice::{Choice, Cursor, START};
-use crate::store::{self, Store, deliveries, rejected, workspaces};
+use crate::store::{self, Store, rejected, workspaces};
 
 use super::ending::Ending;
-use super::serve::{self, Postgres};
+use super::postgres::{DATABASE, Postgres};
+use super::serve;
 pub(super) use arguments::Arguments;
 use report::Report;
 use source::{Entrance, Item, Source};
@@ -49,9 +50,9 @@ pub(super) async fn run(
 
 /// The Postgres that is configured; of the private one, that of the running service, else one started for this.
 async fn reach_postgres(config: &Config, environment: &Environment) -> Result<Postgres, Failure> {
-    match serve::open_postgres(config, environment).await {
+    match Postgres::open(config, environment).await {
         Err(error) if is_in_use(error.as_ref()) => {
-            let options = LocalPostgres::connect_options_of_another(&config.server.data_dir, serve::DATABASE)?;
+            let options = LocalPostgres::connect_options_of_another(&config.server.data_dir, DATABASE)?;
             Ok(Postgres::of_another(options))
         }
         other => other,
@@ -102,7 +103,6 @@ async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> R
     if arguments.dry_run {
         return Ok(serve::intake_over(config, store, &workspaces::ids(store).await?));
     }
-    deliveries::save_codes(store).await?;
     serve::open_intake(config, store).await
 }
 

@@ -1,6 +1,7 @@
 //! Where the deliveries of a replay come from: the stored ones, or the requests that were refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{Config, CredentialConfig};
 use crate::domain::Outcome;
@@ -142,7 +143,8 @@ fn entering(entrance: &Entrance, refused: Refused) -> Item {
                 credential: credential.clone(),
                 remote_address,
                 content_type,
-                body,
+                body: Arc::new(body),
+                posted_body: None,
                 schema_version: None,
             },
             attempts: 0,

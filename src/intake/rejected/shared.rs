@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) addresses: Mutex<Pace<Option<IpAddr>>>,
     pub(super) lines: Mutex<(Pace<Teller>, Pace<()>)>,
     pub(super) queue: mpsc::Sender<Queued>,
+    /// The other end of the queue, until somebody writes what comes there.
+    pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
     /// Bytes that may still wait to be written.
     pub(super) room: Arc<Semaphore>,
     pub(super) lost: Lost,
@@ -71,18 +73,18 @@ const LINES: u32 = 3;
 const LINES_IN_ALL: u32 = 60;
 
 impl Shared {
-    /// With everything empty, and the other end of the queue.
-    pub(super) fn new(settings: Settings) -> (Self, mpsc::Receiver<Queued>) {
-        let (sender, queue) = mpsc::channel(QUEUE);
-        let shared = Self {
+    /// With everything empty.
+    pub(super) fn new(settings: Settings) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self {
             readers: Arc::new(Semaphore::new(READERS)),
             addresses: Mutex::new(Pace::new(settings.per_minute_and_address)),
             lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
-            queue: sender,
+            queue,
+            waiting: Mutex::new(Some(waiting)),
             room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
             lost: Lost::default(),
             settings,
-        };
-        (shared, queue)
+        }
     }
 }

@@ -2,14 +2,12 @@
 //! through the same path again, with today's code and configuration. Or only tried out, to see what would come of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 
-use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::super::lanes::{Pending, Work};
-use super::super::{Intake, Outcome, Told, reading_of};
+use super::super::lanes::{Pending, Seat};
+use super::super::{Heard, Intake, Outcome, Told};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
 use crate::domain::world::RowId;
@@ -49,14 +47,6 @@ impl Made {
     }
 }
 
-/// What was read of a delivery, and the paths of its undocumented fields.
-struct Heard {
-    workspace: Option<RowId>,
-    work: Work,
-    findings: Vec<Finding>,
-    unknown: BTreeSet<String>,
-}
-
 /// Puts deliveries through their lanes, and gives what became of each, in their order; `None` where nothing came of it
 /// while requests are held, as when Postgres is away.
 pub async fn replay(intake: &Intake, asked: Vec<Asked>) -> Vec<Option<Made>> {
@@ -65,21 +55,21 @@ pub async fn replay(intake: &Intake, asked: Vec<Asked>) -> Vec<Option<Made>> {
     for one in asked {
         let (reply, answer) = oneshot::channel();
         // Whoever is not sent on in time has its answer's other end dropped, which is an answer, too.
-        let _late = tokio::time::timeout(hold, send(intake, one, reply)).await;
-        answers.push(answer);
+        let seat = tokio::time::timeout(hold, send(intake, one, reply)).await;
+        answers.push((answer, seat.ok()));
     }
     let mut made = Vec::with_capacity(answers.len());
-    for answer in answers {
+    for (answer, _seat) in answers {
         let reply = tokio::time::timeout(hold, answer).await.ok().and_then(Result::ok);
         made.push(reply.map(|reply| Made::of(reply.outcome, reply.effects, &reply.findings)));
     }
     made
 }
 
-async fn send(intake: &Intake, asked: Asked, reply: oneshot::Sender<super::super::Reply>) {
+async fn send(intake: &Intake, asked: Asked, reply: oneshot::Sender<super::super::Reply>) -> Seat {
     let count = asked.unread;
     let (workspace, pending) = pending(intake, asked, reply, count).await;
-    intake.shared.lanes.send(workspace, pending).await;
+    intake.shared.lanes.send(workspace, pending).await
 }
 
 /// What would become of deliveries if they were replayed now, in their order: each workspace's together, so that one
@@ -106,7 +96,7 @@ pub async fn rehearse(intake: &Intake, asked: Vec<Asked>) -> Result<Vec<Made>, s
     Ok(ids.iter().filter_map(|id| made.remove(id)).collect())
 }
 
-/// A delivery as its lane takes it. A panic while it is read is our fault, and makes it fail.
+/// A delivery as its lane takes it.
 async fn pending(
     intake: &Intake,
     asked: Asked,
@@ -115,25 +105,9 @@ async fn pending(
 ) -> (Option<RowId>, Pending) {
     let began_at = intake.now();
     let Asked { feed, mut arrived, attempts, unread: _, permitted } = asked;
-    let heard = AssertUnwindSafe(hear(intake, feed, &mut arrived, &permitted)).catch_unwind().await;
-    let failed = |_panic| Heard { workspace: None, work: Work::Fail, findings: Vec::new(), unknown: BTreeSet::new() };
-    let Heard { workspace, work, findings, unknown } = heard.unwrap_or_else(failed);
-    if let (Some(workspace), true) = (workspace, count) {
+    let Heard { workspace, work, findings, unknown } = intake.hear(feed, &mut arrived, &permitted, None).await;
+    if let (Some(workspace), Some(unknown), true) = (workspace, unknown, count) {
         intake.shared.drift.count(workspace, feed, unknown, arrived.id, arrived.received_at);
     }
-    (workspace, Pending { arrived, work, findings, attempts, asked: true, began_at, reply })
-}
-
-async fn hear(intake: &Intake, feed: Feed, arrived: &mut Arrived, permitted: &Permitted) -> Heard {
-    let plan = intake.plan(feed, arrived, permitted, None).await;
-    let (Some(place), Some(document)) = (plan.place, plan.document) else {
-        return Heard { workspace: None, work: Work::Reject, findings: plan.findings, unknown: BTreeSet::new() };
-    };
-    let reading = reading_of(document, place.locale, arrived.body.len()).await;
-    Heard {
-        workspace: Some(place.workspace),
-        work: Work::Hear(Box::new(reading.facts)),
-        findings: reading.findings,
-        unknown: reading.unknown_paths,
-    }
+    (workspace, Pending { arrived, work, findings, attempts, asked: true, perhaps_stored: true, began_at, reply })
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use forecourt::cli::serve::{self, Service};
+use forecourt::cli::serve::Service;
 use forecourt::config::{self, Config, Environment};
 use forecourt::feeds::Feed;
 use forecourt::store::Store;
@@ -20,10 +20,13 @@ use super::postgres::TestDatabase;
 /// The secret of the test configuration's credential `all`.
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 
-/// Two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
+/// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 pub(crate) const CONFIG: &str = r#"
 [server]
 hold_seconds = 20
+
+[spool]
+max_bytes = 0
 
 [[workspaces]]
 slug = "alpha"
@@ -76,7 +79,7 @@ pub(crate) fn workspaces() -> &'static str {
 pub(crate) struct TestService {
     pub(crate) database: TestDatabase,
     service: Service,
-    folder: TempDir,
+    data_dir: TempDir,
 }
 
 /// What a post was answered.
@@ -105,29 +108,39 @@ pub(crate) async fn service_with(config: &str) -> TestService {
     TestService::over(super::database().await, config).await
 }
 
-/// A configuration as it is read from a file; the folder of the file is the data directory too.
-fn loaded(config: &str, folder: &Path) -> Config {
-    let path = folder.join("forecourt.toml");
-    std::fs::write(&path, config).unwrap();
-    let data_dir = folder.to_str().unwrap();
-    let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
-    let environment = Environment::of(SECRETS.into_iter().chain(folders));
-    config::load(Some(&path), &environment).unwrap()
-}
-
 impl TestService {
     /// A service over a database that exists, as after a restart.
     pub(crate) async fn over(database: TestDatabase, config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = loaded(config, folder.path());
+        Self::with_data(database, config, tempfile::tempdir().unwrap()).await
+    }
+
+    /// A service over a database and a data directory that exist.
+    pub(crate) async fn with_data(database: TestDatabase, config: &str, data_dir: TempDir) -> Self {
+        let config = parsed(config, data_dir.path());
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
-        let service = serve::assemble(&config, &store).await.unwrap();
-        Self { database, service, folder }
+        let service = Service::assemble(&config, &store).await.unwrap();
+        Self { database, service, data_dir }
     }
 
     /// Lets another configuration count, as after SIGHUP.
     pub(crate) async fn reload(&self, config: &str) {
-        self.service.reload(&loaded(config, self.folder.path())).await.unwrap();
+        self.service.reload(&parsed(config, self.data_dir.path())).await.unwrap();
+    }
+
+    /// The same database and data directory with another configuration, as after a stop and a start.
+    pub(crate) async fn stopped_and_started_with(self, config: &str) -> Self {
+        self.service.front.reception.close().await;
+        Self::with_data(self.database, config, self.data_dir).await
+    }
+
+    /// What takes deliveries in.
+    pub(crate) fn reception(&self) -> &forecourt::intake::Reception {
+        &self.service.front.reception
+    }
+
+    /// The folder of the spool.
+    pub(crate) fn spool_dir(&self) -> std::path::PathBuf {
+        self.data_dir.path().join("spool")
     }
 
     /// The same database with another configuration, as after a restart.
@@ -150,17 +163,17 @@ impl TestService {
 
     /// Sends any request, for what stands in the head of its response.
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
-        self.service.router.clone().oneshot(request).await.unwrap()
+        self.service.front.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Its routes, to be served on a connection.
     pub(crate) fn router(&self) -> forecourt::http::Router {
-        self.service.router.clone()
+        self.service.front.router.clone()
     }
 
     /// Waits until the refused requests that came so far are written.
     pub(crate) async fn refusals_written(&self) {
-        self.service.rejections.finish().await;
+        self.service.front.rejections.finish().await;
     }
 
     /// Posts a body with the credential `all`.
@@ -214,6 +227,15 @@ impl TestService {
         assert_eq!(rows.len(), 1, "{query}: {rows:?}");
         rows.remove(0)
     }
+}
+
+/// A configuration as the tests' service reads it.
+pub(crate) fn parsed(config: &str, data_dir: &Path) -> Config {
+    let path = data_dir.join("forecourt.toml");
+    std::fs::write(&path, config).unwrap();
+    let folder = data_dir.to_str().unwrap();
+    let folders = [("FORECOURT_DATA_DIR", folder), ("HOME", folder)];
+    config::load(Some(&path), &Environment::of(SECRETS.into_iter().chain(folders))).unwrap()
 }
 
 /// The business tables, and whose rows show that something was written again.
