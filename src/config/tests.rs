@@ -445,7 +445,9 @@ fn an_open_credential_is_warned_of() {
 #[test]
 fn a_credential_named_for_leadpro_that_may_write_to_several_workspaces_is_warned_of() {
     let warnings = |workspaces: &[&str], feeds: &str, permitted: &str| {
-        let workspaces: String = workspaces.iter().map(|slug| format!("[[workspaces]]\nslug = \"{slug}\"\n")).collect();
+        let workspaces: Vec<String> =
+            workspaces.iter().map(|slug| format!("[[workspaces]]\nslug = \"{slug}\"\n")).collect();
+        let workspaces = workspaces.concat();
         let credential = CREDENTIAL.replace("feeds = \"all\"", feeds).replace("workspaces = \"all\"", permitted);
         read(&format!("{workspaces}{credential}")).warnings
     };
@@ -482,8 +484,8 @@ fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
 fn the_sample_is_good_and_names_every_key() {
     let sample = include_str!("../../forecourt.sample.toml");
     let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
-    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
-    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
+    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def"), ("LEADPRO_TOKEN", "ghi")]).unwrap();
+    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 3));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
     let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
     let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);

@@ -137,7 +137,7 @@ async fn every_field_of_the_page_stands_in_its_column() {
         "appointment_availability": {"hours": ["2021-04-22T10:00:00.000Z", "2021-05-22T10:00:00.000Z"]},
         "questionnaire": [["Do you have property to sell?", "yes"], ["When would you like to move", "Before july"]],
         "comparable_properties": [{
-            "address": "68 Uftwen Road", "beds": 5, "coords": {"x": -0.082544, "y": 51.5422},
+            "address": "68 Uftwen Road", "beds": 5, "coords": {"x": -0.082_544, "y": 51.5422},
             "date": "2021-02-10T00:00:00.000Z", "distance": 166, "months_ago": 7, "original_asking_price": 2_150_000,
             "price": 1_782_500, "time_taken_to_sell": 76,
         }],

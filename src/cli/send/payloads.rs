@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn an_event_with_its_data_is_leadpros() {
+        assert_eq!(feed_of_body(br#"{"event": "lead.created", "data": {"id": 1}}"#), Some(Feed::LeadPro));
+        assert_eq!(feed_of_body(br#"{"event": "lead.created"}"#), None);
+        let example = Path::new("fixtures/leadpro/leadpro_lead/page_example.json");
+        assert_eq!(feed_of_path(example), Some(Feed::LeadPro));
+    }
+
+    #[test]
     fn a_payload_whose_feed_nobody_can_tell_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");

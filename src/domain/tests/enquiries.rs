@@ -180,6 +180,30 @@ fn without_the_tokens_time_a_creation_is_older_than_the_update_whichever_arrives
 }
 
 #[test]
+fn without_the_tokens_time_a_customers_values_are_as_old_as_their_leads() {
+    let strategy = (prop::collection::vec(event(), 3..6), any::<u64>());
+    runner(200)
+        .run(&strategy, |(mut events, seed)| {
+            for (place, event) in events.iter_mut().enumerate() {
+                event.lead = u8::try_from(place).unwrap();
+                event.phone = event.phone.map(|phone| phone % 2);
+            }
+            let history = events.iter().enumerate();
+            let times = |place: usize| Times { issued_at: None, created_at: Some(moment(place)) };
+            let history: Vec<Facts> = history.map(|(place, event)| event.facts(times(place))).collect();
+            let mut dice = Dice(seed);
+            let phone = newest(&events, |place| place, |event| event.phone.map(|phone| format!("phone {phone}")));
+            for _ in 0..8 {
+                let order = dice.order(history.len());
+                let rows = shown(&hear(&history, &dice.batches(&order)));
+                prop_assert_eq!(&rows["ann@example.com"][0], &phone);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn what_is_sent_again_is_unchanged_with_and_without_times_and_without_an_id() {
     let whole = Event { lead: 0, created: true, stage: Some(1), message: Some(1), phone: Some(1) };
     for created in [true, false] {
