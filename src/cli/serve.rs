@@ -19,8 +19,9 @@ use crate::feeds::Feed;
 use crate::http::auth::{Credential, Credentials, Scheme};
 use crate::http::webhook::{Doors, Limits};
 use crate::http::{self, Router};
+use crate::intake::reception::{Reception, Terms};
 use crate::intake::spool::{self, Spool};
-use crate::intake::{self, Directory, Intake, Reception, Settings, Terms, replay};
+use crate::intake::{self, Directory, Intake, Settings, replay};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::intake::Reception;
+use crate::intake::reception::Reception;
 
 /// How long each store is given to close.
 const CLOSING: Duration = Duration::from_secs(2);
