@@ -13,6 +13,9 @@
 //!    saved together with the deliveries and their outcomes.
 //! 5. After the commit the outcome goes back to the door, where it becomes the reply.
 //!
+//! Where that takes longer than the deadline, the delivery is written to the spool on local disk and answered from there
+//! ([`intake::reception`]); when Postgres takes it again, it goes the same path from its second step on.
+//!
 //! # The rooms, in reading order
 //!
 //! | room | what it is for | may import |
@@ -20,7 +23,7 @@
 //! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
 //! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
-//! | [`intake`] | lanes, outcomes, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
+//! | [`intake`] | lanes, outcomes, the spool, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
@@ -49,6 +52,8 @@
 //! - Plans are made anew for each statement (`force_custom_plan`): one kept from when a table was empty reads all of it
 //!   once it is full.
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
+//! - The deadline runs in the request and not in the lane. So a delivery can be in the spool and committed by its lane as
+//!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
 pub mod cli;

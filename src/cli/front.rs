@@ -9,9 +9,10 @@ use crate::domain::values;
 use crate::http::access::Entrance;
 use crate::http::webhook::Doors;
 use crate::http::{self, Router};
+use crate::intake::clock;
+use crate::intake::reception::{Reception, Terms};
 use crate::intake::rejected::{self, Rejections};
 use crate::intake::spool::{self, Spool};
-use crate::intake::{Reception, Terms, clock};
 use crate::store::rejected::Bounds;
 
 use super::{access, readiness};

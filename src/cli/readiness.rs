@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::http::health::Check;
-use crate::intake::{Reception, clock};
+use crate::intake::clock;
+use crate::intake::reception::Reception;
 
 /// The parts that can store a delivery.
 pub(super) fn checks(reception: &Reception) -> Vec<Check> {

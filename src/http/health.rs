@@ -32,7 +32,7 @@ pub struct Check {
 }
 
 /// A part that has not answered after this time does not work.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// `GET /livez`: the process takes requests.
 pub(crate) async fn livez() -> Response {

@@ -496,3 +496,65 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
         let _ = pending.reply.send(reply);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use super::*;
+
+    /// A delivery of so many bytes in its slot, the seat that keeps it there, and its body as long as somebody has it.
+    fn waiting(bytes: usize) -> (Slot, Seat, Weak<Vec<u8>>) {
+        let arrived = Arrived {
+            id: Uuid::now_v7(),
+            received_at: DateTime::UNIX_EPOCH,
+            feed: "lead".to_owned(),
+            dealership_id: None,
+            credential: "all".to_owned(),
+            remote_address: None,
+            content_type: None,
+            body: Arc::new(vec![0; bytes]),
+            posted_body: None,
+            schema_version: None,
+        };
+        let body = Arc::downgrade(&arrived.body);
+        let (reply, _nobody) = oneshot::channel();
+        let (work, began_at) = (Work::Reject, DateTime::UNIX_EPOCH);
+        let pending = Pending {
+            arrived,
+            work,
+            findings: vec![],
+            attempts: 0,
+            asked: false,
+            perhaps_stored: false,
+            began_at,
+            reply,
+        };
+        let slot: Slot = Arc::new(Mutex::new(Some(pending)));
+        (Arc::clone(&slot), Seat(slot), body)
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_costs_no_memory_and_is_passed_over() {
+        let (first, second) = (waiting(10), waiting(20));
+        let mut slots = VecDeque::from([first.0, second.0]);
+        drop(first.1);
+        assert!(first.2.upgrade().is_none(), "its body is gone while its slot still waits");
+        let portion = portion(&mut slots);
+        assert_eq!(portion.iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>(), [20]);
+        drop(second.1);
+        assert!(second.2.upgrade().is_some(), "the lane has begun with it");
+    }
+
+    #[test]
+    fn large_deliveries_are_written_in_several_portions_and_none_is_left_out() {
+        let sizes = [BATCH_BYTES / 2, BATCH_BYTES / 2, 1, 2 * BATCH_BYTES, 5];
+        let all: Vec<_> = sizes.into_iter().map(waiting).collect();
+        let mut slots: VecDeque<Slot> = all.iter().map(|(slot, _, _)| Arc::clone(slot)).collect();
+        let mut portions = Vec::new();
+        while !slots.is_empty() {
+            portions.push(portion(&mut slots).iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>());
+        }
+        assert_eq!(portions, [&sizes[..2], &sizes[2..3], &sizes[3..4], &sizes[4..]]);
+    }
+}

@@ -1,6 +1,6 @@
 //! From an authenticated request to a stored delivery with one outcome.
 //!
-//! [`Reception::accept`] takes an authenticated request and answers once the delivery is durable: applied to the tables by
+//! [`reception::Reception::accept`] takes an authenticated request and answers once the delivery is durable: applied to the tables by
 //! the [`Intake`], or, where that takes too long, written to the [`spool`] and applied later.
 //!
 //! The intake reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes only
@@ -12,7 +12,7 @@ mod directory;
 mod drain;
 mod drift;
 mod lanes;
-mod reception;
+pub mod reception;
 pub mod rejected;
 pub mod replay;
 mod reply;
@@ -40,7 +40,6 @@ pub use directory::Directory;
 use directory::{Found, Place};
 pub use lanes::BeforeRules;
 use lanes::{Lanes, Pending, Seat, Work};
-pub use reception::{Reception, Terms};
 pub use reply::{Answer, Reply};
 
 /// An authenticated request, read to its end.

@@ -223,7 +223,8 @@ impl SpoolFile {
 
     /// Puts a damaged file aside, for a person to look at: it may hold deliveries.
     fn put_aside(&self, why: &str) -> Result<(), Fault> {
-        let aside = (1..).map(|number| self.dir.join(format!("damaged-{number}.redb"))).find(|path| !path.exists());
+        let name = |number: u32| self.dir.join(format!("damaged-{number}.redb"));
+        let aside = (1..=u32::MAX).map(name).find(|path| !path.exists());
         if let Some(aside) = aside {
             let path = aside.display();
             fs::rename(self.path(), &aside)?;
@@ -272,9 +273,10 @@ fn make_folder(dir: &Path) -> io::Result<()> {
     if let Some(parent) = dir.parent() {
         fs::create_dir_all(parent)?;
     }
-    match DirBuilder::new().mode(PRIVATE_FOLDER).create(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
+    match (DirBuilder::new().mode(PRIVATE_FOLDER).create(dir), dir.parent()) {
+        (Err(error), _) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        (Ok(()), Some(parent)) => sync_folder(parent)?,
+        (Ok(()) | Err(_), _) => {}
     }
     fs::set_permissions(dir, Permissions::from_mode(PRIVATE_FOLDER))
 }

@@ -229,7 +229,7 @@ async fn nothing_of_what_has_left_it_stays_on_disk() {
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
     };
     for number in 0..50 {
-        spool.put(delivery(number, [b"Quillfeather".as_slice(), &[b'x'; 40_000]].concat())).await.unwrap();
+        spool.put(delivery(number, [b"Quillfeather".as_slice(), &vec![b'x'; 40_000]].concat())).await.unwrap();
     }
     let large = fs::metadata(&file).unwrap().len();
     assert!(holds("Quillfeather"));
@@ -261,14 +261,14 @@ async fn a_damaged_file_is_put_aside_and_a_new_one_begun() {
         let spool = open(folder.path());
         spool.put(delivery(0, "body")).await.unwrap();
         spool.close().await;
-        let damaged = damage(fs::read(&file).unwrap());
-        fs::write(&file, &damaged).unwrap();
+        let changed = damage(fs::read(&file).unwrap());
+        fs::write(&file, &changed).unwrap();
 
         let spool = open(folder.path());
         spool.put(delivery(1, "the next one")).await.unwrap();
         assert_eq!(all(&spool).await.len(), 1);
         assert_eq!(names(folder.path()), ["damaged-1.redb", "deliveries.redb", "lock"]);
-        assert_eq!(fs::read(folder.path().join("damaged-1.redb")).unwrap(), damaged);
+        assert_eq!(fs::read(folder.path().join("damaged-1.redb")).unwrap(), changed);
     }
 }
 

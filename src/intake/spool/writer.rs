@@ -130,6 +130,7 @@ impl Writer {
             Ok(depth) => {
                 self.used = false;
                 self.depth.send_replace(depth);
+                self.note(None);
             }
             Err(fault) => self.note(Some(&refused(&fault))),
         }

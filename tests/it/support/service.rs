@@ -134,7 +134,7 @@ impl TestService {
     }
 
     /// What takes deliveries in.
-    pub(crate) fn reception(&self) -> &forecourt::intake::Reception {
+    pub(crate) fn reception(&self) -> &forecourt::intake::reception::Reception {
         &self.service.front.reception
     }
 
