@@ -6,6 +6,7 @@
 mod access;
 mod check;
 mod ending;
+mod files;
 mod front;
 mod greeting;
 mod postgres;

@@ -159,6 +159,7 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.hold_seconds", old.hold != new.hold),
         ("server.max_held_bytes", old.max_held_bytes != new.max_held_bytes),
         ("server.stop_seconds", old.stop != new.stop),
+        ("server.max_connections", old.max_connections != new.max_connections),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
         ("spool", started.spool != read.spool),
         ("rejected", started.rejected != read.rejected),

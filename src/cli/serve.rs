@@ -22,7 +22,7 @@ use super::ending::Ending;
 use super::greeting::greeting;
 use super::postgres::Postgres;
 use super::reload::{self, Reloader};
-use super::{access, check, stopping};
+use super::{access, check, files, stopping};
 
 pub use super::front::Front;
 
@@ -43,8 +43,9 @@ pub(super) async fn run(
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
     let front = Front::open(&config)?;
+    let bounds = http::Bounds::of(files::room_for(config.server.max_connections));
     let (stop, mut stopped) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listener, front.router.clone(), async move {
+    let serving = tokio::spawn(http::serve(listener, front.router.clone(), bounds, async move {
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
