@@ -272,6 +272,20 @@ fn a_mistake_in_a_credential_is_named_with_its_place_and_a_remedy() {
             "9:8: the user of a `basic` credential cannot hold a colon; write one without".to_owned(),
         ),
         (
+            format!("{OPEN}secret_env = \"T\""),
+            "8:14: an open credential asks for no secret; leave it out, or choose another scheme".to_owned(),
+        ),
+    ];
+    for (lines, expected) in cases {
+        let problems = read_with(&credential(&lines), &[("EMPTY", "\n"), ("SPACED", " abc")]).unwrap_err();
+        assert_eq!(problems.to_string().replace("forecourt.toml:", ""), expected, "{lines}");
+    }
+}
+
+#[test]
+fn a_mistake_in_what_one_scheme_needs_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
             format!("{CLIENT}client_id = \"a:b\""),
             "9:13: the client id of an `oauth_client` credential cannot hold a colon; write one without".to_owned(),
         ),
@@ -288,13 +302,9 @@ fn a_mistake_in_a_credential_is_named_with_its_place_and_a_remedy() {
             CLIENT.replace("oauth_client", "leadpro_jwt"),
             "6:9: only LeadPro posts signed tokens that are their own payload; write `feeds = [\"leadpro_lead\"]`".to_owned(),
         ),
-        (
-            format!("{OPEN}secret_env = \"T\""),
-            "8:14: an open credential asks for no secret; leave it out, or choose another scheme".to_owned(),
-        ),
     ];
     for (lines, expected) in cases {
-        let problems = read_with(&credential(&lines), &[("EMPTY", "\n"), ("SPACED", " abc")]).unwrap_err();
+        let problems = read_with(&credential(&lines), &[]).unwrap_err();
         assert_eq!(problems.to_string().replace("forecourt.toml:", ""), expected, "{lines}");
     }
 }

@@ -107,8 +107,9 @@ struct Connection {
 async fn attend(connection: Connection, place: Place, router: Router, bounds: Bounds, watcher: Watcher) {
     let Connection { stream, address } = connection;
     let Place { waiting, dismissed, _permit } = place;
+    let mut byte = [0];
     let spoke = tokio::select! {
-        readable = timeout(bounds.silence, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        first = timeout(bounds.silence, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
         _ = dismissed => false,
     };
     drop(waiting);
@@ -172,10 +173,9 @@ impl Lobby {
             }
             let dismissed = self.dismiss_longest();
             let freed = Arc::clone(&self.places).acquire_owned();
-            match timeout(if dismissed { LEAVING } else { PAUSE }, freed).await {
-                Ok(freed) => break freed.ok(),
-                // It has spoken in the last moment, and stays.
-                Err(_elapsed) => continue,
+            // One that has spoken in the last moment stays, and the next one is asked to go.
+            if let Ok(freed) = timeout(if dismissed { LEAVING } else { PAUSE }, freed).await {
+                break freed.ok();
             }
         };
         let (dismiss, dismissed) = oneshot::channel();
