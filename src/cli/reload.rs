@@ -15,8 +15,9 @@ use crate::config::{self, Config, Environment};
 use crate::http::access::Entrance;
 use crate::intake::Intake;
 
-use super::serve::{self, warn};
-use super::{access, with_causes};
+use super::ending::with_causes;
+use super::log::warn;
+use super::{access, service};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -103,7 +104,7 @@ pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Confi
     while configs.changed().await.is_ok() {
         loop {
             let config = configs.borrow_and_update().clone();
-            match serve::apply(&config, &intake).await {
+            match service::apply(&config, &intake).await {
                 Ok(()) => tracing::info!("the workspaces of the configuration are applied"),
                 Err(error) if error.is_transient() => {
                     tokio::time::sleep(PAUSE).await;

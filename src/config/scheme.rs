@@ -4,10 +4,10 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::credentials::Surroundings;
 use super::report::{Report, Span, quoted, suggestion};
 use super::secret::SecretSource;
 use super::section::{Section, Text};
+use super::surroundings::Surroundings;
 
 /// How a credential is shown, with its secret.
 #[derive(Clone, Debug)]
