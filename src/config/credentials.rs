@@ -190,10 +190,8 @@ fn indistinguishable(one: &Credential, other: &Credential) -> bool {
         (Scheme::Bearer(a), Scheme::Bearer(b)) | (Scheme::ApiKey(a), Scheme::ApiKey(b)) => {
             a.expose_secret() == b.expose_secret()
         }
-        (Scheme::Basic { user: a, password: x }, Scheme::Basic { user: b, password: y }) => {
-            a == b && x.expose_secret() == y.expose_secret()
-        }
-        (Scheme::OauthClient { client_id: a, secret: x }, Scheme::OauthClient { client_id: b, secret: y }) => {
+        (Scheme::Basic { user: a, password: x }, Scheme::Basic { user: b, password: y })
+        | (Scheme::OauthClient { client_id: a, secret: x }, Scheme::OauthClient { client_id: b, secret: y }) => {
             a == b && x.expose_secret() == y.expose_secret()
         }
         (Scheme::LeadproJwt(a), Scheme::LeadproJwt(b)) => a.expose_secret() == b.expose_secret(),
