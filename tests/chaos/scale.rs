@@ -48,16 +48,16 @@ fn asked_for() -> Option<Duration> {
 
 fn short() -> Scale {
     Scale {
-        service_kills: (5, Duration::from_millis(500)),
-        postgres_kills: (3, Duration::from_millis(900)),
-        kills_in_turn: (4, Duration::from_millis(500)),
-        stops: 3,
-        still: Duration::from_millis(1500),
-        outage: Duration::from_millis(2500),
-        lock: Duration::from_millis(1500),
-        peace: Duration::from_millis(1500),
-        rate: 100,
-        deadline_ms: 400,
+        service_kills: (4, Duration::from_millis(400)),
+        postgres_kills: (3, Duration::from_millis(600)),
+        kills_in_turn: (2, Duration::from_millis(400)),
+        stops: 2,
+        still: Duration::from_millis(1000),
+        outage: Duration::from_millis(2000),
+        lock: Duration::from_millis(1000),
+        peace: Duration::from_millis(1000),
+        rate: 60,
+        deadline_ms: 300,
     }
 }
 
