@@ -57,17 +57,19 @@ pub(crate) async fn spool_full() {
     let load = stage.load();
     signal_all(&stage.cluster, Signal::STOP);
     stage.spooling().await;
-    disk.fill(200 << 10);
+    disk.fill(100 << 10);
+    let faster = stage.load_of(5 * SCALE.rate);
     stage.wait_for("the spool takes no deliveries");
     let began = Instant::now();
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_millis(700)).await;
     let ended = Instant::now();
     disk.relieve();
     disk.change("size=1g");
+    let mut sent = faster.end().await;
     stage.wait_for("the spool takes deliveries again");
     signal_all(&stage.cluster, Signal::CONT);
     let drained = stage.drained().await;
-    let sent = load.end().await;
+    sent.extend(load.end().await);
     assert_all_taken(&sent);
     prove("the spool's disk full", stage, Seen { sent, fault: Some((began, ended)), drained }).await;
     drop(disk);
@@ -82,7 +84,7 @@ pub(crate) async fn spool_cannot_grow() {
     let length = fs::metadata(stage.spool_file()).unwrap().len();
     let pid = stage.program().pid();
     limit_files(pid, Some(length));
-    let faster = stage.load_of(2 * SCALE.rate);
+    let faster = stage.load_of(5 * SCALE.rate);
     stage.wait_for("the spool takes no deliveries");
     let began = Instant::now();
     sleep(Duration::from_millis(500)).await;
@@ -164,14 +166,14 @@ pub(crate) async fn both_fail() {
     limit_files(pid, Some(0));
     signal_all(&stage.cluster, Signal::STOP);
     let began = Instant::now();
-    sleep(Duration::from_millis(1300)).await;
+    sleep(Duration::from_millis(900)).await;
     signal_all(&stage.cluster, Signal::CONT);
     let back = Instant::now();
-    sleep(Duration::from_millis(800)).await;
+    sleep(Duration::from_millis(500)).await;
 
     signal_all(&stage.cluster, Signal::STOP);
     let again = Instant::now();
-    sleep(Duration::from_millis(1300)).await;
+    sleep(Duration::from_millis(900)).await;
     limit_files(pid, None);
     stage.spooling().await;
     signal_all(&stage.cluster, Signal::CONT);
@@ -181,7 +183,7 @@ pub(crate) async fn both_fail() {
 
     limit_files(pid, Some(0));
     signal_all(&stage.cluster, Signal::STOP);
-    sleep(Duration::from_millis(4000)).await;
+    sleep(Duration::from_millis(3200)).await;
     limit_files(pid, None);
     signal_all(&stage.cluster, Signal::CONT);
     let sent = load.end().await;
@@ -189,7 +191,7 @@ pub(crate) async fn both_fail() {
     let held = |from: Instant, to: Instant| sent.iter().filter(move |sent| (from..to).contains(&sent.at));
     assert!(held(began, back).all(|sent| sent.status() == Some(200)), "served by Postgres when it was back");
     assert!(held(again, over).all(|sent| sent.status() == Some(200)), "served by the spool when it was back");
-    assert!(held(began, back).any(|sent| sent.took() > Duration::from_secs(1)), "requests were held");
+    assert!(held(began, back).any(|sent| sent.took() > Duration::from_millis(600)), "requests were held");
     let refused: Vec<_> = sent.iter().filter(|sent| sent.status() != Some(200)).collect();
     assert!(refused.iter().all(|sent| sent.status() == Some(503)), "{refused:?}");
     assert!(!refused.is_empty() && refused.iter().all(|sent| sent.took() >= stage.hold), "503 only after the hold");

@@ -52,14 +52,14 @@ pub(crate) async fn torn_end() {
 
 /// The spool is full when the service starts, and Postgres away: requests are held until there is room.
 pub(crate) async fn full_spool() {
-    let mut stage = Stage::ready(Settings { hold_seconds: 2, spool: "max_bytes = 262144\nmin_free_bytes = 0" }).await;
+    let mut stage = Stage::ready(Settings { hold_seconds: 1, spool: "max_bytes = 262144\nmin_free_bytes = 0" }).await;
     signal_all(&stage.cluster, Signal::STOP);
     let load = stage.load();
     stage.wait_for("the spool takes no deliveries");
     stage.kill();
     stage.start();
     assert_eq!(stage.spooled().await, Some(64), "what was taken is still there");
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(2)).await;
     signal_all(&stage.cluster, Signal::CONT);
     let drained = stage.drained().await;
     let sent = load.end().await;
