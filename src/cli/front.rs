@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, Server, keyring};
 use crate::domain::values;
 use crate::http::access::Entrance;
+use crate::http::room::Room;
 use crate::http::webhook::Doors;
 use crate::http::{self, Router};
 use crate::intake::clock;
@@ -17,6 +18,8 @@ use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
 
+/// How many bytes of bodies may be on their way in, beside those that wait for a store.
+const READING: usize = 64 << 20;
 /// The spool's folder below the data directory.
 const SPOOL: &str = "spool";
 /// The file of the key that makes fingerprints of what refused requests presented.
@@ -45,7 +48,8 @@ impl Front {
         let entrance = Entrance::new(access::open(config)?);
         let reception = reception(config)?;
         let rejections = Rejections::new(rejections(config)?);
-        let router = router(entrance.clone(), &reception, rejections.clone());
+        let room = Room::new(config.server.max_held_bytes.saturating_add(READING));
+        let router = router(entrance.clone(), &reception, rejections.clone(), room);
         Ok(Self { entrance, reception, rejections, router })
     }
 }
@@ -81,7 +85,7 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
     Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
 }
 
-fn router(entrance: Entrance, reception: &Reception, rejections: Rejections) -> Router {
+fn router(entrance: Entrance, reception: &Reception, rejections: Rejections, room: Room) -> Router {
     let accepting = reception.clone();
     let doors = Doors {
         entrance,
@@ -90,6 +94,7 @@ fn router(entrance: Entrance, reception: &Reception, rejections: Rejections) -> 
             let reception = accepting.clone();
             Box::pin(async move { reception.accept(arrival).await })
         }),
+        room,
         rejections,
     };
     http::router(doors, readiness::checks(reception))

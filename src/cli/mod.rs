@@ -6,8 +6,10 @@
 mod access;
 mod check;
 mod ending;
+mod files;
 mod front;
 mod greeting;
+mod log;
 mod postgres;
 mod readiness;
 mod reload;
@@ -15,9 +17,9 @@ mod replay;
 mod secret;
 mod send;
 pub mod serve;
+mod service;
 mod stopping;
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
 use crate::intake::clock;
-use ending::Ending;
+use ending::{Ending, with_causes};
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
 #[derive(Debug, Parser)]
@@ -95,17 +97,6 @@ fn sentence(error: &clap::Error) -> String {
     let first = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = first.trim_start_matches("error:").split_whitespace().collect();
     format!("{}; `forecourt help` shows what there is", words.join(" "))
-}
-
-/// An error with everything that led to it.
-fn with_causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use crate::config::{self, Config, Environment};
 use crate::http::access::Entrance;
 use crate::intake::Intake;
 
-use super::serve::{self, warn};
-use super::{access, with_causes};
+use super::ending::with_causes;
+use super::log::warn;
+use super::{access, service};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -103,7 +104,7 @@ pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Confi
     while configs.changed().await.is_ok() {
         loop {
             let config = configs.borrow_and_update().clone();
-            match serve::apply(&config, &intake).await {
+            match service::apply(&config, &intake).await {
                 Ok(()) => tracing::info!("the workspaces of the configuration are applied"),
                 Err(error) if error.is_transient() => {
                     tokio::time::sleep(PAUSE).await;
@@ -159,6 +160,7 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.hold_seconds", old.hold != new.hold),
         ("server.max_held_bytes", old.max_held_bytes != new.max_held_bytes),
         ("server.stop_seconds", old.stop != new.stop),
+        ("server.max_connections", old.max_connections != new.max_connections),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
         ("spool", started.spool != read.spool),
         ("rejected", started.rejected != read.rejected),

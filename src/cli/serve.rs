@@ -1,8 +1,7 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -12,22 +11,21 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Config, Environment};
-use crate::domain::workspace::{Permitted, Slug};
-use crate::domain::world::RowId;
 use crate::http;
-use crate::intake::{self, Directory, Intake, Settings, replay};
-use crate::store::{self, Store, deliveries, workspaces};
+use crate::intake::{Intake, replay};
+use crate::store::{self, Store};
 
 use super::ending::Ending;
 use super::greeting::greeting;
+use super::log::{start_log, warn};
 use super::postgres::Postgres;
 use super::reload::{self, Reloader};
-use super::{access, check, stopping};
+use super::service::open_intake;
+use super::{files, stopping};
 
 pub use super::front::Front;
+pub use super::service::Service;
 
-/// How many batches are written at a time.
-const WRITERS: usize = 4;
 /// The pause before a Postgres that is away at the start is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -43,8 +41,9 @@ pub(super) async fn run(
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
     let front = Front::open(&config)?;
+    let bounds = http::Bounds::of(files::room_for(config.server.max_connections));
     let (stop, mut stopped) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listener, front.router.clone(), async move {
+    let serving = tokio::spawn(http::serve(listener, front.router.clone(), bounds, async move {
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
@@ -137,95 +136,10 @@ async fn bring_up(config: &Config, options: store::Address) -> Result<Intake, st
     open_intake(config, &Store::new(pool, i64::from(config.server.booking_retry_days))).await
 }
 
-/// Logs what a person should look at.
-pub(super) fn warn(config: &Config) {
-    for warning in config.warnings.iter().cloned().chain(check::expiring(config, intake::clock::now())) {
-        tracing::warn!("{warning}");
-    }
-}
-
-/// Starts the log on standard error, and keeps panics from printing what they were about.
-pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
-    let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init()?;
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a panic: this is a fault of forecourt");
-    }));
-    Ok(())
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| {
         format!(
             "cannot listen on {address} ({error}): stop what listens there, or set FORECOURT_LISTEN to another address"
         )
     })
-}
-
-/// The service without its listener.
-#[derive(Clone, Debug)]
-pub struct Service {
-    /// Takes in what comes.
-    pub front: Front,
-    /// Applies deliveries.
-    pub intake: Intake,
-}
-
-impl Service {
-    /// Puts the service together over a migrated database, and applies the configuration to its tables.
-    ///
-    /// # Errors
-    /// When Postgres refuses or cannot be reached, when credentials contradict each other, or when another process has
-    /// the spool.
-    pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let front = Front::open(config)?;
-        let intake = open_intake(config, store).await?;
-        front.reception.open(intake.clone());
-        front.rejections.open(store.clone());
-        Ok(Self { front, intake })
-    }
-
-    /// Lets another configuration count from now on: who may enter, and then the workspaces.
-    ///
-    /// # Errors
-    /// When credentials contradict each other, and then nothing has changed; or when Postgres refuses.
-    pub async fn reload(&self, config: &Config) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.front.entrance.replace(access::open(config)?);
-        Ok(apply(config, &self.intake).await?)
-    }
-}
-
-/// Applies the configuration to the tables, and opens the intake over them.
-pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
-    deliveries::save_codes(store).await?;
-    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
-    Ok(intake_over(config, store, &ids))
-}
-
-/// Opens the intake over the tables as they are.
-pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
-    let settings =
-        Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now, before_rules: None };
-    Intake::new(store.clone(), directory(config, ids), settings)
-}
-
-/// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
-/// before that is kept, and applied by itself afterwards.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached.
-pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
-    let ids = workspaces::apply(intake.store(), &config.workspaces, intake.now()).await?;
-    intake.know(directory(config, &ids));
-    Ok(())
-}
-
-/// What deliveries need to know of the configuration.
-fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
-    let permissions: BTreeMap<String, Permitted> =
-        config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    Directory::new(config.workspaces.clone(), ids, permissions)
 }

@@ -1,7 +1,6 @@
 //! `[[credentials]]`: who may post to which feeds, for which workspaces.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
@@ -9,10 +8,10 @@ use secrecy::ExposeSecret as _;
 use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
 
-use super::environment::Environment;
 use super::report::{Report, Span, quoted, suggestion};
 use super::scheme::{self, SchemeConfig};
 use super::section::{Section, Text, tables};
+use super::surroundings::Surroundings;
 
 /// One credential of the configuration.
 #[derive(Clone, Debug)]
@@ -31,16 +30,6 @@ pub struct CredentialConfig {
 
 pub(super) const KEYS: &[&str] =
     &["name", "scheme", "feeds", "workspaces", "secret_env", "secret_file", "user", "client_id", "not_after"];
-
-/// What credentials are read against.
-pub(super) struct Surroundings<'s> {
-    /// Where secrets are looked up.
-    pub(super) environment: &'s Environment,
-    /// The folder that relative paths start from.
-    pub(super) base: &'s Path,
-    /// The slugs of the workspaces there are.
-    pub(super) slugs: Vec<&'s str>,
-}
 
 /// Reads every `[[credentials]]`.
 pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -> Vec<CredentialConfig> {

@@ -16,6 +16,7 @@ mod secret;
 mod section;
 mod server;
 mod spool;
+mod surroundings;
 mod workspaces;
 
 use std::io;
@@ -148,7 +149,7 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
-    let around = credentials::Surroundings { environment, base: &base, slugs };
+    let around = surroundings::Surroundings { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &around, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
     let log_filter = log_filter(environment, &mut report);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::credentials::Surroundings;
 use super::report::{Report, Span, quoted, suggestion};
 use super::secret::SecretSource;
 use super::section::{Section, Text};
+use super::surroundings::Surroundings;
 
 /// How a credential is shown, with its secret.
 #[derive(Clone, Debug)]
@@ -74,7 +74,8 @@ pub(super) fn read(
             Some(SchemeConfig::Basic { user: user?, password: password? })
         }
         "oauth_client" => {
-            let client_id = without_colon(client_id.as_ref(), report).or(name.map(str::to_owned));
+            let whose = "client id of an `oauth_client`";
+            let client_id = without_colon(client_id.as_ref(), whose, report).or(name.map(str::to_owned));
             let secret = secret(section, named.as_ref(), around, report);
             Some(SchemeConfig::OauthClient { client_id: client_id?, secret: secret? })
         }
@@ -110,15 +111,14 @@ fn basic_user(section: &Section, user: Option<&Text>, report: &mut Report) -> Op
     if user.is_none() && section.value("user").is_none() {
         report.problem(&section.span(), "a `basic` credential has a user; write `user = \"dealer-studio\"`");
     }
-    without_colon(user, report)
+    without_colon(user, "user of a `basic`", report)
 }
 
 /// A name that is shown before a colon, and so holds none.
-fn without_colon(text: Option<&Text>, report: &mut Report) -> Option<String> {
+fn without_colon(text: Option<&Text>, what: &str, report: &mut Report) -> Option<String> {
     let text = text?;
     if text.get_ref().contains(':') {
-        let message = "a user or a client id cannot hold a colon, which parts it from its secret; write one without";
-        report.problem(&text.span(), message);
+        report.problem(&text.span(), format!("the {what} credential cannot hold a colon; write one without"));
     }
     Some((*text.get_ref()).to_owned())
 }

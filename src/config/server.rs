@@ -27,6 +27,8 @@ pub struct Server {
     pub max_held_bytes: usize,
     /// How long a stop may take before what is still under way is cut off; 25 s by default.
     pub stop: Duration,
+    /// The most connections at a time, silent ones included; 20,000 by default.
+    pub max_connections: usize,
     /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
     pub booking_retry_days: u32,
     /// Whether the configuration is read again when its files change, and not on SIGHUP alone; not by default.
@@ -58,6 +60,7 @@ const HOLD_SECONDS: RangeInclusive<i64> = 1..=3600;
 const DEADLINE_MS: RangeInclusive<i64> = 10..=60_000;
 const MAX_HELD_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 40;
 const STOP_SECONDS: RangeInclusive<i64> = 1..=3600;
+const MAX_CONNECTIONS: RangeInclusive<i64> = 16..=1_000_000;
 const BOOKING_RETRY_DAYS: RangeInclusive<i64> = 0..=3650;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -70,6 +73,7 @@ pub(super) const KEYS: &[&str] = &[
     "hold_seconds",
     "max_held_bytes",
     "stop_seconds",
+    "max_connections",
     "booking_retry_days",
     "reload_on_change",
     "api_key_headers",
@@ -89,6 +93,7 @@ pub(super) fn read(
     let deadline = section.and_then(|section| section.whole("deadline_ms", &DEADLINE_MS, report));
     let max_held_bytes = section.and_then(|section| section.whole("max_held_bytes", &MAX_HELD_BYTES, report));
     let stop = section.and_then(|section| section.whole("stop_seconds", &STOP_SECONDS, report));
+    let max_connections = section.and_then(|section| section.whole("max_connections", &MAX_CONNECTIONS, report));
     let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
     let reload_on_change = section.and_then(|section| section.flag("reload_on_change", report)).unwrap_or(false);
     let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
@@ -100,6 +105,7 @@ pub(super) fn read(
         deadline: Duration::from_millis(deadline.unwrap_or(2_000)),
         max_held_bytes: max_held_bytes.unwrap_or(256 * MIB),
         stop: Duration::from_secs(stop.unwrap_or(25)),
+        max_connections: max_connections.unwrap_or(20_000),
         booking_retry_days: retry.unwrap_or(30),
         reload_on_change,
         api_key_headers,

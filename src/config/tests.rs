@@ -45,7 +45,8 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         (
             "lissten = 1",
             "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
-             `deadline_ms`, `hold_seconds`, `max_held_bytes`, `stop_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
+             `deadline_ms`, `hold_seconds`, `max_held_bytes`, `stop_seconds`, `max_connections`, \
+             `booking_retry_days`, `reload_on_change`, `api_key_headers`, `body_limits`",
         ),
         ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
         (
@@ -222,6 +223,7 @@ fn credential(lines: &str) -> String {
 
 const BEARER: &str = "scheme = \"bearer\"\nfeeds = \"all\"\nworkspaces = \"all\"\n";
 const BASIC: &str = "scheme = \"basic\"\nfeeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"T\"\n";
+const CLIENT: &str = "scheme = \"oauth_client\"\nfeeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"T\"\n";
 const OPEN: &str = "scheme = \"open\"\nfeeds = \"all\"\nworkspaces = \"all\"\n";
 
 #[test]
@@ -281,11 +283,38 @@ fn a_mistake_in_a_credential_is_named_with_its_place_and_a_remedy() {
 }
 
 #[test]
+fn a_mistake_in_what_one_scheme_needs_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        (
+            format!("{CLIENT}client_id = \"a:b\""),
+            "9:13: the client id of an `oauth_client` credential cannot hold a colon; write one without".to_owned(),
+        ),
+        (
+            format!("{BASIC}user = \"u\"\nclient_id = \"c\""),
+            "10:13: `client_id` belongs to the scheme `oauth_client`; leave it out, or write `scheme = \"oauth_client\"`"
+                .to_owned(),
+        ),
+        (
+            format!("{BASIC}user = \"u\"\nnot_after = 2027-01-31"),
+            "10:13: `not_after`: write a time with its offset, such as `not_after = 2027-01-31T18:00:00+10:00`".to_owned(),
+        ),
+        (
+            CLIENT.replace("oauth_client", "leadpro_jwt"),
+            "6:9: only LeadPro posts signed tokens that are their own payload; write `feeds = [\"leadpro_lead\"]`".to_owned(),
+        ),
+    ];
+    for (lines, expected) in cases {
+        let problems = read_with(&credential(&lines), &[]).unwrap_err();
+        assert_eq!(problems.to_string().replace("forecourt.toml:", ""), expected, "{lines}");
+    }
+}
+
+#[test]
 fn what_a_credential_refers_to_must_exist() {
     let cases = [
         (
             "scheme = \"baerer\"\nfeeds = \"all\"\nworkspaces = \"all\"",
-            "5:10: unknown scheme `baerer`; did you mean `bearer`? write one of `bearer`, `api_key`, `basic`, `open`",
+            "5:10: unknown scheme `baerer`; did you mean `bearer`? write one of `bearer`, `api_key`, `basic`, `oauth_client`, `leadpro_jwt`, `open`",
         ),
         (
             "scheme = \"open\"\nfeeds = [\"leads\"]\nworkspaces = \"all\"",
@@ -484,8 +513,12 @@ fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
 fn the_sample_is_good_and_names_every_key() {
     let sample = include_str!("../../forecourt.sample.toml");
     let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
-    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def"), ("LEADPRO_TOKEN", "ghi")]).unwrap();
-    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 3));
+    let config = read_with(
+        &text,
+        &[("DEALER_STUDIO_TOKEN", "def"), ("LEADPRO_TOKEN", "ghi"), ("DEALER_STUDIO_CLIENT_SECRET", "jkl")],
+    )
+    .unwrap();
+    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
     let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
     let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
@@ -523,4 +556,49 @@ fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     assert_eq!(demo::token_source(&environment).unwrap().read(&environment).unwrap().expose_secret(), first);
+}
+
+#[test]
+fn an_oauth_client_has_the_credentials_name_unless_it_says_otherwise() {
+    let client_id = |lines: &str| {
+        let config = read(&credential(&format!("{CLIENT}{lines}")));
+        let SchemeConfig::OauthClient { client_id, .. } = &config.credentials[0].scheme else { panic!("a client") };
+        client_id.clone()
+    };
+    assert_eq!(client_id(""), "c");
+    assert_eq!(client_id("client_id = \"studio & co\""), "studio & co");
+}
+
+#[test]
+fn the_end_of_a_credential_is_a_time_of_toml_or_a_text() {
+    let end = |text: &str| read(&credential(&format!("{CLIENT}not_after = {text}"))).credentials[0].not_after;
+    let expected = "2027-01-31T08:00:00Z".parse().ok();
+    assert_eq!(end("2027-01-31T18:00:00+10:00"), expected);
+    assert_eq!(end("\"2027-01-31T08:00:00Z\""), expected);
+    assert_eq!(read(&credential(CLIENT)).credentials[0].not_after, None);
+}
+
+#[test]
+fn the_keys_of_access_tokens_are_read_and_a_weak_one_is_refused() {
+    const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+    let with = |lines: &str| {
+        let text = format!("{WORKSPACE}{CREDENTIAL}[oauth]\n{lines}");
+        read_with(&text, &[("T", "t"), ("KEY", KEY), ("OLD", KEY), ("WEAK", "0123456789")])
+    };
+    let oauth =
+        with("signing_key_env = \"KEY\"\nprevious_signing_key_env = \"OLD\"\ntoken_seconds = 60").unwrap().oauth;
+    assert_eq!(oauth.signing_key.unwrap().expose_secret(), KEY);
+    assert_eq!((oauth.previous_signing_key.is_some(), oauth.token_lifetime.as_secs()), (true, 60));
+    assert_eq!(with("").unwrap().oauth.token_lifetime.as_secs(), 3_600);
+    for (lines, said) in [
+        ("signing_key_env = \"WEAK\"", "the key has less than 32 characters"),
+        ("signing_key_env = \"NONE\"", "the environment variable `NONE` is not set"),
+        ("previous_signing_key_env = \"OLD\"", "there is a previous key and none that signs"),
+        ("signing_key_env = \"KEY\"\nsigning_key_file = \"key\"", "the key is named twice"),
+        ("token_seconds = 5", "write a whole number from 60 to 86400"),
+        ("signing_key = \"abc\"", "unknown key `signing_key`"),
+    ] {
+        let problems = with(lines).unwrap_err().to_string();
+        assert!(problems.contains(said), "{lines}: {problems}");
+    }
 }

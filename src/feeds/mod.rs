@@ -72,6 +72,15 @@ impl Feed {
 }
 
 impl Feed {
+    /// Whether its payloads may leave their dealership to the credential.
+    #[must_use]
+    pub fn may_name_no_dealership(self) -> bool {
+        match self {
+            Self::Inventory | Self::LeadPro => true,
+            Self::Lead | Self::LeadCluster => false,
+        }
+    }
+
     /// Where its payload names the dealership; `None` where it names none, and the credential's workspace is meant.
     #[must_use]
     pub fn dealership_path(self) -> Option<&'static str> {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::auth::Credentials;
+use super::body::Patience;
 use crate::feeds::Feed;
 
 /// Who may enter, and how much they may bring.
@@ -22,10 +23,12 @@ pub struct Entrance {
     current: Arc<RwLock<Arc<Access>>>,
 }
 
-/// How large a body may be, as sent and with its `Content-Encoding` undone.
+/// How large a body may be, as sent and with its `Content-Encoding` undone, and how slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     by_feed: BTreeMap<Feed, usize>,
+    /// How slowly it may come.
+    pub patience: Patience,
 }
 
 /// How many bytes a body may have where nothing else is configured.

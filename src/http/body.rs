@@ -3,12 +3,15 @@
 //! The limit holds for the body as sent and for every stage of undoing, so a few bytes cannot become a gigabyte here.
 //! A body whose encoding is unknown or broken is not refused: its bytes are taken as they came, with a finding.
 
+use std::time::Duration;
+
 use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use axum::body::{Body, HttpBody};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::finding::{Code, Finding};
 
@@ -30,9 +33,27 @@ pub enum BodyError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// It came too slowly.
+    #[error("the body took too long")]
+    TooSlow,
     /// It ended before its end: the sender broke off or broke the framing.
     #[error("the body did not arrive whole")]
     Incomplete(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How slowly a body may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For so long a sender may pause.
+    pub pause: Duration,
+    /// For so long all of it may take.
+    pub whole: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { pause: Duration::from_secs(30), whole: Duration::from_mins(5) }
+    }
 }
 
 /// An encoding that can be undone.
@@ -67,15 +88,12 @@ const PIECE: usize = 32 * 1024;
 /// # Errors
 ///
 /// When the body is larger than `limit` bytes or does not arrive whole.
-pub async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Whole, BodyError> {
+pub async fn read(body: Body, headers: &HeaderMap, limit: usize, patience: Patience) -> Result<Whole, BodyError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    let collected = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { BodyError::TooLarge { limit } } else { BodyError::Incomplete(error) }
-    })?;
-    let sent = Vec::from(collected.to_bytes());
+    let sent = collect(body, limit, announced, patience).await?;
     match undo_all(&sent, headers, limit).await {
         Ok(None) => Ok(Whole { bytes: sent, undecoded: None }),
         Ok(Some(bytes)) => Ok(Whole { bytes, undecoded: None }),
@@ -87,6 +105,25 @@ pub async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Whole
 /// `Content-Type` as sent.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Everything that is sent. A sender who pauses for too long, or sends a little now and then, is given up.
+async fn collect(body: Body, limit: usize, announced: usize, patience: Patience) -> Result<Vec<u8>, BodyError> {
+    let end = Instant::now() + patience.whole;
+    let mut body = Limited::new(body, limit);
+    let mut sent = Vec::with_capacity(announced.min(PIECE));
+    loop {
+        let pause = end.min(Instant::now() + patience.pause);
+        let Some(frame) = timeout_at(pause, body.frame()).await.map_err(|_elapsed| BodyError::TooSlow)? else {
+            return Ok(sent);
+        };
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() { BodyError::TooLarge { limit } } else { BodyError::Incomplete(error) }
+        })?;
+        if let Some(piece) = frame.data_ref() {
+            sent.extend_from_slice(piece);
+        }
+    }
 }
 
 /// The body with every encoding undone, the last one first; `None` where there is nothing to undo.
@@ -210,7 +247,7 @@ mod tests {
     }
 
     async fn read_bytes(sent: &[u8], encodings: &[&str], limit: usize) -> Result<Whole, BodyError> {
-        read(Body::from(sent.to_vec()), &encoded_as(encodings), limit).await
+        read(Body::from(sent.to_vec()), &encoded_as(encodings), limit, Patience::default()).await
     }
 
     fn is_kept_as_it_came(read: Result<Whole, BodyError>, sent: &[u8]) -> bool {
@@ -262,7 +299,7 @@ mod tests {
             assert!(is_kept_as_it_came(read_bytes(b"{}", encodings, LIMIT).await, b"{}"), "{encodings:?}");
         }
         let headers = [(CONTENT_ENCODING, HeaderValue::from_bytes(b"\xff").unwrap())].into_iter().collect();
-        assert!(is_kept_as_it_came(read(Body::from("{}"), &headers, LIMIT).await, b"{}"));
+        assert!(is_kept_as_it_came(read(Body::from("{}"), &headers, LIMIT, Patience::default()).await, b"{}"));
     }
 
     #[tokio::test]
@@ -325,13 +362,19 @@ mod tests {
     async fn a_body_of_unknown_length_is_held_to_the_limit_too() {
         let pieces = std::iter::repeat_n(Bytes::from(vec![b' '; 1_000]), 1_000).map(Ok::<_, std::io::Error>);
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        assert!(matches!(read(body, &HeaderMap::new(), LIMIT).await, Err(BodyError::TooLarge { .. })));
+        assert!(matches!(
+            read(body, &HeaderMap::new(), LIMIT, Patience::default()).await,
+            Err(BodyError::TooLarge { .. })
+        ));
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_body() {
         let pieces = [Ok(Bytes::from("{")), Err(std::io::Error::other("gone"))];
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        assert!(matches!(read(body, &HeaderMap::new(), LIMIT).await, Err(BodyError::Incomplete(_))));
+        assert!(matches!(
+            read(body, &HeaderMap::new(), LIMIT, Patience::default()).await,
+            Err(BodyError::Incomplete(_))
+        ));
     }
 }

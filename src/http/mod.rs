@@ -8,6 +8,8 @@ pub mod health;
 mod linger;
 mod refusal;
 mod remote;
+pub mod room;
+mod server;
 mod token;
 pub mod webhook;
 
@@ -15,9 +17,7 @@ pub mod webhook;
 mod tests;
 
 use std::any::Any;
-use std::future::{Future, ready};
-use std::io;
-use std::net::SocketAddr;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, middleware};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 use uuid::Uuid;
 
 use crate::feeds::Feed;
+pub use server::{Bounds, serve};
+
 use access::Entrance;
 use health::Check;
 use token::Desk;
@@ -62,26 +62,6 @@ pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
         .layer(middleware::from_fn(linger::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
         .layer(middleware::map_request(move |request| ready(hide_secrets(&entrance, request))))
-}
-
-/// Serves until `shutdown` is ready, and then until every request that had begun is answered. Small answers are not
-/// held back to be sent together (`TCP_NODELAY`).
-///
-/// # Errors
-///
-/// None at present: a connection's fault ends that connection alone.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }
 
 /// Marks the headers that can hold a secret, so that no log shows them.

@@ -7,10 +7,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use tokio::time::timeout;
 
 use super::auth::Refused;
-use super::body;
+use super::body::{self, Patience};
 use crate::feeds::Feed;
 use crate::intake::rejected::{Rejected, Rejections};
 
@@ -27,7 +26,7 @@ pub(super) struct Stranger<'r> {
 }
 
 /// So long a stranger may take to send a body.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Patience = Patience { pause: Duration::from_secs(10), whole: Duration::from_secs(10) };
 
 /// Reads the body, if there is leave to, and hands the request over to be kept. Never waits for a database. A body that
 /// does not arrive whole, in time and within the limit is not kept; that there was a request is.
@@ -40,7 +39,7 @@ pub(super) async fn keep_aside(
 ) {
     let Stranger { feed, received_at, remote_address, refused } = stranger;
     let Some(leave) = rejections.leave(remote_address) else { return };
-    let whole = timeout(PATIENCE, body::read(body, headers, limit)).await.ok().and_then(Result::ok);
+    let whole = body::read(body, headers, limit, PATIENCE).await.ok();
     let rejected = Rejected {
         feed,
         received_at,

@@ -21,7 +21,9 @@ use uuid::Uuid;
 
 use super::access::{Access, Entrance, Limits};
 use super::auth::{Credential, Credentials, Scheme};
+use super::body::Patience;
 use super::health::Check;
+use super::room::Room;
 use super::webhook::{Accept, Doors};
 use super::*;
 use crate::domain::finding::Code;
@@ -30,6 +32,7 @@ use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
+const SHORT: Patience = Patience { pause: Duration::from_secs(1), whole: Duration::from_secs(4) };
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const BEARER: &str = "Bearer bearer-5ecret";
 const REPLY: &str =
@@ -78,12 +81,11 @@ fn router_over(accept: Accept) -> Router {
         permitted: Permitted::Only(["acme".to_owned()].into()),
         not_after: None,
     });
-    let access = Access {
-        credentials: Credentials::new(credentials.into(), &[], None).unwrap(),
-        limits: Limits::default().with(Feed::Lead, LIMIT),
-    };
+    let mut limits = Limits::default().with(Feed::Lead, LIMIT);
+    limits.patience = SHORT;
+    let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
-    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, rejections };
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, room: Room::new(64 << 20), rejections };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }

@@ -15,7 +15,8 @@ use secrecy::ExposeSecret as _;
 
 use super::access::Entrance;
 use super::auth::{ClientProof, ClientProofError, Credentials, Issued, TokenRefused};
-use super::{body, remote};
+use super::body::{self, Patience};
+use super::remote;
 
 /// What the handler works with.
 #[derive(Clone)]
@@ -75,7 +76,7 @@ async fn fields(head: &request::Parts, body: Body) -> Result<BTreeMap<String, St
     if !head.headers.get(CONTENT_TYPE).is_none_or(is_form) {
         return Err(Error::Request("the body must be application/x-www-form-urlencoded"));
     }
-    let whole = body::read(body, &head.headers, LIMIT).await;
+    let whole = body::read(body, &head.headers, LIMIT, Patience::default()).await;
     let whole = whole.map_err(|_too_large| Error::Request("the body is too large or was broken off"))?;
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(&whole.bytes).filter(|(_, value)| !value.is_empty()) {

@@ -22,6 +22,7 @@ use super::body::{self, BodyError, content_type};
 use super::head::{self, HeadTooLarge};
 use super::refusal::{self, Stranger};
 use super::remote;
+use super::room::{self, Crowded, Room};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
 use crate::intake::rejected::Rejections;
@@ -38,6 +39,8 @@ pub struct Doors {
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
     pub accept: Accept,
+    /// Where bodies have room.
+    pub room: Room,
     /// Where a refused request goes.
     pub rejections: Rejections,
 }
@@ -55,6 +58,8 @@ enum Error {
     Head(#[from] HeadTooLarge),
     #[error("the body was not taken")]
     Body(#[from] BodyError),
+    #[error("the body was not read")]
+    Crowded(#[from] Crowded),
     #[error("the delivery was not taken in")]
     Unavailable(#[from] Unavailable),
 }
@@ -91,7 +96,10 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
             return Err(Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) });
         }
     };
-    let whole = body::read(body, &head.headers, access.limits.of(feed)).await?;
+    let limit = access.limits.of(feed);
+    let needed = room::needed(&body, &head.headers, limit);
+    let _room = doors.room.take(needed).await?;
+    let whole = body::read(body, &head.headers, limit, access.limits.patience).await?;
     // A signed token's claims are the payload; what was posted beside them is kept where it says something else.
     let (body, posted_body, undecoded) = match claims {
         Some(claims) => (claims, Some(whole.bytes), None),
@@ -129,10 +137,13 @@ fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>
         Error::Body(BodyError::TooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
         }
+        Error::Body(BodyError::TooSlow) => {
+            tracing::info!(feed, remote_address, "the sender took too long for the body");
+        }
         Error::Body(BodyError::Incomplete(_)) => {
             tracing::info!(feed, remote_address, "the sender broke off before the end of the body");
         }
-        Error::Unavailable(Unavailable) => {
+        Error::Crowded(Crowded) | Error::Unavailable(Unavailable) => {
             tracing::error!(feed, remote_address, "a delivery could not be stored and was answered 503");
         }
     }
@@ -156,8 +167,9 @@ impl IntoResponse for Error {
                 let reason = Json(json!({ "error": "body_too_large", "limit_bytes": limit }));
                 (StatusCode::PAYLOAD_TOO_LARGE, reason).into_response()
             }
+            Self::Body(BodyError::TooSlow) => failure(StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::Body(BodyError::Incomplete(_)) => failure(StatusCode::BAD_REQUEST, "body_incomplete"),
-            Self::Unavailable(Unavailable) => {
+            Self::Crowded(Crowded) | Self::Unavailable(Unavailable) => {
                 let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
                 response

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
 use crate::domain::world::RowId;
+use crate::feeds::Feed;
+use crate::store::deliveries::Assignable;
 
 /// A workspace, as far as deliveries need it.
 #[derive(Clone, Debug)]
@@ -92,10 +94,17 @@ impl Directory {
         Some(place(entry, only, received_at))
     }
 
-    /// Every dealership id that is configured.
+    /// What may give a rejected delivery its workspace.
     #[must_use]
-    pub fn dealerships(&self) -> Vec<DealershipId> {
-        self.dealerships.keys().copied().collect()
+    pub fn assignable(&self) -> Assignable {
+        let has_one = |permitted: &Permitted| self.permitted(permitted).len() == 1;
+        let credentials = self.permissions.iter().filter(|(_, permitted)| has_one(permitted));
+        let nameless = Feed::ALL.iter().filter(|feed| feed.may_name_no_dealership());
+        Assignable {
+            dealerships: self.dealerships.keys().copied().collect(),
+            credentials: credentials.map(|(name, _)| name.clone()).collect(),
+            nameless_feeds: nameless.map(|feed| feed.name().to_owned()).collect(),
+        }
     }
 
     /// What a credential may write to now; a credential that is gone may write to nothing.

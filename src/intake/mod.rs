@@ -234,10 +234,10 @@ impl Intake {
         permitted: &Permitted,
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
-        let among = match document.feed() {
-            Feed::Inventory | Feed::LeadPro => self.directory().permitted(permitted),
-            Feed::Lead | Feed::LeadCluster => return None,
-        };
+        if !document.feed().may_name_no_dealership() {
+            return None;
+        }
+        let among = self.directory().permitted(permitted);
         if let [only] = among.as_slice() {
             return self.directory().place(*only, received_at);
         }

@@ -1,5 +1,5 @@
 //! Stored deliveries through the same path again: those that failed, when they are due, and those that were rejected
-//! for a dealership that the configuration has come to know. What a person asks for is in [`asked`].
+//! for a workspace that the configuration has come to know. What a person asks for is in [`asked`].
 
 pub mod asked;
 
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::Intake;
 use crate::feeds::Feed;
-use crate::store::deliveries::{self, Stored};
+use crate::store::deliveries::{self, Assignable, Stored};
 
 /// How many stored deliveries are tried again in one round.
 const ROUND: usize = 200;
@@ -21,11 +21,11 @@ const BREATH: Duration = Duration::from_millis(200);
 /// Tries stored deliveries again for as long as the service runs.
 pub async fn run(intake: Intake) {
     let mut directories = intake.directories();
-    let mut assign = intake.directory().dealerships();
+    let mut assign = intake.directory().assignable();
     loop {
-        // A dealership becomes known only with a new configuration, so these are looked for once for each.
+        // A workspace becomes known only with a new configuration, so these are looked for once for each.
         if directories.has_changed().unwrap_or(false) {
-            assign = directories.borrow_and_update().dealerships();
+            assign = directories.borrow_and_update().assignable();
         }
         let pause = match round(&intake, &assign).await {
             Ok(tried) if tried == ROUND => BREATH,
@@ -49,8 +49,8 @@ pub async fn run(intake: Intake) {
 ///
 /// # Errors
 /// When Postgres cannot be asked what is due.
-pub async fn round(intake: &Intake, dealerships: &[i64]) -> Result<usize, crate::store::Error> {
-    let stored = deliveries::due(intake.store(), intake.now(), dealerships, ROUND).await?;
+pub async fn round(intake: &Intake, assignable: &Assignable) -> Result<usize, crate::store::Error> {
+    let stored = deliveries::due(intake.store(), intake.now(), assignable, ROUND).await?;
     let count = stored.len();
     join_all(stored.into_iter().map(|stored| again(intake, stored))).await;
     Ok(count)

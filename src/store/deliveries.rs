@@ -285,17 +285,45 @@ pub struct Stored {
     pub attempts: i32,
 }
 
-/// The deliveries that failed and are due, and those rejected for a dealership that is now configured; oldest first.
+/// What a configuration knows that may give a rejected delivery its workspace.
+#[derive(Clone, Debug, Default)]
+pub struct Assignable {
+    /// The dealership ids that are configured.
+    pub dealerships: Vec<i64>,
+    /// The names of the credentials that have one workspace, which is that of a delivery that names none.
+    pub credentials: Vec<String>,
+    /// The feeds whose deliveries may name none.
+    pub nameless_feeds: Vec<String>,
+}
+
+impl Assignable {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; oldest
+/// first.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: usize) -> Result<Vec<Stored>, Error> {
+pub async fn due(
+    store: &Store,
+    now: DateTime<Utc>,
+    assignable: &Assignable,
+    limit: usize,
+) -> Result<Vec<Stored>, Error> {
+    let Assignable { dealerships, credentials, nameless_feeds } = assignable;
     let rows = sqlx::query!(
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
             union select id, received_at from intake.deliveries
             where workspace_id is null and outcome = 'rejected' and dealership_id = any($2)
                 and findings @> '[{"code": "dealership_unknown"}]'
+            union select id, received_at from intake.deliveries
+            where workspace_id is null and outcome = 'rejected' and dealership_id is null
+                and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
         )
         select id as "id!", received_at as "received_at!", feed, dealership_id, credential,
             host(remote_address) as remote_address,
@@ -305,6 +333,8 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
         now,
         dealerships,
         i64::try_from(limit).unwrap_or(i64::MAX),
+        credentials,
+        nameless_feeds,
     )
     .fetch_all(store.pool())
     .await?;

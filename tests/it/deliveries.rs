@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use forecourt::domain::finding::Code;
 use forecourt::feeds::Feed;
 use forecourt::intake::replay;
+use forecourt::store::deliveries::Assignable;
 use serde_json::{Value, json};
 
 use crate::support::{CONFIG, TestService, fixture, fixtures, service, service_with};
@@ -183,8 +184,8 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
 
     // A restart without news applies nothing.
     let service = service.restarted_with(&with_second(CONFIG, "\"all\"")).await;
-    let dealerships = service.intake().directory().dealerships();
-    assert_eq!(replay::round(service.intake(), &dealerships).await.unwrap(), 0);
+    let assignable = service.intake().directory().assignable();
+    assert_eq!(replay::round(service.intake(), &assignable).await.unwrap(), 0);
 
     // Now the dealership is there, and the second credential may no longer write to its workspace.
     let config = with_second(&CONFIG.replace("[285]", "[285, 999]"), "[\"alpha\"]");
@@ -210,8 +211,8 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
 
     // What is still unknown stays as it was, and nothing is tried twice.
     assert_eq!(service.count("intake.deliveries where attempts = 1 and dealership_id = 998").await, 1);
-    let dealerships = service.intake().directory().dealerships();
-    assert_eq!(replay::round(service.intake(), &dealerships).await.unwrap(), 0);
+    let assignable = service.intake().directory().assignable();
+    assert_eq!(replay::round(service.intake(), &assignable).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -221,7 +222,10 @@ async fn deliveries_of_a_credential_that_is_gone_stay_rejected() {
         axum::http::Request::post("/webhooks/dealer-studio/leads").header("x-api-key", "another-token-of-the-tests");
     service.send(second.body(lead_of(9, 999).to_string().into()).unwrap()).await;
     let service = service.restarted_with(&CONFIG.replace("[285]", "[285, 999]")).await;
-    assert_eq!(replay::round(service.intake(), &[999]).await.unwrap(), 1);
+    assert_eq!(
+        replay::round(service.intake(), &Assignable { dealerships: vec![999], ..Assignable::default() }).await.unwrap(),
+        1
+    );
     assert_eq!(service.count("intake.deliveries where outcome = 'rejected' and workspace_id is null").await, 1);
     assert_eq!(service.count("leads").await, 0);
 }

@@ -638,3 +638,20 @@ async fn findings_name_no_person() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_waited_for_its_credential_to_have_one_workspace_is_applied_once_it_has() {
+    let service = service().await;
+    let answer = service.post(DOOR, created(json!({})).to_string()).await;
+    assert_eq!(answer.codes(), ["dealership_missing"]);
+    let nameless = service.post("/webhooks/dealer-studio/leads", r#"{"id": 7}"#).await;
+    assert_eq!(nameless.codes(), ["dealership_missing"]);
+    let try_again = async |service: &TestService| {
+        forecourt::intake::replay::round(service.intake(), &service.intake().directory().assignable()).await.unwrap()
+    };
+    assert_eq!(try_again(&service).await, 0);
+    service.reload(&CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]")).await;
+    assert_eq!(try_again(&service).await, 1, "a lead must name its dealership itself");
+    assert_eq!(service.record(&answer).await["outcome"], "applied");
+    assert_eq!(try_again(&service).await, 0);
+}

@@ -35,6 +35,7 @@ mod rejected;
 mod reload;
 mod replay;
 mod sabotage;
+mod secrets;
 mod spool;
 mod support;
 mod workspaces;

@@ -207,7 +207,12 @@ async fn a_table_that_is_locked_holds_up_nobody() {
 async fn serve(service: &TestService) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(forecourt::http::serve(listener, service.router(), std::future::pending()));
+    tokio::spawn(forecourt::http::serve(
+        listener,
+        service.router(),
+        forecourt::http::Bounds::of(1_000),
+        std::future::pending(),
+    ));
     address
 }
 

@@ -8,6 +8,7 @@ use axum::http::Request;
 use forecourt::intake::replay::{self, asked};
 use forecourt::local_postgres::LocalPostgres;
 use forecourt::store::choice::{self, Choice};
+use forecourt::store::deliveries::Assignable;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
@@ -292,9 +293,10 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
         unread: false,
         permitted: forecourt::domain::workspace::Permitted::All,
     };
+    let nothing = Assignable::default();
     let (made, tried, again) = tokio::join!(
         asked::replay(other.intake(), vec![asked.clone()]),
-        replay::round(service.intake(), &[]),
+        replay::round(service.intake(), &nothing),
         asked::replay(service.intake(), vec![asked.clone()]),
     );
     assert_eq!(tried.unwrap(), 1);
@@ -481,7 +483,7 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     let service = service().await;
     refused(&service, "wrong", &lead(1, 356)).await;
     let service = service.restarted_with(CONFIG).await;
-    assert_eq!(replay::round(service.intake(), &service.intake().directory().dealerships()).await.unwrap(), 0);
+    assert_eq!(replay::round(service.intake(), &service.intake().directory().assignable()).await.unwrap(), 0);
     let run = replay(&service, &["--all"]).await;
     assert_eq!(run.summary(), "0 deliveries replayed");
     assert_eq!((service.count("intake.deliveries").await, service.count("leads").await), (0, 0));

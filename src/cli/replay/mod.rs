@@ -17,8 +17,9 @@ use crate::store::choice::{Choice, Cursor, START};
 use crate::store::{self, Store, rejected, workspaces};
 
 use super::ending::Ending;
+use super::log::start_log;
 use super::postgres::{DATABASE, Postgres};
-use super::serve;
+use super::service;
 pub(super) use arguments::Arguments;
 use report::Report;
 use source::{Entrance, Item, Source};
@@ -38,7 +39,7 @@ pub(super) async fn run(
     let choice = arguments.choice(intake::clock::now())?;
     // Each delivery has its line on standard output, so the log tells only what went wrong.
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());
-    serve::start_log(&filter, environment)?;
+    start_log(&filter, environment)?;
     let postgres = reach_postgres(&config, environment).await?;
     let done = Box::pin(over(postgres.options.clone(), arguments, &config, &choice, out)).await;
     postgres.stop().await?;
@@ -101,9 +102,9 @@ async fn over(
 /// The intake under today's configuration. To try something out, the tables are taken as they are.
 async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> Result<Intake, store::Error> {
     if arguments.dry_run {
-        return Ok(serve::intake_over(config, store, &workspaces::ids(store).await?));
+        return Ok(service::intake_over(config, store, &workspaces::ids(store).await?));
     }
-    serve::open_intake(config, store).await
+    service::open_intake(config, store).await
 }
 
 /// Replays round by round, so that memory stays bounded. Gives the ids that were there, where ids were asked for.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::subscriber::DefaultGuard;
@@ -24,7 +24,7 @@ async fn open(house: &House) -> (SocketAddr, oneshot::Sender<()>) {
         let shutdown = async {
             let _dropped = stopped.await;
         };
-        serve(listener, router, shutdown).await
+        serve(listener, router, Bounds::of(1_000), shutdown).await
     });
     (address, stop)
 }
@@ -312,4 +312,93 @@ async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
     for secret in ["s3nsitive", "5ecret"] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
+}
+
+#[tokio::test]
+async fn of_too_many_connections_the_longest_silent_goes_and_those_that_speak_stay() {
+    let house = House::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, house.router.clone(), Bounds::of(10), std::future::pending()));
+    let mut speaking = send_head(address, "Content-Length: 2\r\nAuthorization: Bearer bearer-5ecret\r\n").await;
+    sleep(Duration::from_millis(200)).await;
+    let mut silent = Vec::new();
+    for _ in 0..9 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    // Each of these takes the place of the longest silent one.
+    for index in 0..3 {
+        let mut late = send_head(address, "Content-Length: 0\r\nConnection: close\r\n").await;
+        assert!(read_all(&mut late).await.starts_with("HTTP/1.1 401"));
+        silent.push(TcpStream::connect(address).await.unwrap());
+        let closed = timeout(Duration::from_secs(5), silent[index].read(&mut [0; 1])).await;
+        assert!(matches!(closed, Ok(Ok(0))), "{index}: {closed:?}");
+    }
+    let open = timeout(Duration::from_millis(100), silent[5].read(&mut [0; 1])).await;
+    assert!(open.is_err(), "{open:?}");
+    speaking.write_all(b"{}").await.unwrap();
+    assert!(read_until(&mut speaking, REPLY).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_stop_ends_silent_connections_and_answers_what_had_begun() {
+    let house = House::new();
+    let (address, stop) = open(&house).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut begun = send_head(address, "Content-Length: 2\r\nAuthorization: Bearer bearer-5ecret\r\n").await;
+    sleep(Duration::from_millis(50)).await;
+    drop(stop);
+    assert_eq!(timeout(Duration::from_secs(5), silent.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
+    begun.write_all(b"{}").await.unwrap();
+    assert!(read_all(&mut begun).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn silence_and_heads_and_bodies_that_do_not_come_to_an_end_are_given_up() {
+    let house = House::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let bounds = Bounds { connections: 10, silence: Duration::from_millis(300), head: Duration::from_millis(600) };
+    tokio::spawn(serve(listener, house.router.clone(), bounds, std::future::pending()));
+
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), silent.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
+
+    // A head that drips: closed after its time, however often a byte comes.
+    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let dripping = tokio::spawn(async move {
+        while writing.write_all(b"P").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut rest = Vec::new();
+    let _closed_or_reset = timeout(Duration::from_secs(5), reading.read_to_end(&mut rest)).await.unwrap();
+    dripping.abort();
+
+    // A body that stops, and one that drips.
+    for pause in [Duration::from_secs(3), Duration::from_millis(100)] {
+        let mut stuck = send_head(address, "Content-Length: 1000\r\nAuthorization: Bearer bearer-5ecret\r\n").await;
+        for _ in 0..100 {
+            if stuck.write_all(b" ").await.is_err() {
+                break;
+            }
+            let early = timeout(pause, stuck.readable()).await;
+            if early.is_ok() {
+                break;
+            }
+        }
+        let answer = read_until(&mut stuck, "}").await;
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_too_slow"), "{answer}");
+    }
+    assert!(house.arrivals().is_empty());
+}
+
+#[tokio::test]
+async fn a_head_that_no_door_takes_is_refused_with_431() {
+    let house = House::new();
+    let (address, _stop) = open(&house).await;
+    let mut large = send_head(address, &format!("X-Padding: {}\r\n", "x".repeat(400 << 10))).await;
+    let mut answer = [0; 12];
+    large.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
 }

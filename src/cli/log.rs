@@ -1,0 +1,29 @@
+//! The log on standard error.
+
+use std::io::IsTerminal as _;
+
+use crate::config::{Config, Environment};
+use crate::intake::clock;
+
+use super::check;
+use super::ending::Ending;
+
+/// Starts the log on standard error, and keeps panics from printing what they were about.
+pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
+    let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic: this is a fault of forecourt");
+    }));
+    Ok(())
+}
+
+/// Logs what a person should look at.
+pub(super) fn warn(config: &Config) {
+    for warning in config.warnings.iter().cloned().chain(check::expiring(config, clock::now())) {
+        tracing::warn!("{warning}");
+    }
+}

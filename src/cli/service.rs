@@ -1,0 +1,81 @@
+//! The service without its listener: the front, the tables behind it, and the configuration that both follow.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use crate::config::Config;
+use crate::domain::workspace::{Permitted, Slug};
+use crate::domain::world::RowId;
+use crate::intake::{self, Directory, Intake, Settings};
+use crate::store::{self, Store, deliveries, workspaces};
+
+use super::access;
+use super::front::Front;
+
+/// How many batches are written at a time.
+const WRITERS: usize = 4;
+
+/// The service without its listener.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Takes in what comes.
+    pub front: Front,
+    /// Applies deliveries.
+    pub intake: Intake,
+}
+
+impl Service {
+    /// Puts the service together over a migrated database, and applies the configuration to its tables.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached, when credentials contradict each other, or when another process has
+    /// the spool.
+    pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let front = Front::open(config)?;
+        let intake = open_intake(config, store).await?;
+        front.reception.open(intake.clone());
+        front.rejections.open(store.clone());
+        Ok(Self { front, intake })
+    }
+
+    /// Lets another configuration count from now on: who may enter, and then the workspaces.
+    ///
+    /// # Errors
+    /// When credentials contradict each other, and then nothing has changed; or when Postgres refuses.
+    pub async fn reload(&self, config: &Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.front.entrance.replace(access::open(config)?);
+        Ok(apply(config, &self.intake).await?)
+    }
+}
+
+/// Applies the configuration to the tables, and opens the intake over them.
+pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    deliveries::save_codes(store).await?;
+    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    Ok(intake_over(config, store, &ids))
+}
+
+/// Opens the intake over the tables as they are.
+pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
+    let settings =
+        Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now, before_rules: None };
+    Intake::new(store.clone(), directory(config, ids), settings)
+}
+
+/// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
+/// before that is kept, and applied by itself afterwards.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
+    let ids = workspaces::apply(intake.store(), &config.workspaces, intake.now()).await?;
+    intake.know(directory(config, &ids));
+    Ok(())
+}
+
+/// What deliveries need to know of the configuration.
+fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
+    let permissions: BTreeMap<String, Permitted> =
+        config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
+    Directory::new(config.workspaces.clone(), ids, permissions)
+}

@@ -1,0 +1,205 @@
+//! Connections: how many, for how long, and how they end.
+//!
+//! A connection that has said nothing yet is only a socket: it gets the buffers and the state of an HTTP connection with
+//! its first byte. So thousands of silent ones cost little, and when there are too many the longest silent goes.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{sleep, timeout};
+use tower::Service as _;
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many there are at the most.
+    pub connections: usize,
+    /// For so long a new one may say nothing.
+    pub silence: Duration,
+    /// For so long the head of a request may take, and a connection may rest between two requests.
+    pub head: Duration,
+}
+
+impl Bounds {
+    /// At most so many connections, each with a minute to speak and half a minute for a head.
+    #[must_use]
+    pub fn of(connections: usize) -> Self {
+        Self { connections, silence: Duration::from_mins(1), head: Duration::from_secs(30) }
+    }
+}
+
+/// The most bytes of a request's head, above what any door takes, so that the doors can say what they take.
+const HEAD_BYTES: usize = 320 << 10;
+/// The most headers of a request.
+const HEADERS: usize = 128;
+/// For so long a dismissed connection may take to leave.
+const LEAVING: Duration = Duration::from_millis(20);
+/// The pause after the system gave no connection, as when there are too many files open.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections within their bounds, until `shutdown` is ready, and then until every request that had begun is
+/// answered. Small answers are not held back to be sent together (`TCP_NODELAY`).
+///
+/// # Errors
+///
+/// None at present: a connection's fault ends that connection alone.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let (lobby, graceful) = (Lobby::new(bounds.connections), GracefulShutdown::new());
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (connection, place) = tokio::select! {
+            taken = take(&listener, &lobby) => taken,
+            () = &mut shutdown => break,
+        };
+        tokio::spawn(attend(connection, place, router.clone(), bounds, graceful.watcher()));
+    }
+    drop(listener);
+    lobby.dismiss_all();
+    graceful.shutdown().await;
+    Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn take(listener: &TcpListener, lobby: &Lobby) -> (Connection, Place) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                return (Connection { stream, address }, lobby.place().await);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be taken");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection that was taken.
+struct Connection {
+    stream: TcpStream,
+    address: SocketAddr,
+}
+
+/// Waits for the first byte, and then answers the connection's requests.
+async fn attend(connection: Connection, place: Place, router: Router, bounds: Bounds, watcher: Watcher) {
+    let Connection { stream, address } = connection;
+    let Place { waiting, dismissed, _permit } = place;
+    let mut byte = [0];
+    let spoke = tokio::select! {
+        first = timeout(bounds.silence, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
+        _ = dismissed => false,
+    };
+    drop(waiting);
+    if !spoke {
+        return;
+    }
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut router = router.clone();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(address));
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), answer);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::trace!(%error, "a connection ended");
+    }
+}
+
+/// Where connections wait until they speak.
+struct Lobby {
+    places: Arc<Semaphore>,
+    silent: Arc<Mutex<Silent>>,
+}
+
+/// The silent connections by the order in which they came.
+#[derive(Default)]
+struct Silent {
+    next: u64,
+    waiting: BTreeMap<u64, oneshot::Sender<()>>,
+}
+
+/// A connection's place.
+struct Place {
+    waiting: Waiting,
+    dismissed: oneshot::Receiver<()>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Takes a connection off the list of the silent when it is dropped.
+struct Waiting {
+    silent: Arc<Mutex<Silent>>,
+    number: u64,
+}
+
+impl Lobby {
+    fn new(most: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(most)), silent: Arc::default() }
+    }
+
+    /// A place; where all are taken, the longest silent connection is dismissed, and where none is silent the new one
+    /// waits for one to end.
+    async fn place(&self) -> Place {
+        let permit = loop {
+            if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+                break Some(permit);
+            }
+            let dismissed = self.dismiss_longest();
+            let freed = Arc::clone(&self.places).acquire_owned();
+            // One that has spoken in the last moment stays, and the next one is asked to go.
+            if let Ok(freed) = timeout(if dismissed { LEAVING } else { PAUSE }, freed).await {
+                break freed.ok();
+            }
+        };
+        let (dismiss, dismissed) = oneshot::channel();
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = silent.next;
+        silent.next += 1;
+        silent.waiting.insert(number, dismiss);
+        drop(silent);
+        let waiting = Waiting { silent: Arc::clone(&self.silent), number };
+        Place { waiting, dismissed, _permit: permit }
+    }
+
+    fn dismiss_longest(&self) -> bool {
+        let longest = self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_first();
+        longest.is_some_and(|(_, dismiss)| dismiss.send(()).is_ok())
+    }
+
+    fn dismiss_all(&self) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.number);
+    }
+}

@@ -1,0 +1,130 @@
+//! Secrets leave no trace: a whole run at trace level, and every table after it, searched for what was used.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Program, SECRETS, credential, database, workspaces};
+
+const LEADS: &str = "/webhooks/dealer-studio/leads";
+const LEADPRO: &str = "/webhooks/leadpro";
+/// What strangers present.
+const WRONG: [&str; 4] = ["a-wrong-token-91x", "a-wrong-key-91x", "a-wrong-password-91x", "a-wrong-client-91x"];
+
+fn secret(variable: &str) -> &'static str {
+    SECRETS.iter().find(|(name, _)| *name == variable).unwrap().1
+}
+
+/// A credential of every scheme.
+fn config() -> String {
+    let lead = "[\"lead\"]";
+    [
+        workspaces(),
+        "\n[oauth]\nsigning_key_env = \"SIGNING_KEY\"\n",
+        &credential("token", "bearer", lead, "\"all\"", "secret_env = \"TOKEN\"\n"),
+        &credential("key", "api_key", lead, "\"all\"", "secret_env = \"OTHER_TOKEN\"\n"),
+        &credential("pair", "basic", lead, "\"all\"", "user = \"dealer\"\nsecret_env = \"PASSWORD\"\n"),
+        &credential("client", "oauth_client", lead, "\"all\"", "secret_env = \"CLIENT_SECRET\"\n"),
+        &credential("leadpro", "leadpro_jwt", "[\"leadpro_lead\"]", "[\"beta\"]", "secret_env = \"LEADPRO_SECRET\"\n"),
+    ]
+    .concat()
+}
+
+fn pair(user: &str, password: &str) -> String {
+    STANDARD.encode(format!("{user}:{password}"))
+}
+
+fn signed(secret: &str) -> String {
+    let claims = json!({"event": "lead.created", "data": {"id": 1, "email": "ada@example.com"}});
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+async fn post(program: &Program, path: &str, header: &str, body: &[u8]) -> (String, Value) {
+    let answer = program.send(path, &format!("{header}\r\n"), body).await;
+    let status = answer.split(' ').nth(1).unwrap().to_owned();
+    (status, serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
+    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    let mut program = Program::start(&database.url(), folder.path(), &config());
+    program.wait_for("deliveries are applied");
+    let grant = b"grant_type=client_credentials";
+    let ask = |id: &str, secret: &str| format!("Authorization: Basic {}", pair(id, secret));
+    let (status, given) = post(&program, "/oauth/token", &ask("client", secret("CLIENT_SECRET")), grant).await;
+    assert_eq!(status, "200");
+    let access = given["access_token"].as_str().unwrap().to_owned();
+    let (right, wrong) = (signed(secret("LEADPRO_SECRET")), signed("a-wrong-signature-91x"));
+    let lead = br#"{"id": 1, "dealership": {"id": 356}, "prospect": {"email": "ada@example.com"}}"#;
+    for (path, header, expected) in [
+        (LEADS, format!("Authorization: Bearer {}", secret("TOKEN")), "200"),
+        (LEADS, format!("X-API-KEY: {}", secret("OTHER_TOKEN")), "200"),
+        (LEADS, format!("Authorization: Basic {}", pair("dealer", secret("PASSWORD"))), "200"),
+        (LEADS, format!("Authorization: Bearer {access}"), "200"),
+        (LEADPRO, format!("Authorization: {right}"), "200"),
+        (LEADPRO, format!("Authorization: Bearer {right}"), "200"),
+        (LEADS, format!("Authorization: Bearer {}", WRONG[0]), "401"),
+        (LEADS, format!("X-Authorization: {}", WRONG[1]), "401"),
+        (LEADS, format!("Authorization: Basic {}", pair("dealer", WRONG[2])), "401"),
+        (LEADS, format!("Authorization: Bearer {access}x"), "401"),
+        (LEADPRO, format!("Authorization: {wrong}"), "401"),
+        (LEADS, format!("Authorization: Digest {}", WRONG[3]), "401"),
+        ("/oauth/token", ask("client", WRONG[3]), "401"),
+        ("/webhooks/elsewhere", format!("Authorization: Bearer {}", secret("TOKEN")), "404"),
+    ] {
+        let body: &[u8] = if path == "/oauth/token" { grant } else { lead };
+        assert_eq!(post(&program, path, &header, body).await.0, expected, "{path} {expected}");
+    }
+    // A body and a form may hold them too.
+    let form = format!("grant_type=client_credentials&client_id=client&client_secret={}", WRONG[3]);
+    assert_eq!(post(&program, "/oauth/token", "X: y", form.as_bytes()).await.0, "401");
+    program.signal(Signal::HUP);
+    program.wait_for("configuration reloaded");
+    std::fs::write(folder.path().join("forecourt.toml"), config().replace("\"TOKEN\"", "\"NOT_SET\"")).unwrap();
+    program.signal(Signal::HUP);
+    program.wait_for("the running one stays");
+    let kept = "select count(*) from intake.rejected";
+    while database.value::<i64>(kept).await < 6 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+
+    let mut searched = std::mem::take(&mut program.seen);
+    assert!(searched.iter().any(|line| line.contains("DEBUG")) && searched.len() > 50, "the log is whole");
+    searched.extend(rows(&database).await);
+    let encoded = [
+        pair("dealer", secret("PASSWORD")),
+        pair("dealer", WRONG[2]),
+        pair("client", secret("CLIENT_SECRET")),
+        pair("client", WRONG[3]),
+    ];
+    let parts = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    let used = SECRETS.iter().map(|(_, secret)| (*secret).to_owned()).chain(WRONG.map(str::to_owned));
+    for used in used.chain(encoded).chain([parts(&access), parts(&right), parts(&wrong), access, right, wrong]) {
+        let found: Vec<_> = searched.iter().filter(|line| line.contains(&used)).collect();
+        assert!(found.is_empty(), "{used}: {found:#?}");
+    }
+}
+
+/// Every row of every table of ours, bodies as text.
+async fn rows(database: &crate::support::postgres::TestDatabase) -> Vec<String> {
+    let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
+        where schemaname in ('public', 'identity', 'intake') order by 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&database.pool).await.unwrap();
+    let mut rows = Vec::new();
+    for table in tables {
+        let row = if table == "intake.deliveries" || table == "intake.rejected" {
+            "r::text || encode(body, 'escape')"
+        } else {
+            "r::text"
+        };
+        let query = format!("select {row} from {table} r");
+        let found: Vec<Option<String>> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&database.pool).await.unwrap();
+        rows.extend(found.into_iter().flatten());
+    }
+    assert!(rows.len() > 20, "{rows:#?}");
+    rows
+}
