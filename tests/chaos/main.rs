@@ -15,6 +15,7 @@
     reason = "a test that meets what it does not expect has failed, and its figures are for reading"
 )]
 
+mod connections;
 mod disks;
 mod faults;
 mod kills;
@@ -65,6 +66,7 @@ fn scenarios() -> Vec<Trial> {
         scenario("the_spool_cannot_grow", disks::spool_cannot_grow),
         scenario("the_folder_of_the_spool_is_read_only", disks::spool_read_only),
         scenario("both_stores_fail", disks::both_fail),
+        scenario("thousands_of_connections_stay_silent", connections::silent),
     ]
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Scale {
     pub(crate) lock: Duration,
     /// For how long nothing goes wrong.
     pub(crate) peace: Duration,
+    /// How many connections are silent, and how many deliveries come in a second beside them.
+    pub(crate) silent: (usize, u32),
     /// How many deliveries come in a second.
     pub(crate) rate: u32,
     /// What Postgres has to commit a delivery, in milliseconds.
@@ -54,8 +56,9 @@ fn short() -> Scale {
         stops: 2,
         still: Duration::from_millis(700),
         outage: Duration::from_millis(1500),
-        lock: Duration::from_millis(1000),
-        peace: Duration::from_millis(1000),
+        lock: Duration::from_secs(1),
+        peace: Duration::from_secs(1),
+        silent: (1_000, 120),
         rate: 60,
         deadline_ms: 300,
     }
@@ -63,16 +66,17 @@ fn short() -> Scale {
 
 /// Sixty kills and ten minutes, or as much more or less as was asked for.
 fn long(longest: Duration) -> Scale {
-    let tenths = u32::try_from(longest.as_secs() / 60).unwrap().max(1);
+    let minutes = u32::try_from(longest.as_secs() / 60).unwrap().max(1);
     Scale {
-        service_kills: (6 * tenths, Duration::from_secs(1)),
-        postgres_kills: (2 * tenths, Duration::from_secs(3)),
-        kills_in_turn: (4 * tenths, Duration::from_secs(1)),
+        service_kills: (6 * minutes, Duration::from_secs(1)),
+        postgres_kills: (2 * minutes, Duration::from_secs(3)),
+        kills_in_turn: (4 * minutes, Duration::from_secs(1)),
         stops: 10,
         still: Duration::from_secs(30),
         outage: longest,
         lock: Duration::from_secs(20),
         peace: Duration::from_secs(30),
+        silent: (10_000, 500),
         rate: 200,
         deadline_ms: 2000,
     }

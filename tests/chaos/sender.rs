@@ -86,11 +86,16 @@ impl Sender {
         Self { address, patience, idle: Arc::default() }
     }
 
+    /// The address that it posts to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Posts a delivery of the story, and again where it is not answered in time.
     pub(crate) async fn tell(&self, number: usize) -> Sent {
         let Telling { feed, body } = telling(number);
         // Half of the senders make a connection for each request.
-        let fresh = number / 2 % 2 == 0;
+        let fresh = (number / 2).is_multiple_of(2);
         let connection = if fresh { "close" } else { "keep-alive" };
         let request = format!(
             "POST {} HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\nAuthorization: Bearer {TOKEN}\r\n\
@@ -150,7 +155,7 @@ async fn answer(stream: &mut TcpStream) -> io::Result<(u16, Value)> {
             let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
             let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(odd)?;
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(Ok(0), str::parse);
-            let whole = end + 4 + length.map_err(|_| odd())?;
+            let whole = end + 4 + length.map_err(|_not_a_number| odd())?;
             if read.len() >= whole {
                 return Ok((status, serde_json::from_slice(&read[end + 4..whole]).unwrap_or(Value::Null)));
             }

@@ -161,7 +161,7 @@ impl Stage {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(Option<u64>) -> bool) {
-        let patience = Duration::from_secs(60) + SCALE.outage;
+        let patience = Duration::from_mins(1) + SCALE.outage;
         let began = Instant::now();
         loop {
             let spooled = self.spooled().await;

@@ -93,7 +93,7 @@ impl Program {
     /// Waits for its end.
     #[allow(dead_code, reason = "of the test binaries only one needs it")]
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
