@@ -80,14 +80,14 @@ async fn processes_that_start_at_once_agree_on_the_configuration() {
     assert_eq!((first.count("locations").await, first.count("packages").await), (3, 3));
 }
 
-/// What nobody may find in a log, each in a place of its own.
+/// What nobody may find in a log, each in a place of its own, and none of them digits that an id or a time may hold.
 const PERSONAL: [(&str, &str); 9] = [
     ("first_name", "Zebedee"),
     ("last_name", "Quillfeather"),
     ("email", "zebedee.quillfeather@private.example"),
     ("mobile_phone", "0403 987 654"),
     ("dob", "13/07/1971"),
-    ("postcode", "6987"),
+    ("postcode", "W6987Q"),
     ("license_number", "LIC99887766"),
     ("street", "Hollyhock Terrace"),
     ("comments", "Call me after the wedding"),

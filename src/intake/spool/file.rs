@@ -23,6 +23,8 @@ const NAME: &str = "deliveries.redb";
 /// Only its owner may read what customers wrote.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
+/// The pages of the library; its files have whole ones.
+const PAGE: u64 = 4_096;
 /// How much of the file is kept in memory.
 const CACHE_BYTES: usize = 16 << 20;
 
@@ -80,6 +82,12 @@ impl SpoolFile {
         Self { dir: dir.to_owned(), lock: None, database: None }
     }
 
+    /// A file that is open already, on whatever kind of disk.
+    #[cfg(test)]
+    pub(super) fn over(database: Database) -> Self {
+        Self { dir: PathBuf::new(), lock: None, database: Some(database) }
+    }
+
     /// Opens it, where it is not open.
     pub(super) fn open(&mut self) -> Result<(), Fault> {
         if self.database.is_some() {
@@ -89,7 +97,7 @@ impl SpoolFile {
             make_folder(&self.dir)?;
             self.lock = Some(lock(&self.dir)?);
         }
-        self.database = Some(match open_database(&self.path()) {
+        self.database = Some(match open_with_torn_end(&self.path()) {
             Err(Fault::Damaged(why)) => {
                 self.put_aside(&why)?;
                 open_database(&self.path())?
@@ -249,6 +257,28 @@ fn less(bytes: u64, record: Option<usize>) -> u64 {
 fn depth(table: &Table<&[u8; LENGTH], &[u8]>, bytes: u64) -> Result<Depth, redb::Error> {
     let oldest = table.first()?.map(|(key, _)| Key::from_bytes(key.value()));
     Ok(Depth { deliveries: table.len()?, bytes, oldest })
+}
+
+/// Opens the file, or makes it. What a crash left beyond its last whole page says nothing about the pages before it, but
+/// the library takes a file of such a length for damaged: it is filled up to whole pages then.
+fn open_with_torn_end(path: &Path) -> Result<Database, Fault> {
+    let damaged = match open_database(path) {
+        Err(Fault::Damaged(why)) => why,
+        opened => return opened,
+    };
+    let length = fs::metadata(path)?.len();
+    if length.is_multiple_of(PAGE) {
+        return Err(Fault::Damaged(damaged));
+    }
+    private_file(path)?.set_len(length.next_multiple_of(PAGE))?;
+    match open_database(path) {
+        Err(Fault::Damaged(why)) => {
+            // It is kept as it was found.
+            private_file(path)?.set_len(length)?;
+            Err(Fault::Damaged(why))
+        }
+        opened => opened,
+    }
 }
 
 /// Opens the file, or makes it. A panic is taken for damage: the library found what it thought impossible.

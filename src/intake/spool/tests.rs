@@ -1,5 +1,7 @@
 //! The spool alone: what it has taken it keeps, in order, within bounds, and for its owner only.
 
+mod torn;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

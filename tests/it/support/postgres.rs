@@ -135,7 +135,12 @@ pub(crate) struct OwnCluster {
 
 /// Starts a cluster for one test.
 pub(crate) async fn own_cluster() -> OwnCluster {
-    let mut cluster = OwnCluster { options: throwaway_options(), server: None };
+    own_cluster_with(throwaway_options()).await
+}
+
+/// Starts a cluster for one test, as it is said.
+pub(crate) async fn own_cluster_with(options: Options) -> OwnCluster {
+    let mut cluster = OwnCluster { options, server: None };
     cluster.start().await;
     cluster
 }
@@ -148,10 +153,15 @@ impl OwnCluster {
 
     /// A migrated database in it, the same one at each call. Its pool outlives a stop: it connects again after a start.
     pub(crate) async fn database(&self) -> TestDatabase {
-        self.server().ensure_database("forecourt").await.unwrap();
-        let database = TestDatabase::open(self.server(), "forecourt".to_owned(), None);
+        let database = self.bare_database("forecourt").await;
         forecourt::store::migrate(&database.pool).await.unwrap();
         database
+    }
+
+    /// A database in it that has no tables when it is asked for first.
+    pub(crate) async fn bare_database(&self, name: &str) -> TestDatabase {
+        self.server().ensure_database(name).await.unwrap();
+        TestDatabase::open(self.server(), name.to_owned(), None)
     }
 
     /// Stops the server in order; its data stays for the next start.

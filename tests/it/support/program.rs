@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -23,19 +23,43 @@ pub(crate) struct Program {
     pub(crate) seen: Vec<String>,
 }
 
+/// How the program is started.
+pub(crate) struct Launch<'a> {
+    /// Its `DATABASE_URL`.
+    pub(crate) database: &'a str,
+    /// Its data directory.
+    pub(crate) folder: &'a Path,
+    /// Its configuration, which is written into the folder.
+    pub(crate) config: &'a str,
+    /// Where it listens; port 0 is any.
+    pub(crate) listen: SocketAddr,
+    /// Its log filter.
+    pub(crate) log: &'a str,
+    /// What a shell does first, which then becomes the program.
+    pub(crate) first: &'a str,
+}
+
 impl Program {
     /// Starts it with a configuration, which is written into the folder; its data directory is the folder too.
     pub(crate) fn start(database: &str, folder: &Path, config: &str) -> Self {
+        let listen = ([127, 0, 0, 1], 0).into();
+        Self::launch(&Launch { database, folder, config, listen, log: "trace", first: "" })
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) fn launch(launch: &Launch<'_>) -> Self {
+        let Launch { database, folder, config, listen, log, first } = launch;
         let path = folder.join("forecourt.toml");
         std::fs::write(&path, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_forecourt"))
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &format!("{first}\nexec \"$0\""), env!("CARGO_BIN_EXE_forecourt")])
             .env_clear()
             .env("DATABASE_URL", database)
             .env("FORECOURT_CONFIG", path)
             .env("FORECOURT_DATA_DIR", folder)
-            .env("FORECOURT_LISTEN", "127.0.0.1:0")
+            .env("FORECOURT_LISTEN", listen.to_string())
             .envs(SECRETS)
-            .env("RUST_LOG", "trace")
+            .env("RUST_LOG", log)
             .env("NO_COLOR", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -58,6 +82,25 @@ impl Program {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "of the test binaries only one needs it")]
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end.
+    #[allow(dead_code, reason = "of the test binaries only one needs it")]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it did not end: {:#?}", self.seen);
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The first line from now on that holds a text.

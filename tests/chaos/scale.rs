@@ -1,0 +1,83 @@
+//! How long the scenarios are: short in the ordinary test command, long for the figures of the README.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// The lengths.
+pub(crate) struct Scale {
+    /// How often the service is killed, and the pause before each time.
+    pub(crate) service_kills: (u32, Duration),
+    /// How often Postgres is killed, and the pause before each time.
+    pub(crate) postgres_kills: (u32, Duration),
+    /// How often the two are killed in turn, and the pause before each time.
+    pub(crate) kills_in_turn: (u32, Duration),
+    /// How often the service is stopped in order.
+    pub(crate) stops: u32,
+    /// For how long Postgres stands still.
+    pub(crate) still: Duration,
+    /// For how long it does in the longest outage.
+    pub(crate) outage: Duration,
+    /// For how long a lock is held, and a disk full.
+    pub(crate) lock: Duration,
+    /// For how long nothing goes wrong.
+    pub(crate) peace: Duration,
+    /// How many connections are silent, and how many deliveries come in a second beside them.
+    pub(crate) silent: (usize, u32),
+    /// How many deliveries come in a second.
+    pub(crate) rate: u32,
+    /// What Postgres has to commit a delivery, in milliseconds.
+    pub(crate) deadline_ms: u64,
+}
+
+/// The lengths of this run.
+pub(crate) static SCALE: LazyLock<Scale> = LazyLock::new(|| match asked_for() {
+    None => short(),
+    Some(longest) => long(longest),
+});
+
+/// What `FORECOURT_CHAOS` asks for: `long`, or the seconds of the longest scenarios.
+fn asked_for() -> Option<Duration> {
+    let asked = std::env::vars_os().find_map(|(name, value)| (name == "FORECOURT_CHAOS").then_some(value))?;
+    match asked.to_str().unwrap() {
+        "" => None,
+        "long" => Some(Duration::from_mins(10)),
+        seconds => {
+            let seconds = seconds.parse().expect("FORECOURT_CHAOS is `long`, or a number of seconds");
+            Some(Duration::from_secs(seconds))
+        }
+    }
+}
+
+fn short() -> Scale {
+    Scale {
+        service_kills: (4, Duration::from_millis(400)),
+        postgres_kills: (3, Duration::from_millis(600)),
+        kills_in_turn: (2, Duration::from_millis(400)),
+        stops: 2,
+        still: Duration::from_millis(700),
+        outage: Duration::from_millis(1500),
+        lock: Duration::from_secs(1),
+        peace: Duration::from_secs(1),
+        silent: (1_000, 120),
+        rate: 60,
+        deadline_ms: 300,
+    }
+}
+
+/// Sixty kills and ten minutes, or as much more or less as was asked for.
+fn long(longest: Duration) -> Scale {
+    let minutes = u32::try_from(longest.as_secs() / 60).unwrap().max(1);
+    Scale {
+        service_kills: (6 * minutes, Duration::from_secs(1)),
+        postgres_kills: (2 * minutes, Duration::from_secs(3)),
+        kills_in_turn: (4 * minutes, Duration::from_secs(1)),
+        stops: 10,
+        still: Duration::from_secs(30),
+        outage: longest,
+        lock: Duration::from_secs(20),
+        peace: Duration::from_secs(30),
+        silent: (10_000, 500),
+        rate: 200,
+        deadline_ms: 2000,
+    }
+}

@@ -1,0 +1,192 @@
+//! The stage of a scenario: a Postgres, a database in it, the program, and the sender.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::faults::OUTLIVE_THE_LIMIT;
+use crate::scale::SCALE;
+use crate::sender::{Load, Sender};
+use crate::support::postgres::{OwnCluster, TestDatabase};
+use crate::support::program::Launch;
+use crate::support::{CONFIG, Program, own_cluster};
+
+/// The cluster that the last scenario left whole.
+static CLUSTER: Mutex<Option<OwnCluster>> = Mutex::new(None);
+/// Numbers for databases.
+static NEXT: AtomicUsize = AtomicUsize::new(1);
+
+/// What the program is told of its limits.
+pub(crate) struct Settings {
+    /// How many seconds a request is held.
+    pub(crate) hold_seconds: u64,
+    /// The lines of `[spool]`.
+    pub(crate) spool: &'static str,
+}
+
+/// A hold that nothing comes near to, and a spool that is wide enough.
+pub(crate) const ORDINARY: Settings = Settings { hold_seconds: 20, spool: "min_free_bytes = 0" };
+
+/// Everything that a scenario plays on.
+pub(crate) struct Stage {
+    /// The server.
+    pub(crate) cluster: OwnCluster,
+    /// The database.
+    pub(crate) database: TestDatabase,
+    /// Who posts.
+    pub(crate) sender: Sender,
+    /// How long a request is held.
+    pub(crate) hold: Duration,
+    folder: TempDir,
+    config: String,
+    address: SocketAddr,
+    next: Arc<AtomicUsize>,
+    program: Option<Program>,
+}
+
+impl Stage {
+    /// A stage with a running program, which has its tables.
+    pub(crate) async fn ready(settings: Settings) -> Self {
+        let mut stage = Self::set(settings).await;
+        stage.start();
+        stage.wait_for("postgres is ready");
+        stage
+    }
+
+    /// A stage whose program is yet to be started.
+    pub(crate) async fn set(settings: Settings) -> Self {
+        let kept = CLUSTER.lock().unwrap().take();
+        let cluster = match kept {
+            Some(cluster) => cluster,
+            None => own_cluster().await,
+        };
+        Self::over(cluster, settings).await
+    }
+
+    /// A stage over a server.
+    pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
+        let Settings { hold_seconds, spool } = settings;
+        let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
+        let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {}", SCALE.deadline_ms);
+        let config = CONFIG.replace("hold_seconds = 20", &terms).replace("max_bytes = 0", spool);
+        let (address, hold) = (free_address(), Duration::from_secs(hold_seconds));
+        let sender = Sender::new(address, hold + Duration::from_secs(10));
+        let (folder, next) = (tempfile::tempdir().unwrap(), Arc::default());
+        Self { cluster, database, sender, hold, folder, config, address, next, program: None }
+    }
+
+    /// Starts the program, and waits until it listens.
+    pub(crate) fn start(&mut self) {
+        self.program = Some(Program::launch(&Launch {
+            database: &self.database.url(),
+            folder: self.folder.path(),
+            config: &self.config,
+            listen: self.address,
+            log: "info",
+            first: OUTLIVE_THE_LIMIT,
+        }));
+    }
+
+    /// The program, which is running.
+    pub(crate) fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("the program is not running")
+    }
+
+    /// Waits until the program says something.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        self.program().wait_for(text);
+    }
+
+    /// Kills the program.
+    pub(crate) fn kill(&mut self) {
+        self.program().signal(Signal::KILL);
+        self.program().ended();
+        self.program = None;
+    }
+
+    /// Stops the program in order.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.program().signal(Signal::TERM);
+        let ended = self.program().ended();
+        self.program = None;
+        ended
+    }
+
+    /// The folder of the spool.
+    pub(crate) fn spool_dir(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    /// The file of the spool.
+    pub(crate) fn spool_file(&self) -> PathBuf {
+        self.spool_dir().join("deliveries.redb")
+    }
+
+    /// Begins to tell the story.
+    pub(crate) fn load(&self) -> Load {
+        self.load_of(SCALE.rate)
+    }
+
+    /// Begins to tell the story, so many deliveries a second.
+    pub(crate) fn load_of(&self, rate: u32) -> Load {
+        Load::begin(self.sender.clone(), Arc::clone(&self.next), rate)
+    }
+
+    /// How many deliveries are in the spool; `None` where the program does not answer, or none are and Postgres is away.
+    pub(crate) async fn spooled(&self) -> Option<u64> {
+        let (_, ready): (_, Value) = self.sender.get("/readyz").await.ok()?;
+        let spooled = ready["spool"]["deliveries"].as_u64().unwrap_or(0);
+        (spooled > 0 || ready["parts"]["postgres"] == "ok").then_some(spooled)
+    }
+
+    /// Waits until the spool is in use.
+    pub(crate) async fn spooling(&self) {
+        self.until("the spool is in use", |spooled| spooled.is_some_and(|spooled| spooled > 0)).await;
+    }
+
+    /// Waits until Postgres is there and the spool empty, and gives how many left it in a second.
+    pub(crate) async fn drained(&self) -> Option<f64> {
+        let (began, waited) = (Instant::now(), self.spooled().await.unwrap_or(0));
+        self.until("the spool is empty", |spooled| spooled == Some(0)).await;
+        let seconds = began.elapsed().as_secs_f64();
+        (waited > 0).then(|| f64::from(u32::try_from(waited).unwrap()) / seconds)
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(Option<u64>) -> bool) {
+        let patience = Duration::from_mins(1) + SCALE.outage;
+        let began = Instant::now();
+        loop {
+            let spooled = self.spooled().await;
+            if is_so(spooled) {
+                return;
+            }
+            assert!(began.elapsed() < patience, "{what}: not within {patience:?}, {spooled:?} in the spool");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Leaves the stage; its server serves the next scenario.
+    pub(crate) fn leave(self) {
+        *CLUSTER.lock().unwrap() = Some(self.cluster);
+    }
+}
+
+/// An address that stays the program's while it is down: out of the range from which connections get theirs.
+fn free_address() -> SocketAddr {
+    static PORT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], first + PORT.fetch_add(1, Ordering::Relaxed) % 2_000));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
