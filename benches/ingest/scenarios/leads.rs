@@ -5,6 +5,8 @@ use crate::load::{Order, Pace};
 use crate::table::{Figures, Limit};
 use crate::{Fallible, floor};
 
+/// Where the numbers of the first leads that are measured begin.
+const FRESH: u64 = 100_000;
 /// Where the numbers of later measurements on one database begin.
 const LATER: u64 = 2_000_000;
 
@@ -15,7 +17,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         let plain = by_plain(bench).await?;
         bench.server.copy(super::SEED, "leads").await?;
         let service = bench.forecourt("leads").await?;
-        let top = bench.measure(&service, &from(1, bench.leads(&service, closed(bench)))).await?.1;
+        let top = bench.measure(&service, &from(FRESH, bench.leads(&service, closed(bench)))).await?.1;
         drop(service);
         let half = top.rate.unwrap_or_default() / 2.0;
         bench.report.add("the floor: the same rows by set-based SQL", floor);
@@ -51,7 +53,7 @@ async fn by_floor(bench: &Bench<'_>) -> Fallible<Figures> {
 async fn by_plain(bench: &Bench<'_>) -> Fallible<Figures> {
     bench.server.copy(super::SEED, "plain").await?;
     let plain = bench.plain("plain").await?;
-    let order = from(1, bench.leads(&plain, closed(bench)));
+    let order = from(FRESH, bench.leads(&plain, closed(bench)));
     Ok(bench.measure(&plain, &order).await?.1)
 }
 

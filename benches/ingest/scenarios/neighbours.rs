@@ -15,7 +15,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         bench.server.copy(SEED, "neighbours").await?;
         let service = bench.forecourt("neighbours").await?;
         let pace = Pace::Open { rate: RATE, seconds: bench.seconds() };
-        let leads = Order { connections: 32, first: 1, ..bench.leads(&service, pace) };
+        let leads = Order { connections: 32, first: 100_000, ..bench.leads(&service, pace) };
         let alone = bench.measure(&service, &leads).await?.1;
         // The feed begins before the leads are measured, and ends after.
         let long = Pace::Closed { seconds: bench.seconds() + 2.0 };
