@@ -20,7 +20,7 @@
 //! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
 //! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
-//! | [`intake`] | lanes, outcomes, and stored deliveries tried again | `domain`, `feeds`, `store` |
+//! | [`intake`] | lanes, outcomes, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |

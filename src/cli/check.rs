@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
 use crate::config::{Config, CredentialConfig, Origin};
 use crate::domain::workspace::{Permitted, Workspace};
 
 use super::ending::Ending;
 
 /// Says what a good configuration holds, by names and never by secrets. A bad one does not come as far as here.
-pub(super) fn run(config: &Config, out: &mut dyn Write) -> Ending {
+pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Ending {
     match &config.origin {
         Origin::File(path) => writeln!(out, "{} is good.", path.display())?,
         Origin::Demo => writeln!(out, "There is no configuration file; the demo configuration is good.")?,
@@ -22,7 +24,7 @@ pub(super) fn run(config: &Config, out: &mut dyn Write) -> Ending {
     for credential in &config.credentials {
         writeln!(out, "{}", credential_line(credential))?;
     }
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().cloned().chain(expiring(config, now)) {
         writeln!(out, "warning: {warning}")?;
     }
     Ok(())
@@ -48,13 +50,42 @@ fn workspace_line(workspace: &Workspace) -> String {
 }
 
 fn credential_line(credential: &CredentialConfig) -> String {
-    let CredentialConfig { name, scheme, feeds, permitted } = credential;
+    let CredentialConfig { name, scheme, feeds, permitted, not_after } = credential;
     let workspaces = match permitted {
         Permitted::All => "all".to_owned(),
         Permitted::Only(slugs) => listed(slugs.iter().cloned()),
     };
     let feeds = listed(feeds.iter().map(|feed| feed.name().to_owned()));
-    format!("credential {name}: {}; feeds: {feeds}; workspaces: {workspaces}", scheme.name())
+    let until = not_after.map_or_else(String::new, |end| format!("; until {}", shown(end)));
+    format!("credential {name}: {}; feeds: {feeds}; workspaces: {workspaces}{until}", scheme.name())
+}
+
+/// A sentence for each credential that lets nobody in any more, or soon will not.
+pub(super) fn expiring(config: &Config, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+    config.credentials.iter().filter_map(move |CredentialConfig { name, not_after, .. }| {
+        let end = (*not_after)?;
+        if end <= now {
+            return Some(format!(
+                "credential `{name}` expired at {}: it lets nobody in; take it out, or give it a later `not_after`",
+                shown(end)
+            ));
+        }
+        (end - now <= SOON).then(|| {
+            format!(
+                "credential `{name}` expires at {}, in {} days: give the sender another one before, and write it here \
+                 beside this one",
+                shown(end),
+                (end - now).num_days()
+            )
+        })
+    })
+}
+
+/// How long before its end a credential is spoken of.
+const SOON: TimeDelta = TimeDelta::days(30);
+
+fn shown(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn listed(names: impl Iterator<Item = String>) -> String {
@@ -86,6 +117,21 @@ mod tests {
             feeds = ["inventory"]
             workspaces = ["north"]
             secret_env = "STOCK_KEY"
+            not_after = 2026-12-20T22:00:00+10:00
+            [[credentials]]
+            name = "old"
+            scheme = "bearer"
+            feeds = ["lead"]
+            workspaces = "all"
+            secret_env = "STOCK_KEY"
+            not_after = "2026-11-20T12:00:00Z"
+            [[credentials]]
+            name = "later"
+            scheme = "oauth_client"
+            feeds = ["lead"]
+            workspaces = "all"
+            secret_env = "STOCK_KEY"
+            not_after = 2026-12-20T12:00:01Z
             [[credentials]]
             name = "anyone"
             scheme = "open"
@@ -95,7 +141,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let config = config::load(Some(&path), &Environment::of([("STOCK_KEY", "hush")])).unwrap();
         let mut out = Vec::new();
-        run(&config, &mut out).unwrap();
+        run(&config, "2026-11-20T12:00:00Z".parse().unwrap(), &mut out).unwrap();
         let file = path.display();
         assert_eq!(
             String::from_utf8(out).unwrap(),
@@ -104,9 +150,15 @@ mod tests {
                  It listens on 127.0.0.1:8080, uses a private Postgres, and keeps its files in /srv/forecourt.\n\
                  workspace north (North Motors): Australia/Brisbane, phone region AU, country AU; dealerships: 1, 2 \
                  (Australia/Perth); locations: North, Workshop (not bookable); packages: none\n\
-                 credential stock: api_key; feeds: inventory; workspaces: north\n\
+                 credential stock: api_key; feeds: inventory; workspaces: north; until 2026-12-20T12:00:00Z\n\
+                 credential old: bearer; feeds: lead; workspaces: all; until 2026-11-20T12:00:00Z\n\
+                 credential later: oauth_client; feeds: lead; workspaces: all; until 2026-12-20T12:00:01Z\n\
                  credential anyone: open; feeds: lead; workspaces: all\n\
-                 warning: {file}:15:13: credential `anyone` is open: whoever reaches the service may post to `lead`\n"
+                 warning: {file}:30:13: credential `anyone` is open: whoever reaches the service may post to `lead`\n\
+                 warning: credential `stock` expires at 2026-12-20T12:00:00Z, in 30 days: give the sender another one \
+                 before, and write it here beside this one\n\
+                 warning: credential `old` expired at 2026-11-20T12:00:00Z: it lets nobody in; take it out, or give it \
+                 a later `not_after`\n"
             )
         );
     }

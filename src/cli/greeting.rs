@@ -16,7 +16,11 @@ pub(super) fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Opti
     }
     let token = config.credentials.iter().find_map(|credential| match &credential.scheme {
         SchemeConfig::Bearer(token) => Some(token),
-        SchemeConfig::ApiKey(_) | SchemeConfig::Basic { .. } | SchemeConfig::Open => None,
+        SchemeConfig::ApiKey(_)
+        | SchemeConfig::Basic { .. }
+        | SchemeConfig::OauthClient { .. }
+        | SchemeConfig::LeadproJwt(_)
+        | SchemeConfig::Open => None,
     })?;
     let url = format!("http://{}", config::reachable(address));
     Some(format!(

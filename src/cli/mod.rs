@@ -3,11 +3,19 @@
 //! `forecourt` without a command is `forecourt serve`. The exit status is 0, or 1 with what is wrong on standard error:
 //! one sentence, or one line for each problem of a configuration.
 
+mod access;
 mod check;
 mod ending;
+mod front;
 mod greeting;
+mod postgres;
+mod readiness;
+mod reload;
+mod replay;
+mod secret;
 mod send;
 pub mod serve;
+mod stopping;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -18,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
+use crate::intake::clock;
 use ending::Ending;
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
@@ -40,6 +49,10 @@ enum Command {
     Check,
     /// Post payloads to a running service and print each reply in a line
     Send(Box<send::Arguments>),
+    /// Put stored deliveries, or refused requests, through the same path again
+    Replay(Box<replay::Arguments>),
+    /// Make a good secret for a credential
+    Secret,
 }
 
 /// Runs the command that the process was started with.
@@ -64,9 +77,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(serve::run(config, environment, out))
+            tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
         }
-        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, out),
+        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, clock::now(), out),
+        Command::Replay(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
+        }
+        Command::Secret => secret::run(out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }
 }
@@ -111,7 +129,10 @@ mod tests {
     #[test]
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
-        assert!(["serve", "check", "send", "--config"].iter().all(|word| help.contains(word)), "{help}");
+        assert!(
+            ["serve", "check", "send", "replay", "secret", "--config"].iter().all(|word| help.contains(word)),
+            "{help}"
+        );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));
         assert!(run_with(&["--version"], &[]).unwrap().starts_with("forecourt "));
         assert!(run_with(&["help", "send"], &[]).unwrap().contains("--repeat"));

@@ -15,12 +15,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::ExposeSecret as _;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use oauth2::TokenResponse as _;
+use oauth2::basic::BasicTokenResponse;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{self, Environment};
 use crate::feeds::Feed;
 
-use credential::{CredentialArguments, CredentialHeader};
+use credential::{CredentialArguments, CredentialHeader, Shown};
 use error::SendError;
 use payloads::Payload;
 
@@ -56,16 +59,17 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), SendError> {
     let payloads = payloads_of(arguments)?;
-    let credential = arguments.credential.header(config, environment)?;
+    let shown = arguments.credential.shown(config, environment)?;
     let default_url = || format!("http://{}", config::reachable_address(environment));
     let url = arguments.url.clone().unwrap_or_else(default_url);
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(SendError::UrlUnusable(url));
     }
-    let service = Service { url: url.trim_end_matches('/'), credential: credential.as_ref(), agent: agent() };
+    let service = Service { url: url.trim_end_matches('/'), agent: agent() };
+    let shown = service.with_token(shown)?;
     let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
     for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
-        let (status, reply) = service.post(payload)?;
+        let (status, reply) = service.post(payload, &shown)?;
         writeln!(out, "{}: {}", payload.name, reply::line(status, &reply)).map_err(SendError::Output)?;
         sent += 1;
         if status != 200 {
@@ -95,10 +99,9 @@ fn feed(name: &str) -> Result<Feed, String> {
     Feed::named(name).ok_or_else(|| format!("write one of {}", known.join(", ")))
 }
 
-/// A running service and what it is shown.
+/// A running service.
 struct Service<'s> {
     url: &'s str,
-    credential: Option<&'s CredentialHeader>,
     agent: ureq::Agent,
 }
 
@@ -116,17 +119,43 @@ fn agent() -> ureq::Agent {
 
 impl Service<'_> {
     /// Posts a payload; the status and the body of the reply.
-    fn post(&self, payload: &Payload) -> Result<(u16, Vec<u8>), SendError> {
+    fn post(&self, payload: &Payload, shown: &Shown) -> Result<(u16, Vec<u8>), SendError> {
         let unreachable = |source| SendError::Unreachable { url: self.url.to_owned(), source: Box::new(source) };
         let mut request = self.agent.post(format!("{}{}", self.url, payload.feed.path()));
         request = request.header("Content-Type", "application/json").header("Accept", "application/json");
-        if let Some(credential) = self.credential {
-            request = request.header(credential.name, credential.value.expose_secret());
+        let body = payload.body()?;
+        match shown {
+            Shown::Header(header) => request = request.header(header.name, header.value.expose_secret()),
+            Shown::Signature(secret) => request = request.header("Authorization", signed(&body, secret)?),
+            Shown::Nothing | Shown::Client(_) => {}
         }
-        let mut response = request.send(payload.body()?).map_err(unreachable)?;
+        let mut response = request.send(body).map_err(unreachable)?;
         let reply = response.body_mut().read_to_vec().map_err(unreachable)?;
         Ok((response.status().as_u16(), reply))
     }
+}
+
+impl Service<'_> {
+    /// Asks for a token where one is needed (RFC 6749 §4.4.2).
+    fn with_token(&self, shown: Shown) -> Result<Shown, SendError> {
+        let Shown::Client(header) = shown else { return Ok(shown) };
+        let unreachable = |source| SendError::Unreachable { url: self.url.to_owned(), source: Box::new(source) };
+        let request = self.agent.post(format!("{}/oauth/token", self.url));
+        let request = request.header(header.name, header.value.expose_secret());
+        let mut response = request.send_form([("grant_type", "client_credentials")]).map_err(unreachable)?;
+        let reply = response.body_mut().read_to_vec().map_err(unreachable)?;
+        let given: Option<BasicTokenResponse> = serde_json::from_slice(&reply).ok();
+        let token = given.ok_or(SendError::NoToken(response.status().as_u16()))?;
+        let token = SecretString::from(token.access_token().secret().as_str());
+        Ok(Shown::Header(CredentialHeader::bearer(&token)))
+    }
+}
+
+/// The payload as a token (RFC 7519) whose claims it is. What is no JSON cannot be signed so.
+fn signed(body: &[u8], secret: &SecretString) -> Result<String, SendError> {
+    let claims: serde_json::Value = serde_json::from_slice(body).map_err(|_cause| SendError::NotSignable)?;
+    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_cause| SendError::NotSignable)
 }
 
 /// What to do about a status.

@@ -1,65 +1,151 @@
 //! `forecourt serve`: receive deliveries until told to stop.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write};
+use std::error::Error;
+use std::io::{self, IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use crate::config::{Config, CredentialConfig, Environment, SchemeConfig};
-use crate::domain::values;
-use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
-use crate::http::auth::{Credential, Credentials, Scheme};
-use crate::http::health::Check;
-use crate::http::webhook::{Doors, Limits};
-use crate::http::{self, Router};
+use crate::config::{Config, Environment};
+use crate::domain::workspace::{Permitted, Slug};
+use crate::domain::world::RowId;
+use crate::http;
 use crate::intake::{self, Directory, Intake, Settings, replay};
-use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store::{self, Store, deliveries, workspaces};
 
 use super::ending::Ending;
 use super::greeting::greeting;
+use super::postgres::Postgres;
+use super::reload::{self, Reloader};
+use super::{access, check, stopping};
+
+pub use super::front::Front;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
-/// The private Postgres's database.
-const DATABASE: &str = "forecourt";
+/// The pause before a Postgres that is away at the start is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs the service.
-pub(super) async fn run(config: Config, environment: &Environment, out: &mut dyn Write) -> Ending {
+/// Runs the service: takes deliveries at once, and gets the tables ready behind that.
+pub(super) async fn run(
+    config: Config,
+    asked_for: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Ending {
     start_log(&config.log_filter, environment)?;
-    for warning in &config.warnings {
+    warn(&config);
+    let listener = listen(config.server.listen).await?;
+    let address = listener.local_addr()?;
+    let front = Front::open(&config)?;
+    let (stop, mut stopped) = watch::channel(false);
+    let serving = tokio::spawn(http::serve(listener, front.router.clone(), async move {
+        // The sender is dropped at the end only, and then it is time to stop as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }));
+    tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
+    let greet = |psql: &str| match greeting(&config, address, psql) {
+        Some(greeting) => write!(out, "{greeting}").and_then(|()| out.flush()),
+        None => Ok(()),
+    };
+    let mut work = Work { front: &front, environment, postgres: None };
+    let ending = work.until_told(&config, asked_for, greet).await;
+    if ending.is_err() {
+        // There will be no tables: what is under way goes to the spool.
+        front.reception.expect_nothing();
+    }
+    stop.send_replace(true);
+    let postgres = work.postgres.take();
+    stopping::finish(serving, &front, config.server.stop).await;
+    let stopped = match postgres {
+        Some(postgres) => postgres.stop().await,
+        None => Ok(()),
+    };
+    ending.and(stopped)
+}
+
+/// What goes on behind the doors.
+struct Work<'w> {
+    front: &'w Front,
+    environment: &'w Environment,
+    postgres: Option<Postgres>,
+}
+
+impl Work<'_> {
+    /// Gets the tables ready, and works until told to stop. The configuration is reloaded all the while.
+    async fn until_told(
+        &mut self,
+        config: &Config,
+        asked_for: Option<&Path>,
+        greet: impl FnOnce(&str) -> io::Result<()>,
+    ) -> Ending {
+        let mut told = pin!(stopping::told_to_stop());
+        let (reloader, mut configs) =
+            Reloader::new(self.front.entrance.clone(), config.clone(), asked_for, self.environment);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(reloader.run());
+        let intake = tokio::select! {
+            started = self.start(&mut configs) => started?,
+            () = &mut told => return Ok(()),
+        };
+        tracing::info!("postgres is ready: deliveries are applied to its tables");
+        if let Some(postgres) = &self.postgres {
+            greet(&postgres.psql)?;
+        }
+        tasks.spawn(reload::apply_all(intake.clone(), configs));
+        tasks.spawn(replay::run(intake));
+        told.await;
+        tasks.shutdown().await;
+        Ok(())
+    }
+
+    /// Opens the intake over the tables. While Postgres is away it is asked again and again; anything else ends the start.
+    async fn start(&mut self, configs: &mut watch::Receiver<Config>) -> Result<Intake, Box<dyn Error + Send + Sync>> {
+        let config = configs.borrow().clone();
+        let postgres = Postgres::open(&config, self.environment).await?;
+        let options = postgres.options.clone();
+        self.postgres = Some(postgres);
+        loop {
+            let config = configs.borrow_and_update().clone();
+            match bring_up(&config, options.clone()).await {
+                Ok(intake) => {
+                    self.front.reception.open(intake.clone());
+                    self.front.rejections.open(intake.store().clone());
+                    return Ok(intake);
+                }
+                Err(error) if error.is_transient() => {
+                    self.front.reception.expect_nothing();
+                    let error: &(dyn Error + 'static) = &error;
+                    tracing::warn!(error, "postgres is away: trying again, and taking deliveries meanwhile");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Connects, brings the tables to this version, and applies the configuration to them.
+async fn bring_up(config: &Config, options: store::Address) -> Result<Intake, store::Error> {
+    let pool = store::connect(options, config.database.max_connections).await?;
+    store::migrate(&pool).await?;
+    open_intake(config, &Store::new(pool, i64::from(config.server.booking_retry_days))).await
+}
+
+/// Logs what a person should look at.
+pub(super) fn warn(config: &Config) {
+    for warning in config.warnings.iter().cloned().chain(check::expiring(config, intake::clock::now())) {
         tracing::warn!("{warning}");
     }
-    let listener = listen(config.server.listen).await?;
-    let postgres = open_postgres(&config, environment).await?;
-    let pool = store::connect(postgres.options.clone(), config.database.max_connections).await?;
-    store::migrate(&pool).await?;
-    let store = Store::new(pool, i64::from(config.server.booking_retry_days));
-    let Service { intake, router } = assemble(&config, &store).await?;
-
-    let address = listener.local_addr()?;
-    if let Some(greeting) = greeting(&config, address, &postgres.psql) {
-        write!(out, "{greeting}")?;
-        out.flush()?;
-    }
-    tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
-    let again = tokio::spawn(replay::run(intake.clone()));
-    http::serve(listener, router, told_to_stop()).await?;
-    again.abort();
-    intake.finish().await;
-    store.close().await;
-    postgres.stop().await
 }
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-fn start_log(filter: &str, environment: &Environment) -> Ending {
+pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
     let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();
@@ -79,140 +165,67 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     })
 }
 
-/// The Postgres in use, a private one where none is configured.
-struct Postgres {
-    options: store::Address,
-    psql: String,
-    private: Option<LocalPostgres>,
-}
-
-impl Postgres {
-    async fn stop(self) -> Ending {
-        if let Some(private) = self.private {
-            private.stop().await?;
-        }
-        Ok(())
-    }
-}
-
-async fn open_postgres(
-    config: &Config,
-    environment: &Environment,
-) -> Result<Postgres, Box<dyn std::error::Error + Send + Sync>> {
-    if let Some(url) = &config.database.url {
-        let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
-            "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
-        })?;
-        return Ok(Postgres { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
-    }
-    let mut options = Options::new(&config.server.data_dir, Durability::Durable, environment.raw("PATH"));
-    options.explicit_bin_dir.clone_from(&config.database.bin_dir);
-    announce(&config.server.data_dir);
-    let private = LocalPostgres::start(options).await?;
-    private.ensure_database(DATABASE).await?;
-    Ok(Postgres {
-        options: private.connect_options(DATABASE),
-        psql: private.psql_command(DATABASE),
-        private: Some(private),
-    })
-}
-
-fn announce(data_dir: &Path) {
-    tracing::info!(data_dir = %data_dir.display(), "no DATABASE_URL is set: starting a private Postgres");
-}
-
-/// The service without its listener: what takes deliveries in, and the routes that lead there.
-#[derive(Debug)]
+/// The service without its listener.
+#[derive(Clone, Debug)]
 pub struct Service {
-    /// Takes deliveries in.
+    /// Takes in what comes.
+    pub front: Front,
+    /// Applies deliveries.
     pub intake: Intake,
-    /// Its routes.
-    pub router: Router,
 }
 
-/// Puts the service together over a migrated database, and applies the configuration to its tables.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached, or when credentials contradict each other.
-pub async fn assemble(config: &Config, store: &Store) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
-    values::warm_up();
-    deliveries::save_codes(store).await?;
-    let intake = open_intake(config, store).await?;
-    let router = router(config, &intake)?;
-    Ok(Service { intake, router })
+impl Service {
+    /// Puts the service together over a migrated database, and applies the configuration to its tables.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached, when credentials contradict each other, or when another process has
+    /// the spool.
+    pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let front = Front::open(config)?;
+        let intake = open_intake(config, store).await?;
+        front.reception.open(intake.clone());
+        front.rejections.open(store.clone());
+        Ok(Self { front, intake })
+    }
+
+    /// Lets another configuration count from now on: who may enter, and then the workspaces.
+    ///
+    /// # Errors
+    /// When credentials contradict each other, and then nothing has changed; or when Postgres refuses.
+    pub async fn reload(&self, config: &Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.front.entrance.replace(access::open(config)?);
+        Ok(apply(config, &self.intake).await?)
+    }
 }
 
 /// Applies the configuration to the tables, and opens the intake over them.
-async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    deliveries::save_codes(store).await?;
     let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    Ok(intake_over(config, store, &ids))
+}
+
+/// Opens the intake over the tables as they are.
+pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
+    let settings =
+        Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now, before_rules: None };
+    Intake::new(store.clone(), directory(config, ids), settings)
+}
+
+/// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
+/// before that is kept, and applied by itself afterwards.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
+    let ids = workspaces::apply(intake.store(), &config.workspaces, intake.now()).await?;
+    intake.know(directory(config, &ids));
+    Ok(())
+}
+
+/// What deliveries need to know of the configuration.
+fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    let directory = Directory::new(config.workspaces.clone(), &ids, permissions);
-    let settings = Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now };
-    Ok(Intake::new(store.clone(), directory, settings))
-}
-
-/// The service's routes.
-fn router(config: &Config, intake: &Intake) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
-    let credentials = config.credentials.iter().map(credential).collect();
-    let credentials = Credentials::new(credentials, &config.server.api_key_headers)?;
-    let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
-    let accepting = intake.clone();
-    let doors = Doors {
-        credentials,
-        limits: Feed::ALL.iter().fold(Limits::default(), limits),
-        clock: intake::clock::now,
-        accept: Arc::new(move |arrival| {
-            let intake = accepting.clone();
-            Box::pin(async move { intake.accept(arrival).await })
-        }),
-    };
-    let store = intake.store().clone();
-    let postgres = Check {
-        part: "postgres",
-        probe: Arc::new(move || {
-            let store = store.clone();
-            Box::pin(async move { Ok(store.probe().await?) })
-        }),
-    };
-    Ok(http::router(doors, vec![postgres]))
-}
-
-fn credential(config: &CredentialConfig) -> Credential {
-    let CredentialConfig { name, scheme, feeds, permitted } = config.clone();
-    let scheme = match scheme {
-        SchemeConfig::Bearer(secret) => Scheme::Bearer(secret),
-        SchemeConfig::ApiKey(secret) => Scheme::ApiKey(secret),
-        SchemeConfig::Basic { user, password } => Scheme::Basic { user, password },
-        SchemeConfig::Open => Scheme::Open,
-    };
-    Credential { name, scheme, feeds: feeds.into_iter().collect(), permitted }
-}
-
-/// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_cause) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
-    tracing::info!("stopping: requests under way are answered first");
-    // A second signal, or half a minute, ends what does not end by itself.
-    tokio::spawn(async {
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        tracing::warn!("stopping with requests under way");
-        std::process::exit(1);
-    });
+    Directory::new(config.workspaces.clone(), ids, permissions)
 }

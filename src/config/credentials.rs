@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret as _;
 
 use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
 
 use super::environment::Environment;
 use super::report::{Report, Span, quoted, suggestion};
-use super::secret::SecretSource;
+use super::scheme::{self, SchemeConfig};
 use super::section::{Section, Text, tables};
 
 /// One credential of the configuration.
@@ -24,41 +25,12 @@ pub struct CredentialConfig {
     pub feeds: Vec<Feed>,
     /// The workspaces it may write to.
     pub permitted: Permitted,
+    /// From when on it lets nobody in; `None` for never.
+    pub not_after: Option<DateTime<Utc>>,
 }
 
-/// How a credential is shown, with its secret.
-#[derive(Clone, Debug)]
-pub enum SchemeConfig {
-    /// `Authorization: Bearer <secret>`.
-    Bearer(SecretString),
-    /// One of the API key headers.
-    ApiKey(SecretString),
-    /// `Authorization: Basic <base64 of user:password>`.
-    Basic {
-        /// The user; holds no colon.
-        user: String,
-        /// The password.
-        password: SecretString,
-    },
-    /// Nothing is asked.
-    Open,
-}
-
-impl SchemeConfig {
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Bearer(_) => "bearer",
-            Self::ApiKey(_) => "api_key",
-            Self::Basic { .. } => "basic",
-            Self::Open => "open",
-        }
-    }
-}
-
-const SCHEMES: &[&str] = &["bearer", "api_key", "basic", "open"];
-pub(super) const KEYS: &[&str] = &["name", "scheme", "feeds", "workspaces", "secret_env", "secret_file", "user"];
+pub(super) const KEYS: &[&str] =
+    &["name", "scheme", "feeds", "workspaces", "secret_env", "secret_file", "user", "client_id", "not_after"];
 
 /// What credentials are read against.
 pub(super) struct Surroundings<'s> {
@@ -98,16 +70,47 @@ fn credential<'a>(
     report: &mut Report,
 ) -> Option<CredentialConfig> {
     let name = name(section, names, report);
-    let scheme = scheme(section, around, report);
+    let scheme = scheme::read(section, around, name, report);
     let feeds = feeds(section, report);
     let permitted = permitted(section, around, report);
+    let not_after = section.time("not_after", report);
     let (name, scheme, feeds) = (name?, scheme?, feeds?);
+    if matches!(scheme, SchemeConfig::LeadproJwt(_)) && feeds != [Feed::LeadPro] {
+        let message = "only LeadPro posts signed tokens that are their own payload; write `feeds = [\"leadpro_lead\"]`";
+        report.problem(&section.span_of("feeds"), message);
+    }
     if matches!(scheme, SchemeConfig::Open) {
         let doors = quoted(feeds.iter().map(|feed| feed.name()));
         let message = format!("credential `{name}` is open: whoever reaches the service may post to {doors}");
         report.warning(&section.span(), message);
     }
-    Some(CredentialConfig { name: name.to_owned(), scheme, feeds, permitted: permitted? })
+    let permitted = permitted?;
+    warn_of_ambiguity(section, name, &feeds, &permitted, around, report);
+    Some(CredentialConfig { name: name.to_owned(), scheme, feeds, permitted, not_after })
+}
+
+/// A feed whose payloads name no dealership needs a credential of one workspace. Who named the feed has meant it; of
+/// `"all"` it is only a part.
+fn warn_of_ambiguity(
+    section: &Section,
+    name: &str,
+    feeds: &[Feed],
+    permitted: &Permitted,
+    around: &Surroundings,
+    report: &mut Report,
+) {
+    let is_named = section.value("feeds").is_some_and(|value| value.get_ref().is_array());
+    let nameless: Vec<&str> =
+        feeds.iter().filter(|feed| feed.dealership_path().is_none()).map(|feed| feed.name()).collect();
+    let workspaces = around.slugs.iter().filter(|slug| permitted.includes(slug)).count();
+    if is_named && !nameless.is_empty() && workspaces > 1 {
+        let message = format!(
+            "credential `{name}` may write to {workspaces} workspaces, and deliveries of {} do not say for which they \
+            are, so they will be rejected; give it one workspace",
+            quoted(nameless)
+        );
+        report.warning(&section.span(), message);
+    }
 }
 
 fn name<'a>(section: &Section<'a>, names: &mut BTreeMap<&'a str, Span>, report: &mut Report) -> Option<&'a str> {
@@ -121,108 +124,6 @@ fn name<'a>(section: &Section<'a>, names: &mut BTreeMap<&'a str, Span>, report: 
         names.insert(name, text.span());
     }
     Some(name)
-}
-
-fn scheme(section: &Section, around: &Surroundings, report: &mut Report) -> Option<SchemeConfig> {
-    let scheme = section.required_text("scheme", "\"bearer\"", report);
-    let user = section.text("user", "\"dealer-studio\"", report);
-    let named = named_secret(section, around.base, report);
-    let scheme = scheme?;
-    if let ("bearer" | "api_key" | "open", Some(user)) = (*scheme.get_ref(), &user) {
-        report
-            .problem(&user.span(), "`user` belongs to the scheme `basic`; leave it out, or write `scheme = \"basic\"`");
-    }
-    match *scheme.get_ref() {
-        "bearer" => header_secret(section, named, around, report).map(SchemeConfig::Bearer),
-        "api_key" => header_secret(section, named, around, report).map(SchemeConfig::ApiKey),
-        "basic" => {
-            let user = basic_user(section, user.as_ref(), report);
-            let password = secret(section, named.as_ref(), around, report);
-            Some(SchemeConfig::Basic { user: user?, password: password? })
-        }
-        "open" => {
-            if let Some(Named { span, .. }) = named {
-                report.problem(&span, "an open credential asks for no secret; leave it out, or choose another scheme");
-            }
-            Some(SchemeConfig::Open)
-        }
-        unknown => {
-            let near = suggestion(unknown, SCHEMES.iter().copied());
-            let near = if near.is_empty() { ";" } else { &near };
-            let known = quoted(SCHEMES.iter().copied());
-            report.problem(&scheme.span(), format!("unknown scheme `{unknown}`{near} write one of {known}"));
-            None
-        }
-    }
-}
-
-fn basic_user(section: &Section, user: Option<&Text>, report: &mut Report) -> Option<String> {
-    let Some(user) = user else {
-        if section.value("user").is_none() {
-            report.problem(&section.span(), "a `basic` credential has a user; write `user = \"dealer-studio\"`");
-        }
-        return None;
-    };
-    if user.get_ref().contains(':') {
-        report.problem(&user.span(), "the user of a `basic` credential cannot hold a colon; write one without");
-    }
-    Some((*user.get_ref()).to_owned())
-}
-
-/// Where the file says that the secret stands, and the place of that line.
-struct Named {
-    span: Span,
-    source: SecretSource,
-}
-
-fn named_secret(section: &Section, base: &Path, report: &mut Report) -> Option<Named> {
-    let variable = section.text("secret_env", "\"DEALER_STUDIO_TOKEN\"", report);
-    let file = section.text("secret_file", "\"/run/secrets/dealer_studio\"", report);
-    if let (Some(_), Some(file)) = (&variable, &file) {
-        report.problem(&file.span(), "the secret is named twice; keep one of `secret_env` and `secret_file`");
-    }
-    let of_variable = |name: Text| Named { span: name.span(), source: SecretSource::variable(name.get_ref()) };
-    let of_file = |path: Text| Named { span: path.span(), source: SecretSource::file(base, path.get_ref()) };
-    variable.map(of_variable).or(file.map(of_file))
-}
-
-/// Reads the secret that the file names, or reports why it cannot be had.
-fn secret(
-    section: &Section,
-    named: Option<&Named>,
-    around: &Surroundings,
-    report: &mut Report,
-) -> Option<SecretString> {
-    let Some(Named { span, source }) = named else {
-        let reported_already = ["secret_env", "secret_file", "secret", "password", "token"];
-        if reported_already.iter().all(|key| section.value(key).is_none()) {
-            let message = "the credential has no secret; write `secret_env = \"NAME\"` or `secret_file = \"path\"`";
-            report.problem(&section.span(), message);
-        }
-        return None;
-    };
-    if let Some(exposed) = source.exposed() {
-        report.warning(span, exposed);
-    }
-    source.read(around.environment).map_err(|error| report.problem(span, error.to_string())).ok()
-}
-
-/// A secret that is sent as it is in a header, and so must be fit to stand in one.
-fn header_secret(
-    section: &Section,
-    named: Option<Named>,
-    around: &Surroundings,
-    report: &mut Report,
-) -> Option<SecretString> {
-    let secret = secret(section, named.as_ref(), around, report)?;
-    let text = secret.expose_secret();
-    if text.trim() != text || text.contains(char::is_control) {
-        let span = named.map_or_else(|| section.span(), |named| named.span);
-        let message = "the secret begins or ends with a space or holds a control character, so no header can carry \
-            it; make one of letters and digits";
-        report.problem(&span, message);
-    }
-    Some(secret)
 }
 
 fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
@@ -295,10 +196,21 @@ fn indistinguishable(one: &CredentialConfig, other: &CredentialConfig) -> bool {
         (SchemeConfig::Basic { user: a, password: x }, SchemeConfig::Basic { user: b, password: y }) => {
             a == b && x.expose_secret() == y.expose_secret()
         }
+        (
+            SchemeConfig::OauthClient { client_id: a, secret: x },
+            SchemeConfig::OauthClient { client_id: b, secret: y },
+        ) => a == b && x.expose_secret() == y.expose_secret(),
+        (SchemeConfig::LeadproJwt(a), SchemeConfig::LeadproJwt(b)) => a.expose_secret() == b.expose_secret(),
         (SchemeConfig::Open, SchemeConfig::Open) => true,
-        (SchemeConfig::Bearer(_) | SchemeConfig::ApiKey(_) | SchemeConfig::Basic { .. } | SchemeConfig::Open, _) => {
-            false
-        }
+        (
+            SchemeConfig::Bearer(_)
+            | SchemeConfig::ApiKey(_)
+            | SchemeConfig::Basic { .. }
+            | SchemeConfig::OauthClient { .. }
+            | SchemeConfig::LeadproJwt(_)
+            | SchemeConfig::Open,
+            _,
+        ) => false,
     };
     same && one.feeds.iter().any(|feed| other.feeds.contains(feed))
 }

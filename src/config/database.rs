@@ -20,6 +20,15 @@ pub struct Database {
     pub max_connections: u32,
 }
 
+impl Database {
+    /// Whether both say the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let url = |database: &Self| database.url.as_ref().map(|url| url.expose_secret().to_owned());
+        url(self) == url(other) && self.bin_dir == other.bin_dir && self.max_connections == other.max_connections
+    }
+}
+
 pub(super) const KEYS: &[&str] = &["url", "url_env", "url_file", "bin_dir", "max_connections"];
 
 /// Opens `[database]` with the keys that it may have.

@@ -7,10 +7,15 @@ mod credentials;
 mod database;
 pub mod demo;
 mod environment;
+pub mod keyring;
+mod oauth;
+mod rejected;
 mod report;
+mod scheme;
 mod secret;
 mod section;
 mod server;
+mod spool;
 mod workspaces;
 
 use std::io;
@@ -20,14 +25,18 @@ use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
 
-pub use credentials::{CredentialConfig, SchemeConfig};
+pub use credentials::CredentialConfig;
 pub use database::Database;
 pub use environment::Environment;
+pub use oauth::Oauth;
+pub use rejected::Rejected;
 pub use report::{Problem, Problems};
+pub use scheme::SchemeConfig;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
+pub use spool::Spool;
 
-use report::Report;
+use report::{Concluded, Report};
 use section::Section;
 
 /// Everything that a start needs to know.
@@ -39,14 +48,22 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// What is kept of requests without a valid credential.
+    pub rejected: Rejected,
+    /// The spool.
+    pub spool: Spool,
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
     pub credentials: Vec<CredentialConfig>,
+    /// How the access tokens of OAuth clients are signed.
+    pub oauth: Oauth,
     /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
     pub log_filter: String,
     /// What a person should look at, one sentence each, with its place. To be logged at every start.
     pub warnings: Vec<String>,
+    /// The files it was read from: the configuration's own first, then those of the secrets.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where a configuration came from.
@@ -59,7 +76,7 @@ pub enum Origin {
 }
 
 const FILE: &str = "forecourt.toml";
-const KEYS: &[&str] = &["server", "database", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "workspaces", "credentials"];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
 /// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
@@ -110,35 +127,46 @@ struct Setting {
 fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Config, Problems> {
     let Setting { origin, name, base } = setting;
     let mut report = Report::about(name, text);
+    if let Origin::File(path) = &origin {
+        report.used(path);
+    }
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         for error in errors {
             let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
             report.problem(&error.span().unwrap_or_default(), message);
         }
-        return report.conclude(None).map(|(config, _)| config);
+        return report.conclude(None).map(|concluded| concluded.read);
     }
     let root = Section::open("the file", 0..0, root.get_ref(), KEYS, &mut report);
     let server = server::open(&root, &mut report);
     let server = server::read(server.as_ref(), &base, environment, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
+    let rejected = rejected::read(&root, &mut report);
+    let spool = spool::open(&root, &mut report);
+    let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
     let around = credentials::Surroundings { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &around, &mut report);
+    let oauth = oauth::read(&root, &base, environment, &mut report);
     let log_filter = log_filter(environment, &mut report);
     let config = server.map(|server| Config {
         origin,
         server,
         database,
+        rejected,
+        spool,
         workspaces,
         credentials,
+        oauth,
         log_filter,
         warnings: Vec::new(),
+        files: Vec::new(),
     });
-    let (config, warnings) = report.conclude(config)?;
-    Ok(Config { warnings, ..config })
+    let Concluded { read, warnings, files } = report.conclude(config)?;
+    Ok(Config { warnings, files, ..read })
 }
 
 fn log_filter(environment: &Environment, report: &mut Report) -> String {

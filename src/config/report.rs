@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// Bytes of the file's text.
 pub(super) type Span = Range<usize>;
@@ -47,12 +48,24 @@ pub(super) struct Report<'t> {
     text: &'t str,
     problems: Vec<(usize, Problem)>,
     warnings: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+/// What reading a configuration has come to.
+#[derive(Debug)]
+pub(super) struct Concluded<T> {
+    /// What was read.
+    pub(super) read: T,
+    /// What a person should look at.
+    pub(super) warnings: Vec<String>,
+    /// The files it was read from.
+    pub(super) files: Vec<PathBuf>,
 }
 
 impl<'t> Report<'t> {
     /// An empty report about a file, under the name that a person knows it by.
     pub(super) fn about(file: impl Into<String>, text: &'t str) -> Self {
-        Self { file: file.into(), text, problems: Vec::new(), warnings: Vec::new() }
+        Self { file: file.into(), text, problems: Vec::new(), warnings: Vec::new(), files: Vec::new() }
     }
 
     /// Something in the file that refuses the start.
@@ -72,16 +85,21 @@ impl<'t> Report<'t> {
         self.warnings.push(format!("{place}: {message}"));
     }
 
+    /// A file that was read.
+    pub(super) fn used(&mut self, path: &Path) {
+        self.files.push(path.to_path_buf());
+    }
+
     /// The line of a place, from 1.
     pub(super) fn line(&self, span: &Span) -> usize {
         self.line_and_column(span).0
     }
 
     /// What was read, with its warnings, or everything that is wrong. What could not be read has been reported.
-    pub(super) fn conclude<T>(self, read: Option<T>) -> Result<(T, Vec<String>), Problems> {
+    pub(super) fn conclude<T>(self, read: Option<T>) -> Result<Concluded<T>, Problems> {
         let mut problems = self.problems;
         match read {
-            Some(read) if problems.is_empty() => Ok((read, self.warnings)),
+            Some(read) if problems.is_empty() => Ok(Concluded { read, warnings: self.warnings, files: self.files }),
             Some(_) | None => {
                 problems.sort_by_key(|(position, _)| *position);
                 problems.dedup();

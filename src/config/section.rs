@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use chrono::{DateTime, Utc};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -82,6 +83,24 @@ impl<'a> Section<'a> {
         }
         report.problem(&value.span(), format!("`{key}` is {} here; write `true` or `false`", kind(value)));
         None
+    }
+
+    /// A time with its offset, as TOML writes it or as a text (RFC 3339).
+    pub(super) fn time(&self, key: &str, report: &mut Report) -> Option<DateTime<Utc>> {
+        let value = self.value(key)?;
+        let text = match value.get_ref() {
+            DeValue::Datetime(time) => time.to_string(),
+            DeValue::String(text) => text.trim().to_owned(),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                String::new()
+            }
+        };
+        let time = DateTime::parse_from_rfc3339(&text).ok();
+        if time.is_none() {
+            let message = format!("`{key}`: write a time with its offset, such as `{key} = 2027-01-31T18:00:00+10:00`");
+            report.problem(&value.span(), message);
+        }
+        time.map(|time| time.to_utc())
     }
 
     /// A whole number within a range.

@@ -17,12 +17,20 @@ use super::section::Section;
 pub struct Server {
     /// Address and port; `127.0.0.1:8080` by default.
     pub listen: SocketAddr,
-    /// The folder of the private Postgres and of generated keys; absolute.
+    /// The folder of the private Postgres, the spool and generated keys; absolute.
     pub data_dir: PathBuf,
     /// How long a request is held open while nothing can store its delivery; 60 s by default.
     pub hold: Duration,
+    /// How long Postgres has to commit a delivery before it goes to the spool; 2 s by default.
+    pub deadline: Duration,
+    /// How many bytes of bodies wait for a store at the most; 256 MiB by default.
+    pub max_held_bytes: usize,
+    /// How long a stop may take before what is still under way is cut off; 25 s by default.
+    pub stop: Duration,
     /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
     pub booking_retry_days: u32,
+    /// Whether the configuration is read again when its files change, and not on SIGHUP alone; not by default.
+    pub reload_on_change: bool,
     /// Names of headers that may carry an API key beside the built-in ones; none by default.
     pub api_key_headers: Vec<String>,
     body_limits: BTreeMap<Feed, usize>,
@@ -39,7 +47,7 @@ impl Server {
 /// In bytes.
 fn default_body_limit(feed: Feed) -> usize {
     match feed {
-        Feed::Lead | Feed::Inventory => 2 * MIB,
+        Feed::Lead | Feed::Inventory | Feed::LeadPro => 2 * MIB,
         Feed::LeadCluster => 16 * MIB,
     }
 }
@@ -47,13 +55,26 @@ fn default_body_limit(feed: Feed) -> usize {
 const MIB: usize = 1024 * 1024;
 const BODY_LIMITS: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
 const HOLD_SECONDS: RangeInclusive<i64> = 1..=3600;
+const DEADLINE_MS: RangeInclusive<i64> = 10..=60_000;
+const MAX_HELD_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 40;
+const STOP_SECONDS: RangeInclusive<i64> = 1..=3600;
 const BOOKING_RETRY_DAYS: RangeInclusive<i64> = 0..=3650;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const EXAMPLE_LISTEN: &str = "\"127.0.0.1:8080\"";
 
-pub(super) const KEYS: &[&str] =
-    &["listen", "data_dir", "hold_seconds", "booking_retry_days", "api_key_headers", "body_limits"];
+pub(super) const KEYS: &[&str] = &[
+    "listen",
+    "data_dir",
+    "deadline_ms",
+    "hold_seconds",
+    "max_held_bytes",
+    "stop_seconds",
+    "booking_retry_days",
+    "reload_on_change",
+    "api_key_headers",
+    "body_limits",
+];
 
 /// Reads `[server]`, which may be absent; `base` is the folder that relative paths start from.
 pub(super) fn read(
@@ -65,14 +86,22 @@ pub(super) fn read(
     let listen = listen(section, environment, report);
     let data_dir = data_dir(section, base, environment, report);
     let hold = section.and_then(|section| section.whole("hold_seconds", &HOLD_SECONDS, report));
+    let deadline = section.and_then(|section| section.whole("deadline_ms", &DEADLINE_MS, report));
+    let max_held_bytes = section.and_then(|section| section.whole("max_held_bytes", &MAX_HELD_BYTES, report));
+    let stop = section.and_then(|section| section.whole("stop_seconds", &STOP_SECONDS, report));
     let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
+    let reload_on_change = section.and_then(|section| section.flag("reload_on_change", report)).unwrap_or(false);
     let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
     let body_limits = section.map_or_else(BTreeMap::new, |section| body_limits(section, report));
     Some(Server {
         listen: listen?,
         data_dir: data_dir?,
         hold: Duration::from_secs(hold.unwrap_or(60)),
+        deadline: Duration::from_millis(deadline.unwrap_or(2_000)),
+        max_held_bytes: max_held_bytes.unwrap_or(256 * MIB),
+        stop: Duration::from_secs(stop.unwrap_or(25)),
         booking_retry_days: retry.unwrap_or(30),
+        reload_on_change,
         api_key_headers,
         body_limits,
     })

@@ -45,7 +45,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         (
             "lissten = 1",
             "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
-             `hold_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
+             `deadline_ms`, `hold_seconds`, `max_held_bytes`, `stop_seconds`, `booking_retry_days`, `api_key_headers`, `body_limits`",
         ),
         ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
         (
@@ -55,6 +55,9 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ),
         ("data_dir = \" \"", "2:12: `data_dir` is empty; write `data_dir = \"/var/lib/forecourt\"`, or leave it out"),
         ("hold_seconds = 0", "2:16: `hold_seconds`: write a whole number from 1 to 3600"),
+        ("deadline_ms = 5", "2:15: `deadline_ms`: write a whole number from 10 to 60000"),
+        ("max_held_bytes = 5", "2:18: `max_held_bytes`: write a whole number from 1048576 to 1099511627776"),
+        ("stop_seconds = 0", "2:16: `stop_seconds`: write a whole number from 1 to 3600"),
         ("booking_retry_days = \"30\"", "2:22: `booking_retry_days`: write a whole number from 0 to 3650"),
         (
             "api_key_headers = \"X-Key\"",
@@ -66,7 +69,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ),
         (
             "[server.body_limits]\nleads = 4096",
-            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `lead_cluster`, `inventory`",
+            "3:1: unknown key `leads` in [server.body_limits]; did you mean `lead`? its keys are `lead`, `lead_cluster`, `inventory`, `leadpro_lead`",
         ),
         ("body_limits = { lead = 1.5 }", "2:24: `lead`: write a whole number from 1024 to 268435456"),
         (
@@ -77,6 +80,21 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
     ];
     for (line, expected) in cases {
         assert_eq!(refusals(&format!("[server]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_spool_part_is_named_with_its_place_and_a_remedy() {
+    let cases = [
+        ("max_bytes = -1", "2:13: `max_bytes`: write a whole number from 0 to 1099511627776"),
+        ("min_free_bytes = \"1 GB\"", "2:18: `min_free_bytes`: write a whole number from 0 to 1099511627776"),
+        (
+            "max_byte = 1",
+            "2:1: unknown key `max_byte` in [spool]; did you mean `max_bytes`? its keys are `max_bytes`, `min_free_bytes`",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(refusals(&format!("[spool]\n{line}\n{WORKSPACE}{CREDENTIAL}")), expected, "{line}");
     }
 }
 
@@ -271,7 +289,7 @@ fn what_a_credential_refers_to_must_exist() {
         ),
         (
             "scheme = \"open\"\nfeeds = [\"leads\"]\nworkspaces = \"all\"",
-            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `lead_cluster`, `inventory`",
+            "6:10: unknown feed `leads`; did you mean `lead`? write some of `lead`, `lead_cluster`, `inventory`, `leadpro_lead`",
         ),
         (
             "scheme = \"open\"\nfeeds = []\nworkspaces = \"all\"",
@@ -336,6 +354,10 @@ fn what_is_left_out_has_the_documented_defaults() {
     let config = read(&format!("{WORKSPACE}{CREDENTIAL}"));
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.hold, Duration::from_mins(1));
+    assert_eq!(config.server.deadline, Duration::from_secs(2));
+    assert_eq!(config.server.max_held_bytes, 256 * 1024 * 1024);
+    assert_eq!(config.server.stop, Duration::from_secs(25));
+    assert_eq!(config.spool, Spool { max_bytes: 1024 * 1024 * 1024, min_free_bytes: 64 * 1024 * 1024 });
     assert_eq!(config.server.booking_retry_days, 30);
     assert_eq!(config.server.body_limit(Feed::Lead), 2 * 1024 * 1024);
     assert!(config.database.url.is_none());
@@ -416,8 +438,36 @@ fn relative_paths_start_from_the_folder_of_the_file() {
 #[test]
 fn an_open_credential_is_warned_of() {
     let config = read(&credential(OPEN));
-    let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`";
+    let warning = "forecourt.toml:3:1: credential `c` is open: whoever reaches the service may post to `lead`, `lead_cluster`, `inventory`, `leadpro_lead`";
     assert_eq!(config.warnings, [warning]);
+}
+
+#[test]
+fn a_credential_named_for_leadpro_that_may_write_to_several_workspaces_is_warned_of() {
+    let warnings = |workspaces: &[&str], feeds: &str, permitted: &str| {
+        let workspaces: Vec<String> =
+            workspaces.iter().map(|slug| format!("[[workspaces]]\nslug = \"{slug}\"\n")).collect();
+        let workspaces = workspaces.concat();
+        let credential = CREDENTIAL.replace("feeds = \"all\"", feeds).replace("workspaces = \"all\"", permitted);
+        read(&format!("{workspaces}{credential}")).warnings
+    };
+    let warning = |count: usize, line: usize| {
+        format!(
+            "forecourt.toml:{line}:1: credential `c` may write to {count} workspaces, and deliveries of `leadpro_lead` do \
+             not say for which they are, so they will be rejected; give it one workspace"
+        )
+    };
+    let named = "feeds = [\"leadpro_lead\", \"lead\"]";
+    assert_eq!(warnings(&["a", "b"], named, "workspaces = \"all\""), [warning(2, 5)]);
+    assert_eq!(warnings(&["a", "b", "d"], named, "workspaces = [\"a\", \"d\"]"), [warning(2, 7)]);
+    for (workspaces, feeds, permitted) in [
+        (["a", "b"].as_slice(), named, "workspaces = [\"b\"]"),
+        (&["a"], named, "workspaces = \"all\""),
+        (&["a", "b"], "feeds = \"all\"", "workspaces = \"all\""),
+        (&["a", "b"], "feeds = [\"lead\"]", "workspaces = \"all\""),
+    ] {
+        assert_eq!(warnings(workspaces, feeds, permitted), [""; 0], "{workspaces:?} {feeds} {permitted}");
+    }
 }
 
 #[test]
@@ -434,10 +484,12 @@ fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
 fn the_sample_is_good_and_names_every_key() {
     let sample = include_str!("../../forecourt.sample.toml");
     let text = sample.replace("secret_file = \"/run/secrets/dealer_studio_inventory\"", "secret_env = \"T\"");
-    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def")]).unwrap();
-    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 2));
-    let keys = [server::KEYS, database::KEYS, workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS];
-    for key in keys.into_iter().flatten() {
+    let config = read_with(&text, &[("DEALER_STUDIO_TOKEN", "def"), ("LEADPRO_TOKEN", "ghi")]).unwrap();
+    assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 3));
+    assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
+    let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
+    let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
+    for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }
 }

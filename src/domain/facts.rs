@@ -3,14 +3,18 @@
 mod cluster;
 mod event;
 mod lead;
+mod property;
+mod sender;
 mod vehicle;
 
 pub use cluster::{ClusterColumns, ClusterFacts};
 pub use event::{EventColumns, EventFacts};
 pub use lead::{
     Address, AddressParts, AppointmentColumns, AppointmentFacts, Given, LeadColumns, LeadFacts, Licence, LicenceParts,
-    Passport, PassportParts, PersonColumns, ProspectFacts, Source, TradeInColumns,
+    Passport, PassportParts, PersonColumns, ProspectFacts, TradeInColumns,
 };
+pub use property::PropertyColumns;
+pub use sender::{Sender, Source};
 pub use vehicle::{
     ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
 };
@@ -18,10 +22,12 @@ pub use vehicle::{
 /// Everything that one delivery says.
 #[derive(Clone, Debug)]
 pub enum Facts {
-    /// A lead of the lead feed.
+    /// A lead of a lead feed.
     Lead(Box<LeadFacts>),
     /// A lead cluster, with its leads and events.
     Cluster(Box<ClusterFacts>),
     /// One vehicle of the inventory feed.
     Vehicle(Box<VehicleFacts>),
+    /// Nothing that is handled; the findings say why.
+    Ignored,
 }

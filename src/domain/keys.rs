@@ -6,15 +6,15 @@ use super::facts::{ClusterFacts, Facts, Given, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
 use super::wish::{self, Want};
-use super::world::{ListingSource, Row, RowId, SourceKey, Tenant};
+use super::world::{LeadKey, ListingSource, Row, RowId, SourceKey, Tenant};
 
 /// The keys that the deliveries of a batch name.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     /// E-mail addresses of persons.
     pub emails: BTreeSet<Email>,
-    /// The sender's lead ids.
-    pub leads: BTreeSet<String>,
+    /// Leads by sender and the sender's id.
+    pub leads: BTreeSet<LeadKey>,
     /// The sender's cluster ids.
     pub clusters: BTreeSet<String>,
     /// The sender's appointment ids.
@@ -54,6 +54,7 @@ impl Keys {
             Facts::Lead(lead) => self.add_lead(lead),
             Facts::Cluster(cluster) => self.add_cluster(cluster),
             Facts::Vehicle(vehicle) => self.add_vehicle(vehicle),
+            Facts::Ignored => {}
         }
     }
 
@@ -74,7 +75,7 @@ impl Keys {
         if let Given::Valid(email) = &lead.prospect.email {
             self.emails.insert(email.clone());
         }
-        self.leads.extend(lead.external_id.clone());
+        self.leads.extend(LeadKey::of(lead));
         self.clusters.extend(lead.cluster_external_id.clone());
         self.appointments.extend(lead.appointments.iter().flatten().map(|facts| facts.external_id.clone()));
         self.events.extend(lead.events.iter().map(|event| event.external_id.clone()));

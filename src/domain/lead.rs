@@ -6,15 +6,16 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::appointment::ListOf;
-use super::facts::{LeadColumns, LeadFacts, TradeInColumns};
+use super::facts::{EventFacts, LeadColumns, LeadFacts, PropertyColumns, Sender, Source, TradeInColumns};
 use super::finding::{Code, Finding};
 use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
 use super::wish::{self, WishColumns};
 use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
 use super::{Effect, Effects, appointment, booking, event, person, values};
 
-/// The sender of the lead feed and of clusters.
-const DEALER_STUDIO: &str = "dealer_studio";
+/// The time of a `lead.created` that names none: before whatever else can be said of the lead. No sender's time is as
+/// early.
+const BEFORE_ALL: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// Hears one lead: its person, its cluster, itself, its appointments, and its wish for a booking.
 pub fn apply(
@@ -23,11 +24,13 @@ pub fn apply(
     received_at: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Effects {
-    let stamps = Stamps::of(&facts, received_at);
+    let key = LeadKey::of(&facts);
+    let first_heard_at = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.received_at);
+    let stamps = Stamps::of(&facts, first_heard_at.unwrap_or(received_at), received_at);
     let LeadFacts {
         place,
         source,
-        external_id,
+        external_id: _,
         cluster_external_id,
         cluster_said_at: _,
         timezone,
@@ -36,6 +39,7 @@ pub fn apply(
         prospect,
         columns,
         trade_in,
+        property,
         appointments,
         events,
     } = facts;
@@ -52,16 +56,14 @@ pub fn apply(
         effects.beside |= is_new;
         (external_id, id)
     });
-    let key = external_id.map(|external_id| LeadKey { sender: DEALER_STUDIO.to_owned(), external_id });
     if let Some(key) = &key {
         let columns = LeadColumns { source_created_at: created_at, ..columns };
         let cluster = cluster.map(|(_, id)| id);
-        let said = Said { columns, trade_in, modified_at: modified_at.or(created_at), cluster, timezone };
-        let heard = hear(tenant, key, said, &stamps);
+        let property = property.map_or_else(PropertyColumns::default, |property| *property);
+        let modified_at = modified_at.or(created_at);
+        let heard = hear(tenant, key, Said { columns, trade_in, property, modified_at, cluster, timezone }, &stamps);
         if heard.older && !heard.writes() {
-            let path = place.strip_suffix('.').map(str::to_owned);
-            let message = "a newer delivery of this lead is known".to_owned();
-            findings.push(Finding { code: Code::OlderThanKnown, path, message });
+            findings.push(older_than_known(&place));
         }
         effects.lead = Some(heard.effect);
         effects.beside |= heard.moved;
@@ -71,13 +73,31 @@ pub fn apply(
         effects.beside |= appointment::hear(tenant, list, ListOf { lead, cluster }, &stamps.lead);
     }
     let lead = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.id);
-    for facts in events {
-        let said_at = Some(stamps.cluster.at);
-        let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at };
-        effects.beside |= event::hear(tenant, facts, of, received_at).1;
-    }
-    effects.booking = key.and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
+    let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at: Some(stamps.cluster.at) };
+    effects.beside |= hear_events(tenant, events, of, received_at);
+    effects.booking =
+        key.filter(|key| may_ask(key.sender)).and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
     effects
+}
+
+/// Whether the sender's leads may ask for a booking: those about properties never do, whatever their category is called.
+fn may_ask(sender: Sender) -> bool {
+    match sender {
+        Sender::DealerStudio => true,
+        Sender::LeadPro => false,
+    }
+}
+
+/// Hears the events that came with a lead; says whether anything was written.
+fn hear_events(tenant: &mut Tenant, events: Vec<EventFacts>, of: event::Of, received_at: DateTime<Utc>) -> bool {
+    let wrote = events.into_iter().map(|facts| event::hear(tenant, facts, of, received_at).1);
+    wrote.fold(false, |any, wrote| any | wrote)
+}
+
+fn older_than_known(place: &str) -> Finding {
+    let path = place.strip_suffix('.').map(str::to_owned);
+    let message = "a newer delivery of this lead is known".to_owned();
+    Finding { code: Code::OlderThanKnown, path, message }
 }
 
 /// The times of one lead: for its own columns, for the cluster it belongs to, and for its customer.
@@ -89,9 +109,18 @@ struct Stamps {
 
 impl Stamps {
     /// A lead's columns go by its modification, a customer's by when the customer gave them, then by the modification.
-    fn of(facts: &LeadFacts, received_at: DateTime<Utc>) -> Self {
-        let modified = facts.modified_at.or(facts.created_at).unwrap_or(received_at);
-        let given = facts.created_at.or(facts.modified_at).unwrap_or(received_at);
+    ///
+    /// LeadPro sends a modification time only with a token. Without it the event stands in, then the arrival; and
+    /// where the creation is not told either, the customer counts as having given all of it with the lead's first delivery.
+    fn of(facts: &LeadFacts, first_heard_at: DateTime<Utc>, received_at: DateTime<Utc>) -> Self {
+        let (modified, otherwise) = match facts.source {
+            Source::Contact | Source::Cluster | Source::LeadFeed => {
+                (facts.modified_at.or(facts.created_at).unwrap_or(received_at), received_at)
+            }
+            Source::LeadCreated => (facts.modified_at.unwrap_or(BEFORE_ALL), first_heard_at),
+            Source::LeadUpdated => (facts.modified_at.unwrap_or(received_at), first_heard_at),
+        };
+        let given = facts.created_at.or(facts.modified_at).unwrap_or(otherwise);
         let source = facts.source;
         let order = LeadOrder(facts.external_id.clone().unwrap_or_default());
         let at = |at| Stamp { at, then: at, source, lead: LeadOrder::default(), arrived_at: received_at };
@@ -107,6 +136,7 @@ impl Stamps {
 struct Said {
     columns: LeadColumns,
     trade_in: TradeInColumns,
+    property: PropertyColumns,
     modified_at: Option<DateTime<Utc>>,
     cluster: Option<RowId>,
     timezone: Tz,
@@ -134,12 +164,15 @@ fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> Hear
     let lead = &mut row.value;
     let newer_time = said.modified_at > lead.modified_at;
     let known_wishes = lead.wishes.len();
-    wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
+    if may_ask(key.sender) {
+        wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
+    }
     let time_before = WishedTime::of(&mut lead.columns);
     let heard = lead
         .clocks
         .hear(&mut lead.columns, said.columns, at)
         .and(lead.trade_in_clocks.hear(&mut lead.trade_in, said.trade_in, at))
+        .and(lead.property_clocks.hear(&mut lead.property, said.property, at))
         .and(hear_tie(&mut lead.cluster, said.cluster, &stamps.cluster));
     if newer_time {
         lead.modified_at = said.modified_at;
@@ -199,6 +232,8 @@ fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
         clocks: Clocks::default(),
         trade_in: TradeInColumns::default(),
         trade_in_clocks: Clocks::default(),
+        property: PropertyColumns::default(),
+        property_clocks: Clocks::default(),
         modified_at: None,
         cluster: None,
         person: None,

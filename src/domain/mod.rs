@@ -37,6 +37,7 @@ pub fn apply(tenant: &mut Tenant, facts: Facts, received_at: DateTime<Utc>, find
         Facts::Lead(lead) => Verdict::Heard(lead::apply(tenant, *lead, received_at, findings)),
         Facts::Cluster(cluster) => Verdict::Heard(cluster::apply(tenant, *cluster, received_at, findings)),
         Facts::Vehicle(vehicle) => listing::apply(tenant, *vehicle, received_at, findings),
+        Facts::Ignored => Verdict::Ignored,
     }
 }
 

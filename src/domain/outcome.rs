@@ -191,6 +191,8 @@ impl Outcome {
 pub enum Verdict {
     /// It was heard.
     Heard(Effects),
+    /// It is of a kind that is not handled; the finding says why.
+    Ignored,
     /// It cannot be assigned to anything; the finding says why.
     Rejected,
 }

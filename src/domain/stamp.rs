@@ -37,10 +37,12 @@ impl Stamp {
     }
 
     /// Whether saying now what was said then is no news: at the same moment, or without a time of the sender's, when
-    /// nothing tells a repetition from a word that is newer.
+    /// nothing tells a repetition from a word that is newer. Where only the second moment is not the sender's, the rest
+    /// must be the same: what was given at another moment is news.
     #[must_use]
     pub fn repeats(&self, known: &Self) -> bool {
-        self.at == self.arrived_at || self.same_moment(known)
+        let same_but_then = (self.at, self.source, &self.lead) == (known.at, known.source, &known.lead);
+        self.at == self.arrived_at || self.same_moment(known) || (self.then == self.arrived_at && same_but_then)
     }
 }
 

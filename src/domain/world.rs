@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::facts::{
-    AppointmentColumns, ClusterColumns, EventColumns, LeadColumns, ListingContent, PersonColumns, SaleWord,
-    SellerLocation, TradeInColumns,
+    AppointmentColumns, ClusterColumns, EventColumns, LeadColumns, LeadFacts, ListingContent, PersonColumns,
+    PropertyColumns, SaleWord, SellerLocation, Sender, TradeInColumns,
 };
 use super::finding::Code;
 use super::stamp::{Clocks, Moment, Stamp, Tie, Timed};
@@ -135,9 +135,18 @@ impl Tenant {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeadKey {
     /// The system that sent it.
-    pub sender: String,
+    pub sender: Sender,
     /// The sender's lead id.
     pub external_id: String,
+}
+
+impl LeadKey {
+    /// What identifies this lead, where it has a usable id.
+    #[must_use]
+    pub fn of(facts: &LeadFacts) -> Option<Self> {
+        let external_id = facts.external_id.clone()?;
+        Some(Self { sender: facts.source.sender(), external_id })
+    }
 }
 
 /// A customer.
@@ -204,6 +213,10 @@ pub struct Lead {
     pub trade_in: TradeInColumns,
     /// When each column of the car offered was said.
     pub trade_in_clocks: Clocks,
+    /// The property asked about or offered.
+    pub property: PropertyColumns,
+    /// When each column of the property was said.
+    pub property_clocks: Clocks,
     /// The sender's newest modification time.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.

@@ -1,13 +1,16 @@
 //! The feeds: which there are, where they are posted to, and how a body becomes facts.
 
 pub mod dealer_studio;
+mod identity;
+mod leadpro;
+pub mod posted;
 pub mod wire;
 
 use std::collections::BTreeSet;
 
 use serde_json::error::Category;
 
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, Sender};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use wire::{Notes, Object};
@@ -21,11 +24,13 @@ pub enum Feed {
     LeadCluster,
     /// Dealer Studio's inventory webhook.
     Inventory,
+    /// LeadPro's webhook.
+    LeadPro,
 }
 
 impl Feed {
     /// Every feed.
-    pub const ALL: &'static [Self] = &[Self::Lead, Self::LeadCluster, Self::Inventory];
+    pub const ALL: &'static [Self] = &[Self::Lead, Self::LeadCluster, Self::Inventory, Self::LeadPro];
 
     /// Its name in configuration, tables and logs.
     #[must_use]
@@ -34,6 +39,7 @@ impl Feed {
             Self::Lead => "lead",
             Self::LeadCluster => "lead_cluster",
             Self::Inventory => "inventory",
+            Self::LeadPro => "leadpro_lead",
         }
     }
 
@@ -50,26 +56,30 @@ impl Feed {
             Self::Lead => "/webhooks/dealer-studio/leads",
             Self::LeadCluster => "/webhooks/dealer-studio/lead-clusters",
             Self::Inventory => "/webhooks/dealer-studio/inventory",
+            Self::LeadPro => "/webhooks/leadpro",
         }
     }
 
     /// The system that posts it.
     #[must_use]
     pub fn sender(self) -> &'static str {
-        match self {
-            Self::Lead | Self::LeadCluster | Self::Inventory => "dealer_studio",
-        }
+        let sender = match self {
+            Self::Lead | Self::LeadCluster | Self::Inventory => Sender::DealerStudio,
+            Self::LeadPro => Sender::LeadPro,
+        };
+        sender.name()
     }
 }
 
 impl Feed {
-    /// Where its payload names the dealership.
+    /// Where its payload names the dealership; `None` where it names none, and the credential's workspace is meant.
     #[must_use]
-    pub fn dealership_path(self) -> &'static str {
+    pub fn dealership_path(self) -> Option<&'static str> {
         match self {
-            Self::Lead => "dealership.id",
-            Self::LeadCluster => "dealership_id",
-            Self::Inventory => "Seller.Identifier",
+            Self::Lead => Some("dealership.id"),
+            Self::LeadCluster => Some("dealership_id"),
+            Self::Inventory => Some("Seller.Identifier"),
+            Self::LeadPro => None,
         }
     }
 }
@@ -119,6 +129,7 @@ impl Document {
             Feed::Lead => (root.object("dealership"), "id"),
             Feed::LeadCluster => (Object::root(&self.root, &notes), "dealership_id"),
             Feed::Inventory => (root.object("Seller"), "Identifier"),
+            Feed::LeadPro => return DealershipKey::Missing,
         };
         match holder.number_id(field) {
             Some(id) => DealershipKey::Id(id),
@@ -139,7 +150,7 @@ impl Document {
     #[must_use]
     pub fn identifier(&self) -> Option<String> {
         match self.feed {
-            Feed::Lead | Feed::LeadCluster => None,
+            Feed::Lead | Feed::LeadCluster | Feed::LeadPro => None,
             Feed::Inventory => Object::root(&self.root, &Notes::default()).identifier("Identifier"),
         }
     }
@@ -150,7 +161,7 @@ impl Document {
         match self.feed {
             Feed::Lead if self.root.get("appointments").is_some_and(serde_json::Value::is_array) => Some("v3"),
             Feed::Lead => Some("v1"),
-            Feed::LeadCluster | Feed::Inventory => None,
+            Feed::LeadCluster | Feed::Inventory | Feed::LeadPro => None,
         }
     }
 }
@@ -177,6 +188,7 @@ pub fn read(document: &Document, locale: &Locale) -> Reading {
         Feed::Lead => Facts::Lead(Box::new(dealer_studio::lead::read(&root, locale))),
         Feed::LeadCluster => Facts::Cluster(Box::new(dealer_studio::lead_cluster::read(&root, locale))),
         Feed::Inventory => Facts::Vehicle(Box::new(dealer_studio::inventory::read(&root, locale))),
+        Feed::LeadPro => leadpro::read(&root, locale),
     };
     drop(root);
     let (findings, unknown_paths) = notes.into_parts();

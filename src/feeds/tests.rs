@@ -99,6 +99,7 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
                 let location = vehicle.content.location.unwrap_or_default();
                 location.columns.visit(&mut |column, value| note("locations", column, value.is_some()));
             }
+            Facts::Ignored => {}
         }
     }
     let never: Vec<_> = declared.difference(&held).map(String::as_str).collect();
@@ -110,6 +111,8 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
 fn note_lead(lead: LeadFacts, note: &mut impl FnMut(&str, &str, bool)) {
     lead.columns.visit(&mut |column, value| note("leads", column, value.is_some()));
     lead.trade_in.visit(&mut |column, value| note("trade_ins", column, value.is_some()));
+    let property = lead.property.unwrap_or_default();
+    property.visit(&mut |column, value| note("property_enquiries", column, value.is_some()));
     for appointment in lead.appointments.unwrap_or_default() {
         appointment.columns.visit(&mut |column, value| note("appointments", column, value.is_some()));
     }

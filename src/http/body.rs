@@ -6,7 +6,7 @@
 use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_ENCODING, HeaderMap};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -82,6 +82,11 @@ pub async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Whole
         Err(Fault::TooLarge) => Err(BodyError::TooLarge { limit }),
         Err(fault @ (Fault::Unknown | Fault::Broken)) => Ok(Whole { bytes: sent, undecoded: Some(finding(fault)) }),
     }
+}
+
+/// `Content-Type` as sent.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// The body with every encoding undone, the last one first; `None` where there is nothing to undo.

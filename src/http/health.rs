@@ -17,11 +17,16 @@ pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProbeError>> + Se
 /// Why a part does not work; for the log, never for the reply.
 pub type ProbeError = Box<dyn Error + Send + Sync>;
 
-/// A part without which no delivery can be stored.
+/// Tells more of one part, for the reply.
+pub type Detail = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// A part that can store a delivery by itself.
 #[derive(Clone)]
 pub struct Check {
     /// Its name in the reply, as `postgres`.
     pub part: &'static str,
+    /// More of it, told under its name.
+    pub detail: Option<Detail>,
     /// How to find out.
     pub probe: Probe,
 }
@@ -34,15 +39,18 @@ pub(crate) async fn livez() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
-/// `GET /readyz`: 200 when every part works, else 503, with the state of each part by name.
+/// `GET /readyz`: 200 while at least one part works, so that deliveries can be stored, else 503; with the state of each
+/// part by name.
 pub(crate) async fn readyz(checks: Arc<[Check]>) -> Response {
     let works = join_all(checks.iter().map(works)).await;
     let name = |works: bool| if works { "ok" } else { "unavailable" };
     let parts: Map<String, Value> =
         iter::zip(checks.iter(), &works).map(|(check, works)| (check.part.to_owned(), name(*works).into())).collect();
-    let all = works.into_iter().all(|works| works);
-    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "status": name(all), "parts": parts }))).into_response()
+    let any = works.into_iter().any(|works| works);
+    let status = if any { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut body = Map::from_iter([("status".to_owned(), name(any).into()), ("parts".to_owned(), parts.into())]);
+    body.extend(checks.iter().filter_map(|check| Some((check.part.to_owned(), check.detail.as_ref()?()))));
+    (status, Json(body)).into_response()
 }
 
 async fn works(check: &Check) -> bool {
@@ -50,11 +58,11 @@ async fn works(check: &Check) -> bool {
     match tokio::time::timeout(PATIENCE, (check.probe)()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::warn!(part, reason = chain(error.as_ref()), "not ready");
+            tracing::warn!(part, reason = chain(error.as_ref()), "a part does not work");
             false
         }
         Err(_elapsed) => {
-            tracing::warn!(part, patience = ?PATIENCE, "not ready: no answer in time");
+            tracing::warn!(part, patience = ?PATIENCE, "a part does not answer in time");
             false
         }
     }
@@ -79,7 +87,7 @@ mod tests {
     use super::*;
 
     fn check(part: &'static str, probe: fn() -> BoxFuture<'static, Result<(), ProbeError>>) -> Check {
-        Check { part, probe: Arc::new(probe) }
+        Check { part, detail: None, probe: Arc::new(probe) }
     }
 
     async fn asked(checks: Vec<Check>) -> (u16, String) {
@@ -90,17 +98,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ready_when_every_part_works() {
+    async fn ready_when_one_part_works_and_each_tells_of_itself() {
         let works = check("postgres", || Box::pin(async { Ok(()) }));
         assert_eq!(asked(vec![works]).await, (200, r#"{"parts":{"postgres":"ok"},"status":"ok"}"#.to_owned()));
+        let fails = check("postgres", || Box::pin(async { Err("it is away".into()) }));
+        let mut spool = check("spool", || Box::pin(async { Ok(()) }));
+        spool.detail = Some(Arc::new(|| json!({ "deliveries": 7 })));
+        let body =
+            r#"{"parts":{"postgres":"unavailable","spool":"ok"},"spool":{"deliveries":7},"status":"ok"}"#.to_owned();
+        assert_eq!(asked(vec![fails, spool]).await, (200, body));
     }
 
     #[tokio::test]
-    async fn not_ready_names_the_part_and_not_the_reason() {
-        let works = check("postgres", || Box::pin(async { Ok(()) }));
-        let fails = check("disk", || Box::pin(async { Err("the password is hunter2".into()) }));
-        let body = r#"{"parts":{"disk":"unavailable","postgres":"ok"},"status":"unavailable"}"#;
-        assert_eq!(asked(vec![works, fails]).await, (503, body.to_owned()));
+    async fn not_ready_when_no_part_works_and_the_reason_is_not_told() {
+        let postgres = check("postgres", || Box::pin(async { Err("the password is hunter2".into()) }));
+        let disk = check("disk", || Box::pin(async { Err("the disk is full".into()) }));
+        let body = r#"{"parts":{"disk":"unavailable","postgres":"unavailable"},"status":"unavailable"}"#;
+        assert_eq!(asked(vec![postgres, disk]).await, (503, body.to_owned()));
     }
 
     #[tokio::test]

@@ -1,16 +1,21 @@
 //! Every route and layer of the service on one screen.
 
+pub mod access;
 pub mod auth;
 pub mod body;
+mod head;
 pub mod health;
 mod linger;
+mod refusal;
+mod remote;
+mod token;
 pub mod webhook;
 
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,18 +31,20 @@ use axum::{Json, middleware};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 use uuid::Uuid;
 
 use crate::feeds::Feed;
+use access::Entrance;
 use health::Check;
+use token::Desk;
 use webhook::Doors;
 
 /// Every route, under every layer. A layer sees a request before those above it.
 pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
-    let secret_headers: Vec<_> = doors.credentials.secret_headers().collect();
+    let entrance = doors.entrance.clone();
+    let desk = Desk { entrance: entrance.clone(), clock: doors.clock };
     let doors = Arc::new(doors);
     let checks: Arc<[Check]> = checks.into();
 
@@ -47,13 +54,14 @@ pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
             let doors = Arc::clone(&doors);
             router.route(feed.path(), post(move |request| webhook::receive(doors, *feed, request)))
         })
+        .route("/oauth/token", post(move |request| token::give(desk, request)))
         .route("/livez", get(health::livez))
         .route("/readyz", get(move || health::readyz(checks)))
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(caught))
         .layer(middleware::from_fn(linger::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
-        .layer(SetSensitiveRequestHeadersLayer::new(secret_headers))
+        .layer(middleware::map_request(move |request| ready(hide_secrets(&entrance, request))))
 }
 
 /// Serves until `shutdown` is ready, and then until every request that had begun is answered. Small answers are not
@@ -74,6 +82,16 @@ pub async fn serve(
     });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+/// Marks the headers that can hold a secret, so that no log shows them.
+fn hide_secrets(entrance: &Entrance, mut request: Request) -> Request {
+    let access = entrance.current();
+    let names: Vec<_> = access.credentials.secret_headers().collect();
+    for (_, value) in request.headers_mut().iter_mut().filter(|(name, _)| names.contains(name)) {
+        value.set_sensitive(true);
+    }
+    request
 }
 
 async fn not_found() -> Response {

@@ -19,13 +19,15 @@ use tokio::io::AsyncReadExt;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use super::access::{Access, Entrance, Limits};
 use super::auth::{Credential, Credentials, Scheme};
 use super::health::Check;
-use super::webhook::{Accept, Doors, Limits};
+use super::webhook::{Accept, Doors};
 use super::*;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
-use crate::intake::{Arrival, Effect, Outcome, Reply, Told, Unavailable};
+use crate::intake::rejected::Rejections;
+use crate::intake::{Answer, Arrival, Effect, Outcome, Reply, Told, Unavailable};
 
 const LIMIT: usize = 1 << 20;
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -45,7 +47,7 @@ impl House {
         let kept = Arc::clone(&arrivals);
         let accept: Accept = Arc::new(move |arrival| {
             kept.lock().unwrap().push(arrival);
-            Box::pin(async { Ok(reply()) })
+            Box::pin(async { Ok(Answer::Settled(reply())) })
         });
         Self { router: router_over(accept), arrivals }
     }
@@ -67,20 +69,22 @@ fn router_over(accept: Accept) -> Router {
         ("basic", Scheme::Basic { user: "dealer".into(), password: secret("basic-5ecret") }, Feed::Lead),
         ("clusters", Scheme::Bearer(secret("cluster-5ecret")), Feed::LeadCluster),
         ("stock", Scheme::Bearer(secret("stock-5ecret")), Feed::Inventory),
+        ("property", Scheme::Bearer(secret("property-5ecret")), Feed::LeadPro),
     ];
     let credentials = credentials.map(|(name, scheme, feed)| Credential {
         name: name.into(),
         scheme,
         feeds: [feed].into(),
         permitted: Permitted::Only(["acme".to_owned()].into()),
+        not_after: None,
     });
-    let doors = Doors {
-        credentials: Credentials::new(credentials.into(), &[]).unwrap(),
+    let access = Access {
+        credentials: Credentials::new(credentials.into(), &[], None).unwrap(),
         limits: Limits::default().with(Feed::Lead, LIMIT),
-        clock: noon,
-        accept,
     };
-    let postgres = Check { part: "postgres", probe: Arc::new(|| Box::pin(async { Ok(()) })) };
+    let rejections = Rejections::off(noon);
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, rejections };
+    let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }
 
@@ -131,8 +135,12 @@ async fn a_delivery_arrives_with_all_that_is_known_of_its_request() {
 #[tokio::test]
 async fn every_feed_has_its_door() {
     let house = House::new();
-    let tokens =
-        [(Feed::Lead, BEARER), (Feed::LeadCluster, "Bearer cluster-5ecret"), (Feed::Inventory, "Bearer stock-5ecret")];
+    let tokens = [
+        (Feed::Lead, BEARER),
+        (Feed::LeadCluster, "Bearer cluster-5ecret"),
+        (Feed::Inventory, "Bearer stock-5ecret"),
+        (Feed::LeadPro, "Bearer property-5ecret"),
+    ];
     for (feed, token) in tokens {
         let request = Request::post(feed.path()).header(AUTHORIZATION, token).body(Body::from("{}")).unwrap();
         assert_eq!(house.answer(request).await.status(), StatusCode::OK, "{feed:?}");
@@ -207,6 +215,15 @@ async fn what_nobody_can_store_is_answered_503_with_a_time_to_come_back() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()[RETRY_AFTER], "30");
     assert_eq!(text(response).await, r#"{"error":"unavailable"}"#);
+}
+
+#[tokio::test]
+async fn what_is_in_the_spool_is_answered_200_with_its_id_and_nothing_more() {
+    let accept: Accept = Arc::new(|_| Box::pin(async { Ok(Answer::Spooled(Uuid::from_u128(7))) }));
+    let response = router_over(accept).oneshot(post_lead("{}")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = r#"{"delivery_id":"00000000-0000-0000-0000-000000000007","outcome":"spooled"}"#;
+    assert_eq!(text(response).await, body);
 }
 
 #[tokio::test]

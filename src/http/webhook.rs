@@ -3,44 +3,43 @@
 //! Whatever was stored is answered 200, whatever its outcome: a sender does not repeat after an error status.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Extensions, StatusCode};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
-use super::auth::{Credentials, Refused};
-use super::body::{self, BodyError};
+use super::access::Entrance;
+use super::auth::{Admitted, Refused};
+use super::body::{self, BodyError, content_type};
+use super::head::{self, HeadTooLarge};
+use super::refusal::{self, Stranger};
+use super::remote;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
-use crate::intake::{Arrival, Reply, Told, Unavailable};
+use crate::intake::rejected::Rejections;
+use crate::intake::{Answer, Arrival, Reply, Told, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
-pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Reply, Unavailable>> + Send + Sync>;
+pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
 
 /// What the webhook handler works with.
 pub struct Doors {
-    /// Who may enter.
-    pub credentials: Credentials,
-    /// How large a body may be.
-    pub limits: Limits,
+    /// Who may enter, and how much they may bring.
+    pub entrance: Entrance,
     /// Tells the time of arrival.
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
     pub accept: Accept,
-}
-
-/// How large a body may be, as sent and with its `Content-Encoding` undone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    by_feed: BTreeMap<Feed, usize>,
+    /// Where a refused request goes.
+    pub rejections: Rejections,
 }
 
 /// Why a request gets no delivery's reply.
@@ -52,6 +51,8 @@ enum Error {
         refused: Refused,
         challenges: Vec<HeaderValue>,
     },
+    #[error("the head was not taken")]
+    Head(#[from] HeadTooLarge),
     #[error("the body was not taken")]
     Body(#[from] BodyError),
     #[error("the delivery was not taken in")]
@@ -61,47 +62,41 @@ enum Error {
 /// A reply names at most this many findings; the delivery's record holds all.
 const MAX_FINDINGS: usize = 100;
 
-/// How many bytes a body may have where nothing else is configured.
-const DEFAULT_LIMIT: usize = 2 << 20;
-
 /// After how many seconds a sender may try again when nothing could store its delivery.
 const RETRY_AFTER_SECONDS: u32 = 30;
 
-impl Limits {
-    /// The same limits, with another one for this feed.
-    #[must_use]
-    pub fn with(mut self, feed: Feed, bytes: usize) -> Self {
-        self.by_feed.insert(feed, bytes);
-        self
-    }
-
-    /// The limit of a feed, in bytes.
-    #[must_use]
-    pub fn of(&self, feed: Feed) -> usize {
-        self.by_feed.get(&feed).copied().unwrap_or(DEFAULT_LIMIT)
-    }
-}
-
 /// Takes in one request of a feed.
 pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
-    let remote_address = remote_address(request.extensions());
+    let remote_address = remote::address(request.extensions());
     match take_in(&doors, feed, remote_address, request).await {
-        Ok(reply) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
+        Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
-            log(&error, feed, remote_address);
+            log(&doors.rejections, &error, feed, remote_address);
             error.into_response()
         }
     }
 }
 
-async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Reply, Error> {
+async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Answer, Error> {
     let received_at = (doors.clock)();
     let (head, body) = request.into_parts();
-    let credential = doors
-        .credentials
-        .authenticate(&head.headers, feed)
-        .map_err(|refused| Error::Unauthorized { refused, challenges: doors.credentials.challenges(feed) })?;
-    let whole = body::read(body, &head.headers, doors.limits.of(feed)).await?;
+    head::check(&head.headers, feed)?;
+    let access = doors.entrance.current();
+    let Admitted { credential, claims } = match access.credentials.authenticate(&head.headers, feed, received_at) {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            let stranger = Stranger { feed, received_at, remote_address, refused: &refused };
+            refusal::keep_aside(&doors.rejections, stranger, access.limits.of(feed), &head.headers, body).await;
+            return Err(Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) });
+        }
+    };
+    let whole = body::read(body, &head.headers, access.limits.of(feed)).await?;
+    // A signed token's claims are the payload; what was posted beside them is kept where it says something else.
+    let (body, posted_body, undecoded) = match claims {
+        Some(claims) => (claims, Some(whole.bytes), None),
+        None => (whole.bytes, None, whole.undecoded),
+    };
     let arrival = Arrival {
         feed,
         received_at,
@@ -109,28 +104,27 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
         permitted: credential.permitted.clone(),
         remote_address,
         content_type: content_type(&head.headers),
-        body: whole.bytes,
-        undecoded: whole.undecoded,
+        body,
+        posted_body,
+        undecoded,
     };
     Ok((doors.accept)(arrival).await?)
 }
 
-/// The address of the connection's other end. What a proxy says about who is behind it is not believed.
-fn remote_address(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
-}
-
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
-fn log(error: &Error, feed: Feed, remote_address: Option<IpAddr>) {
-    let feed = feed.name();
-    let remote_address = remote_address.map(tracing::field::display);
+fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>) {
+    let feed = of.name();
+    let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { refused, .. } => {
-            tracing::warn!(feed, remote_address, tried = ?refused.tried, "refused: no credential of this feed");
+            // Strangers may come by the hundred; a few lines tell of them.
+            let Some(left_out) = rejections.line(of, address) else { return };
+            let left_out = (left_out > 0).then_some(left_out);
+            let Refused { tried, expired, presented: _ } = refused;
+            tracing::warn!(feed, remote_address, ?tried, expired, left_out, "refused: no credential of this feed");
+        }
+        Error::Head(HeadTooLarge { limit }) => {
+            tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the headers are too large");
         }
         Error::Body(BodyError::TooLarge { limit }) => {
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
@@ -153,6 +147,10 @@ impl IntoResponse for Error {
                     response.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
                 response
+            }
+            Self::Head(HeadTooLarge { limit }) => {
+                let reason = Json(json!({ "error": "headers_too_large", "limit_bytes": limit }));
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason).into_response()
             }
             Self::Body(BodyError::TooLarge { limit }) => {
                 let reason = Json(json!({ "error": "body_too_large", "limit_bytes": limit }));
@@ -296,11 +294,5 @@ mod tests {
         let nobodys = with(Code::DealershipUnknown, "no workspace has dealership 7");
         assert_eq!(theirs, nobodys);
         assert!(theirs.contains(Code::DealershipUnknown.meaning()) && !theirs.contains("acme"), "{theirs}");
-    }
-
-    #[test]
-    fn a_feed_without_a_limit_of_its_own_has_the_usual_one() {
-        let limits = Limits::default().with(Feed::Lead, 10);
-        assert_eq!((limits.of(Feed::Lead), limits.of(Feed::Inventory)), (10, 2 * 1024 * 1024));
     }
 }

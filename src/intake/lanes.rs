@@ -4,8 +4,9 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
 use crate::domain::world::RowId;
 use crate::domain::{self, Effects, Outcome, Verdict};
-use crate::store::deliveries::{self, Arrived, Known, Settled};
+use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
@@ -54,17 +55,42 @@ pub(super) struct Pending {
     pub(super) findings: Vec<Finding>,
     /// How often it was tried before; nought for one that is not stored yet.
     pub(super) attempts: i32,
+    /// Whether a person asked for this try, which is then told in its record.
+    pub(super) asked: bool,
+    /// Whether it may be stored already, by an earlier try whose end nobody saw.
+    pub(super) perhaps_stored: bool,
     /// When work on it began.
     pub(super) began_at: DateTime<Utc>,
-    /// Where the reply goes. While nobody waits for it any more, the work is not repeated.
+    /// Where the reply goes. Where nobody waits for it any more, work is neither begun nor repeated.
     pub(super) reply: oneshot::Sender<Reply>,
 }
+
+/// A delivery's place in its lane, emptied by the lane when it begins with it, or by whoever gives up waiting.
+type Slot = Arc<Mutex<Option<Pending>>>;
+
+/// Keeps a delivery in its lane; dropped, it takes the delivery out again where the lane has not begun with it, so that
+/// what was stored elsewhere costs no memory while Postgres is away.
+#[derive(Debug)]
+pub(super) struct Seat(Slot);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        drop(leave(&self.0));
+    }
+}
+
+fn leave(slot: &Slot) -> Option<Pending> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// What is done before the rules hear a delivery.
+pub type BeforeRules = fn(&Arrived);
 
 /// Every lane of the service.
 #[derive(Clone, Debug)]
 pub(super) struct Lanes {
     shared: Arc<Shared>,
-    open: Arc<Mutex<HashMap<Option<RowId>, mpsc::Sender<Pending>>>>,
+    open: Arc<Mutex<HashMap<Option<RowId>, mpsc::Sender<Slot>>>>,
 }
 
 #[derive(Debug)]
@@ -72,17 +98,36 @@ struct Shared {
     store: Store,
     writers: Semaphore,
     clock: fn() -> DateTime<Utc>,
+    before_rules: Option<BeforeRules>,
+    /// Whether nothing was committed since something failed or took too long.
+    away: AtomicBool,
 }
 
 impl Lanes {
     /// Lanes that write to this store, so many at a time.
-    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>) -> Self {
-        let shared = Shared { store, writers: Semaphore::new(writers), clock };
+    pub(super) fn new(
+        store: Store,
+        writers: usize,
+        clock: fn() -> DateTime<Utc>,
+        before_rules: Option<BeforeRules>,
+    ) -> Self {
+        let (writers, away) = (Semaphore::new(writers), AtomicBool::new(false));
+        let shared = Shared { store, writers, clock, before_rules, away };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
+    /// Whether Postgres is thought to be away: something failed or took too long, and nothing was committed since.
+    pub(super) fn are_stuck(&self) -> bool {
+        self.shared.away.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a delivery waited too long.
+    pub(super) fn note_late(&self) {
+        self.shared.away.store(true, Ordering::Relaxed);
+    }
+
     /// Puts a delivery into its workspace's lane; waits while the lane is full.
-    pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) {
+    pub(super) async fn send(&self, workspace: Option<RowId>, pending: Pending) -> Seat {
         let lane = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let lane = open.entry(workspace).or_insert_with(|| self.open_lane(workspace));
@@ -91,18 +136,36 @@ impl Lanes {
             }
             lane.clone()
         };
-        // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply is a 503.
-        let _ = lane.send(pending).await;
+        let slot: Slot = Arc::new(Mutex::new(Some(pending)));
+        let seat = Seat(Arc::clone(&slot));
+        // A lane ends only with the service, when nobody waits for a reply, or by a fault, when the reply never comes.
+        if lane.send(slot).await.is_err() {
+            drop(leave(&seat.0));
+        }
+        seat
     }
 
-    fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Pending> {
+    /// What a batch of a workspace would come to; nothing is written.
+    ///
+    /// # Errors
+    /// When Postgres is away.
+    pub(super) async fn rehearse(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+    ) -> Result<Vec<Settled>, store::Error> {
+        self.shared.rehearse(workspace, batch).await
+    }
+
+    fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Slot> {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(BATCH);
-            while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                for portion in portions(std::mem::take(&mut batch)) {
-                    shared.write(workspace, portion).await;
+            let mut taken = Vec::with_capacity(BATCH);
+            while waiting.recv_many(&mut taken, BATCH).await > 0 {
+                let mut slots: VecDeque<Slot> = taken.drain(..).collect();
+                while !slots.is_empty() {
+                    shared.write(workspace, portion(&mut slots)).await;
                 }
             }
         });
@@ -110,21 +173,22 @@ impl Lanes {
     }
 }
 
-/// Splits what waits so that one transaction is bounded, also where the deliveries are large.
-fn portions(batch: Vec<Pending>) -> Vec<Vec<Pending>> {
-    let mut portions: Vec<Vec<Pending>> = Vec::new();
+/// Takes the next of what waits, so that one transaction is bounded, also where the deliveries are large. What nobody
+/// waits for any more is passed over.
+fn portion(slots: &mut VecDeque<Slot>) -> Vec<Pending> {
+    let mut portion: Vec<Pending> = Vec::new();
     let mut bytes = 0;
-    for pending in batch {
+    while let Some(slot) = slots.pop_front() {
+        let Some(pending) = leave(&slot) else { continue };
         bytes += pending.arrived.body.len();
-        match portions.last_mut() {
-            Some(portion) if bytes <= BATCH_BYTES => portion.push(pending),
-            Some(_) | None => {
-                bytes = pending.arrived.body.len();
-                portions.push(vec![pending]);
-            }
+        if bytes > BATCH_BYTES && !portion.is_empty() {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
+            slots.push_front(slot);
+            break;
         }
+        portion.push(pending);
     }
-    portions
+    portion
 }
 
 /// Why a batch was not written.
@@ -148,13 +212,14 @@ impl Shared {
         let mut pause = Duration::from_millis(50);
         let mut again = false;
         while let Some(mut batch) = stack.pop() {
-            batch.retain(|pending| !pending.reply.is_closed() || !again);
+            batch.retain(|pending| !pending.reply.is_closed());
             if batch.is_empty() {
                 continue;
             }
             match self.attempt_unpanicked(workspace, &batch, again).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
+                    self.away.store(true, Ordering::Relaxed);
                     tracing::warn!(
                         error = error.without_values(),
                         waiting = batch.len(),
@@ -197,9 +262,23 @@ impl Shared {
     async fn attempt(&self, workspace: Option<RowId>, batch: &[Pending], again: bool) -> Result<Vec<Settled>, Failure> {
         let _turn = self.writers.acquire().await;
         let mut tx = self.store.begin(workspace).await?;
-        let known = if again || batch.iter().any(|pending| pending.attempts > 0) {
+        let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        self.away.store(false, Ordering::Relaxed);
+        Ok(settled)
+    }
+
+    /// All of a batch but the commit.
+    async fn carry_out(
+        &self,
+        tx: &mut store::Connection,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+    ) -> Result<Vec<Settled>, Failure> {
+        let known = if again || batch.iter().any(|pending| pending.perhaps_stored || pending.attempts > 0) {
             let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
-            deliveries::known(&mut tx, &ids).await?
+            deliveries::known(tx, &ids).await?
         } else {
             BTreeMap::new()
         };
@@ -208,19 +287,54 @@ impl Shared {
             |pending: &Pending| known.get(&pending.arrived.id).filter(|known| known.attempts != pending.attempts);
         let is_open = |pending: &Pending| done(pending).is_none();
         let mut settled = match workspace {
-            Some(workspace) => self.hear(&mut tx, workspace, batch, &is_open).await?,
+            Some(workspace) => self.hear(tx, workspace, batch, &is_open).await?,
             None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
         };
-        let fresh = batch.iter().zip(&settled).filter(|(pending, _)| is_open(pending));
-        let fresh: Vec<(&Arrived, &Settled)> = fresh.map(|(pending, settled)| (&pending.arrived, settled)).collect();
-        deliveries::save(&mut tx, &fresh).await?;
-        tx.commit().await.map_err(store::Error::from)?;
+        let mut fresh = Vec::with_capacity(batch.len());
+        for (pending, settled) in batch.iter().zip(&mut settled).filter(|(pending, _)| is_open(pending)) {
+            settled.replay = pending.asked.then(|| Replay { before: known.get(&pending.arrived.id).cloned() });
+            fresh.push((&pending.arrived, &*settled));
+        }
+        record(tx, fresh).await?;
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
                 *settled = Settled { outcome, findings, effects, ..settled.clone() };
             }
         }
         Ok(settled)
+    }
+
+    /// What a batch would come to, each delivery as it would stand in its record: everything but the commit. Where one
+    /// of them makes the batch fail, each is tried on its own.
+    pub(super) async fn rehearse(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+    ) -> Result<Vec<Settled>, store::Error> {
+        match self.rehearse_together(workspace, batch).await {
+            Ok(settled) => return Ok(settled),
+            Err(Failure::Transient(error)) => return Err(error),
+            Err(Failure::Poison(_)) => {}
+        }
+        let mut settled = Vec::with_capacity(batch.len());
+        for pending in batch {
+            settled.extend(match self.rehearse_together(workspace, std::slice::from_ref(pending)).await {
+                Ok(settled) => settled,
+                Err(Failure::Transient(error)) => return Err(error),
+                Err(Failure::Poison(_)) => vec![self.failed(workspace, pending)],
+            });
+        }
+        Ok(settled)
+    }
+
+    async fn rehearse_together(&self, workspace: Option<RowId>, batch: &[Pending]) -> Result<Vec<Settled>, Failure> {
+        if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
+            return Err(Failure::Poison(String::new()));
+        }
+        let mut tx = self.store.begin(workspace).await?;
+        let attempt = AssertUnwindSafe(self.carry_out(&mut tx, workspace, batch, false)).catch_unwind().await;
+        tx.rollback().await.map_err(store::Error::from)?;
+        attempt.unwrap_or_else(|_panic| Err(Failure::Poison(String::new())))
     }
 
     /// Lets the workspace hear the deliveries of a batch in their order.
@@ -242,6 +356,9 @@ impl Shared {
         for pending in batch {
             heard.push(match &pending.work {
                 Work::Hear(facts) if is_open(pending) => {
+                    if let Some(before_rules) = self.before_rules {
+                        before_rules(&pending.arrived);
+                    }
                     let mut findings = pending.findings.clone();
                     let facts = Facts::clone(facts);
                     let verdict = domain::apply(&mut tenant, facts, pending.arrived.received_at, &mut findings);
@@ -262,6 +379,7 @@ impl Shared {
         let (outcome, effects) = match verdict {
             Verdict::Heard(effects) if effects.wrote() => (Outcome::Applied, effects),
             Verdict::Heard(effects) => (Outcome::Unchanged, effects),
+            Verdict::Ignored => (Outcome::Ignored, Effects::default()),
             Verdict::Rejected => (Outcome::Rejected, Effects::default()),
         };
         let settled_at = (self.clock)();
@@ -274,6 +392,7 @@ impl Shared {
             processing_ms: milliseconds(settled_at - pending.began_at),
             settled_at,
             retry_at: None,
+            replay: None,
         }
     }
 
@@ -285,8 +404,8 @@ impl Shared {
         stack: &mut Vec<Vec<Pending>>,
         again: &mut bool,
     ) {
-        let settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
-        match self.save_failed(&batch, &settled).await {
+        let mut settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
+        match self.save_failed(&batch, &mut settled).await {
             Ok(()) => answer(batch, settled),
             Err(error) => {
                 tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
@@ -297,10 +416,17 @@ impl Shared {
         }
     }
 
-    async fn save_failed(&self, batch: &[Pending], settled: &[Settled]) -> Result<(), store::Error> {
+    async fn save_failed(&self, batch: &[Pending], settled: &mut [Settled]) -> Result<(), store::Error> {
         let mut tx = self.store.begin(None).await?;
-        let rows: Vec<_> = batch.iter().map(|pending| &pending.arrived).zip(settled).collect();
-        deliveries::save(&mut tx, &rows).await?;
+        let mut rows = Vec::with_capacity(batch.len());
+        for (pending, settled) in batch.iter().zip(settled) {
+            if pending.asked {
+                let mut known = deliveries::known(&mut tx, &[pending.arrived.id]).await?;
+                settled.replay = Some(Replay { before: known.remove(&pending.arrived.id) });
+            }
+            rows.push((&pending.arrived, &*settled));
+        }
+        record(&mut tx, rows).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -319,8 +445,21 @@ impl Shared {
             processing_ms: milliseconds(settled_at - pending.began_at),
             settled_at,
             retry_at: (attempts < MOST_ATTEMPTS).then(|| settled_at + backoff(attempts)),
+            replay: None,
         }
     }
+}
+
+/// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay
+/// is only noted where it wrote nothing.
+async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<(), store::Error> {
+    let stays = |(_, settled): &(&Arrived, &Settled)| {
+        let before = settled.replay.as_ref().and_then(|replay| replay.before.as_ref());
+        before.is_some_and(|before| before.outcome == Outcome::Applied) && settled.outcome != Outcome::Applied
+    };
+    let (noted, written): (Vec<_>, Vec<_>) = rows.into_iter().partition(stays);
+    deliveries::save(tx, &written).await?;
+    deliveries::note_replays(tx, &noted).await
 }
 
 /// The verdict on a delivery that cannot be heard.

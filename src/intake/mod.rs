@@ -1,15 +1,24 @@
 //! From an authenticated request to a stored delivery with one outcome.
 //!
-//! [`Intake::accept`] reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes
-//! only after the transaction that holds the delivery and everything it changed.
+//! [`Reception::accept`] takes an authenticated request and answers once the delivery is durable: applied to the tables by
+//! the [`Intake`], or, where that takes too long, written to the [`spool`] and applied later.
+//!
+//! The intake reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes only
+//! after the transaction that holds the delivery and everything it changed.
 
 pub mod clock;
+mod delivery;
 mod directory;
+mod drain;
 mod drift;
 mod lanes;
+mod reception;
+pub mod rejected;
 pub mod replay;
 mod reply;
+pub mod spool;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,8 +26,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::oneshot;
-use uuid::Uuid;
+use tokio::sync::{oneshot, watch};
 
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{Locale, Permitted};
@@ -27,10 +35,13 @@ pub use crate::domain::{Effect, Outcome, Tally, Told};
 use crate::feeds::{self, DealershipKey, Document, Feed, Reading};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
+pub use delivery::Delivery;
 pub use directory::Directory;
 use directory::{Found, Place};
-use lanes::{Lanes, Pending, Work};
-pub use reply::Reply;
+pub use lanes::BeforeRules;
+use lanes::{Lanes, Pending, Seat, Work};
+pub use reception::{Reception, Terms};
+pub use reply::{Answer, Reply};
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -49,6 +60,8 @@ pub struct Arrival {
     pub content_type: Option<String>,
     /// The body, its `Content-Encoding` undone where that was possible.
     pub body: Vec<u8>,
+    /// What was posted where the body is something else: the claims of a signed token.
+    pub posted_body: Option<Vec<u8>>,
     /// Why the `Content-Encoding` could not be undone.
     pub undecoded: Option<Finding>,
 }
@@ -67,9 +80,11 @@ pub struct Settings {
     pub writers: usize,
     /// The clock.
     pub clock: fn() -> DateTime<Utc>,
+    /// What is done before the rules hear a delivery: nothing in a service; a test can let it panic as a rule might.
+    pub before_rules: Option<BeforeRules>,
 }
 
-/// Takes deliveries in.
+/// Applies deliveries to the tables.
 #[derive(Clone, Debug)]
 pub struct Intake {
     shared: Arc<Shared>,
@@ -78,10 +93,45 @@ pub struct Intake {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    directory: Directory,
+    directory: watch::Sender<Arc<Directory>>,
     lanes: Lanes,
     drift: drift::Drift,
     settings: Settings,
+}
+
+/// How often a delivery was tried before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    /// How often it failed, or was rejected and stored; nought for one that is not known to be stored.
+    pub(crate) attempts: i32,
+    /// Whether an earlier try may have stored it without anybody having seen the end of that.
+    pub(crate) perhaps_stored: bool,
+}
+
+/// A delivery in its lane. Dropped, it is given up where the lane has not begun with it.
+pub(crate) struct Waiting {
+    _seat: Seat,
+    answer: oneshot::Receiver<Reply>,
+    noted: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Waiting {
+    /// The reply, once the delivery is committed; `None` where its lane ended by a fault.
+    pub(crate) async fn settled(self) -> Option<Reply> {
+        let reply = self.answer.await.ok()?;
+        if let Some(note) = self.noted {
+            note();
+        }
+        Some(reply)
+    }
+}
+
+/// What a delivery says, and in which lane that is to be heard.
+struct Heard {
+    workspace: Option<RowId>,
+    work: Work,
+    findings: Vec<Finding>,
+    unknown: Option<BTreeSet<String>>,
 }
 
 /// What is to be done with a delivery, and in which lane.
@@ -95,59 +145,52 @@ impl Intake {
     /// An intake over a store, for the workspaces of a directory. Must be made inside a runtime.
     #[must_use]
     pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
-        let lanes = Lanes::new(store.clone(), settings.writers, settings.clock);
+        let lanes = Lanes::new(store.clone(), settings.writers, settings.clock, settings.before_rules);
         let drift = drift::Drift::default();
         tokio::spawn(drift.clone().run(store.clone()));
+        let directory = watch::Sender::new(Arc::new(directory));
         Self { shared: Arc::new(Shared { store, directory, lanes, drift, settings }) }
     }
 
-    /// Takes one delivery in. Dropping the future does not undo what was begun.
-    ///
-    /// # Errors
-    /// When nothing could store the delivery while the request was held.
-    pub async fn accept(&self, arrival: Arrival) -> Result<Reply, Unavailable> {
-        let Arrival { feed, received_at, credential, permitted, remote_address, content_type, body, undecoded } =
-            arrival;
-        let arrived = Arrived {
-            id: Uuid::now_v7(),
-            received_at,
-            feed: feed.name().to_owned(),
-            dealership_id: None,
-            credential,
-            remote_address,
-            content_type,
-            body,
-            schema_version: None,
-        };
-        let intake = self.clone();
-        let taken = tokio::spawn(async move { intake.take(feed, arrived, 0, &permitted, undecoded).await });
-        taken.await.unwrap_or(Err(Unavailable))
-    }
-
-    /// Reads a delivery, finds its workspace, and waits for the lane's answer for as long as requests are held.
+    /// Puts a stored delivery through its lane again, and waits for the answer for as long as requests are held.
     async fn take(
         &self,
         feed: Feed,
-        mut arrived: Arrived,
+        arrived: Arrived,
         attempts: i32,
         permitted: &Permitted,
         undecoded: Option<Finding>,
     ) -> Result<Reply, Unavailable> {
-        let hold = self.shared.settings.hold;
-        let began_at = if attempts == 0 { arrived.received_at } else { self.now() };
-        let work = async {
-            let heard = AssertUnwindSafe(self.read(feed, &mut arrived, permitted, undecoded)).catch_unwind().await;
-            // A panic is our fault: the delivery is kept, and tried again.
-            let (workspace, work, findings) = heard.unwrap_or((None, Work::Fail, Vec::new()));
-            let (reply, answer) = oneshot::channel();
-            let pending = Pending { arrived, work, findings, attempts, began_at, reply };
-            self.shared.lanes.send(workspace, pending).await;
-            answer.await
-        };
-        match tokio::time::timeout(hold, work).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(_)) | Err(_) => Err(Unavailable),
+        let tries = Tries { attempts, perhaps_stored: true };
+        let work = async { self.enqueue(feed, arrived, tries, permitted, undecoded).await.settled().await };
+        match tokio::time::timeout(self.shared.settings.hold, work).await {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) | Err(_) => Err(Unavailable),
         }
+    }
+
+    /// Reads a delivery, finds its workspace, and puts it into the workspace's lane, where it stays until it is settled
+    /// or what is given back here is dropped.
+    pub(crate) async fn enqueue(
+        &self,
+        feed: Feed,
+        mut arrived: Arrived,
+        tries: Tries,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Waiting {
+        let Tries { attempts, perhaps_stored } = tries;
+        let began_at = if perhaps_stored { self.now() } else { arrived.received_at };
+        let (id, received_at) = (arrived.id, arrived.received_at);
+        let Heard { workspace, work, findings, unknown } = self.hear(feed, &mut arrived, permitted, undecoded).await;
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending { arrived, work, findings, attempts, asked: false, perhaps_stored, began_at, reply };
+        let seat = self.shared.lanes.send(workspace, pending).await;
+        let drift = self.shared.drift.clone();
+        let noted = workspace
+            .zip(unknown)
+            .map(|(workspace, paths)| move || drift.count(workspace, feed, paths, id, received_at));
+        Waiting { _seat: seat, answer, noted: noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>) }
     }
 
     /// Finds the workspace, or the reason why there is none.
@@ -164,7 +207,7 @@ impl Intake {
         let found = match document.dealership() {
             DealershipKey::Id(dealership) => {
                 arrived.dealership_id = Some(dealership);
-                self.shared.directory.find(dealership, permitted, arrived.received_at)
+                self.directory().find(dealership, permitted, arrived.received_at)
             }
             DealershipKey::Unusable => Found::Unknown,
             DealershipKey::Missing => match self.place_of_fragment(&document, permitted, arrived.received_at).await {
@@ -174,20 +217,18 @@ impl Intake {
         };
         match found {
             Found::Place(place) => Plan { place: Some(place), document: Some(document), findings: Vec::new() },
-            Found::Unknown => rejected(Finding::at(
-                Code::DealershipUnknown,
-                feed.dealership_path(),
-                "no workspace has this dealership id",
-            )),
+            Found::Unknown => {
+                rejected(of_dealership(feed, Code::DealershipUnknown, "no workspace has this dealership id"))
+            }
             Found::NotPermitted => {
                 let message = "the credential may not write to this dealership's workspace";
-                rejected(Finding::at(Code::WorkspaceNotPermitted, feed.dealership_path(), message))
+                rejected(of_dealership(feed, Code::WorkspaceNotPermitted, message))
             }
         }
     }
 
-    /// The workspace of a vehicle that names no dealership: the credential's only one, else the one of its workspaces
-    /// that knows the identifier. Waits while Postgres is away.
+    /// The workspace of a delivery that names no dealership: the credential's only one, else of a vehicle the one of its
+    /// workspaces that knows the identifier. Waits while Postgres is away.
     async fn place_of_fragment(
         &self,
         document: &Document,
@@ -195,11 +236,11 @@ impl Intake {
         received_at: DateTime<Utc>,
     ) -> Option<Place> {
         let among = match document.feed() {
-            Feed::Inventory => self.shared.directory.permitted(permitted),
+            Feed::Inventory | Feed::LeadPro => self.directory().permitted(permitted),
             Feed::Lead | Feed::LeadCluster => return None,
         };
         if let [only] = among.as_slice() {
-            return self.shared.directory.place(*only, received_at);
+            return self.directory().place(*only, received_at);
         }
         let identifier = document.identifier()?;
         let knowing = loop {
@@ -213,9 +254,21 @@ impl Intake {
             }
         };
         match knowing.as_slice() {
-            [only] => self.shared.directory.place(*only, received_at),
+            [only] => self.directory().place(*only, received_at),
             _ => None,
         }
+    }
+
+    /// Reads a delivery. A panic is our fault: the delivery is kept, and tried again.
+    async fn hear(
+        &self,
+        feed: Feed,
+        arrived: &mut Arrived,
+        permitted: &Permitted,
+        undecoded: Option<Finding>,
+    ) -> Heard {
+        let heard = AssertUnwindSafe(self.read(feed, arrived, permitted, undecoded)).catch_unwind().await;
+        heard.unwrap_or(Heard { workspace: None, work: Work::Fail, findings: vec![], unknown: None })
     }
 
     /// Finds the workspace, and reads the payload into facts where there is one.
@@ -225,15 +278,45 @@ impl Intake {
         arrived: &mut Arrived,
         permitted: &Permitted,
         undecoded: Option<Finding>,
-    ) -> (Option<RowId>, Work, Vec<Finding>) {
-        let plan = self.plan(feed, arrived, permitted, undecoded).await;
+    ) -> Heard {
+        let differs = compare_posted(arrived);
+        let mut plan = self.plan(feed, arrived, permitted, undecoded).await;
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
-            return (None, Work::Reject, plan.findings);
+            plan.findings.extend(differs);
+            return Heard { workspace: None, work: Work::Reject, findings: plan.findings, unknown: None };
         };
-        let reading = reading_of(document, place.locale, arrived.body.len()).await;
-        let unknown = reading.unknown_paths;
-        self.shared.drift.count(place.workspace, feed, unknown, arrived.id, arrived.received_at);
-        (Some(place.workspace), Work::Hear(Box::new(reading.facts)), reading.findings)
+        let mut reading = reading_of(document, place.locale, arrived.body.len()).await;
+        reading.findings.extend(differs);
+        Heard {
+            workspace: Some(place.workspace),
+            work: Work::Hear(Box::new(reading.facts)),
+            findings: reading.findings,
+            unknown: Some(reading.unknown_paths),
+        }
+    }
+
+    /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.
+    pub(crate) fn must_look_up(&self, feed: Feed, body: &[u8], permitted: &Permitted) -> bool {
+        match feed {
+            Feed::Lead | Feed::LeadCluster | Feed::LeadPro => return false,
+            Feed::Inventory => {}
+        }
+        self.directory().permitted(permitted).len() > 1
+            && feeds::open(feed, body).is_ok_and(|document| match document.dealership() {
+                DealershipKey::Missing => true,
+                DealershipKey::Id(_) | DealershipKey::Unusable => false,
+            })
+    }
+
+    /// Whether Postgres is thought to be away, or so slow that nothing should wait for it.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.shared.lanes.are_stuck()
+    }
+
+    /// Notes that a delivery was not settled in time.
+    pub(crate) fn note_late(&self) {
+        self.shared.lanes.note_late();
     }
 
     /// Writes what is kept in memory only.
@@ -241,10 +324,20 @@ impl Intake {
         self.shared.drift.write(&self.shared.store).await;
     }
 
-    /// The directory.
+    /// The directory as it is now.
     #[must_use]
-    pub fn directory(&self) -> &Directory {
-        &self.shared.directory
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.shared.directory.borrow())
+    }
+
+    /// Tells when the directory is replaced.
+    fn directories(&self) -> watch::Receiver<Arc<Directory>> {
+        self.shared.directory.subscribe()
+    }
+
+    /// Replaces the directory. Deliveries that were rejected for a dealership that it has are tried again.
+    pub fn know(&self, directory: Directory) {
+        self.shared.directory.send_replace(Arc::new(directory));
     }
 
     /// The store.
@@ -273,10 +366,27 @@ async fn reading_of(document: Document, locale: Locale, bytes: usize) -> Reading
     }
 }
 
+/// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
+fn compare_posted(arrived: &mut Arrived) -> Option<Finding> {
+    let posted = arrived.posted_body.as_ref()?;
+    if feeds::posted::says_the_same(&arrived.body, posted) {
+        arrived.posted_body = None;
+        return None;
+    }
+    Some(Finding::whole(Code::BodyDiffers, "the body posted beside the token says something else; the token was used"))
+}
+
 fn missing_dealership(document: &Document) -> Plan {
-    let path = document.feed().dealership_path();
-    let message = "the delivery does not say which dealership it is for";
+    let message = match document.feed() {
+        Feed::Lead | Feed::LeadCluster | Feed::Inventory => "the delivery does not say which dealership it is for",
+        Feed::LeadPro => "a LeadPro delivery names no dealership: its credential must belong to exactly one workspace",
+    };
     let mut findings = document.findings();
-    findings.push(Finding::at(Code::DealershipMissing, path, message));
+    findings.push(of_dealership(document.feed(), Code::DealershipMissing, message));
     Plan { place: None, document: None, findings }
+}
+
+/// A finding about the dealership, at the place where the feed names it.
+fn of_dealership(feed: Feed, code: Code, message: &str) -> Finding {
+    Finding { code, path: feed.dealership_path().map(str::to_owned), message: message.to_owned() }
 }

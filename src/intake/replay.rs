@@ -1,5 +1,7 @@
 //! Stored deliveries through the same path again: those that failed, when they are due, and those that were rejected
-//! for a dealership that the configuration has come to know.
+//! for a dealership that the configuration has come to know. What a person asks for is in [`asked`].
+
+pub mod asked;
 
 use std::time::Duration;
 
@@ -18,12 +20,16 @@ const BREATH: Duration = Duration::from_millis(200);
 
 /// Tries stored deliveries again for as long as the service runs.
 pub async fn run(intake: Intake) {
+    let mut directories = intake.directories();
     let mut assign = intake.directory().dealerships();
     loop {
+        // A dealership becomes known only with a new configuration, so these are looked for once for each.
+        if directories.has_changed().unwrap_or(false) {
+            assign = directories.borrow_and_update().dealerships();
+        }
         let pause = match round(&intake, &assign).await {
             Ok(tried) if tried == ROUND => BREATH,
             Ok(tried) => {
-                // A dealership becomes known only with a new configuration, so these are looked for once.
                 assign.clear();
                 if tried > 0 {
                     tracing::info!(tried, "stored deliveries tried again");

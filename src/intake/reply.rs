@@ -5,7 +5,16 @@ use uuid::Uuid;
 use crate::domain::finding::Finding;
 use crate::domain::{Outcome, Told};
 
-/// What the sender is told.
+/// What became of a delivery that is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is in the tables, with an outcome.
+    Settled(Reply),
+    /// The delivery of this id is in the spool, and applied when Postgres can take it.
+    Spooled(Uuid),
+}
+
+/// What the sender is told of a delivery that has its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The delivery's id.

@@ -68,8 +68,16 @@ impl LocalPostgres {
     /// How to connect to one of its databases.
     #[must_use]
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
-        let options = PgConnectOptions::new_without_pgpass().socket(&self.socket_dir).port(PORT);
-        options.username(SUPERUSER).database(database).ssl_mode(PgSslMode::Disable)
+        options_by(&self.socket_dir, database)
+    }
+
+    /// How to connect to a database of the server that another process runs below the data directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::SocketPathTooLong`], as for a start.
+    pub fn connect_options_of_another(data_dir: &Path, database: &str) -> Result<PgConnectOptions, Error> {
+        Ok(options_by(&Layout::below(data_dir)?.socket_dir, database))
     }
 
     /// A command line for a shell that opens one of its databases in `psql`.
@@ -135,6 +143,11 @@ impl LocalPostgres {
     async fn end(self, files: Files) -> Result<(), Error> {
         tokio::task::spawn_blocking(move || self.keeper.stop(files)).await.map_err(broken_off)?
     }
+}
+
+fn options_by(socket_dir: &Path, database: &str) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().socket(socket_dir).port(PORT);
+    options.username(SUPERUSER).database(database).ssl_mode(PgSslMode::Disable)
 }
 
 /// Everything before the start, with the lock held: programs, a cluster, and no traces of an earlier life.

@@ -1,7 +1,8 @@
 //! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -32,10 +33,20 @@ pub struct Arrived {
     pub remote_address: Option<IpAddr>,
     /// `Content-Type` as sent.
     pub content_type: Option<String>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body; shared, because it may be on its way to several places at once.
+    pub body: Arc<Vec<u8>>,
+    /// What was posted where the body is something else, the claims of a signed token, and says something else.
+    pub posted_body: Option<Arc<Vec<u8>>>,
     /// Schema version of a lead.
     pub schema_version: Option<&'static str>,
+}
+
+impl Arrived {
+    /// How many bytes came.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
+    }
 }
 
 /// What came of it.
@@ -57,6 +68,15 @@ pub struct Settled {
     pub settled_at: DateTime<Utc>,
     /// When it is tried again.
     pub retry_at: Option<DateTime<Utc>>,
+    /// What it was before, where this try is a replay that a person asked for.
+    pub replay: Option<Replay>,
+}
+
+/// What a delivery was before a replay that a person asked for.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// Its record; none where the replay is what brought it here.
+    pub before: Option<Known>,
 }
 
 /// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
@@ -69,30 +89,73 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
     let records = Value::Array(records.collect());
     let ids: Vec<Uuid> = deliveries.iter().map(|(arrived, _)| arrived.id).collect();
     let bodies: Vec<&[u8]> = deliveries.iter().map(|(arrived, _)| arrived.body.as_slice()).collect();
+    let posted: Vec<Option<&[u8]>> =
+        deliveries.iter().map(|(arrived, _)| arrived.posted_body.as_ref().map(|body| body.as_slice())).collect();
     let digests: Vec<Vec<u8>> = bodies.iter().map(|body| Sha256::digest(body).to_vec()).collect();
     sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
-            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at)
+            body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
+            retry_at, replays)
         select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
-            d.content_type, b.body, b.digest, d.schema_version, d.outcome, d.findings, d.changes, d.attempts,
-            d.processing_ms, d.settled_at, d.retry_at
+            d.content_type, b.body, b.digest, b.posted_body, d.schema_version, d.outcome, d.findings, d.changes,
+            d.attempts, d.processing_ms, d.settled_at, d.retry_at, d.replays
         from jsonb_populate_recordset(null::intake.deliveries, $1) as d
-        join unnest($2::uuid[], $3::bytea[], $4::bytea[]) as b (id, body, digest) on b.id = d.id
+        join unnest($2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[]) as b (id, body, digest, posted_body)
+            on b.id = d.id
         on conflict (id, received_at) do update set
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
-            settled_at = excluded.settled_at, retry_at = excluded.retry_at
+            settled_at = excluded.settled_at, retry_at = excluded.retry_at,
+            replays = known.replays || excluded.replays
         where known.attempts < excluded.attempts",
         records,
         &ids,
         &bodies as &[&[u8]],
         &digests,
+        &posted as &[Option<&[u8]>],
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Notes replays on deliveries that stay what they were, since what was applied stays applied.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let notes = deliveries.iter().map(|(arrived, settled)| {
+        json!({ "id": arrived.id, "received_at": arrived.received_at.to_rfc3339(), "attempts": settled.attempts,
+            "replays": replays(settled) })
+    });
+    let notes = Value::Array(notes.collect());
+    sqlx::query!(
+        "update intake.deliveries as known set attempts = n.attempts, replays = known.replays || n.replays
+        from jsonb_populate_recordset(null::intake.deliveries, $1) as n
+        where known.id = n.id and known.received_at = n.received_at and known.attempts < n.attempts",
+        notes,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A replay as the delivery's record tells it: what the delivery was, and what the replay made.
+fn replays(settled: &Settled) -> Value {
+    let Some(Replay { before }) = &settled.replay else { return json!([]) };
+    let told = |outcome: Outcome, effects: &Effects, findings: &[Finding]| {
+        let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
+        json!({ "outcome": outcome.name(), "changes": changes(effects), "findings": codes })
+    };
+    let before = before.as_ref().map(|before| told(before.outcome, &before.effects, &before.findings));
+    let made = told(settled.outcome, &settled.effects, &settled.findings);
+    let at = settled.settled_at.to_rfc3339();
+    json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
 }
 
 fn write(arrived: &Arrived, settled: &Settled) -> Value {
@@ -105,9 +168,11 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         remote_address,
         content_type,
         body: _,
+        posted_body: _,
         schema_version,
     } = arrived;
-    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at } = settled;
+    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at, replay: _ } =
+        settled;
     let findings = findings
         .iter()
         .map(|Finding { code, path, message }| json!({ "code": code.name(), "path": path, "message": message }));
@@ -117,7 +182,7 @@ fn write(arrived: &Arrived, settled: &Settled) -> Value {
         "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
         "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
         "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
-        "retry_at": retry_at.map(|at| at.to_rfc3339()),
+        "retry_at": retry_at.map(|at| at.to_rfc3339()), "replays": replays(settled),
     })
 }
 
@@ -234,7 +299,7 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
         )
         select id as "id!", received_at as "received_at!", feed, dealership_id, credential,
             host(remote_address) as remote_address,
-            content_type, body, attempts
+            content_type, body, posted_body, attempts
         from wanted join intake.deliveries using (id, received_at)
         order by received_at, id limit $3"#,
         now,
@@ -252,7 +317,8 @@ pub async fn due(store: &Store, now: DateTime<Utc>, dealerships: &[i64], limit: 
             credential: row.credential,
             remote_address: row.remote_address.and_then(|address| address.parse().ok()),
             content_type: row.content_type,
-            body: row.body,
+            body: Arc::new(row.body),
+            posted_body: row.posted_body.map(Arc::new),
             schema_version: None,
         },
         attempts: row.attempts,

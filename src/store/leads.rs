@@ -1,4 +1,4 @@
-//! Leads, with the cars offered and the identity documents as sent.
+//! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in `properties`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::record::{self, Record};
-use crate::domain::facts::{LeadColumns, TradeInColumns};
+use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values::{Email, Json, StockNumber, Vin};
 use crate::domain::wish::{self, Want, Wish};
@@ -15,8 +15,8 @@ use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
 /// Which leads to load, beside those that deliveries name.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// The sender's lead ids.
-    pub(super) external_ids: Vec<String>,
+    /// Leads by sender and the sender's id.
+    pub(super) keys: Vec<LeadKey>,
     /// Leads that wait for one of these.
     pub(super) wants: Vec<Want>,
     /// Leads that wait for a person of one of these addresses.
@@ -43,25 +43,32 @@ pub(super) async fn load(
     wanted: &Wanted,
 ) -> Result<BTreeMap<LeadKey, Row<Lead>>, sqlx::Error> {
     let wants: Vec<String> = wanted.wants.iter().map(|want| want_text(workspace, want)).collect();
+    let senders: Vec<&str> = wanted.keys.iter().map(|key| key.sender.name()).collect();
+    let external_ids: Vec<&str> = wanted.keys.iter().map(|key| key.external_id.as_str()).collect();
     let rows = sqlx::query!(
         r#"with wanted as (
-            select id from leads
-            where workspace_id = $1 and sender = 'dealer_studio' and external_id = any($2)
+            select named.id from unnest($2::text[], $3::text[]) as k (sender, external_id)
+            cross join lateral (
+                select id from leads
+                where workspace_id = $1 and sender = k.sender and external_id = k.external_id offset 0
+            ) named
             union select id from leads
-            where workspace_id = $1 and waits_for && $3
+            where workspace_id = $1 and waits_for && $4
             union select id from leads
-            where workspace_id = $1 and person_id is null and person_email = any($4)
+            where workspace_id = $1 and person_id is null and person_email = any($5)
             union select id from leads
-            where $5 and workspace_id = $1 and booking_state = 'blocked'
+            where $6 and workspace_id = $1 and booking_state = 'blocked'
                 and booking_blockers && array['location_not_found', 'package_not_found']
         )
-        select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, d.documents as "documents?"
+        select to_jsonb(l) as "lead!", to_jsonb(t) as trade_in, to_jsonb(p) as property, d.documents as "documents?"
         from wanted
         cross join lateral (select * from leads where workspace_id = $1 and id = wanted.id offset 0) l
         left join trade_ins t on t.workspace_id = l.workspace_id and t.lead_id = l.id
+        left join property_enquiries p on p.workspace_id = l.workspace_id and p.lead_id = l.id
         left join identity.lead_documents d on d.workspace_id = l.workspace_id and d.lead_id = l.id"#,
         workspace,
-        &wanted.external_ids,
+        &senders as &[&str],
+        &external_ids as &[&str],
         &wants,
         &wanted.emails,
         wanted.any_missing_name,
@@ -69,9 +76,9 @@ pub(super) async fn load(
     .fetch_all(tx)
     .await?;
     let leads = rows.into_iter().filter_map(|row| {
-        let sender = record::text(&row.lead, "sender")?;
+        let sender = Sender::named(&record::text(&row.lead, "sender")?)?;
         let external_id = record::text(&row.lead, "external_id")?;
-        let lead = read(&row.lead, row.trade_in.as_ref(), row.documents)?;
+        let lead = read(&row.lead, row.trade_in.as_ref(), row.property.as_ref(), row.documents)?;
         Some((LeadKey { sender, external_id }, Row::known(lead)))
     });
     Ok(leads.collect())
@@ -108,7 +115,7 @@ fn write_wishes(wishes: &[Wish]) -> Value {
     wishes.iter().map(record::wish).collect()
 }
 
-fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
+fn read(lead: &Value, trade_in: Option<&Value>, property: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
     let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
     let clocks = record::read_clocks(lead.get("clocks"));
@@ -126,6 +133,8 @@ fn read(lead: &Value, trade_in: Option<&Value>, documents: Option<Value>) -> Opt
         clocks,
         trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
         trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
+        property: property.map(|row| PropertyColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
+        property_clocks: record::read_clocks(property.and_then(|row| row.get("clocks"))),
         modified_at: record::instant(lead, "source_modified_at"),
         cluster: record::read_tie(lead, "lead_cluster_id", "membership"),
         person: record::int(lead, "person_id"),
@@ -173,6 +182,8 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
         clocks,
         trade_in: _,
         trade_in_clocks: _,
+        property: _,
+        property_clocks: _,
         modified_at,
         cluster,
         person,
@@ -190,7 +201,7 @@ fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
     let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace));
     put("id", json!(id));
-    put("sender", json!(key.sender));
+    put("sender", json!(key.sender.name()));
     put("external_id", json!(key.external_id));
     put("lead_cluster_id", json!(cluster.as_ref().map(|tie| tie.to)));
     put("person_id", json!(person));

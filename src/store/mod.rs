@@ -3,6 +3,7 @@
 
 mod appointments;
 mod bookings;
+pub mod choice;
 mod clusters;
 mod content;
 pub mod deliveries;
@@ -12,13 +13,16 @@ mod leads;
 mod listings;
 mod persons;
 mod places;
+mod properties;
 mod record;
+pub mod rejected;
 pub mod workspaces;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
 use crate::domain::values::Email;
@@ -57,20 +61,26 @@ impl Error {
 
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
-    #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
     pub fn is_transient(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => {
-                error.code().is_some_and(|code| TRANSIENT.iter().any(|known| code.starts_with(known)))
-            }
-            _ => false,
+        match self {
+            Self::Database(error) => is_transient(error),
+            Self::TooOld(_) | Self::Migration(_) => false,
         }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's list is open, and what is not named here is poison")]
+fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| TRANSIENT.iter().any(|known| code.starts_with(known)))
+        }
+        _ => false,
     }
 }
 
@@ -182,14 +192,27 @@ pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error
         ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "60s"),
     ]);
-    let pool = PgPoolOptions::new().max_connections(connections).connect_with(options).await?;
-    let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);
-    let version = version.fetch_one(&pool).await?;
+    // Not through the pool, which would go on asking a server that refuses.
+    let version = tokio::time::timeout(PATIENCE, version(&options));
+    let version = version.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     if version < OLDEST_SERVER {
         return Err(Error::TooOld(version / 10_000));
     }
-    Ok(pool)
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    Ok(pool.connect_lazy_with(options))
 }
+
+async fn version(options: &Address) -> Result<i32, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);
+    let version = version.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(version)
+}
+
+/// How long a connection is waited for. While the server refuses connections the pool asks again and again, with pauses
+/// up to a fifth of this: the shorter it is, the sooner a server that is back is found.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// PostgreSQL 14.
 const OLDEST_SERVER: i32 = 140_000;
@@ -214,6 +237,10 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
         MigrateError::Dirty(version) => Error::Migration(format!(
             "migration {version} was begun and not finished: restore a backup from before it and start again"
         )),
+        // The server went away meanwhile: that says nothing about the tables.
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) if is_transient(&cause) => {
+            Error::Database(cause)
+        }
         error => Error::Migration(format!(
             "the tables could not be brought to this version ({error}): check that the database user owns the \
              database and may create schemas, then start again"
@@ -253,7 +280,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
 /// The leads that a batch names, and those that wait for what it may bring.
 fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
     leads::Wanted {
-        external_ids: keys.leads.iter().cloned().collect(),
+        keys: keys.leads.iter().cloned().collect(),
         wants: keys.wants(tenant).into_iter().collect(),
         emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
         any_missing_name: keys.any_missing_name,
@@ -270,6 +297,7 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     persons::save(tx, workspace, &tenant).await?;
     clusters::save(tx, workspace, &tenant).await?;
     leads::save(tx, workspace, &tenant).await?;
+    properties::save(tx, workspace, &tenant).await?;
     clusters::save_events(tx, workspace, &tenant).await?;
     appointments::save(tx, workspace, &tenant).await?;
     listings::save(tx, workspace, &tenant).await?;

@@ -125,7 +125,8 @@ pub(super) fn read_stamp(value: &Value) -> Option<Stamp> {
 }
 
 /// Every source.
-const SOURCES: [Source; 3] = [Source::Contact, Source::Cluster, Source::LeadFeed];
+const SOURCES: [Source; 5] =
+    [Source::Contact, Source::Cluster, Source::LeadFeed, Source::LeadCreated, Source::LeadUpdated];
 
 /// The number that stands for a source.
 fn source_code(source: Source) -> i64 {
@@ -133,6 +134,8 @@ fn source_code(source: Source) -> i64 {
         Source::Contact => 1,
         Source::Cluster => 2,
         Source::LeadFeed => 3,
+        Source::LeadCreated => 4,
+        Source::LeadUpdated => 5,
     }
 }
 

@@ -37,6 +37,15 @@ pub async fn apply(
     Ok(ids)
 }
 
+/// The ids of the active workspaces, as the tables have them.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn ids(store: &Store) -> Result<BTreeMap<Slug, RowId>, Error> {
+    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(store.pool()).await?;
+    Ok(ids.into_iter().map(|row| (row.slug, row.id)).collect())
+}
+
 /// A workspace keeps its row by its slug; one that is not named any more becomes inactive.
 async fn save_workspaces(tx: &mut PgConnection, workspaces: &[Workspace]) -> Result<BTreeMap<Slug, RowId>, Error> {
     let rows = workspaces.iter().map(|workspace| {

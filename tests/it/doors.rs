@@ -1,33 +1,18 @@
 //! Who may enter, what for, and what those learn who may not.
 
-use std::fmt::Write as _;
-
 use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CONFIG, TestService, fixture, service_with};
+use crate::support::{Answer, CONFIG, TestService, credential, fixture, service_with, workspaces};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
 /// The secret behind `OTHER_TOKEN`.
 const OTHER: &str = "another-token-of-the-tests";
 const PASSWORD: &str = "pass:word-of-the-tests";
-
-/// A credential of the configuration.
-fn credential(name: &str, scheme: &str, feeds: &str, workspaces: &str, secret: &str) -> String {
-    let mut text = format!("\n[[credentials]]\nname = \"{name}\"\nscheme = \"{scheme}\"\nfeeds = {feeds}\n");
-    writeln!(text, "workspaces = {workspaces}").unwrap();
-    text.push_str(secret);
-    text
-}
-
-/// The workspaces of the tests without their credential.
-fn workspaces() -> &'static str {
-    CONFIG.split("[[credentials]]").next().unwrap()
-}
 
 async fn post(service: &TestService, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let request = headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));

@@ -5,10 +5,11 @@ use serde_json::Value;
 use crate::support::{TestService, service};
 
 /// The tables that grow with the business.
-const LARGE: [&str; 12] = [
+const LARGE: [&str; 13] = [
     "persons",
     "leads",
     "trade_ins",
+    "property_enquiries",
     "appointments",
     "lead_clusters",
     "listings",
@@ -33,6 +34,7 @@ async fn fill(service: &TestService) {
                 repeat('about as long as real ones ', 20), (array['not_requested', 'created', 'blocked'])[1 + n % 3], '{}', case when n % 10 = 0 then array[n::text] end, now(), now(), '{}'",
         ),
         ("trade_ins (workspace_id, lead_id, clocks)", "w, n, '{}'"),
+        ("property_enquiries (workspace_id, lead_id, clocks)", "w, n, '{}'"),
         (
             "appointments (workspace_id, id, external_id, lead_id, lead_cluster_id, as_of)",
             "w, n, n::text, n, case when n % 3 > 0 then n end, '[]'",

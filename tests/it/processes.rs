@@ -1,17 +1,9 @@
 //! Processes: several services over one database, and the program itself with its log.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
-
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use crate::support::{CONFIG, TOKEN, database, service};
+use crate::support::{CONFIG, Program, TOKEN, database, service};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
@@ -88,80 +80,6 @@ async fn processes_that_start_at_once_agree_on_the_configuration() {
     assert_eq!((first.count("locations").await, first.count("packages").await), (3, 3));
 }
 
-/// The program, listening; it is killed with the test.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    log: mpsc::Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Program {
-    fn start(database: &str, folder: &std::path::Path) -> Self {
-        let config = folder.join("forecourt.toml");
-        std::fs::write(&config, CONFIG).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_forecourt"))
-            .env_clear()
-            .env("DATABASE_URL", database)
-            .env("FORECOURT_CONFIG", config)
-            .env("FORECOURT_DATA_DIR", folder)
-            .env("FORECOURT_LISTEN", "127.0.0.1:0")
-            .env("TOKEN", TOKEN)
-            .env("RUST_LOG", "trace")
-            .env("NO_COLOR", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, log) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).split(b'\n');
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let _gone_at_the_end = sender.send(String::from_utf8_lossy(&line).into_owned());
-            }
-        });
-        let mut program = Self { child, address: ([127, 0, 0, 1], 0).into(), log, seen: Vec::new() };
-        let line = program.wait_for("listening address=");
-        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
-        program.address = address.parse().unwrap();
-        program
-    }
-
-    /// The first line from now on that holds a text.
-    fn wait_for(&mut self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let line = self.log.recv_timeout(end.saturating_duration_since(Instant::now()));
-            let line = line.unwrap_or_else(|_| panic!("{text} never came: {:#?}", self.seen));
-            self.seen.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    async fn post(&self, headers: &str, body: &[u8]) -> String {
-        self.send(LEADS, &format!("Authorization: Bearer {TOKEN}\r\n{headers}"), body).await
-    }
-
-    async fn send(&self, path: &str, headers: &str, body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n");
-        stream.write_all(&[format!("{head}{headers}\r\n").as_bytes(), body].concat()).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
 /// What nobody may find in a log, each in a place of its own.
 const PERSONAL: [(&str, &str); 9] = [
     ("first_name", "Zebedee"),
@@ -194,18 +112,18 @@ fn personal_lead(id: i64) -> Value {
 async fn no_log_line_holds_personal_data_or_a_secret() {
     let database = database().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut program = Program::start(&database.url(), folder.path());
+    let mut program = Program::start(&database.url(), folder.path(), CONFIG);
 
     let whole = personal_lead(1).to_string();
-    assert!(program.post("X-Customer: Zebedee\r\n", whole.as_bytes()).await.contains("\"applied\""));
+    assert!(program.post_lead("X-Customer: Zebedee\r\n", whole.as_bytes()).await.contains("\"applied\""));
     for body in
         [whole.replace("356", "999"), whole.replace("\"NSW\"", "\"NSW\",,"), whole.replace("\"id\":1", "\"id\":[1]")]
     {
-        assert!(program.post("", body.as_bytes()).await.starts_with("HTTP/1.1 200"));
+        assert!(program.post_lead("", body.as_bytes()).await.starts_with("HTTP/1.1 200"));
     }
     let odd = whole.replace("Zebedee", "Zebedee\\u0000").replace("Quillfeather\"", "Quillfeather\\ud83d\"");
-    assert!(program.post("Content-Encoding: gzip\r\n", whole.as_bytes()).await.starts_with("HTTP/1.1 200"));
-    assert!(program.post("", odd.as_bytes()).await.contains("body_unreadable"));
+    assert!(program.post_lead("Content-Encoding: gzip\r\n", whole.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    assert!(program.post_lead("", odd.as_bytes()).await.contains("body_unreadable"));
     let wrong = "Authorization: Bearer a-wrong-secret-5f2c\r\nX-API-KEY: a-wrong-key-77ab\r\n";
     assert!(program.send(LEADS, wrong, whole.as_bytes()).await.starts_with("HTTP/1.1 401"));
     let query = format!("{LEADS}?token={TOKEN}&email={}", PERSONAL[2].1);
@@ -223,14 +141,14 @@ async fn no_log_line_holds_personal_data_or_a_secret() {
         ),
     ] {
         database.execute(sabotage).await;
-        let answer = program.post("", personal_lead(id).to_string().as_bytes()).await;
+        let answer = program.post_lead("", personal_lead(id).to_string().as_bytes()).await;
         assert!(answer.contains("\"failed\"") && answer.contains("internal_error"), "{answer}");
         for (_, value) in PERSONAL {
             assert!(!answer.contains(value), "{answer}");
         }
     }
     program.wait_for("SQLSTATE P0001");
-    program.post("", b"the last one").await;
+    program.post_lead("", b"the last one").await;
     program.wait_for("outcome=\"rejected\"");
 
     let lines = std::mem::take(&mut program.seen);

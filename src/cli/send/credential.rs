@@ -41,6 +41,19 @@ pub(super) struct CredentialArguments {
     pub(super) open: bool,
 }
 
+/// How the sender shows who it is.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// Not at all.
+    Nothing,
+    /// By the same header every time.
+    Header(CredentialHeader),
+    /// By a token that it asks for first, with this pair in a header.
+    Client(CredentialHeader),
+    /// By signing each payload.
+    Signature(SecretString),
+}
+
 /// A header that shows a credential.
 #[derive(Debug)]
 pub(super) struct CredentialHeader {
@@ -49,12 +62,8 @@ pub(super) struct CredentialHeader {
 }
 
 impl CredentialArguments {
-    /// The header to send; `None` when nothing is shown.
-    pub(super) fn header(
-        &self,
-        config: Option<&Path>,
-        environment: &Environment,
-    ) -> Result<Option<CredentialHeader>, SendError> {
+    /// What to show.
+    pub(super) fn shown(&self, config: Option<&Path>, environment: &Environment) -> Result<Shown, SendError> {
         let Self { credential, bearer_env, bearer_file, api_key_env, api_key_file, basic_env, basic_file, open } = self;
         let read = |name: &Option<String>, path: &Option<PathBuf>| {
             let file = || path.clone().map(SecretSource::File);
@@ -65,23 +74,23 @@ impl CredentialArguments {
             return configured(name, config, environment);
         }
         if *open {
-            return Ok(None);
+            return Ok(Shown::Nothing);
         }
         if let Some(token) = read(bearer_env, bearer_file) {
-            return Ok(Some(CredentialHeader::bearer(&token?)));
+            return Ok(Shown::Header(CredentialHeader::bearer(&token?)));
         }
         if let Some(key) = read(api_key_env, api_key_file) {
-            return Ok(Some(CredentialHeader::api_key(&key?)));
+            return Ok(Shown::Header(CredentialHeader::api_key(&key?)));
         }
         if let Some(pair) = read(basic_env, basic_file) {
-            return Ok(Some(CredentialHeader::basic(pair?.expose_secret())));
+            return Ok(Shown::Header(CredentialHeader::basic(pair?.expose_secret())));
         }
-        demo_token(environment).map(|token| Some(CredentialHeader::bearer(&token)))
+        demo_token(environment).map(|token| Shown::Header(CredentialHeader::bearer(&token)))
     }
 }
 
 impl CredentialHeader {
-    fn bearer(token: &SecretString) -> Self {
+    pub(super) fn bearer(token: &SecretString) -> Self {
         Self { name: "Authorization", value: format!("Bearer {}", token.expose_secret()).into() }
     }
 
@@ -95,21 +104,19 @@ impl CredentialHeader {
     }
 }
 
-/// The header that shows a credential of the configuration.
-fn configured(
-    name: &str,
-    config: Option<&Path>,
-    environment: &Environment,
-) -> Result<Option<CredentialHeader>, SendError> {
+/// How a credential of the configuration is shown.
+fn configured(name: &str, config: Option<&Path>, environment: &Environment) -> Result<Shown, SendError> {
     let config = config::load(config, environment).map_err(SendError::Configuration)?;
     let credential = config.credentials.iter().find(|credential| credential.name == name);
+    let pair =
+        |user: &str, secret: &SecretString| CredentialHeader::basic(&format!("{user}:{}", secret.expose_secret()));
     Ok(match &credential.ok_or_else(|| SendError::NoSuchCredential(name.to_owned()))?.scheme {
-        SchemeConfig::Bearer(token) => Some(CredentialHeader::bearer(token)),
-        SchemeConfig::ApiKey(key) => Some(CredentialHeader::api_key(key)),
-        SchemeConfig::Basic { user, password } => {
-            Some(CredentialHeader::basic(&format!("{user}:{}", password.expose_secret())))
-        }
-        SchemeConfig::Open => None,
+        SchemeConfig::Bearer(token) => Shown::Header(CredentialHeader::bearer(token)),
+        SchemeConfig::ApiKey(key) => Shown::Header(CredentialHeader::api_key(key)),
+        SchemeConfig::Basic { user, password } => Shown::Header(pair(user, password)),
+        SchemeConfig::OauthClient { client_id, secret } => Shown::Client(pair(client_id, secret)),
+        SchemeConfig::LeadproJwt(secret) => Shown::Signature(secret.clone()),
+        SchemeConfig::Open => Shown::Nothing,
     })
 }
 
@@ -125,8 +132,11 @@ mod tests {
     use super::*;
 
     fn shown(arguments: &CredentialArguments, environment: &Environment) -> Option<(&'static str, String)> {
-        let header = arguments.header(None, environment).unwrap();
-        header.map(|header| (header.name, header.value.expose_secret().to_owned()))
+        match arguments.shown(None, environment).unwrap() {
+            Shown::Header(header) => Some((header.name, header.value.expose_secret().to_owned())),
+            Shown::Nothing => None,
+            Shown::Client(_) | Shown::Signature(_) => panic!("no configuration is read here"),
+        }
     }
 
     #[test]
@@ -150,7 +160,7 @@ mod tests {
         let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
         let nothing = CredentialArguments::default();
         let path = folder.path().join("demo-token");
-        let error = nothing.header(None, &environment).unwrap_err();
+        let error = nothing.shown(None, &environment).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(

@@ -35,6 +35,13 @@ pub(in crate::cli) enum SendError {
     Unreachable { url: String, source: Box<ureq::Error> },
     #[error("{failed} of {sent} deliveries were not answered 200: {remedy}")]
     Refused { failed: u32, sent: u32, remedy: &'static str },
+    #[error(
+        "the service gives this client no token (status {0}): look at the client's id and secret, and at the log of the \
+         service"
+    )]
+    NoToken(u16),
+    #[error("the payload is not JSON, so it cannot be signed: send it with a credential of another scheme")]
+    NotSignable,
     #[error("the replies cannot be printed")]
     Output(#[source] io::Error),
 }

@@ -130,6 +130,7 @@ fn feed_of_body(body: &[u8]) -> Option<Feed> {
         Feed::Lead => has(&["prospect", "dealership"]),
         Feed::LeadCluster => has(&["contact", "leads", "dealership_id"]),
         Feed::Inventory => has(&["SaleStatus", "Seller", "Identification"]),
+        Feed::LeadPro => has(&["event"]) && has(&["data"]),
     };
     Feed::ALL.iter().copied().find(bears_marks_of)
 }
@@ -175,6 +176,14 @@ mod tests {
         assert_eq!(names, expected.map(|(name, feed)| (name.to_owned(), feed)));
         let asked_for = below(&lead, Some(Feed::Inventory)).unwrap();
         assert!(asked_for.iter().all(|payload| payload.feed == Feed::Inventory));
+    }
+
+    #[test]
+    fn an_event_with_its_data_is_leadpros() {
+        assert_eq!(feed_of_body(br#"{"event": "lead.created", "data": {"id": 1}}"#), Some(Feed::LeadPro));
+        assert_eq!(feed_of_body(br#"{"event": "lead.created"}"#), None);
+        let example = Path::new("fixtures/leadpro/leadpro_lead/page_example.json");
+        assert_eq!(feed_of_path(example), Some(Feed::LeadPro));
     }
 
     #[test]

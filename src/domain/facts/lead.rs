@@ -1,23 +1,14 @@
-//! What the lead feed can say, and a cluster of each of its leads: an enquiry with its customer.
+//! What a lead feed can say, and a cluster of each of its leads: an enquiry with its customer.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::event::EventFacts;
+use super::property::PropertyColumns;
+use super::sender::Source;
 use crate::domain::columns::{columns, scalar_columns};
 use crate::domain::values::{Country, Email, Json, StockNumber, Vin};
-
-/// Which feed a fact came through; of equally new facts the greater source wins (rulebook: persons, leads).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// The contact of a cluster.
-    Contact,
-    /// A lead, or an event, inside a cluster.
-    Cluster,
-    /// A lead of the lead feed.
-    LeadFeed,
-}
 
 /// A value that makes a person, or the reason why it does not.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -56,6 +47,8 @@ pub struct LeadFacts {
     pub columns: LeadColumns,
     /// The car the customer offers.
     pub trade_in: TradeInColumns,
+    /// The property asked about or offered; `None` where the feed knows of none.
+    pub property: Option<Box<PropertyColumns>>,
     /// The whole list of appointments; `None` where the payload carries no list (v1 and v2).
     pub appointments: Option<Vec<AppointmentFacts>>,
     /// The events that the payload carries with the lead.
@@ -240,6 +233,8 @@ scalar_columns! {
         contact_middle_name: String,
         /// Last name as sent with this lead.
         contact_last_name: String,
+        /// Both names in one text, as sent with this lead.
+        contact_full_name: String,
         /// Mobile phone, E.164 where valid.
         contact_phone: String,
         /// Home phone, E.164 where valid.

@@ -75,6 +75,7 @@ impl Lead {
                 year: one_of([2001, 2002, 2003], self.address),
                 ..TradeInColumns::default()
             },
+            property: None,
             appointments,
             cluster_said_at: Some(moment(place)),
             events: Vec::new(),

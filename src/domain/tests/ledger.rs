@@ -102,7 +102,7 @@ impl Ledger {
         let nobody = |lead: &Lead| lead.person.is_none() && lead.email().is_some_and(|of| keys.emails.contains(&of));
         let leads = rows.leads.iter().filter(|(key, row)| {
             let lead = &row.value;
-            keys.leads.contains(&key.external_id) || booking::waits_for(lead, &wants) || nobody(lead)
+            keys.leads.contains(key) || booking::waits_for(lead, &wants) || nobody(lead)
         });
         let leads: Vec<_> = leads.map(|(key, row)| (key.clone(), row.clone())).collect();
         tenant.leads.extend(leads);

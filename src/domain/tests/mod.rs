@@ -4,6 +4,7 @@
 //! [`history`] makes deliveries, [`ledger`] stands in for the database and loads and saves as `store` does.
 
 mod customers;
+mod enquiries;
 mod history;
 mod ledger;
 mod oracle;

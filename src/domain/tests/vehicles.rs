@@ -54,6 +54,7 @@ fn count(reached: &mut Reached, verdict: &Verdict, codes: impl Iterator<Item = C
     let mut reach = |name| *reached.entry(name).or_default() += 1;
     match verdict {
         Verdict::Rejected => reach("rejected"),
+        Verdict::Ignored => reach("ignored"),
         Verdict::Heard(effects) => match effects.listing {
             Some(Effect::Created) => reach("created"),
             Some(Effect::Updated) => reach("updated"),

@@ -18,5 +18,5 @@ pub use json::Json;
 pub use number::{decimal, truth};
 pub use phone::{Phone, PhoneRegion, warm_up};
 pub use state::australian_state;
-pub use time::{birth_date, date, in_zone, local_date_time, not_ahead, time_of_day, timestamp};
+pub use time::{birth_date, date, in_zone, local_date_time, not_ahead, time_of_day, timestamp, unix_time};
 pub use vehicle::{StockNumber, Vin};

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use phonenumber::Mode;
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
+use phonenumber::{Mode, Type};
 
 /// A region in which phone numbers without a country code are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ impl PhoneRegion {
         known.then_some(Self(text))
     }
 
+    /// The region of senders that work in the United Kingdom.
+    #[must_use]
+    pub fn great_britain() -> Self {
+        Self("GB".to_owned())
+    }
+
     /// The two-letter code.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -44,6 +50,16 @@ impl Phone {
     pub fn parse(text: &str, region: &PhoneRegion) -> Self {
         let text = text.trim();
         e164(text, region).map_or_else(|| Self::AsSent(text.to_owned()), Self::Valid)
+    }
+
+    /// Whether it is a number that can be a mobile phone's; in some countries nothing tells it from a fixed line's.
+    #[must_use]
+    pub fn is_mobile(&self) -> bool {
+        let number = match self {
+            Self::Valid(number) => phonenumber::parse(None, number),
+            Self::AsSent(_) => return false,
+        };
+        number.is_ok_and(|number| matches!(number.number_type(&DATABASE), Type::Mobile | Type::FixedLineOrMobile))
     }
 
     /// The number, or the text as sent.
@@ -95,6 +111,24 @@ mod tests {
             ("NZ", "021 123 4567", "+64211234567"),
         ] {
             assert_eq!(Phone::parse(sent, &region(code)), Phone::Valid(stored.into()), "{sent}");
+        }
+    }
+
+    #[test]
+    fn mobile_numbers_are_told_from_others_where_the_country_does() {
+        for (sent, is_mobile) in [
+            ("07123456789", true),
+            ("7123456789", true),
+            ("+44 7911 123456", true),
+            ("+61 412 123 123", true),
+            ("+1 212 555 2368", true),
+            ("020 7946 0958", false),
+            ("01865 123456", false),
+            ("0800 123 4567", false),
+            ("nobody", false),
+            ("07", false),
+        ] {
+            assert_eq!(Phone::parse(sent, &PhoneRegion::great_britain()).is_mobile(), is_mobile, "{sent}");
         }
     }
 

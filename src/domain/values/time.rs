@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 
 /// Reads `dd/mm/yyyy`, or `yyyy-mm-dd`; `None` where there is no such day.
 #[must_use]
@@ -28,6 +29,15 @@ pub fn birth_date(text: &str, received_at: DateTime<Utc>, zone: Tz) -> Option<Na
 pub fn timestamp(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;
     DateTime::from_timestamp_micros(time.timestamp_micros()).filter(has_four_digit_year)
+}
+
+/// The time so many seconds after the beginning of 1970, which they may be fractions of; `None` for that moment itself and
+/// whatever was before it.
+#[must_use]
+pub fn unix_time(seconds: Decimal) -> Option<DateTime<Utc>> {
+    let micros = seconds.checked_mul(Decimal::from(1_000_000))?.trunc();
+    let micros = i64::try_from(micros).ok().filter(|micros| *micros > 0)?;
+    DateTime::from_timestamp_micros(micros).filter(has_four_digit_year)
 }
 
 /// Whether the year in Greenwich is one of 1 to 9999: Postgres has no year 0, and JSON no way to write a fifth digit.
@@ -179,6 +189,22 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(timestamp(sent), read.map(utc), "{sent}");
+        }
+    }
+
+    #[test]
+    fn seconds_since_1970_are_a_time_to_the_microsecond() {
+        for (sent, read) in [
+            ("1759471808", Some("2025-10-03T06:10:08Z")),
+            ("1759471808.144", Some("2025-10-03T06:10:08.144Z")),
+            ("0.0000019", Some("1970-01-01T00:00:00.000001Z")),
+            ("253402300799", Some("9999-12-31T23:59:59Z")),
+            ("0", None),
+            ("-1", None),
+            ("253402300800", None),
+            ("79228162514264337593543950335", None),
+        ] {
+            assert_eq!(unix_time(sent.parse().unwrap()), read.map(utc), "{sent}");
         }
     }
 

@@ -5,6 +5,7 @@ use crate::domain::facts::{LeadColumns, LicenceParts, PassportParts, TradeInColu
 use crate::domain::finding::Code;
 use crate::domain::values;
 use crate::domain::workspace::Locale;
+use crate::feeds::identity;
 use crate::feeds::wire::{Object, Rebuilt};
 
 use super::prospect;
@@ -75,7 +76,7 @@ pub(super) fn details(
     let licence = prospect::licence(&details, locale);
     let passport = prospect::passport(&details, locale);
     columns.requested_plan = details.name("subscription_plan");
-    (columns.additional_details, columns.documents) = details.split(prospect::is_identity_key);
+    (columns.additional_details, columns.documents) = details.split(identity::is_identity_key);
     (licence, passport)
 }
 

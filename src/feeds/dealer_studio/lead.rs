@@ -57,6 +57,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
         prospect,
         columns,
         trade_in: enquiry::trade_in(&root.object("trade_in_data")),
+        property: None,
         appointments: appointments(root, locale),
         events: event::list(root, locale),
     }

@@ -91,6 +91,7 @@ fn read_lead(lead: &Object<'_>, holder: &Holder, locale: &Locale) -> LeadFacts {
         prospect: ProspectFacts { licence, passport, ..customer },
         columns,
         trade_in: enquiry::trade_in(&lead.object("trade_in_data")),
+        property: None,
         // A list of appointments would be the whole list of the cluster; the page has none here.
         appointments: None,
         events: Vec::new(),

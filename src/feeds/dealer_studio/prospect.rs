@@ -116,13 +116,6 @@ pub(super) fn passport(details: &Object<'_>, locale: &Locale) -> Option<Passport
     details.holds_any(&["passport_number", "passport_country", "passport_expiry", "passport_dob"]).then_some(parts)
 }
 
-/// Whether a key of the free-form details belongs to an identity document: the documented ones, and what websites make
-/// of them, as `drivers_license_number`.
-pub(super) fn is_identity_key(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["license", "licence", "passport"].iter().any(|word| name.contains(word))
-}
-
 /// Reads an address into its parts; the lead keeps it as it was sent.
 fn address(
     address: &Object<'_>,

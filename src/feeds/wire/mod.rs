@@ -124,6 +124,32 @@ impl<'a> Object<'a> {
         (json, self.objects_of(name, items.unwrap_or_default(), self.kept_contents()))
     }
 
+    /// The entries of a list, whatever they are; none where there is no list.
+    #[must_use]
+    pub fn items(&self, name: &'static str) -> &'a [Value] {
+        let items = self.get(name).and_then(Value::as_array);
+        items.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether an object was sent in a field.
+    #[must_use]
+    pub fn is_object(&self, name: &'static str) -> bool {
+        self.get(name).is_some_and(Value::is_object)
+    }
+
+    /// Whether each field of this object holds a text.
+    #[must_use]
+    pub fn holds_only_texts(&self) -> bool {
+        self.fields.is_none_or(|fields| fields.values().all(Value::is_string))
+    }
+
+    /// How many bytes an object or a list has when it is written as JSON without spaces; nought for anything else.
+    #[must_use]
+    pub fn json_bytes(&self, name: &'static str) -> usize {
+        let value = self.get(name).filter(|value| value.is_object() || value.is_array());
+        value.map_or(0, |value| value.to_string().len())
+    }
+
     /// An object or a list of any content, kept whole.
     #[must_use]
     pub fn free_form(&self, name: &'static str) -> Option<Json> {

@@ -8,7 +8,7 @@ use super::json::settled;
 use super::{Contents, NUL_REMOVED, Object};
 use crate::domain::facts::Given;
 use crate::domain::finding::Code;
-use crate::domain::values::{self, Country, Email, Phone, StockNumber, Vin};
+use crate::domain::values::{self, Country, Email, Phone, PhoneRegion, StockNumber, Vin};
 use crate::domain::workspace::Locale;
 
 /// The longest text that can be part of a key, in characters: an entry of an index has less than 2.7 kB.
@@ -47,8 +47,14 @@ impl Object<'_> {
     /// An id, a number of a document, a postcode: a number or a text, kept as text.
     #[must_use]
     pub fn identifier(&self, name: &'static str) -> Option<String> {
+        self.written(name).and_then(|text| self.short_enough(name, text))
+    }
+
+    /// A text of any length, or a whole number, kept as text.
+    #[must_use]
+    pub fn written(&self, name: &'static str) -> Option<String> {
         let text = match self.get(name)? {
-            Value::String(text) => return self.cleaned(name, text).and_then(|text| self.short_enough(name, text)),
+            Value::String(text) => return self.cleaned(name, text),
             Value::Number(number) => whole_number_text(number),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Null => None,
         };
@@ -223,12 +229,18 @@ impl Object<'_> {
     /// A phone number, E.164 where it is valid.
     #[must_use]
     pub fn phone(&self, name: &'static str, locale: &Locale) -> Option<String> {
-        let phone = Phone::parse(&self.identifier(name)?, &locale.phone_region);
+        Some(self.phone_of(name, &self.identifier(name)?, &locale.phone_region).into_text())
+    }
+
+    /// The phone number that was read from a field, in a region.
+    #[must_use]
+    pub fn phone_of(&self, name: &str, sent: &str, region: &PhoneRegion) -> Phone {
+        let phone = Phone::parse(sent, region);
         match &phone {
             Phone::Valid(_) => {}
             Phone::AsSent(_) => self.note(Code::PhoneInvalid, name, "not a valid phone number; kept as sent"),
         }
-        Some(phone.into_text())
+        phone
     }
 
     /// A country by name or code, as sent and as it is known.

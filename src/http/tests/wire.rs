@@ -274,6 +274,18 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
+async fn many_refusals_cost_a_few_log_lines() {
+    let (log, _listening) = Log::listen();
+    let house = House::new();
+    for _ in 0..50 {
+        let request = Request::post(LEADS).header(AUTHORIZATION, "Bearer wrong").body(Body::from("{}")).unwrap();
+        assert_eq!(house.answer(request).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let log = log.text();
+    assert_eq!(log.matches("refused: no credential").count(), 3, "{log}");
+}
+
+#[tokio::test]
 async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
     let (log, _listening) = Log::listen();
     let house = House::new();

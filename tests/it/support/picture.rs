@@ -12,7 +12,7 @@ use super::TestService;
 pub(crate) type Picture = BTreeMap<&'static str, Vec<Value>>;
 
 /// A query for each table; `$` stands for the workspace's id.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     (
         "persons",
         "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks}'::text[] as r
@@ -45,6 +45,11 @@ const TABLES: [(&str, &str); 14] = [
         "trade_ins",
         "select to_jsonb(t) - '{workspace_id,lead_id,clocks}'::text[] || jsonb_build_object('of', l.external_id) as r
         from trade_ins t join leads l on l.id = t.lead_id where t.workspace_id = $",
+    ),
+    (
+        "property_enquiries",
+        "select to_jsonb(q) - '{workspace_id,lead_id,clocks}'::text[] || jsonb_build_object('of', l.external_id) as r
+        from property_enquiries q join leads l on l.id = q.lead_id where q.workspace_id = $",
     ),
     (
         "lead_clusters",

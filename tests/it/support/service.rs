@@ -1,16 +1,18 @@
 //! The service as a test sees it: deliveries are posted, rows are read.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use forecourt::cli::serve::{self, Service};
-use forecourt::config::{self, Environment};
+use forecourt::cli::serve::Service;
+use forecourt::config::{self, Config, Environment};
 use forecourt::feeds::Feed;
 use forecourt::store::Store;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::postgres::TestDatabase;
@@ -18,10 +20,13 @@ use super::postgres::TestDatabase;
 /// The secret of the test configuration's credential `all`.
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 
-/// Two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
+/// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 pub(crate) const CONFIG: &str = r#"
 [server]
 hold_seconds = 20
+
+[spool]
+max_bytes = 0
 
 [[workspaces]]
 slug = "alpha"
@@ -47,17 +52,34 @@ secret_env = "TOKEN"
 "#;
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
-const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 8] = [
     ("TOKEN", TOKEN),
     ("BETA", "token-of-beta"),
     ("OTHER_TOKEN", "another-token-of-the-tests"),
     ("PASSWORD", "pass:word-of-the-tests"),
+    ("CLIENT_SECRET", "client secret & more: of+the%20tests"),
+    ("NEXT_CLIENT_SECRET", "the-next-client-secret-of-the-tests"),
+    ("SIGNING_KEY", "a-signing-key-of-the-tests-0123456789"),
+    ("LEADPRO_SECRET", "signing-secret-of-the-leadpro-dashboard"),
 ];
+
+/// A `[[credentials]]` of a configuration; `rest` holds its further lines.
+pub(crate) fn credential(name: &str, scheme: &str, feeds: &str, workspaces: &str, rest: &str) -> String {
+    format!(
+        "\n[[credentials]]\nname = \"{name}\"\nscheme = \"{scheme}\"\nfeeds = {feeds}\nworkspaces = {workspaces}\n{rest}"
+    )
+}
+
+/// The workspaces of the test configuration without their credential.
+pub(crate) fn workspaces() -> &'static str {
+    CONFIG.split("[[credentials]]").next().unwrap()
+}
 
 /// A running service over a database of its own.
 pub(crate) struct TestService {
     pub(crate) database: TestDatabase,
     service: Service,
+    data_dir: TempDir,
 }
 
 /// What a post was answered.
@@ -89,16 +111,36 @@ pub(crate) async fn service_with(config: &str) -> TestService {
 impl TestService {
     /// A service over a database that exists, as after a restart.
     pub(crate) async fn over(database: TestDatabase, config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("forecourt.toml");
-        std::fs::write(&path, config).unwrap();
-        let data_dir = folder.path().to_str().unwrap();
-        let folders = [("FORECOURT_DATA_DIR", data_dir), ("HOME", data_dir)];
-        let environment = Environment::of(SECRETS.into_iter().chain(folders));
-        let config = config::load(Some(&path), &environment).unwrap();
+        Self::with_data(database, config, tempfile::tempdir().unwrap()).await
+    }
+
+    /// A service over a database and a data directory that exist.
+    pub(crate) async fn with_data(database: TestDatabase, config: &str, data_dir: TempDir) -> Self {
+        let config = parsed(config, data_dir.path());
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
-        let service = serve::assemble(&config, &store).await.unwrap();
-        Self { database, service }
+        let service = Service::assemble(&config, &store).await.unwrap();
+        Self { database, service, data_dir }
+    }
+
+    /// Lets another configuration count, as after SIGHUP.
+    pub(crate) async fn reload(&self, config: &str) {
+        self.service.reload(&parsed(config, self.data_dir.path())).await.unwrap();
+    }
+
+    /// The same database and data directory with another configuration, as after a stop and a start.
+    pub(crate) async fn stopped_and_started_with(self, config: &str) -> Self {
+        self.service.front.reception.close().await;
+        Self::with_data(self.database, config, self.data_dir).await
+    }
+
+    /// What takes deliveries in.
+    pub(crate) fn reception(&self) -> &forecourt::intake::Reception {
+        &self.service.front.reception
+    }
+
+    /// The folder of the spool.
+    pub(crate) fn spool_dir(&self) -> std::path::PathBuf {
+        self.data_dir.path().join("spool")
     }
 
     /// The same database with another configuration, as after a restart.
@@ -121,7 +163,17 @@ impl TestService {
 
     /// Sends any request, for what stands in the head of its response.
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
-        self.service.router.clone().oneshot(request).await.unwrap()
+        self.service.front.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Its routes, to be served on a connection.
+    pub(crate) fn router(&self) -> forecourt::http::Router {
+        self.service.front.router.clone()
+    }
+
+    /// Waits until the refused requests that came so far are written.
+    pub(crate) async fn refusals_written(&self) {
+        self.service.front.rejections.finish().await;
     }
 
     /// Posts a body with the credential `all`.
@@ -175,6 +227,15 @@ impl TestService {
         assert_eq!(rows.len(), 1, "{query}: {rows:?}");
         rows.remove(0)
     }
+}
+
+/// A configuration as the tests' service reads it.
+pub(crate) fn parsed(config: &str, data_dir: &Path) -> Config {
+    let path = data_dir.join("forecourt.toml");
+    std::fs::write(&path, config).unwrap();
+    let folder = data_dir.to_str().unwrap();
+    let folders = [("FORECOURT_DATA_DIR", folder), ("HOME", folder)];
+    config::load(Some(&path), &Environment::of(SECRETS.into_iter().chain(folders))).unwrap()
 }
 
 /// The business tables, and whose rows show that something was written again.

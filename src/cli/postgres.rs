@@ -1,0 +1,67 @@
+//! The Postgres that a command works with: the one that is named, or a private one.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use crate::config::{Config, Environment};
+use crate::local_postgres::{Durability, LocalPostgres, Options};
+use crate::store;
+
+use super::ending::Ending;
+
+/// The private Postgres's database.
+pub(super) const DATABASE: &str = "forecourt";
+
+/// The Postgres in use, a private one where none is configured.
+pub(super) struct Postgres {
+    pub(super) options: store::Address,
+    /// A whole command that looks into it.
+    pub(super) psql: String,
+    private: Option<LocalPostgres>,
+}
+
+impl Postgres {
+    /// The one that is configured, or a private one, started.
+    ///
+    /// # Errors
+    /// When its address cannot be read, or the private one does not start.
+    pub(super) async fn open(
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(url) = &config.database.url {
+            let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
+                "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
+            })?;
+            return Ok(Self { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
+        }
+        let mut options = Options::new(&config.server.data_dir, Durability::Durable, environment.raw("PATH"));
+        options.explicit_bin_dir.clone_from(&config.database.bin_dir);
+        announce(&config.server.data_dir);
+        let private = LocalPostgres::start(options).await?;
+        private.ensure_database(DATABASE).await?;
+        Ok(Self {
+            options: private.connect_options(DATABASE),
+            psql: private.psql_command(DATABASE),
+            private: Some(private),
+        })
+    }
+
+    /// One that somebody else runs.
+    pub(super) fn of_another(options: store::Address) -> Self {
+        Self { options, psql: String::new(), private: None }
+    }
+
+    /// Stops the private one.
+    pub(super) async fn stop(self) -> Ending {
+        if let Some(private) = self.private {
+            private.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn announce(data_dir: &Path) {
+    tracing::info!(data_dir = %data_dir.display(), "no DATABASE_URL is set: starting a private Postgres");
+}

@@ -1,0 +1,43 @@
+//! What the service must have to store deliveries: Postgres or the spool.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::http::health::Check;
+use crate::intake::{Reception, clock};
+
+/// The parts that can store a delivery.
+pub(super) fn checks(reception: &Reception) -> Vec<Check> {
+    let mut checks = vec![postgres(reception.clone())];
+    if let Some(spool) = reception.spool().cloned() {
+        let full = spool.clone();
+        checks.push(Check {
+            part: "spool",
+            detail: Some(Arc::new(move || {
+                let depth = full.depth();
+                let oldest_seconds = depth.age(clock::now());
+                json!({ "deliveries": depth.deliveries, "bytes": depth.bytes, "oldest_seconds": oldest_seconds })
+            })),
+            probe: Arc::new(move || {
+                let spool = spool.clone();
+                Box::pin(async move { Ok(spool.probe().await?) })
+            }),
+        });
+    }
+    checks
+}
+
+fn postgres(reception: Reception) -> Check {
+    let probe = move || {
+        let intake = reception.intake();
+        let probed = async move {
+            match intake {
+                Some(intake) => Ok(intake.store().probe().await?),
+                None => Err("its tables are not ready".into()),
+            }
+        };
+        Box::pin(probed) as _
+    };
+    Check { part: "postgres", detail: None, probe: Arc::new(probe) }
+}

@@ -1,0 +1,168 @@
+//! A new configuration without a restart: on SIGHUP, and when its files change where that is asked for.
+//!
+//! The files are read whole and checked as at a start. If anything is wrong with them, the running configuration stays
+//! as it is and the log says why. Who may enter counts at once, which needs no database; the workspaces are written to
+//! the tables as soon as Postgres takes them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{self, Config, Environment};
+use crate::http::access::Entrance;
+use crate::intake::Intake;
+
+use super::serve::{self, warn};
+use super::{access, with_causes};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// The pause before a Postgres that is away is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Reloads the configuration whenever it is told to.
+pub(super) struct Reloader {
+    entrance: Entrance,
+    started: Config,
+    asked_for: Option<PathBuf>,
+    environment: Environment,
+    configs: watch::Sender<Config>,
+}
+
+impl Reloader {
+    /// One for the configuration of the start, and where those that follow are to be seen.
+    pub(super) fn new(
+        entrance: Entrance,
+        started: Config,
+        asked_for: Option<&Path>,
+        environment: &Environment,
+    ) -> (Self, watch::Receiver<Config>) {
+        let (configs, follow) = watch::channel(started.clone());
+        let (asked_for, environment) = (asked_for.map(Path::to_path_buf), environment.clone());
+        (Self { entrance, started, asked_for, environment, configs }, follow)
+    }
+
+    /// Works for as long as the service runs.
+    pub(super) async fn run(self) {
+        let hangup = match signal(SignalKind::hangup()) {
+            Ok(hangup) => hangup,
+            Err(error) => {
+                tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart");
+                return;
+            }
+        };
+        let mut occasions = Occasions { hangup, seen: fingerprint(&self.started.files) };
+        loop {
+            let running = self.configs.borrow().clone();
+            occasions.next(&running).await;
+            if let Some(read) = self.read() {
+                self.admit(read);
+            }
+        }
+    }
+
+    /// Reads the configuration; says what is wrong with one that stays out.
+    fn read(&self) -> Option<Config> {
+        match config::load(self.asked_for.as_deref(), &self.environment) {
+            Ok(read) => Some(read),
+            Err(problems) => {
+                for problem in &problems.0 {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("the configuration was not reloaded: the running one stays");
+                None
+            }
+        }
+    }
+
+    /// Lets in who the configuration says, and nobody else, from the next request on.
+    fn admit(&self, read: Config) {
+        match access::open(&read) {
+            Ok(access) => self.entrance.replace(access),
+            Err(error) => {
+                tracing::error!(error = with_causes(error.as_ref()), "the configuration was not reloaded");
+                return;
+            }
+        }
+        warn(&read);
+        for part in unchangeable(&self.started, &read) {
+            tracing::warn!("`{part}` has changed: that counts after a restart");
+        }
+        let (workspaces, credentials) = (read.workspaces.len(), read.credentials.len());
+        tracing::info!(workspaces, credentials, "configuration reloaded");
+        self.configs.send_replace(read);
+    }
+}
+
+/// Writes the workspaces of every configuration that comes to the tables; while Postgres is away, those of the newest
+/// wait.
+pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Config>) {
+    while configs.changed().await.is_ok() {
+        loop {
+            let config = configs.borrow_and_update().clone();
+            match serve::apply(&config, &intake).await {
+                Ok(()) => tracing::info!("the workspaces of the configuration are applied"),
+                Err(error) if error.is_transient() => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => tracing::error!(error = error.without_values(), "the workspaces could not be applied"),
+            }
+            break;
+        }
+    }
+}
+
+/// When to reload.
+struct Occasions {
+    hangup: Signal,
+    /// What stood in the files when they were last looked at.
+    seen: Vec<u8>,
+}
+
+impl Occasions {
+    /// Waits for SIGHUP or, where that is asked for, for files that hold something else than before.
+    async fn next(&mut self, config: &Config) {
+        loop {
+            if !config.server.reload_on_change {
+                self.hangup.recv().await;
+                return;
+            }
+            tokio::select! {
+                _ = self.hangup.recv() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = fingerprint(&config.files);
+            if std::mem::replace(&mut self.seen, now) != self.seen {
+                return;
+            }
+        }
+    }
+}
+
+/// The files' contents as a digest; one that cannot be read counts as empty.
+fn fingerprint(files: &[PathBuf]) -> Vec<u8> {
+    let digests = files.iter().map(|file| Sha256::digest(std::fs::read(file).unwrap_or_default()));
+    digests.flat_map(|digest| digest.to_vec()).collect()
+}
+
+/// What has changed and is only read at a start.
+fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
+    let (old, new) = (&started.server, &read.server);
+    let parts = [
+        ("server.listen", old.listen != new.listen),
+        ("server.data_dir", old.data_dir != new.data_dir),
+        ("server.deadline_ms", old.deadline != new.deadline),
+        ("server.hold_seconds", old.hold != new.hold),
+        ("server.max_held_bytes", old.max_held_bytes != new.max_held_bytes),
+        ("server.stop_seconds", old.stop != new.stop),
+        ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
+        ("spool", started.spool != read.spool),
+        ("rejected", started.rejected != read.rejected),
+        ("database", !started.database.is_same(&read.database)),
+    ];
+    parts.into_iter().filter_map(|(part, changed)| changed.then_some(part)).collect()
+}

@@ -1,0 +1,396 @@
+//! Who may enter: the schemes as a small pure core. It sees headers and a time and says which credential they prove; it
+//! knows no database, no clock and no replies.
+//!
+//! What is presented is hashed and compared with every candidate, and a signed token is verified with every key, without
+//! stopping at the first that fits, so the time an attempt takes says nothing about how near it came.
+
+mod access_token;
+mod client;
+mod jwt;
+mod presented;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::Choice;
+
+use crate::domain::workspace::Permitted;
+use crate::feeds::Feed;
+pub use access_token::AccessTokens;
+use access_token::Grant;
+pub use client::{ClientProof, ClientProofError};
+use presented::{API_KEY, BASIC, BEARER, Fingerprint, Presented, digest, equals_any};
+
+/// What lets a sender in.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its name in the configuration, in logs and in `intake.deliveries`.
+    pub name: String,
+    /// What has to be presented.
+    pub scheme: Scheme,
+    /// The feeds it may post to.
+    pub feeds: BTreeSet<Feed>,
+    /// The workspaces it may write to.
+    pub permitted: Permitted,
+    /// From when on it proves nothing any more.
+    pub not_after: Option<DateTime<Utc>>,
+}
+
+/// How a secret is presented.
+#[derive(Clone, Debug)]
+pub enum Scheme {
+    /// `Authorization: Bearer <secret>` (RFC 6750).
+    Bearer(SecretString),
+    /// The bare secret in one of the API key headers.
+    ApiKey(SecretString),
+    /// `Authorization: Basic <base64 of user:password>` (RFC 7617).
+    Basic {
+        /// The user name; it cannot hold a colon.
+        user: String,
+        /// The password; it may hold colons.
+        password: SecretString,
+    },
+    /// A token of `POST /oauth/token`, which asks for these two (RFC 6749 §4.4), as a bearer token.
+    OauthClient {
+        /// The client's id; it cannot hold a colon. Several credentials of one client differ in their secrets.
+        client_id: String,
+        /// Its secret.
+        secret: SecretString,
+    },
+    /// `Authorization: <jwt>` or `Bearer <jwt>`, signed with the secret by HS256 (RFC 7519). Its claims are the payload.
+    LeadproJwt(SecretString),
+    /// Nothing is asked.
+    Open,
+}
+
+/// Why a set of credentials cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// Two credentials have one name.
+    #[error("the credential name `{name}` is used twice")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A secret is the empty text, which anyone could present.
+    #[error("the secret of the credential `{name}` is empty")]
+    EmptySecret {
+        /// The credential's name.
+        name: String,
+    },
+    /// A Basic user name or a client id holds a colon, so that it could not be told from its secret.
+    #[error("the user name or client id of the credential `{name}` holds a colon")]
+    UserWithColon {
+        /// The credential's name.
+        name: String,
+    },
+    /// A header that is to carry API keys cannot be called so.
+    #[error("`{name}` cannot be the name of a header")]
+    HeaderName {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Nothing that was presented proves a credential of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no credential of this feed was presented")]
+pub struct Refused {
+    /// The schemes that were tried, by name; never what was presented.
+    pub tried: BTreeSet<&'static str>,
+    /// Digests of what was presented, from which a keyed fingerprint can be made. Not to be shown as they are.
+    pub presented: Vec<[u8; 32]>,
+    /// The credential that would have been proven before its `not_after`.
+    pub expired: Option<String>,
+}
+
+/// Who was let in.
+#[derive(Debug)]
+pub struct Admitted<'c> {
+    /// The credential that was proven.
+    pub credential: &'c Credential,
+    /// The claims of a signed token, byte for byte: they are the payload.
+    pub claims: Option<Vec<u8>>,
+}
+
+/// What a client gets that asks for a token.
+#[derive(Debug)]
+pub struct Issued<'c> {
+    /// The credential that was proven.
+    pub credential: &'c Credential,
+    /// The token.
+    pub token: SecretString,
+    /// The feeds it is for.
+    pub scope: BTreeSet<Feed>,
+    /// How long it lasts.
+    pub lifetime: Duration,
+}
+
+/// Why a client gets no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// No client has this id and secret.
+    #[error("no client has this id and secret")]
+    Client,
+    /// The scope names what is no feed, or none of the client's.
+    #[error("the scope is not within the client's")]
+    Scope,
+}
+
+/// Every credential of the configuration.
+pub struct Credentials {
+    candidates: Vec<Candidate>,
+    api_key_headers: Vec<HeaderName>,
+    tokens: Option<AccessTokens>,
+}
+
+/// A credential with what proves it.
+struct Candidate {
+    credential: Credential,
+    proof: Proof,
+}
+
+/// What proves a credential.
+enum Proof {
+    /// A secret with this digest.
+    Secret(Fingerprint),
+    /// A token that was given to the client; and for getting one, a pair with this digest.
+    Client(Fingerprint),
+    /// A signature with this key.
+    Signature(jwt::Key),
+    /// Nothing is asked.
+    Nothing,
+}
+
+/// The headers in which an API key is looked for, whatever the configuration says. Dealer Studio's pages spell the
+/// first both ways.
+const API_KEY_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x_api_key"),
+    HeaderName::from_static("x-authorization"),
+];
+
+impl Credentials {
+    /// Takes the credentials of a configuration, the names of further API key headers, and what makes the tokens of OAuth
+    /// clients.
+    ///
+    /// # Errors
+    ///
+    /// When a credential could not be told from another, or would let anyone in without being `open`; when a header
+    /// cannot have such a name.
+    pub fn new(
+        credentials: Vec<Credential>,
+        api_key_headers: &[String],
+        tokens: Option<AccessTokens>,
+    ) -> Result<Self, CredentialError> {
+        let mut names = BTreeSet::new();
+        for credential in &credentials {
+            check(credential)?;
+            if !names.insert(credential.name.clone()) {
+                return Err(CredentialError::DuplicateName { name: credential.name.clone() });
+            }
+        }
+        let candidates = credentials
+            .into_iter()
+            .map(|credential| Candidate { proof: credential.scheme.proof(), credential })
+            .collect();
+        let mut headers = API_KEY_HEADERS.to_vec();
+        for name in api_key_headers {
+            let unusable = |_cause| CredentialError::HeaderName { name: name.clone() };
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(unusable)?;
+            if !headers.contains(&name) {
+                headers.push(name);
+            }
+        }
+        Ok(Self { candidates, api_key_headers: headers, tokens })
+    }
+
+    /// The credential of the feed that the headers prove. Where several are proven the first of the configuration
+    /// counts, and an open one only where none is.
+    ///
+    /// # Errors
+    ///
+    /// When no credential of the feed is proven.
+    pub fn authenticate(&self, headers: &HeaderMap, feed: Feed, now: DateTime<Utc>) -> Result<Admitted<'_>, Refused> {
+        let presented = Presented::of(headers, &self.api_key_headers);
+        let grant = presented.token.zip(self.tokens.as_ref()).and_then(|(token, tokens)| tokens.grant(token, now));
+        let mut found = Found::default();
+        for Candidate { credential, proof } in &self.candidates {
+            let of_feed = Choice::from(u8::from(credential.feeds.contains(&feed)));
+            let (proven, strength) = match proof {
+                Proof::Secret(digest) => (equals_any(digest, &presented.digests), Strength::Own(None)),
+                Proof::Signature(key) => signed(&presented, key, now),
+                Proof::Client(_) => granted(credential, grant.as_ref(), feed),
+                Proof::Nothing => (Choice::from(1), Strength::Open),
+            };
+            if bool::from(proven & of_feed) {
+                found.add(credential, strength, now);
+            }
+        }
+        let Found { own, sibling, open, expired } = found;
+        own.or(sibling).or(open).ok_or(Refused { tried: presented.tried, presented: presented.digests, expired })
+    }
+
+    /// Gives a client a token for the feeds it asks for, which are all of its feeds where it asks for none.
+    ///
+    /// # Errors
+    ///
+    /// When nobody has this id and secret, or the scope is not within the client's.
+    pub fn issue(
+        &self,
+        proof: &ClientProof,
+        scope: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Issued<'_>, TokenRefused> {
+        let mut proven = None;
+        for Candidate { credential, proof: own } in &self.candidates {
+            let Proof::Client(digest) = own else { continue };
+            if bool::from(equals_any(digest, &proof.digests)) && credential.is_valid(now) {
+                proven = proven.or(Some(credential));
+            }
+        }
+        let credential = proven.ok_or(TokenRefused::Client)?;
+        let (Scheme::OauthClient { client_id, .. }, Some(tokens)) = (&credential.scheme, &self.tokens) else {
+            return Err(TokenRefused::Client);
+        };
+        let scope = match scope {
+            None => credential.feeds.clone(),
+            Some(names) => narrowed(names, &credential.feeds).ok_or(TokenRefused::Scope)?,
+        };
+        let grant = Grant { client_id: client_id.clone(), credential: credential.name.clone(), scope: scope.clone() };
+        let token = tokens.issue(&grant, now).ok_or(TokenRefused::Client)?;
+        Ok(Issued { credential, token: SecretString::from(token), scope, lifetime: tokens.lifetime() })
+    }
+
+    /// The values of `WWW-Authenticate` for a feed, one for each scheme that has a challenge. A refusal must carry
+    /// one (RFC 9110 §11.6.1), so a feed that knows only API keys, which have none, asks for a bearer token.
+    #[must_use]
+    pub fn challenges(&self, feed: Feed) -> Vec<HeaderValue> {
+        let of_feed = |fits: fn(&Scheme) -> bool| {
+            self.candidates.iter().any(|each| each.credential.feeds.contains(&feed) && fits(&each.credential.scheme))
+        };
+        let basic = of_feed(|scheme| matches!(scheme, Scheme::Basic { .. }));
+        let bearer = |scheme: &Scheme| match scheme {
+            Scheme::Bearer(_) | Scheme::OauthClient { .. } | Scheme::LeadproJwt(_) => true,
+            Scheme::ApiKey(_) | Scheme::Basic { .. } | Scheme::Open => false,
+        };
+        let bearer = of_feed(bearer) || !basic;
+        let mut challenges = Vec::new();
+        if bearer {
+            challenges.push(HeaderValue::from_static("Bearer realm=\"forecourt\""));
+        }
+        if basic {
+            challenges.push(HeaderValue::from_static("Basic realm=\"forecourt\", charset=\"UTF-8\""));
+        }
+        challenges
+    }
+
+    /// The names of the headers that can hold a secret.
+    pub fn secret_headers(&self) -> impl Iterator<Item = HeaderName> {
+        self.api_key_headers.iter().cloned().chain([AUTHORIZATION])
+    }
+}
+
+/// How a credential was proven; what stands first wins.
+enum Strength {
+    /// By what is its own; with the claims of a signed token.
+    Own(Option<Vec<u8>>),
+    /// By a token that was given for another secret of its client.
+    Sibling,
+    /// By nothing, because it asks for nothing.
+    Open,
+}
+
+/// What the candidates have come to so far. The first of each kind counts.
+#[derive(Default)]
+struct Found<'c> {
+    own: Option<Admitted<'c>>,
+    sibling: Option<Admitted<'c>>,
+    open: Option<Admitted<'c>>,
+    expired: Option<String>,
+}
+
+impl<'c> Found<'c> {
+    /// Takes a credential that was proven.
+    fn add(&mut self, credential: &'c Credential, strength: Strength, now: DateTime<Utc>) {
+        if !credential.is_valid(now) {
+            self.expired.get_or_insert_with(|| credential.name.clone());
+            return;
+        }
+        let (place, claims) = match strength {
+            Strength::Own(claims) => (&mut self.own, claims),
+            Strength::Sibling => (&mut self.sibling, None),
+            Strength::Open => (&mut self.open, None),
+        };
+        place.get_or_insert(Admitted { credential, claims });
+    }
+}
+
+impl Credential {
+    /// Whether it still proves something.
+    fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        self.not_after.is_none_or(|end| now < end)
+    }
+}
+
+impl Scheme {
+    /// What proves the credential.
+    fn proof(&self) -> Proof {
+        match self {
+            Self::Bearer(secret) => Proof::Secret(digest(BEARER, secret.expose_secret().as_bytes())),
+            Self::ApiKey(secret) => Proof::Secret(digest(API_KEY, secret.expose_secret().as_bytes())),
+            Self::Basic { user, password } => {
+                let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
+                Proof::Secret(digest(BASIC, pair.expose_secret().as_bytes()))
+            }
+            Self::OauthClient { client_id, secret } => {
+                Proof::Client(client::client_digest(client_id.as_bytes(), secret.expose_secret().as_bytes()))
+            }
+            Self::LeadproJwt(secret) => Proof::Signature(jwt::Key::of(secret)),
+            Self::Open => Proof::Nothing,
+        }
+    }
+}
+
+/// Whether the key signed the token that is presented, and the claims if they may be used now.
+fn signed(presented: &Presented<'_>, key: &jwt::Key, now: DateTime<Utc>) -> (Choice, Strength) {
+    let claims = presented.token.and_then(|token| token.verified(key)).filter(|claims| jwt::are_current(claims, now));
+    (Choice::from(u8::from(claims.is_some())), Strength::Own(claims))
+}
+
+/// Whether a token that grants this is good for the credential. It may have been given for another secret of the same
+/// client, so that a client whose secret is changed keeps the token it has.
+fn granted(credential: &Credential, grant: Option<&Grant>, feed: Feed) -> (Choice, Strength) {
+    let (Some(grant), Scheme::OauthClient { client_id, .. }) = (grant, &credential.scheme) else {
+        return (Choice::from(0), Strength::Sibling);
+    };
+    let good = grant.client_id == *client_id && grant.scope.contains(&feed);
+    let strength = if grant.credential == credential.name { Strength::Own(None) } else { Strength::Sibling };
+    (Choice::from(u8::from(good)), strength)
+}
+
+/// The feeds that a scope names (RFC 6749 §3.3), if they are all among these.
+fn narrowed(names: &str, feeds: &BTreeSet<Feed>) -> Option<BTreeSet<Feed>> {
+    let asked: Option<BTreeSet<Feed>> = names.split(' ').filter(|name| !name.is_empty()).map(Feed::named).collect();
+    asked.filter(|asked| !asked.is_empty() && asked.is_subset(feeds))
+}
+
+/// Refuses a credential that could not do what it says.
+fn check(credential: &Credential) -> Result<(), CredentialError> {
+    let name = || credential.name.clone();
+    let secret = match &credential.scheme {
+        Scheme::Bearer(secret) | Scheme::ApiKey(secret) | Scheme::LeadproJwt(secret) => secret,
+        Scheme::Basic { user, .. } | Scheme::OauthClient { client_id: user, .. } if user.contains(':') => {
+            return Err(CredentialError::UserWithColon { name: name() });
+        }
+        Scheme::Basic { password, .. } | Scheme::OauthClient { secret: password, .. } => password,
+        Scheme::Open => return Ok(()),
+    };
+    if secret.expose_secret().is_empty() { Err(CredentialError::EmptySecret { name: name() }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

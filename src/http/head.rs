@@ -1,0 +1,28 @@
+//! How large the head of a request may be. LeadPro's token, which is the whole payload, stands in a header.
+
+use axum::http::HeaderMap;
+
+use crate::feeds::Feed;
+
+/// A request's headers are larger than its door takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the headers are larger than {limit} bytes")]
+pub(super) struct HeadTooLarge {
+    /// The limit in bytes.
+    pub(super) limit: usize,
+}
+
+/// The most bytes of headers, names and values together.
+fn limit(feed: Feed) -> usize {
+    match feed {
+        Feed::LeadPro => 256 << 10,
+        Feed::Lead | Feed::LeadCluster | Feed::Inventory => 32 << 10,
+    }
+}
+
+/// Whether the door of the feed takes the headers.
+pub(super) fn check(headers: &HeaderMap, feed: Feed) -> Result<(), HeadTooLarge> {
+    let limit = limit(feed);
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > limit { Err(HeadTooLarge { limit }) } else { Ok(()) }
+}

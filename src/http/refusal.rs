@@ -1,0 +1,54 @@
+//! What a refused request brought is read, within bounds, and kept aside before the refusal goes out: a sender who was
+//! refused does not repeat, and one who asked before sending (`Expect: 100-continue`) would send nothing after it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use tokio::time::timeout;
+
+use super::auth::Refused;
+use super::body;
+use crate::feeds::Feed;
+use crate::intake::rejected::{Rejected, Rejections};
+
+/// Who was refused, and where.
+pub(super) struct Stranger<'r> {
+    /// The feed that was posted to.
+    pub(super) feed: Feed,
+    /// When the request's head arrived.
+    pub(super) received_at: DateTime<Utc>,
+    /// The sender's address.
+    pub(super) remote_address: Option<IpAddr>,
+    /// What was tried.
+    pub(super) refused: &'r Refused,
+}
+
+/// So long a stranger may take to send a body.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads the body, if there is leave to, and hands the request over to be kept. Never waits for a database. A body that
+/// does not arrive whole, in time and within the limit is not kept; that there was a request is.
+pub(super) async fn keep_aside(
+    rejections: &Rejections,
+    stranger: Stranger<'_>,
+    limit: usize,
+    headers: &HeaderMap,
+    body: Body,
+) {
+    let Stranger { feed, received_at, remote_address, refused } = stranger;
+    let Some(leave) = rejections.leave(remote_address) else { return };
+    let whole = timeout(PATIENCE, body::read(body, headers, limit)).await.ok().and_then(Result::ok);
+    let rejected = Rejected {
+        feed,
+        received_at,
+        remote_address,
+        tried: refused.tried.iter().copied().collect(),
+        presented: refused.presented.clone(),
+        content_type: body::content_type(headers),
+        body: whole.map(|whole| whole.bytes),
+    };
+    rejections.keep(leave, rejected);
+}

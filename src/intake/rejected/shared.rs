@@ -1,0 +1,90 @@
+//! What those who take refused requests and those who write them have in common.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::pace::Pace;
+use crate::feeds::Feed;
+use crate::store::rejected::{Bounds, Refused};
+
+/// What is kept of refused requests.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether any are kept.
+    pub keep: bool,
+    /// How much is kept, and for how long.
+    pub bounds: Bounds,
+    /// How many requests of one address are kept in a minute.
+    pub per_minute_and_address: u32,
+    /// The key of the fingerprints.
+    pub fingerprint_key: SecretString,
+    /// The clock.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) readers: Arc<Semaphore>,
+    pub(super) addresses: Mutex<Pace<Option<IpAddr>>>,
+    pub(super) lines: Mutex<(Pace<Teller>, Pace<()>)>,
+    pub(super) queue: mpsc::Sender<Queued>,
+    /// The other end of the queue, until somebody writes what comes there.
+    pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
+    /// Bytes that may still wait to be written.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) lost: Lost,
+}
+
+/// Of whom a log line tells.
+pub(super) type Teller = (Feed, Option<IpAddr>);
+
+/// A request that waits to be written, with its share of the room.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) refused: Refused,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// How many requests, since the last log line, were not kept, or not whole.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    pub(super) over_rate: AtomicU64,
+    pub(super) too_many_at_once: AtomicU64,
+    pub(super) queue_full: AtomicU64,
+    pub(super) not_written: AtomicU64,
+    pub(super) without_body: AtomicU64,
+}
+
+/// So many bodies of refused requests are read at a time.
+pub(super) const READERS: usize = 8;
+/// So many requests wait to be written at the most.
+pub(super) const QUEUE: usize = 1_024;
+/// So many bytes of bodies wait to be written at the most.
+pub(super) const ROOM: u32 = 32 << 20;
+/// So many log lines tell of one feed and address in a minute.
+const LINES: u32 = 3;
+/// So many log lines tell of refusals in a minute.
+const LINES_IN_ALL: u32 = 60;
+
+impl Shared {
+    /// With everything empty.
+    pub(super) fn new(settings: Settings) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self {
+            readers: Arc::new(Semaphore::new(READERS)),
+            addresses: Mutex::new(Pace::new(settings.per_minute_and_address)),
+            lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
+            queue,
+            waiting: Mutex::new(Some(waiting)),
+            room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
+            lost: Lost::default(),
+            settings,
+        }
+    }
+}

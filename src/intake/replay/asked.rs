@@ -1,0 +1,113 @@
+//! Replays that a person asks for: stored deliveries, and refused requests under a credential that is named for them,
+//! through the same path again, with today's code and configuration. Or only tried out, to see what would come of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::super::lanes::{Pending, Seat};
+use super::super::{Heard, Intake, Outcome, Told};
+use crate::domain::finding::{Code, Finding};
+use crate::domain::workspace::Permitted;
+use crate::domain::world::RowId;
+use crate::feeds::Feed;
+use crate::store;
+use crate::store::deliveries::Arrived;
+
+/// A delivery that a person asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its feed.
+    pub feed: Feed,
+    /// What arrived.
+    pub arrived: Arrived,
+    /// How often it was tried; nought for a refused request that is to become a delivery.
+    pub attempts: i32,
+    /// Whether its undocumented fields are still to be counted, because it was never read.
+    pub unread: bool,
+    /// The workspaces that its credential may write to now.
+    pub permitted: Permitted,
+}
+
+/// What a replay made of a delivery, or would make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// Its fate in this try.
+    pub outcome: Outcome,
+    /// What became of each kind of row.
+    pub effects: Vec<(&'static str, Told)>,
+    /// The codes of its findings.
+    pub codes: BTreeSet<Code>,
+}
+
+impl Made {
+    fn of(outcome: Outcome, effects: Vec<(&'static str, Told)>, findings: &[Finding]) -> Self {
+        Self { outcome, effects, codes: findings.iter().map(|finding| finding.code).collect() }
+    }
+}
+
+/// Puts deliveries through their lanes, and gives what became of each, in their order; `None` where nothing came of it
+/// while requests are held, as when Postgres is away.
+pub async fn replay(intake: &Intake, asked: Vec<Asked>) -> Vec<Option<Made>> {
+    let hold = intake.shared.settings.hold;
+    let mut answers = Vec::with_capacity(asked.len());
+    for one in asked {
+        let (reply, answer) = oneshot::channel();
+        // Whoever is not sent on in time has its answer's other end dropped, which is an answer, too.
+        let seat = tokio::time::timeout(hold, send(intake, one, reply)).await;
+        answers.push((answer, seat.ok()));
+    }
+    let mut made = Vec::with_capacity(answers.len());
+    for (answer, _seat) in answers {
+        let reply = tokio::time::timeout(hold, answer).await.ok().and_then(Result::ok);
+        made.push(reply.map(|reply| Made::of(reply.outcome, reply.effects, &reply.findings)));
+    }
+    made
+}
+
+async fn send(intake: &Intake, asked: Asked, reply: oneshot::Sender<super::super::Reply>) -> Seat {
+    let count = asked.unread;
+    let (workspace, pending) = pending(intake, asked, reply, count).await;
+    intake.shared.lanes.send(workspace, pending).await
+}
+
+/// What would become of deliveries if they were replayed now, in their order: each workspace's together, so that one
+/// sees what the other would bring. Nothing is written.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn rehearse(intake: &Intake, asked: Vec<Asked>) -> Result<Vec<Made>, store::Error> {
+    let ids: Vec<Uuid> = asked.iter().map(|one| one.arrived.id).collect();
+    let mut batches: BTreeMap<Option<RowId>, Vec<Pending>> = BTreeMap::new();
+    for one in asked {
+        let (reply, _unused) = oneshot::channel();
+        let (workspace, pending) = pending(intake, one, reply, false).await;
+        batches.entry(workspace).or_default().push(pending);
+    }
+    let mut made = BTreeMap::new();
+    for (workspace, batch) in batches {
+        let settled = intake.shared.lanes.rehearse(workspace, &batch).await?;
+        for (pending, settled) in batch.iter().zip(settled) {
+            let effects = settled.effects.told();
+            made.insert(pending.arrived.id, Made::of(settled.outcome, effects, &settled.findings));
+        }
+    }
+    Ok(ids.iter().filter_map(|id| made.remove(id)).collect())
+}
+
+/// A delivery as its lane takes it.
+async fn pending(
+    intake: &Intake,
+    asked: Asked,
+    reply: oneshot::Sender<super::super::Reply>,
+    count: bool,
+) -> (Option<RowId>, Pending) {
+    let began_at = intake.now();
+    let Asked { feed, mut arrived, attempts, unread: _, permitted } = asked;
+    let Heard { workspace, work, findings, unknown } = intake.hear(feed, &mut arrived, &permitted, None).await;
+    if let (Some(workspace), Some(unknown), true) = (workspace, unknown, count) {
+        intake.shared.drift.count(workspace, feed, unknown, arrived.id, arrived.received_at);
+    }
+    (workspace, Pending { arrived, work, findings, attempts, asked: true, perhaps_stored: true, began_at, reply })
+}

@@ -1,0 +1,200 @@
+//! Refused requests, kept for a while within bounds, and those of them that a person asks to replay.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::choice::{Choice, Cursor, MOST_BYTES, MOST_ROWS, or_none};
+use super::{Error, Store};
+
+/// A request that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its id, which the delivery gets that a replay makes of it.
+    pub id: Uuid,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// Where it was posted to.
+    pub path: String,
+    /// The name of its feed.
+    pub feed: Option<String>,
+    /// The sender's address.
+    pub remote_address: Option<IpAddr>,
+    /// The schemes that were tried.
+    pub scheme: Option<String>,
+    /// Tells one wrong secret from another.
+    pub fingerprint: Option<String>,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// The body, where it could be kept whole.
+    pub body: Option<Vec<u8>>,
+    /// The outcome of the delivery that a replay has made of it.
+    pub outcome: Option<String>,
+}
+
+/// How much is kept, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many requests.
+    pub max_count: i64,
+    /// So many bytes of bodies.
+    pub max_bytes: i64,
+    /// So many days.
+    pub days: i64,
+}
+
+/// Keeps requests, and lets the oldest go where there are more than the bounds allow.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached; then nothing has changed.
+pub async fn save(store: &Store, refused: &[Refused], bounds: Bounds, now: DateTime<Utc>) -> Result<(), Error> {
+    let mut tx = store.begin(None).await?;
+    insert(&mut tx, refused).await?;
+    trim(&mut tx, bounds, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = refused.iter().map(|one| one.id).collect();
+    let times: Vec<DateTime<Utc>> = refused.iter().map(|one| one.received_at).collect();
+    let paths: Vec<String> = refused.iter().map(|one| one.path.clone()).collect();
+    let texts = |of: fn(&Refused) -> Option<String>| refused.iter().map(of).collect::<Vec<Option<String>>>();
+    let bodies: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.body.clone()).collect();
+    sqlx::query!(
+        "insert into intake.rejected
+            (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body)
+        select id, received_at, path, feed, remote_address::inet, scheme, fingerprint, content_type, body
+        from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::bytea[])
+            as r (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body)
+        on conflict (id) do nothing",
+        &ids,
+        &times,
+        &paths,
+        &texts(|one| one.feed.clone()) as &[Option<String>],
+        &texts(|one| one.remote_address.map(|address| address.to_string())) as &[Option<String>],
+        &texts(|one| one.scheme.clone()) as &[Option<String>],
+        &texts(|one| one.fingerprint.clone()) as &[Option<String>],
+        &texts(|one| one.content_type.clone()) as &[Option<String>],
+        &bodies as &[Option<Vec<u8>>],
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets go what is too old and, oldest first, what is too much.
+async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Result<(), Error> {
+    let Bounds { max_count, max_bytes, days } = bounds;
+    sqlx::query!("delete from intake.rejected where received_at < $1", now - TimeDelta::days(days))
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "delete from intake.rejected where id in (
+            select id from (
+                select id, row_number() over newest as place, sum(coalesce(octet_length(body), 0)) over newest as bytes
+                from intake.rejected window newest as (order by received_at desc, id desc)
+            ) as counted
+            where place > $1 or bytes > $2
+        )",
+        max_count,
+        max_bytes,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The chosen requests that come after the cursor, in order of arrival: one round.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -> Result<Vec<Refused>, Error> {
+    let addresses: Vec<String> = choice.addresses.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"with sized as (
+            select id, received_at, octet_length(body) as bytes from intake.rejected
+            where (received_at, id) > ($1, $2) and received_at < $4
+                and ($3::timestamptz is null or received_at >= $3)
+                and ($5::uuid[] is null or id = any($5))
+                and ($6::text[] is null or feed = any($6))
+                and ($7::text[] is null or host(remote_address) = any($7))
+                and ($8::text[] is null or fingerprint = any($8))
+            order by received_at, id limit least($9, $10::bigint)
+        ), measured as (
+            select id, coalesce(sum(bytes) over (order by received_at, id), 0) - coalesce(bytes, 0) as before from sized
+        )
+        select id, received_at, path, feed, host(remote_address) as remote_address, scheme, fingerprint, content_type,
+            body, (select d.outcome from intake.deliveries d where d.id = rejected.delivery_id) as outcome
+        from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
+        after.0,
+        after.1,
+        choice.since,
+        choice.until,
+        or_none(&choice.ids),
+        or_none(&choice.feeds),
+        or_none(&addresses),
+        or_none(&choice.fingerprints),
+        limit,
+        MOST_ROWS,
+        MOST_BYTES,
+    )
+    .fetch_all(store.pool())
+    .await?;
+    let refused = rows.into_iter().map(|row| Refused {
+        id: row.id,
+        received_at: row.received_at,
+        path: row.path,
+        feed: row.feed,
+        remote_address: row.remote_address.and_then(|address| address.parse().ok()),
+        scheme: row.scheme,
+        fingerprint: row.fingerprint,
+        content_type: row.content_type,
+        body: row.body,
+        outcome: row.outcome,
+    });
+    Ok(refused.collect())
+}
+
+/// The feeds of the chosen requests.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn feeds(store: &Store, choice: &Choice) -> Result<Vec<String>, Error> {
+    let addresses: Vec<String> = choice.addresses.iter().map(ToString::to_string).collect();
+    let feeds = sqlx::query_scalar!(
+        r#"select distinct feed as "feed!" from intake.rejected
+        where feed is not null and body is not null and received_at < $2
+            and ($1::timestamptz is null or received_at >= $1)
+            and ($3::uuid[] is null or id = any($3))
+            and ($4::text[] is null or feed = any($4))
+            and ($5::text[] is null or host(remote_address) = any($5))
+            and ($6::text[] is null or fingerprint = any($6))
+        order by 1"#,
+        choice.since,
+        choice.until,
+        or_none(&choice.ids),
+        or_none(&choice.feeds),
+        or_none(&addresses),
+        or_none(&choice.fingerprints),
+    );
+    Ok(feeds.fetch_all(store.pool()).await?)
+}
+
+/// Notes that these requests have become deliveries, of the same ids. The first time counts.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn mark(store: &Store, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "update intake.rejected set replayed_at = $2, delivery_id = id where id = any($1) and replayed_at is null",
+        ids,
+        now,
+    )
+    .execute(store.pool())
+    .await?;
+    Ok(())
+}

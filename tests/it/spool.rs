@@ -1,0 +1,500 @@
+//! What happens to deliveries while Postgres is away, slow or full: they are spooled, or held, and applied once.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::Request;
+use forecourt::cli::serve::Front;
+use forecourt::domain::workspace::Permitted;
+use forecourt::feeds::Feed;
+use forecourt::intake::{Answer as Told, Arrival, Delivery, Directory, Intake, Outcome, Reception, Settings, Terms};
+use forecourt::store::deliveries::Arrived;
+use forecourt::store::{Store, workspaces};
+use futures_util::future::join_all;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use tower::ServiceExt as _;
+
+use crate::support::postgres::OwnCluster;
+use crate::support::service::parsed;
+use crate::support::{Answer, CONFIG, TOKEN, TestService, database, own_cluster};
+
+/// What Postgres has to commit a delivery.
+const DEADLINE: Duration = Duration::from_millis(400);
+/// What an answer may take beyond that, on a machine that does other things as well.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// The tests' configuration with a spool of so many bytes.
+fn with_spool(bytes: u64) -> String {
+    CONFIG
+        .replace("hold_seconds = 20", "hold_seconds = 20\ndeadline_ms = 400")
+        .replace("max_bytes = 0", &format!("max_bytes = {bytes}\nmin_free_bytes = 0"))
+}
+
+const WIDE: u64 = 1 << 28;
+
+fn lead(id: i64) -> Value {
+    json!({
+        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": 356},
+        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
+    })
+}
+
+/// Stops the server's main process and every backend, as on a machine that stands still.
+fn freeze_all(cluster: &OwnCluster) {
+    signal_all(cluster, "STOP");
+}
+
+fn thaw_all(cluster: &OwnCluster) {
+    signal_all(cluster, "CONT");
+}
+
+fn signal_all(cluster: &OwnCluster, name: &str) {
+    let pid = cluster.server().pid();
+    let kill = format!("kill -{name} {pid} $(ps -o pid= --ppid {pid})");
+    assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// Waits for what must come true soon.
+async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}: not within 20 seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn spooled(service: &TestService) -> u64 {
+    service.reception().spool().unwrap().depth().deliveries
+}
+
+async fn drained(service: &TestService) {
+    soon("an empty spool", async || spooled(service) == 0).await;
+}
+
+async fn ready(service: &TestService) -> Answer {
+    service.send(Request::get("/readyz").body(Body::empty()).unwrap()).await
+}
+
+#[track_caller]
+fn assert_spooled(answer: &Answer) {
+    let body = answer.body.as_object().unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &json!("spooled")));
+    assert_eq!(body.keys().collect::<Vec<_>>(), ["delivery_id", "outcome"]);
+}
+
+/// How many deliveries were settled before one that had arrived earlier.
+const OUT_OF_ORDER: &str = "(select settled_at < lag(settled_at) over (order by received_at, id) as early
+    from intake.deliveries) d where early";
+
+#[tokio::test]
+async fn while_postgres_stands_still_deliveries_are_spooled_within_the_deadline_and_applied_once_afterwards() {
+    let cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    assert_eq!(service.lead(&lead(1)).await.body["outcome"], "applied");
+    let body = ready(&service).await.body;
+    assert_eq!(body["parts"], json!({"postgres": "ok", "spool": "ok"}));
+    assert_eq!(body["spool"], json!({"deliveries": 0, "bytes": 0, "oldest_seconds": 0}));
+
+    freeze_all(&cluster);
+    let began = Instant::now();
+    let first = service.lead(&lead(2)).await;
+    assert!(began.elapsed() < DEADLINE + GRACE, "{:?}", began.elapsed());
+    assert_spooled(&first);
+    // Now it is known: nobody waits any more.
+    let began = Instant::now();
+    let more = join_all((3..40).map(|id| {
+        let service = &service;
+        async move { service.lead(&lead(id)).await }
+    }))
+    .await;
+    assert!(began.elapsed() < DEADLINE + GRACE, "{:?}", began.elapsed());
+    more.iter().for_each(assert_spooled);
+    let answer = ready(&service).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("ok")));
+    assert_eq!(answer.body["parts"], json!({"postgres": "unavailable", "spool": "ok"}));
+    assert_eq!(answer.body["spool"]["deliveries"], 38);
+    assert!(answer.body["spool"]["oldest_seconds"].as_u64().unwrap() >= 2, "{answer:?}");
+    assert!(answer.body["spool"]["bytes"].as_u64().unwrap() > 38 * 1000);
+
+    thaw_all(&cluster);
+    drained(&service).await;
+    assert_eq!(service.count("leads").await, 39);
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 1").await, 39);
+    let record = service.record(&first).await;
+    assert_eq!((&record["credential"], &record["content_type"]), (&json!("all"), &json!("application/json")));
+    assert_eq!(service.stored_body(&first).await, lead(2).to_string().into_bytes());
+    let waited = "intake.deliveries where settled_at - received_at > interval '1 second'";
+    assert!(service.count(waited).await >= 38, "it arrived when it arrived");
+    assert_eq!(service.lead(&lead(100)).await.body["outcome"], "applied", "nothing goes to the spool any more");
+}
+
+#[tokio::test]
+async fn what_was_spooled_while_postgres_was_stopped_is_applied_in_order_of_arrival() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    cluster.stop().await;
+    for id in 0..60 {
+        // The same few leads again and again, so that the order could show.
+        let mut body = lead(id % 3);
+        body["updated_at"] = json!(format!("2025-10-03T07:00:{id:02}Z"));
+        assert_spooled(&service.lead(&body).await);
+    }
+    assert_eq!(spooled(&service), 60);
+    cluster.start().await;
+    drained(&service).await;
+    assert_eq!(service.count(OUT_OF_ORDER).await, 0);
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied'").await, 60);
+    assert_eq!(service.count("leads").await, 3);
+}
+
+#[tokio::test]
+async fn a_fragment_is_applied_after_the_vehicle_that_tells_its_workspace() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    cluster.stop().await;
+    let car = json!({
+        "Identifier": 77, "SaleStatus": "For Sale", "LastModifiedUtc": "2025-10-03T07:00:00Z",
+        "Seller": {"Identifier": 356}, "Identification": [{"Type": "VIN", "Value": "JSAGJB74V00202326"}],
+    });
+    let gone = json!({"Identifier": 77, "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2025-10-03T08:00:00Z"});
+    assert_spooled(&service.vehicle(&car).await);
+    assert_spooled(&service.vehicle(&gone).await);
+    cluster.start().await;
+    drained(&service).await;
+    assert_eq!(service.count("listings where status = 'withdrawn'").await, 1);
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied'").await, 2);
+}
+
+#[tokio::test]
+async fn a_late_commit_of_a_spooled_delivery_does_no_harm() {
+    let cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    service.lead(&lead(1)).await;
+    // Postgres answers, and never comes to an end: what a lane has begun with stays begun.
+    let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
+    let mut holding = somebody.begin().await.unwrap();
+    sqlx::query("lock table persons").execute(&mut *holding).await.unwrap();
+    let begun = service.lead(&lead(2)).await;
+    assert_spooled(&begun);
+    assert_spooled(&service.lead(&lead(2)).await);
+    assert_spooled(&service.lead(&lead(3)).await);
+    holding.rollback().await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.count("intake.deliveries").await, 4);
+    assert_eq!(service.count("intake.deliveries where attempts = 1").await, 4);
+    assert_eq!((service.count("leads").await, service.count("persons").await), (3, 3));
+    assert_eq!(service.record(&begun).await["outcome"], "applied");
+}
+
+#[tokio::test]
+async fn a_delivery_whose_commit_nobody_saw_is_applied_at_most_once() {
+    let service = TestService::over(database().await, &with_spool(WIDE)).await;
+    let answer = service.lead(&lead(1)).await;
+    let (record, before) = (service.record(&answer).await, service.dump().await);
+    let arrived = Arrived {
+        id: record["id"].as_str().unwrap().parse().unwrap(),
+        received_at: record["received_at"].as_str().unwrap().parse().unwrap(),
+        feed: "lead".to_owned(),
+        dealership_id: None,
+        credential: "all".to_owned(),
+        remote_address: None,
+        content_type: None,
+        body: Arc::new(lead(1).to_string().into_bytes()),
+        posted_body: None,
+        schema_version: None,
+    };
+    let delivery = Delivery { feed: Feed::Lead, arrived, permitted: Permitted::All, undecoded: None };
+    service.reception().spool().unwrap().put(delivery).await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.dump().await, before);
+    assert_eq!(service.record(&answer).await, record);
+    assert_eq!(service.count("intake.deliveries").await, 1);
+}
+
+/// A service whose spool cannot be used, because a file stands in the place of its folder.
+async fn with_broken_spool(cluster: &OwnCluster, config: &str) -> TestService {
+    let data_dir = tempfile::tempdir().unwrap();
+    std::fs::write(data_dir.path().join("spool"), "in the way").unwrap();
+    TestService::with_data(cluster.database().await, config, data_dir).await
+}
+
+#[tokio::test]
+async fn when_neither_can_take_it_a_request_is_held_until_the_spool_can() {
+    let mut cluster = own_cluster().await;
+    let service = with_broken_spool(&cluster, &with_spool(WIDE)).await;
+    assert_eq!(ready(&service).await.body["parts"], json!({"postgres": "ok", "spool": "unavailable"}));
+    assert_eq!(service.lead(&lead(1)).await.body["outcome"], "applied");
+    cluster.stop().await;
+    let answer = ready(&service).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (503, &json!("unavailable")));
+    let mend = async {
+        tokio::time::sleep(DEADLINE * 3).await;
+        std::fs::remove_file(service.spool_dir()).unwrap();
+        Instant::now()
+    };
+    let lead = lead(2);
+    let (answer, mended) = tokio::join!(service.lead(&lead), mend);
+    assert_spooled(&answer);
+    assert!(mended.elapsed() < Duration::from_secs(2));
+    assert_eq!(ready(&service).await.status, 200);
+    cluster.start().await;
+    drained(&service).await;
+    assert_eq!(service.record(&answer).await["outcome"], "applied");
+}
+
+#[tokio::test]
+async fn when_neither_can_take_it_a_request_is_held_until_postgres_can() {
+    let mut cluster = own_cluster().await;
+    let service = with_broken_spool(&cluster, &with_spool(WIDE)).await;
+    cluster.stop().await;
+    let leads = [lead(1), lead(2), lead(3)];
+    let back = async {
+        tokio::time::sleep(DEADLINE * 3).await;
+        cluster.start().await;
+    };
+    let (answers, ()) = tokio::join!(join_all(leads.iter().map(|lead| service.lead(lead))), back);
+    assert!(answers.iter().all(|answer| answer.body["outcome"] == "applied"), "{answers:?}");
+    assert_eq!(service.count("intake.deliveries").await, 3);
+}
+
+#[tokio::test]
+async fn a_request_is_answered_503_only_after_the_hold_and_not_applied_behind_the_senders_back() {
+    let mut cluster = own_cluster().await;
+    let config = with_spool(WIDE).replace("hold_seconds = 20", "hold_seconds = 1");
+    let service = with_broken_spool(&cluster, &config).await;
+    cluster.stop().await;
+    let began = Instant::now();
+    let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
+    let response = service.respond(request.body(Body::from(lead(1).to_string())).unwrap()).await;
+    assert_eq!(response.status(), 503);
+    assert!(response.headers().contains_key("retry-after"));
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    cluster.start().await;
+    soon("a lead", async || service.lead(&lead(2)).await.body["outcome"] == "applied").await;
+    assert_eq!(service.count("leads").await, 1);
+}
+
+#[tokio::test]
+async fn what_a_full_spool_does_not_take_is_held_until_postgres_is_back() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(3 * 4096)).await;
+    cluster.stop().await;
+    for id in 0..3 {
+        assert_spooled(&service.lead(&lead(id)).await);
+    }
+    assert_eq!(ready(&service).await.status, 503, "neither takes more");
+    let (third, fourth) = (lead(3), lead(4));
+    let back = async {
+        tokio::time::sleep(DEADLINE * 2).await;
+        cluster.start().await;
+    };
+    let (third, fourth, ()) = tokio::join!(service.lead(&third), service.lead(&fourth), back);
+    assert_eq!([third.status.as_u16(), fourth.status.as_u16()], [200; 2]);
+    drained(&service).await;
+    assert_eq!(service.count("leads").await, 5);
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 1").await, 5);
+}
+
+#[tokio::test]
+async fn what_is_held_is_bounded_and_the_newest_are_let_go_at_once() {
+    let mut cluster = own_cluster().await;
+    let config = with_spool(WIDE).replace("hold_seconds = 20", "hold_seconds = 20\nmax_held_bytes = 1048576");
+    let service = with_broken_spool(&cluster, &config).await;
+    cluster.stop().await;
+    let large = |id| {
+        let mut lead = lead(id);
+        lead["comments"] = json!("x".repeat(400_000));
+        lead
+    };
+    let (first, second, third) = (large(1), large(2), large(3));
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let began = Instant::now();
+        let answer = service.lead(&third).await;
+        assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+        cluster.start().await;
+        answer
+    };
+    let (first, second, third) = tokio::join!(service.lead(&first), service.lead(&second), late);
+    assert_eq!([first.status.as_u16(), second.status.as_u16(), third.status.as_u16()], [200, 200, 503]);
+    assert_eq!(service.count("leads").await, 2);
+}
+
+#[tokio::test]
+async fn an_overload_is_answered_from_the_spool_in_time() {
+    let cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    // Each lead takes its time, so that 300 of them take far longer than the deadline.
+    service
+        .database
+        .execute(
+            "create function slow() returns trigger language plpgsql as $$
+                begin perform pg_sleep(0.01); return new; end $$;
+            create trigger slow before insert on leads for each row execute function slow()",
+        )
+        .await;
+    let began = Instant::now();
+    let answers = join_all((0..300).map(|id| {
+        let service = &service;
+        async move { (service.lead(&lead(id)).await, began.elapsed()) }
+    }))
+    .await;
+    let slowest = answers.iter().map(|(_, took)| *took).max().unwrap();
+    assert!(slowest < DEADLINE + GRACE * 3, "{slowest:?}");
+    assert!(answers.iter().all(|(answer, _)| answer.status == 200));
+    assert!(answers.iter().any(|(answer, _)| answer.body["outcome"] == "spooled"));
+    drained(&service).await;
+    soon("every lead", async || service.count("leads").await == 300).await;
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 1").await, 300);
+}
+
+#[tokio::test]
+async fn a_workspace_that_is_stuck_does_not_hold_up_what_others_have_spooled() {
+    let cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
+    let mut holding = somebody.begin().await.unwrap();
+    let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
+        from workspaces where slug = 'alpha'";
+    sqlx::query(alpha).execute(&mut *holding).await.unwrap();
+    for id in 0..5 {
+        assert_spooled(&service.lead(&lead(id)).await);
+    }
+    let mut of_beta = lead(100);
+    of_beta["dealership"]["id"] = json!(285);
+    assert_eq!(service.lead(&of_beta).await.status, 200);
+    soon("the lead of beta", async || service.count("leads").await == 1).await;
+    holding.rollback().await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.count("leads").await, 6);
+}
+
+#[tokio::test]
+async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_next_start() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let text = with_spool(WIDE);
+    let config = parsed(&text, data_dir.path());
+    let Front { reception, router, .. } = Front::open(&config).unwrap();
+    let post = async |id| {
+        let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
+        let response = router.clone().oneshot(request.body(Body::from(lead(id).to_string())).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: serde_json::from_slice(&body).unwrap() }
+    };
+    // At first a start is given its time, then nobody waits.
+    let first = post(1).await;
+    let began = Instant::now();
+    let second = post(2).await;
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    assert_spooled(&first);
+    assert_spooled(&second);
+    reception.close().await;
+
+    // The service that finds them takes others before it has applied them.
+    let service = TestService::with_data(database().await, &text, data_dir).await;
+    assert_eq!(service.lead(&lead(3)).await.status, 200);
+    drained(&service).await;
+    assert_eq!(service.record(&first).await["outcome"], "applied");
+    assert_eq!(service.count("leads").await, 3);
+}
+
+#[tokio::test]
+async fn what_fails_through_our_fault_leaves_the_spool_as_failed_and_what_nobody_can_read_is_set_aside() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    service.database.execute("alter table leads add constraint sabotage check (external_id <> '7')").await;
+    cluster.stop().await;
+    for id in 6..9 {
+        assert_spooled(&service.lead(&lead(id)).await);
+    }
+    assert_spooled(&service.post("/webhooks/dealer-studio/leads", "not JSON").await);
+    service.reception().close().await;
+    // An older record that is none.
+    let table: redb::TableDefinition<&[u8; 24], &[u8]> = redb::TableDefinition::new("deliveries");
+    let file = redb::Database::open(service.spool_dir().join("deliveries.redb")).unwrap();
+    let transaction = file.begin_write().unwrap();
+    transaction.open_table(table).unwrap().insert(&[0; 24], b"garbage".as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(file);
+
+    cluster.start().await;
+    let service = service.stopped_and_started_with(&with_spool(WIDE)).await;
+    drained(&service).await;
+    assert_eq!(service.count("leads").await, 2);
+    for (outcome, count) in [("applied", 2), ("failed", 1), ("rejected", 1)] {
+        let of = format!("intake.deliveries where outcome = '{outcome}'");
+        assert_eq!(service.count(&of).await, count, "{outcome}");
+    }
+    let aside = service.spool_dir().join(format!("unreadable-{}", uuid::Uuid::nil()));
+    assert_eq!(std::fs::read(aside).unwrap(), b"garbage");
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_data_directory_is_refused() {
+    let service = TestService::over(database().await, &with_spool(WIDE)).await;
+    let config = parsed(&with_spool(WIDE), service.spool_dir().parent().unwrap());
+    let refusal = Front::open(&config).unwrap_err().to_string();
+    assert!(refusal.contains("in use by another running process"), "{refusal}");
+}
+
+/// An intake and a reception whose rules panic on some deliveries.
+async fn with_panics(store: &Store) -> Reception {
+    let data_dir = tempfile::tempdir().unwrap();
+    let config = parsed(CONFIG, data_dir.path());
+    let now = forecourt::intake::clock::now;
+    let ids = workspaces::apply(store, &config.workspaces, now()).await.unwrap();
+    let directory = Directory::new(config.workspaces, &ids, [("all".to_owned(), Permitted::All)].into());
+    let settings = Settings {
+        hold: Duration::from_secs(20),
+        writers: 4,
+        clock: now,
+        before_rules: Some(|arrived| {
+            assert!(!arrived.body.windows(6).any(|text| text == b"poison"), "a rule that panics");
+        }),
+    };
+    let hour = Duration::from_hours(1);
+    let reception = Reception::new(None, Terms { deadline: hour, hold: settings.hold, max_held_bytes: usize::MAX });
+    reception.open(Intake::new(store.clone(), directory, settings));
+    reception
+}
+
+#[tokio::test]
+async fn a_panic_in_a_rule_is_one_failed_delivery_and_not_a_dead_lane() {
+    let database = database().await;
+    let store = Store::new(database.pool.clone(), 30);
+    let reception = with_panics(&store).await;
+    let post = async |id: i64, comments: &str| {
+        let mut body = lead(id);
+        body["comments"] = json!(comments);
+        let arrival = Arrival {
+            feed: Feed::Lead,
+            received_at: forecourt::intake::clock::now(),
+            credential: "all".to_owned(),
+            permitted: Permitted::All,
+            remote_address: None,
+            content_type: None,
+            body: body.to_string().into_bytes(),
+            posted_body: None,
+            undecoded: None,
+        };
+        match reception.accept(arrival).await.unwrap() {
+            Told::Settled(reply) => reply,
+            Told::Spooled(id) => panic!("{id} was spooled"),
+        }
+    };
+    let post = &post;
+    let replies = join_all((0..100).map(|id| post(id, if id == 42 { "poison" } else { "fine" }))).await;
+    for (id, reply) in replies.iter().enumerate() {
+        let expected = if id == 42 { Outcome::Failed } else { Outcome::Applied };
+        assert_eq!(reply.outcome, expected, "{id} {reply:?}");
+    }
+    assert_eq!(database.value::<i64>("select count(*) from leads").await, 99);
+    let failed = "select count(*) from intake.deliveries where outcome = 'failed' and retry_at is not null";
+    assert_eq!(database.value::<i64>(failed).await, 1);
+    assert_eq!(post(200, "fine").await.outcome, Outcome::Applied);
+}
