@@ -16,7 +16,7 @@ use crate::domain::workspace::{Permitted, Slug};
 use crate::domain::world::RowId;
 use crate::http;
 use crate::intake::{self, Directory, Intake, Settings, replay};
-use crate::store::{self, Store, deliveries, workspaces};
+use crate::store::{self, Store, deliveries, statistics, workspaces};
 
 use super::ending::Ending;
 use super::greeting::greeting;
@@ -98,6 +98,7 @@ impl Work<'_> {
             greet(&postgres.psql)?;
         }
         tasks.spawn(reload::apply_all(intake.clone(), configs));
+        tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(replay::run(intake));
         told.await;
         tasks.shutdown().await;
