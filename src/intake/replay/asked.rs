@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
@@ -60,17 +61,21 @@ struct Heard {
 /// Puts deliveries through their lanes, and gives what became of each, in their order; `None` where nothing came of it
 /// while requests are held, as when Postgres is away.
 pub async fn replay(intake: &Intake, asked: Vec<Asked>) -> Vec<Option<Made>> {
-    let hold = intake.shared.settings.hold;
+    let mut patience = intake.shared.settings.hold;
     let mut answers = Vec::with_capacity(asked.len());
     for one in asked {
         let (reply, answer) = oneshot::channel();
         // Whoever is not sent on in time has its answer's other end dropped, which is an answer, too.
-        let _late = tokio::time::timeout(hold, send(intake, one, reply)).await;
+        let sent = tokio::time::timeout(patience, send(intake, one, reply)).await;
+        // What was waited for once in vain is not waited for again: it is away for all of them.
+        patience = sent.map_or(Duration::ZERO, |()| patience);
         answers.push(answer);
     }
     let mut made = Vec::with_capacity(answers.len());
     for answer in answers {
-        let reply = tokio::time::timeout(hold, answer).await.ok().and_then(Result::ok);
+        let answered = tokio::time::timeout(patience, answer).await;
+        patience = answered.as_ref().map_or(Duration::ZERO, |_| patience);
+        let reply = answered.ok().and_then(Result::ok);
         made.push(reply.map(|reply| Made::of(reply.outcome, reply.effects, &reply.findings)));
     }
     made
