@@ -30,6 +30,9 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 4 << 20;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
+/// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
+/// without a word would otherwise be waited for for ever.
+const LONGEST: Duration = Duration::from_mins(5);
 /// How often a failed delivery is tried at the most.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
 
@@ -195,6 +198,10 @@ fn portion(slots: &mut VecDeque<Slot>) -> Vec<Pending> {
 enum Failure {
     /// Postgres is away or busy: the same batch may succeed.
     Transient(store::Error),
+    /// Another try settled one of its deliveries at the same moment, in another lane or process.
+    Overtaken,
+    /// Postgres did not answer for so long that it is not waited for any more.
+    Silent,
     /// Something is wrong with a delivery, or with us.
     Poison(String),
 }
@@ -230,10 +237,21 @@ impl Shared {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
+                Err(Failure::Overtaken) => {
+                    stack.push(batch);
+                    again = true;
+                }
+                Err(Failure::Silent) => {
+                    self.away.store(true, Ordering::Relaxed);
+                    tracing::warn!(waiting = batch.len(), "postgres does not answer: trying again");
+                    stack.push(batch);
+                    again = true;
+                }
                 Err(Failure::Poison(_)) if batch.len() > 1 => {
                     let rest = batch.split_off(batch.len() / 2);
                     stack.push(rest);
                     stack.push(batch);
+                    again = true;
                 }
                 Err(Failure::Poison(why)) => {
                     let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
@@ -255,7 +273,11 @@ impl Shared {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
         let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
-        attempt.await.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
+        match tokio::time::timeout(LONGEST, attempt).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_panic)) => Err(Failure::Poison("applying it ended in a panic".to_owned())),
+            Err(_elapsed) => Err(Failure::Silent),
+        }
     }
 
     /// Loads, applies and saves a batch in one transaction.
@@ -295,7 +317,9 @@ impl Shared {
             settled.replay = pending.asked.then(|| Replay { before: known.get(&pending.arrived.id).cloned() });
             fresh.push((&pending.arrived, &*settled));
         }
-        record(tx, fresh).await?;
+        if !record(tx, fresh).await? {
+            return Err(Failure::Overtaken);
+        }
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
                 *settled = Settled { outcome, findings, effects, ..settled.clone() };
@@ -314,14 +338,14 @@ impl Shared {
         match self.rehearse_together(workspace, batch).await {
             Ok(settled) => return Ok(settled),
             Err(Failure::Transient(error)) => return Err(error),
-            Err(Failure::Poison(_)) => {}
+            Err(Failure::Poison(_) | Failure::Overtaken | Failure::Silent) => {}
         }
         let mut settled = Vec::with_capacity(batch.len());
         for pending in batch {
             settled.extend(match self.rehearse_together(workspace, std::slice::from_ref(pending)).await {
                 Ok(settled) => settled,
                 Err(Failure::Transient(error)) => return Err(error),
-                Err(Failure::Poison(_)) => vec![self.failed(workspace, pending)],
+                Err(Failure::Poison(_) | Failure::Overtaken | Failure::Silent) => vec![self.failed(workspace, pending)],
             });
         }
         Ok(settled)
@@ -452,14 +476,16 @@ impl Shared {
 
 /// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay
 /// is only noted where it wrote nothing.
-async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<(), store::Error> {
+/// Tells whether all were written.
+async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<bool, store::Error> {
     let stays = |(_, settled): &(&Arrived, &Settled)| {
         let before = settled.replay.as_ref().and_then(|replay| replay.before.as_ref());
         before.is_some_and(|before| before.outcome == Outcome::Applied) && settled.outcome != Outcome::Applied
     };
     let (noted, written): (Vec<_>, Vec<_>) = rows.into_iter().partition(stays);
-    deliveries::save(tx, &written).await?;
-    deliveries::note_replays(tx, &noted).await
+    let all = deliveries::save(tx, &written).await?;
+    deliveries::note_replays(tx, &noted).await?;
+    Ok(all)
 }
 
 /// The verdict on a delivery that cannot be heard.
