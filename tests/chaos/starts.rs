@@ -52,7 +52,8 @@ pub(crate) async fn torn_end() {
 
 /// The spool is full when the service starts, and Postgres away: requests are held until there is room.
 pub(crate) async fn full_spool() {
-    let mut stage = Stage::ready(Settings { hold_seconds: 1, spool: "max_bytes = 262144\nmin_free_bytes = 0" }).await;
+    let spool = "max_bytes = 262144\nmin_free_bytes = 0";
+    let mut stage = Stage::ready(Settings { hold_seconds: 1, deadline_ms: Some(300), spool }).await;
     signal_all(&stage.cluster, Signal::STOP);
     let load = stage.load();
     stage.wait_for("the spool takes no deliveries");
