@@ -191,7 +191,7 @@ pub(crate) async fn both_fail() {
 
     limit_files(pid, Some(0));
     signal_all(&stage.cluster, Signal::STOP);
-    sleep(Duration::from_millis(3200)).await;
+    sleep(Duration::from_millis(2700)).await;
     limit_files(pid, None);
     signal_all(&stage.cluster, Signal::CONT);
     let sent = load.end().await;

@@ -60,7 +60,7 @@ pub(crate) async fn full_spool() {
     stage.kill();
     stage.start();
     assert_eq!(stage.spooled().await, Some(64), "what was taken is still there");
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_millis(1500)).await;
     signal_all(&stage.cluster, Signal::CONT);
     let drained = stage.drained().await;
     let sent = load.end().await;
