@@ -4,10 +4,10 @@ use std::error::Error;
 
 use secrecy::SecretString;
 
-use crate::config::{Config, CredentialConfig, Oauth, SchemeConfig, keyring};
+use crate::config::{Config, Credential, Oauth, Scheme, keyring};
 use crate::feeds::Feed;
 use crate::http::access::{Access, Limits};
-use crate::http::auth::{AccessTokens, Credential, Credentials, Scheme};
+use crate::http::auth::{AccessTokens, Credentials};
 
 /// The file of the data directory that keeps the key of access tokens where the configuration names none.
 const SIGNING_KEY_FILE: &str = "oauth-signing-key";
@@ -18,15 +18,14 @@ const SIGNING_KEY_FILE: &str = "oauth-signing-key";
 /// When credentials contradict each other, or the key of access tokens can be neither read nor made.
 pub(super) fn open(config: &Config) -> Result<Access, Box<dyn Error + Send + Sync>> {
     let tokens = tokens(config)?;
-    let credentials = config.credentials.iter().map(credential).collect();
-    let credentials = Credentials::new(credentials, &config.server.api_key_headers, tokens)?;
+    let credentials = Credentials::new(config.credentials.clone(), &config.server.api_key_headers, tokens)?;
     let limits = |limits: Limits, feed: &Feed| limits.with(*feed, config.server.body_limit(*feed));
     Ok(Access { credentials, limits: Feed::ALL.iter().fold(Limits::default(), limits) })
 }
 
 /// What makes access tokens, where there is a client that could ask for one.
 fn tokens(config: &Config) -> Result<Option<AccessTokens>, Box<dyn Error + Send + Sync>> {
-    let is_client = |credential: &CredentialConfig| matches!(credential.scheme, SchemeConfig::OauthClient { .. });
+    let is_client = |credential: &Credential| matches!(credential.scheme, Scheme::OauthClient { .. });
     if !config.credentials.iter().any(is_client) {
         return Ok(None);
     }
@@ -48,17 +47,4 @@ fn kept_key(config: &Config) -> Result<SecretString, Box<dyn Error + Send + Sync
         )
         .into()
     })
-}
-
-fn credential(config: &CredentialConfig) -> Credential {
-    let CredentialConfig { name, scheme, feeds, permitted, not_after } = config.clone();
-    let scheme = match scheme {
-        SchemeConfig::Bearer(secret) => Scheme::Bearer(secret),
-        SchemeConfig::ApiKey(secret) => Scheme::ApiKey(secret),
-        SchemeConfig::Basic { user, password } => Scheme::Basic { user, password },
-        SchemeConfig::OauthClient { client_id, secret } => Scheme::OauthClient { client_id, secret },
-        SchemeConfig::LeadproJwt(secret) => Scheme::LeadproJwt(secret),
-        SchemeConfig::Open => Scheme::Open,
-    };
-    Credential { name, scheme, feeds: feeds.into_iter().collect(), permitted, not_after }
 }

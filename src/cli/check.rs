@@ -4,7 +4,7 @@ use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::config::{Config, CredentialConfig, Origin};
+use crate::config::{Config, Credential, Origin};
 use crate::domain::workspace::{Permitted, Workspace};
 
 use super::ending::Ending;
@@ -49,8 +49,8 @@ fn workspace_line(workspace: &Workspace) -> String {
     )
 }
 
-fn credential_line(credential: &CredentialConfig) -> String {
-    let CredentialConfig { name, scheme, feeds, permitted, not_after } = credential;
+fn credential_line(credential: &Credential) -> String {
+    let Credential { name, scheme, feeds, permitted, not_after } = credential;
     let workspaces = match permitted {
         Permitted::All => "all".to_owned(),
         Permitted::Only(slugs) => listed(slugs.iter().cloned()),
@@ -62,7 +62,7 @@ fn credential_line(credential: &CredentialConfig) -> String {
 
 /// A sentence for each credential that lets nobody in any more, or soon will not.
 pub(super) fn expiring(config: &Config, now: DateTime<Utc>) -> impl Iterator<Item = String> {
-    config.credentials.iter().filter_map(move |CredentialConfig { name, not_after, .. }| {
+    config.credentials.iter().filter_map(move |Credential { name, not_after, .. }| {
         let end = (*not_after)?;
         if end <= now {
             return Some(format!(

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{self, Config, Origin, SchemeConfig};
+use crate::config::{self, Config, Origin, Scheme};
 use crate::feeds::Feed;
 
 /// What a start with the demo configuration prints: how to post a lead and how to look at the rows. `address` is the
@@ -15,12 +15,12 @@ pub(super) fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Opti
         Origin::Demo => {}
     }
     let token = config.credentials.iter().find_map(|credential| match &credential.scheme {
-        SchemeConfig::Bearer(token) => Some(token),
-        SchemeConfig::ApiKey(_)
-        | SchemeConfig::Basic { .. }
-        | SchemeConfig::OauthClient { .. }
-        | SchemeConfig::LeadproJwt(_)
-        | SchemeConfig::Open => None,
+        Scheme::Bearer(token) => Some(token),
+        Scheme::ApiKey(_)
+        | Scheme::Basic { .. }
+        | Scheme::OauthClient { .. }
+        | Scheme::LeadproJwt(_)
+        | Scheme::Open => None,
     })?;
     let url = format!("http://{}", config::reachable(address));
     Some(format!(

@@ -130,6 +130,11 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_made_without_a_configuration() {
+        assert_eq!(run_with(&["secret"], &[("FORECOURT_CONFIG", "/no/such.toml")]).unwrap().trim_end().len(), 43);
+    }
+
+    #[test]
     fn a_wrong_command_line_is_answered_with_one_sentence() {
         let unknown = run_with(&["sevre"], &[]).unwrap_err();
         assert!(unknown.starts_with("unrecognized subcommand 'sevre'"), "{unknown}");

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Environment};
 use crate::http;
 use crate::intake::{Intake, replay};
-use crate::store::{self, Store};
+use crate::store::{self, Store, statistics};
 
 use super::ending::Ending;
 use super::greeting::greeting;
@@ -97,6 +97,7 @@ impl Work<'_> {
             greet(&postgres.psql)?;
         }
         tasks.spawn(reload::apply_all(intake.clone(), configs));
+        tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(replay::run(intake));
         told.await;
         tasks.shutdown().await;

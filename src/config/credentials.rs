@@ -9,19 +9,19 @@ use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
 
 use super::report::{Report, Span, quoted, suggestion};
-use super::scheme::{self, SchemeConfig};
+use super::scheme::{self, Scheme};
 use super::section::{Section, Text, tables};
 use super::surroundings::Surroundings;
 
 /// One credential of the configuration.
 #[derive(Clone, Debug)]
-pub struct CredentialConfig {
+pub struct Credential {
     /// Its name in the configuration, in logs and in `deliveries.credential`.
     pub name: String,
     /// How it is shown at the door.
-    pub scheme: SchemeConfig,
+    pub scheme: Scheme,
     /// The feeds it may post to; at least one.
-    pub feeds: Vec<Feed>,
+    pub feeds: BTreeSet<Feed>,
     /// The workspaces it may write to.
     pub permitted: Permitted,
     /// From when on it lets nobody in; `None` for never.
@@ -31,14 +31,22 @@ pub struct CredentialConfig {
 pub(super) const KEYS: &[&str] =
     &["name", "scheme", "feeds", "workspaces", "secret_env", "secret_file", "user", "client_id", "not_after"];
 
+impl Credential {
+    /// Whether it still lets anyone in.
+    #[must_use]
+    pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        self.not_after.is_none_or(|end| now < end)
+    }
+}
+
 /// Reads every `[[credentials]]`.
-pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -> Vec<CredentialConfig> {
+pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -> Vec<Credential> {
     if root.value("credentials").is_none() {
         let message = "there are no credentials, so nobody could post; write `[[credentials]]` with a `name`";
         report.problem(&root.span(), message);
     }
     let mut names = BTreeMap::new();
-    let mut read: Vec<CredentialConfig> = Vec::new();
+    let mut read: Vec<Credential> = Vec::new();
     for entry in tables(root, "credentials", report) {
         let Some(section) = Section::open_value("[[credentials]]", entry, KEYS, report) else { continue };
         let Some(credential) = credential(&section, &mut names, around, report) else { continue };
@@ -57,25 +65,25 @@ fn credential<'a>(
     names: &mut BTreeMap<&'a str, Span>,
     around: &Surroundings,
     report: &mut Report,
-) -> Option<CredentialConfig> {
+) -> Option<Credential> {
     let name = name(section, names, report);
     let scheme = scheme::read(section, around, name, report);
     let feeds = feeds(section, report);
     let permitted = permitted(section, around, report);
     let not_after = section.time("not_after", report);
     let (name, scheme, feeds) = (name?, scheme?, feeds?);
-    if matches!(scheme, SchemeConfig::LeadproJwt(_)) && feeds != [Feed::LeadPro] {
+    if matches!(scheme, Scheme::LeadproJwt(_)) && feeds != BTreeSet::from([Feed::LeadPro]) {
         let message = "only LeadPro posts signed tokens that are their own payload; write `feeds = [\"leadpro_lead\"]`";
         report.problem(&section.span_of("feeds"), message);
     }
-    if matches!(scheme, SchemeConfig::Open) {
+    if matches!(scheme, Scheme::Open) {
         let doors = quoted(feeds.iter().map(|feed| feed.name()));
         let message = format!("credential `{name}` is open: whoever reaches the service may post to {doors}");
         report.warning(&section.span(), message);
     }
     let permitted = permitted?;
     warn_of_ambiguity(section, name, &feeds, &permitted, around, report);
-    Some(CredentialConfig { name: name.to_owned(), scheme, feeds, permitted, not_after })
+    Some(Credential { name: name.to_owned(), scheme, feeds, permitted, not_after })
 }
 
 /// A feed whose payloads name no dealership needs a credential of one workspace. Who named the feed has meant it; of
@@ -83,7 +91,7 @@ fn credential<'a>(
 fn warn_of_ambiguity(
     section: &Section,
     name: &str,
-    feeds: &[Feed],
+    feeds: &BTreeSet<Feed>,
     permitted: &Permitted,
     around: &Surroundings,
     report: &mut Report,
@@ -115,10 +123,10 @@ fn name<'a>(section: &Section<'a>, names: &mut BTreeMap<&'a str, Span>, report: 
     Some(name)
 }
 
-fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
+fn feeds(section: &Section, report: &mut Report) -> Option<BTreeSet<Feed>> {
     let known = || Feed::ALL.iter().map(|feed| feed.name());
     let names = match names(section, "feeds", "[\"lead\", \"lead_cluster\", \"inventory\"]", report)? {
-        Names::All => return Some(Feed::ALL.to_vec()),
+        Names::All => return Some(Feed::ALL.iter().copied().collect()),
         Names::These(names) => names,
     };
     let mut feeds = BTreeSet::new();
@@ -132,7 +140,7 @@ fn feeds(section: &Section, report: &mut Report) -> Option<Vec<Feed>> {
             report.problem(&text.span(), format!("unknown feed `{name}`{near} write some of {}", quoted(known())));
         }
     }
-    Some(feeds.into_iter().collect())
+    Some(feeds)
 }
 
 fn permitted(section: &Section, around: &Surroundings, report: &mut Report) -> Option<Permitted> {
@@ -177,27 +185,24 @@ fn names<'a>(section: &Section<'a>, key: &str, example: &str, report: &mut Repor
 }
 
 /// Whether the door could not tell which of two credentials was shown.
-fn indistinguishable(one: &CredentialConfig, other: &CredentialConfig) -> bool {
+fn indistinguishable(one: &Credential, other: &Credential) -> bool {
     let same = match (&one.scheme, &other.scheme) {
-        (SchemeConfig::Bearer(a), SchemeConfig::Bearer(b)) | (SchemeConfig::ApiKey(a), SchemeConfig::ApiKey(b)) => {
+        (Scheme::Bearer(a), Scheme::Bearer(b)) | (Scheme::ApiKey(a), Scheme::ApiKey(b)) => {
             a.expose_secret() == b.expose_secret()
         }
-        (SchemeConfig::Basic { user: a, password: x }, SchemeConfig::Basic { user: b, password: y }) => {
+        (Scheme::Basic { user: a, password: x }, Scheme::Basic { user: b, password: y })
+        | (Scheme::OauthClient { client_id: a, secret: x }, Scheme::OauthClient { client_id: b, secret: y }) => {
             a == b && x.expose_secret() == y.expose_secret()
         }
+        (Scheme::LeadproJwt(a), Scheme::LeadproJwt(b)) => a.expose_secret() == b.expose_secret(),
+        (Scheme::Open, Scheme::Open) => true,
         (
-            SchemeConfig::OauthClient { client_id: a, secret: x },
-            SchemeConfig::OauthClient { client_id: b, secret: y },
-        ) => a == b && x.expose_secret() == y.expose_secret(),
-        (SchemeConfig::LeadproJwt(a), SchemeConfig::LeadproJwt(b)) => a.expose_secret() == b.expose_secret(),
-        (SchemeConfig::Open, SchemeConfig::Open) => true,
-        (
-            SchemeConfig::Bearer(_)
-            | SchemeConfig::ApiKey(_)
-            | SchemeConfig::Basic { .. }
-            | SchemeConfig::OauthClient { .. }
-            | SchemeConfig::LeadproJwt(_)
-            | SchemeConfig::Open,
+            Scheme::Bearer(_)
+            | Scheme::ApiKey(_)
+            | Scheme::Basic { .. }
+            | Scheme::OauthClient { .. }
+            | Scheme::LeadproJwt(_)
+            | Scheme::Open,
             _,
         ) => false,
     };

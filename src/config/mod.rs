@@ -26,13 +26,13 @@ use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
 
-pub use credentials::CredentialConfig;
+pub use credentials::Credential;
 pub use database::Database;
 pub use environment::Environment;
 pub use oauth::Oauth;
 pub use rejected::Rejected;
 pub use report::{Problem, Problems};
-pub use scheme::SchemeConfig;
+pub use scheme::Scheme;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
 pub use spool::Spool;
@@ -56,7 +56,7 @@ pub struct Config {
     /// The workspaces; at least one.
     pub workspaces: Vec<Workspace>,
     /// The credentials; at least one. Secrets are in memory only.
-    pub credentials: Vec<CredentialConfig>,
+    pub credentials: Vec<Credential>,
     /// How the access tokens of OAuth clients are signed.
     pub oauth: Oauth,
     /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.

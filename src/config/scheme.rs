@@ -11,7 +11,7 @@ use super::surroundings::Surroundings;
 
 /// How a credential is shown, with its secret.
 #[derive(Clone, Debug)]
-pub enum SchemeConfig {
+pub enum Scheme {
     /// `Authorization: Bearer <secret>`.
     Bearer(SecretString),
     /// One of the API key headers.
@@ -36,7 +36,7 @@ pub enum SchemeConfig {
     Open,
 }
 
-impl SchemeConfig {
+impl Scheme {
     /// Its name in the configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -59,32 +59,32 @@ pub(super) fn read(
     around: &Surroundings,
     name: Option<&str>,
     report: &mut Report,
-) -> Option<SchemeConfig> {
+) -> Option<Scheme> {
     let scheme = section.required_text("scheme", "\"bearer\"", report);
     let named = named_secret(section, around.base, report);
     let scheme = scheme?;
     let user = own_text(section, "user", "basic", &scheme, report);
     let client_id = own_text(section, "client_id", "oauth_client", &scheme, report);
     match *scheme.get_ref() {
-        "bearer" => header_secret(section, named, around, report).map(SchemeConfig::Bearer),
-        "api_key" => header_secret(section, named, around, report).map(SchemeConfig::ApiKey),
+        "bearer" => header_secret(section, named, around, report).map(Scheme::Bearer),
+        "api_key" => header_secret(section, named, around, report).map(Scheme::ApiKey),
         "basic" => {
             let user = basic_user(section, user.as_ref(), report);
             let password = secret(section, named.as_ref(), around, report);
-            Some(SchemeConfig::Basic { user: user?, password: password? })
+            Some(Scheme::Basic { user: user?, password: password? })
         }
         "oauth_client" => {
             let whose = "client id of an `oauth_client`";
             let client_id = without_colon(client_id.as_ref(), whose, report).or(name.map(str::to_owned));
             let secret = secret(section, named.as_ref(), around, report);
-            Some(SchemeConfig::OauthClient { client_id: client_id?, secret: secret? })
+            Some(Scheme::OauthClient { client_id: client_id?, secret: secret? })
         }
-        "leadpro_jwt" => secret(section, named.as_ref(), around, report).map(SchemeConfig::LeadproJwt),
+        "leadpro_jwt" => secret(section, named.as_ref(), around, report).map(Scheme::LeadproJwt),
         "open" => {
             if let Some(Named { span, .. }) = named {
                 report.problem(&span, "an open credential asks for no secret; leave it out, or choose another scheme");
             }
-            Some(SchemeConfig::Open)
+            Some(Scheme::Open)
         }
         unknown => {
             let near = suggestion(unknown, SCHEMES.iter().copied());

@@ -27,7 +27,7 @@ pub struct Server {
     pub max_held_bytes: usize,
     /// How long a stop may take before what is still under way is cut off; 25 s by default.
     pub stop: Duration,
-    /// The most connections at a time, silent ones included; 20,000 by default.
+    /// The most connections at a time, silent ones included; 16,000 by default.
     pub max_connections: usize,
     /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
     pub booking_retry_days: u32,
@@ -105,7 +105,7 @@ pub(super) fn read(
         deadline: Duration::from_millis(deadline.unwrap_or(2_000)),
         max_held_bytes: max_held_bytes.unwrap_or(256 * MIB),
         stop: Duration::from_secs(stop.unwrap_or(25)),
-        max_connections: max_connections.unwrap_or(20_000),
+        max_connections: max_connections.unwrap_or(16_000),
         booking_retry_days: retry.unwrap_or(30),
         reload_on_change,
         api_key_headers,

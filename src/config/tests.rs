@@ -396,8 +396,9 @@ fn what_is_left_out_has_the_documented_defaults() {
     assert_eq!((workspace.name.as_str(), workspace.timezone), ("a", Tz::Australia__Brisbane));
     assert_eq!((workspace.phone_region.code(), workspace.country.code()), ("AU", "AU"));
     let [credential] = &config.credentials[..] else { panic!("one credential") };
-    assert_eq!((&credential.permitted, &credential.feeds[..]), (&Permitted::All, Feed::ALL));
-    let SchemeConfig::Bearer(token) = &credential.scheme else { panic!("bearer") };
+    assert_eq!(credential.permitted, Permitted::All);
+    assert!(credential.feeds.iter().eq(Feed::ALL));
+    let Scheme::Bearer(token) = &credential.scheme else { panic!("bearer") };
     assert_eq!(token.expose_secret(), "abc");
     assert!(!format!("{config:?}").contains("abc"), "a secret is never shown");
 }
@@ -546,7 +547,7 @@ fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
     let token = |config: &Config| {
-        let SchemeConfig::Bearer(token) = &config.credentials[0].scheme else { panic!("a bearer token") };
+        let Scheme::Bearer(token) = &config.credentials[0].scheme else { panic!("a bearer token") };
         token.expose_secret().to_owned()
     };
     let first = token(&demo(&environment).unwrap());
@@ -562,7 +563,7 @@ fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
 fn an_oauth_client_has_the_credentials_name_unless_it_says_otherwise() {
     let client_id = |lines: &str| {
         let config = read(&credential(&format!("{CLIENT}{lines}")));
-        let SchemeConfig::OauthClient { client_id, .. } = &config.credentials[0].scheme else { panic!("a client") };
+        let Scheme::OauthClient { client_id, .. } = &config.credentials[0].scheme else { panic!("a client") };
         client_id.clone()
     };
     assert_eq!(client_id(""), "c");

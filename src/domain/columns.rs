@@ -51,10 +51,16 @@ pub trait Column: Clone + PartialEq + Sized {
     fn to_scalar(&self) -> Scalar;
     /// The value as read; `None` where the scalar is of another kind.
     fn from_scalar(scalar: Scalar) -> Option<Self>;
+    /// The value as whoever writes lists of columns sends it.
+    type Plain<'a>
+    where
+        Self: 'a;
+    /// The value for a list.
+    fn plain(&self) -> Self::Plain<'_>;
 }
 
 macro_rules! column_types {
-    ($($type:ty => $kind:ident;)*) => {
+    ($($type:ty => $kind:ident, $plain:ty, $to_plain:expr;)*) => {
         $(impl Column for $type {
             const KIND: Kind = Kind::$kind;
             fn to_scalar(&self) -> Scalar {
@@ -63,18 +69,22 @@ macro_rules! column_types {
             fn from_scalar(scalar: Scalar) -> Option<Self> {
                 if let Scalar::$kind(value) = scalar { Some(value) } else { None }
             }
+            type Plain<'a> = $plain;
+            fn plain(&self) -> Self::Plain<'_> {
+                $to_plain(self)
+            }
         })*
     };
 }
 
 column_types! {
-    String => Text;
-    i64 => Int;
-    Decimal => Decimal;
-    bool => Bool;
-    NaiveDate => Date;
-    DateTime<Utc> => Time;
-    Json => Json;
+    String => Text, &'a str, String::as_str;
+    i64 => Int, i64, i64::clone;
+    Decimal => Decimal, Decimal, Decimal::clone;
+    bool => Bool, bool, bool::clone;
+    NaiveDate => Date, NaiveDate, NaiveDate::clone;
+    DateTime<Utc> => Time, DateTime<Utc>, DateTime::clone;
+    Json => Json, &'a str, Json::as_str;
 }
 
 /// What a merge is told about one column in which something was said.
@@ -146,4 +156,27 @@ macro_rules! scalar_columns {
     };
 }
 
-pub(crate) use {columns, scalar_columns};
+/// Makes a struct declared with [`scalar_columns!`] writable as lists too: one for each column, of the values of many rows.
+macro_rules! listed_columns {
+    ($(#[$meta:meta])* pub struct $name:ident listed as $lists:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $crate::domain::columns::scalar_columns! {
+            $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $type,)* }
+        }
+
+        /// The same columns of many rows: a list of values for each.
+        #[derive(Debug, Default)]
+        pub struct $lists<'a> {
+            $($(#[$field_meta])* pub $field: Vec<Option<<$type as $crate::domain::columns::Column>::Plain<'a>>>,)*
+        }
+
+        impl<'a> $lists<'a> {
+            /// Adds a row.
+            pub fn push(&mut self, row: &'a $name) {
+                use $crate::domain::columns::Column;
+                $(self.$field.push(row.$field.as_ref().map(Column::plain));)*
+            }
+        }
+    };
+}
+
+pub(crate) use {columns, listed_columns, scalar_columns};

@@ -7,16 +7,17 @@ mod property;
 mod sender;
 mod vehicle;
 
-pub use cluster::{ClusterColumns, ClusterFacts};
+pub use cluster::{ClusterColumns, ClusterFacts, ClusterLists};
 pub use event::{EventColumns, EventFacts};
 pub use lead::{
-    Address, AddressParts, AppointmentColumns, AppointmentFacts, Given, LeadColumns, LeadFacts, Licence, LicenceParts,
-    Passport, PassportParts, PersonColumns, ProspectFacts, TradeInColumns,
+    Address, AddressParts, AppointmentColumns, AppointmentFacts, Given, LeadColumns, LeadFacts, LeadLists, Licence,
+    LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts, TradeInColumns,
 };
 pub use property::PropertyColumns;
 pub use sender::{Sender, Source};
 pub use vehicle::{
-    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
+    ListingColumns, ListingContent, ListingLists, LocationColumns, PackagePrices, SaleWord, SellerLocation,
+    VehicleFacts,
 };
 
 /// Everything that one delivery says.

@@ -20,12 +20,13 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::access::{Access, Entrance, Limits};
-use super::auth::{Credential, Credentials, Scheme};
+use super::auth::Credentials;
 use super::body::Patience;
 use super::health::Check;
 use super::room::Room;
 use super::webhook::{Accept, Doors};
 use super::*;
+use crate::config::{Credential, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::rejected::Rejections;

@@ -24,7 +24,7 @@ use crate::feeds::Feed;
 use crate::store::Store;
 use crate::store::rejected::{Bounds, Refused};
 pub use shared::Settings;
-use shared::{Queued, ROOM, Shared};
+use shared::{Queued, READERS_OF_ONE, ROOM, Shared};
 
 /// A request that was refused, as far as it was read.
 #[derive(Debug)]
@@ -51,10 +51,21 @@ pub struct Rejections {
     shared: Arc<Shared>,
 }
 
-/// Leave to read the body of a refused request.
+/// Leave to read the body of a refused request, until it is dropped.
 #[derive(Debug)]
 pub struct Leave {
     _turn: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+    sender: Option<IpAddr>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let mut senders = self.shared.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = senders.iter().position(|sender| *sender == self.sender) {
+            senders.swap_remove(at);
+        }
+    }
 }
 
 /// A stop waits as long for what is still to be written.
@@ -87,20 +98,25 @@ impl Rejections {
     /// Leave to read the body of a request of this address; none where that would be too much just now.
     #[must_use]
     pub fn leave(&self, remote_address: Option<IpAddr>) -> Option<Leave> {
-        let Shared { settings, readers, addresses, lost, .. } = &*self.shared;
+        let Shared { settings, readers, senders, addresses, lost, .. } = &*self.shared;
         if !settings.keep {
             return None;
         }
-        let Ok(turn) = Arc::clone(readers).try_acquire_owned() else {
+        let sender = remote_address.map(network);
+        let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_sender = senders.iter().filter(|other| **other == sender).count();
+        let turn = Arc::clone(readers).try_acquire_owned().ok().filter(|_| of_sender < READERS_OF_ONE);
+        let Some(turn) = turn else {
             lost.too_many_at_once.fetch_add(1, Ordering::Relaxed);
             return None;
         };
         let mut addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.take(&remote_address.map(network), (settings.clock)()).is_none() {
+        if addresses.take(&sender, (settings.clock)()).is_none() {
             lost.over_rate.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(Leave { _turn: turn })
+        senders.push(sender);
+        Some(Leave { _turn: turn, shared: Arc::clone(&self.shared), sender })
     }
 
     /// Keeps a request, unless too much waits to be written already. Does not wait.
@@ -227,13 +243,19 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_bodies_are_read_at_once() {
+    fn only_so_many_bodies_are_read_at_once_and_of_one_address_half_of_them() {
         let (rejections, _queue) = rejections(1_000);
-        let mut leaves: Vec<_> = (0..READERS).map(|_| rejections.leave(None).unwrap()).collect();
-        assert!(rejections.leave(None).is_none());
-        leaves.pop();
-        assert!(rejections.leave(None).is_some());
-        assert_eq!(rejections.shared.lost.too_many_at_once.load(Ordering::Relaxed), 1);
+        let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
+        let mut leaves: Vec<_> = (0..READERS_OF_ONE).map(|_| rejections.leave(address(1)).unwrap()).collect();
+        assert!(rejections.leave(address(1)).is_none());
+        leaves.extend((READERS_OF_ONE..READERS).map(|_| rejections.leave(address(2)).unwrap()));
+        assert!(rejections.leave(address(3)).is_none());
+        drop(leaves.remove(0));
+        assert!(rejections.leave(address(3)).is_some());
+        assert!(rejections.leave(address(1)).is_some());
+        assert_eq!(rejections.shared.lost.too_many_at_once.load(Ordering::Relaxed), 2);
+        drop(leaves);
+        assert!(rejections.shared.senders.lock().unwrap().is_empty());
     }
 
     #[test]

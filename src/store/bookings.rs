@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::lists::list;
 use super::record;
 use crate::domain::world::{Booking, Row, RowId, Tenant};
 
@@ -40,7 +40,7 @@ pub(super) async fn load(
 /// Writes the bookings that changed.
 pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
     let dirty = tenant.bookings.iter().filter(|(_, row)| row.is_dirty());
-    let bookings: Vec<Value> = dirty.map(|(lead, row)| write(workspace, *lead, &row.value)).collect();
+    let bookings: Vec<(RowId, &Booking)> = dirty.map(|(lead, row)| (*lead, &row.value)).collect();
     if bookings.is_empty() {
         return Ok(());
     }
@@ -48,24 +48,25 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         "insert into bookings
             (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish,
             created_at, updated_at)
-        select workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish,
+        select $1, lead_id, person_id, listing_id, location_id, package_id, 'requested', wish::jsonb,
             created_at, updated_at
-        from jsonb_populate_recordset(null::bookings, $1)
+        from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+            $8::timestamptz[], $9::timestamptz[])
+            as b (lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at)
         on conflict (workspace_id, lead_id) do update set
             person_id = excluded.person_id, listing_id = excluded.listing_id, location_id = excluded.location_id,
             package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at",
-        Value::Array(bookings),
+        workspace,
+        &list(&bookings, |(lead, _)| *lead),
+        &list(&bookings, |(_, booking)| booking.person),
+        &list(&bookings, |(_, booking)| booking.listing),
+        &list(&bookings, |(_, booking)| booking.location),
+        &list(&bookings, |(_, booking)| booking.package),
+        &list(&bookings, |(_, booking)| record::wish(&booking.wish).to_string()),
+        &list(&bookings, |(_, booking)| booking.created_at),
+        &list(&bookings, |(_, booking)| booking.updated_at),
     )
     .execute(tx)
     .await?;
     Ok(())
-}
-
-fn write(workspace: i64, lead: RowId, booking: &Booking) -> Value {
-    let Booking { person, listing, location, package, wish, created_at, updated_at } = booking;
-    json!({
-        "workspace_id": workspace, "lead_id": lead, "person_id": person, "listing_id": listing,
-        "location_id": location, "package_id": package, "status": "requested", "wish": record::wish(wish),
-        "created_at": record::time(*created_at), "updated_at": record::time(*updated_at),
-    })
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::lists::save_lists;
 use super::record::{self, Record};
-use crate::domain::facts::{ClusterColumns, EventColumns};
+use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
 use crate::domain::values::Email;
-use crate::domain::world::{Cluster, Event, Row, Tenant};
+use crate::domain::world::{Cluster, Event, Row, RowId, Tenant};
 
 /// Loads the clusters with these ids of the sender, and those that wait for a person of one of these addresses.
 pub(super) async fn load(
@@ -54,62 +56,50 @@ fn read(cluster: &Value) -> Option<Cluster> {
 /// Writes the clusters that changed.
 pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
     let dirty = tenant.clusters.iter().filter(|(_, row)| row.is_dirty());
-    let clusters: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
-    if clusters.is_empty() {
+    let (mut rows, mut columns) = (Rows::default(), ClusterLists::default());
+    for (external_id, row) in dirty {
+        rows.push(external_id, &row.value);
+        columns.push(&row.value.columns);
+    }
+    if rows.id.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "insert into lead_clusters
-            (workspace_id, id, external_id, person_id, person_email, dealership_id, provider, status,
-            contact_business_name, contact_first_name, contact_last_name, contact_email, contact_phone,
-            contact_postcode, contact_date_of_birth, approver_id, approver_name, salesperson_id, salesperson_name,
-            pipeline_id, pipeline_name, first_lead_created_at, last_lead_created_at, source_created_at,
-            source_modified_at, said_at, appointments_as_of)
-        select
-            workspace_id, id, external_id, person_id, person_email, dealership_id, provider, status,
-            contact_business_name, contact_first_name, contact_last_name, contact_email, contact_phone,
-            contact_postcode, contact_date_of_birth, approver_id, approver_name, salesperson_id, salesperson_name,
-            pipeline_id, pipeline_name, first_lead_created_at, last_lead_created_at, source_created_at,
-            source_modified_at, said_at, appointments_as_of
-        from jsonb_populate_recordset(null::lead_clusters, $1)
-        on conflict (workspace_id, id) do update set
-            person_id = excluded.person_id, person_email = excluded.person_email,
-            dealership_id = excluded.dealership_id, provider = excluded.provider, status = excluded.status,
-            contact_business_name = excluded.contact_business_name, contact_first_name = excluded.contact_first_name,
-            contact_last_name = excluded.contact_last_name, contact_email = excluded.contact_email,
-            contact_phone = excluded.contact_phone, contact_postcode = excluded.contact_postcode,
-            contact_date_of_birth = excluded.contact_date_of_birth, approver_id = excluded.approver_id,
-            approver_name = excluded.approver_name, salesperson_id = excluded.salesperson_id,
-            salesperson_name = excluded.salesperson_name, pipeline_id = excluded.pipeline_id,
-            pipeline_name = excluded.pipeline_name, first_lead_created_at = excluded.first_lead_created_at,
-            last_lead_created_at = excluded.last_lead_created_at, source_created_at = excluded.source_created_at,
-            source_modified_at = excluded.source_modified_at, said_at = excluded.said_at,
-            appointments_as_of = excluded.appointments_as_of",
-        Value::Array(clusters),
+    save_lists!(
+        "src/store/save_clusters.sql", workspace,
+        rows => id external_id person_id person_email source_modified_at said_at appointments_as_of,
+        columns => dealership_id provider status contact_business_name contact_first_name contact_last_name
+            contact_email contact_phone contact_postcode contact_date_of_birth approver_id approver_name
+            salesperson_id salesperson_name pipeline_id pipeline_name first_lead_created_at
+            last_lead_created_at source_created_at
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-fn write(workspace: i64, external_id: &str, cluster: &Cluster) -> Value {
-    let Cluster { id, columns, at, modified_at, person, appointments_as_of } = cluster;
-    let mut record = Record::new();
-    columns.visit(&mut record::writer(&mut record));
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
-    put("id", json!(id));
-    put("external_id", json!(external_id));
-    put("person_id", json!(person));
-    put("person_email", json!(cluster.email().map(|email| email.as_str().to_owned())));
-    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
-    if let Some(at) = at {
-        put("said_at", record::stamp(at));
+/// Clusters as lists: the columns that are not the sender's own.
+#[derive(Debug, Default)]
+struct Rows<'a> {
+    id: Vec<RowId>,
+    external_id: Vec<&'a str>,
+    person_id: Vec<Option<RowId>>,
+    person_email: Vec<Option<String>>,
+    source_modified_at: Vec<Option<DateTime<Utc>>>,
+    said_at: Vec<Option<String>>,
+    appointments_as_of: Vec<Option<String>>,
+}
+
+impl<'a> Rows<'a> {
+    fn push(&mut self, external_id: &'a str, cluster: &Cluster) {
+        let Cluster { id, columns: _, at, modified_at, person, appointments_as_of } = cluster;
+        self.id.push(*id);
+        self.external_id.push(external_id);
+        self.person_id.push(*person);
+        self.person_email.push(cluster.email().map(|email| email.as_str().to_owned()));
+        self.source_modified_at.push(*modified_at);
+        self.said_at.push(at.as_ref().map(|at| record::stamp(at).to_string()));
+        self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| record::stamp(as_of).to_string()));
     }
-    if let Some(as_of) = appointments_as_of {
-        put("appointments_as_of", record::stamp(as_of));
-    }
-    Value::Object(record)
 }
 
 /// Loads the events with these ids of the sender.

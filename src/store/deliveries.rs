@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::lists::list;
 use super::record::{self, Record};
 use super::{Error, Store};
 use crate::domain::finding::{Code, Finding};
@@ -85,24 +86,20 @@ pub struct Replay {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
-    let records = deliveries.iter().map(|(arrived, settled)| write(arrived, settled));
-    let records = Value::Array(records.collect());
-    let ids: Vec<Uuid> = deliveries.iter().map(|(arrived, _)| arrived.id).collect();
-    let bodies: Vec<&[u8]> = deliveries.iter().map(|(arrived, _)| arrived.body.as_slice()).collect();
-    let posted: Vec<Option<&[u8]>> =
-        deliveries.iter().map(|(arrived, _)| arrived.posted_body.as_ref().map(|body| body.as_slice())).collect();
-    let digests: Vec<Vec<u8>> = bodies.iter().map(|body| Sha256::digest(body).to_vec()).collect();
     sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
             body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
             retry_at, replays)
-        select d.id, d.received_at, d.feed, d.workspace_id, d.dealership_id, d.credential, d.remote_address,
-            d.content_type, b.body, b.digest, b.posted_body, d.schema_version, d.outcome, d.findings, d.changes,
-            d.attempts, d.processing_ms, d.settled_at, d.retry_at, d.replays
-        from jsonb_populate_recordset(null::intake.deliveries, $1) as d
-        join unnest($2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[]) as b (id, body, digest, posted_body)
-            on b.id = d.id
+        select id, received_at, feed, workspace_id, dealership_id, credential, remote_address::inet, content_type,
+            body, body_sha256, posted_body, schema_version, outcome, findings::jsonb, changes::jsonb, attempts,
+            processing_ms, settled_at, retry_at, replays::jsonb
+        from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+            $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::text[],
+            $16::integer[], $17::float8[], $18::timestamptz[], $19::timestamptz[], $20::text[])
+            as d (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
+            body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
+            retry_at, replays)
         on conflict (id, received_at) do update set
             workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
@@ -110,11 +107,27 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             settled_at = excluded.settled_at, retry_at = excluded.retry_at,
             replays = known.replays || excluded.replays
         where known.attempts < excluded.attempts",
-        records,
-        &ids,
-        &bodies as &[&[u8]],
-        &digests,
-        &posted as &[Option<&[u8]>],
+        &list(deliveries, |(arrived, _)| arrived.id),
+        &list(deliveries, |(arrived, _)| arrived.received_at),
+        &list(deliveries, |(arrived, _)| arrived.feed.as_str()) as &[&str],
+        &list(deliveries, |(_, settled)| settled.workspace) as &[Option<RowId>],
+        &list(deliveries, |(arrived, _)| arrived.dealership_id) as &[Option<i64>],
+        &list(deliveries, |(arrived, _)| arrived.credential.as_str()) as &[&str],
+        &list(deliveries, |(arrived, _)| arrived.remote_address.map(|at| at.to_string())) as &[Option<String>],
+        &list(deliveries, |(arrived, _)| arrived.content_type.as_deref()) as &[Option<&str>],
+        &list(deliveries, |(arrived, _)| arrived.body.as_slice()) as &[&[u8]],
+        &list(deliveries, |(arrived, _)| Sha256::digest(arrived.body.as_slice()).to_vec()),
+        &list(deliveries, |(arrived, _)| arrived.posted_body.as_ref().map(|body| body.as_slice()))
+            as &[Option<&[u8]>],
+        &list(deliveries, |(arrived, _)| arrived.schema_version) as &[Option<&str>],
+        &list(deliveries, |(_, settled)| settled.outcome.name()) as &[&str],
+        &list(deliveries, |(_, settled)| findings(&settled.findings).to_string()),
+        &list(deliveries, |(_, settled)| changes(&settled.effects).to_string()),
+        &list(deliveries, |(_, settled)| settled.attempts),
+        &list(deliveries, |(_, settled)| settled.processing_ms),
+        &list(deliveries, |(_, settled)| settled.settled_at),
+        &list(deliveries, |(_, settled)| settled.retry_at) as &[Option<DateTime<Utc>>],
+        &list(deliveries, |(_, settled)| replays(settled).to_string()),
     )
     .execute(tx)
     .await?;
@@ -158,32 +171,10 @@ fn replays(settled: &Settled) -> Value {
     json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
 }
 
-fn write(arrived: &Arrived, settled: &Settled) -> Value {
-    let Arrived {
-        id,
-        received_at,
-        feed,
-        dealership_id,
-        credential,
-        remote_address,
-        content_type,
-        body: _,
-        posted_body: _,
-        schema_version,
-    } = arrived;
-    let Settled { workspace, outcome, findings, effects, attempts, processing_ms, settled_at, retry_at, replay: _ } =
-        settled;
-    let findings = findings
-        .iter()
-        .map(|Finding { code, path, message }| json!({ "code": code.name(), "path": path, "message": message }));
-    json!({
-        "id": id, "received_at": received_at.to_rfc3339(), "feed": feed, "workspace_id": workspace,
-        "dealership_id": dealership_id, "credential": credential, "remote_address": remote_address,
-        "content_type": content_type, "schema_version": schema_version, "outcome": outcome.name(),
-        "findings": findings.collect::<Vec<_>>(), "changes": changes(effects), "attempts": attempts,
-        "processing_ms": processing_ms, "settled_at": settled_at.to_rfc3339(),
-        "retry_at": retry_at.map(|at| at.to_rfc3339()), "replays": replays(settled),
-    })
+fn findings(findings: &[Finding]) -> Value {
+    let finding =
+        |Finding { code, path, message }: &Finding| json!({ "code": code.name(), "path": path, "message": message });
+    findings.iter().map(finding).collect()
 }
 
 /// What became of the rows, as an object: a word for each kind, or for many rows of a kind how many became what.

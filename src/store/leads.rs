@@ -10,7 +10,7 @@ use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns}
 use crate::domain::finding::Code;
 use crate::domain::values::{Email, Json, StockNumber, Vin};
 use crate::domain::wish::{self, Want, Wish};
-use crate::domain::world::{BookingState, Lead, LeadKey, Row, Tenant};
+use crate::domain::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ pub(super) async fn load(
 }
 
 /// A want as it stands in the table: with its workspace before it, so that the index finds this workspace's alone.
-fn want_text(workspace: i64, want: &Want) -> String {
+pub(super) fn want_text(workspace: i64, want: &Want) -> String {
     match want {
         Want::Vin(vin) => format!("{workspace}/vin:{}", vin.as_str()),
         Want::Stock(number) => format!("{workspace}/stock:{}", number.as_str()),
@@ -107,12 +107,9 @@ fn read_want(text: &str) -> Option<Want> {
     }
 }
 
-/// The wishes of a lead as an array; null for one that has said only one, which its columns hold.
-fn write_wishes(wishes: &[Wish]) -> Value {
-    if wishes.len() < 2 {
-        return Value::Null;
-    }
-    wishes.iter().map(record::wish).collect()
+/// The wishes of a lead as an array; none for one that has said only one, which its columns hold.
+pub(super) fn write_wishes(wishes: &[Wish]) -> Option<Value> {
+    (wishes.len() > 1).then(|| wishes.iter().map(record::wish).collect())
 }
 
 fn read(lead: &Value, trade_in: Option<&Value>, property: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
@@ -157,73 +154,21 @@ fn read_state(name: &str) -> Option<BookingState> {
     STATES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
 }
 
-fn state_name(state: BookingState) -> &'static str {
+pub(super) fn state_name(state: BookingState) -> &'static str {
     STATES.iter().find(|(known, _)| *known == state).map_or("", |(_, name)| name)
 }
 
 /// Writes the leads that changed.
 pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
     let dirty = || tenant.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
-    let leads: Vec<Value> = dirty().map(|(key, lead)| write(workspace, key, lead)).collect();
-    if leads.is_empty() {
+    if dirty().next().is_none() {
         return Ok(());
     }
-    save_leads(tx, Value::Array(leads)).await?;
+    super::lead_lists::save(tx, workspace, dirty()).await?;
     let trade_ins = dirty().filter(|(_, lead)| lead.trade_in != TradeInColumns::default());
     save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await?;
-    let documents = dirty().filter_map(|(_, lead)| write_documents(workspace, lead));
-    save_documents(tx, documents.collect()).await
-}
-
-fn write(workspace: i64, key: &LeadKey, lead: &Lead) -> Value {
-    let Lead {
-        id,
-        columns,
-        clocks,
-        trade_in: _,
-        trade_in_clocks: _,
-        property: _,
-        property_clocks: _,
-        modified_at,
-        cluster,
-        person,
-        appointments_as_of,
-        booking,
-        blockers,
-        wishes,
-        waits_for,
-        received_at,
-        updated_at,
-    } = lead;
-    let mut record = Record::new();
-    columns.visit(&mut record::writer(&mut record));
-    record.remove("documents");
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
-    put("id", json!(id));
-    put("sender", json!(key.sender.name()));
-    put("external_id", json!(key.external_id));
-    put("lead_cluster_id", json!(cluster.as_ref().map(|tie| tie.to)));
-    put("person_id", json!(person));
-    put("person_email", json!(lead.email().map(|email| email.as_str().to_owned())));
-    put("subscription_plan", json!(lead.plan()));
-    put("booking_state", json!(state_name(*booking)));
-    put("booking_blockers", json!(blockers.iter().map(|code| code.name()).collect::<Vec<_>>()));
-    put("wishes", write_wishes(wishes));
-    if !waits_for.is_empty() {
-        put("waits_for", waits_for.iter().map(|want| want_text(workspace, want)).collect());
-    }
-    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
-    put("received_at", record::time(*received_at));
-    put("updated_at", record::time(*updated_at));
-    put("clocks", record::clocks(clocks));
-    if let Some(tie) = cluster {
-        put("membership", record::stamp(&tie.at));
-    }
-    if let Some(as_of) = appointments_as_of {
-        put("appointments_as_of", record::stamp(as_of));
-    }
-    Value::Object(record)
+    let documents = dirty().filter_map(|(_, lead)| Some((lead.id, lead.columns.documents.as_ref()?.as_str())));
+    save_documents(tx, workspace, documents.unzip()).await
 }
 
 fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
@@ -233,16 +178,6 @@ fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
     record.insert("lead_id".to_owned(), json!(lead.id));
     record.insert("clocks".to_owned(), record::clocks(&lead.trade_in_clocks));
     Value::Object(record)
-}
-
-fn write_documents(workspace: i64, lead: &Lead) -> Option<Value> {
-    let documents: Value = serde_json::from_str(lead.columns.documents.as_ref()?.as_str()).ok()?;
-    Some(json!({ "workspace_id": workspace, "lead_id": lead.id, "documents": documents }))
-}
-
-async fn save_leads(tx: &mut PgConnection, leads: Value) -> Result<(), sqlx::Error> {
-    sqlx::query_file!("src/store/save_leads.sql", leads).execute(tx).await?;
-    Ok(())
 }
 
 /// A car whose times are as they were is left alone: the lead changed, not the car.
@@ -274,17 +209,22 @@ async fn save_trade_ins(tx: &mut PgConnection, trade_ins: Vec<Value>) -> Result<
 }
 
 /// Documents that are as they were are left alone.
-async fn save_documents(tx: &mut PgConnection, documents: Vec<Value>) -> Result<(), sqlx::Error> {
-    if documents.is_empty() {
+async fn save_documents(
+    tx: &mut PgConnection,
+    workspace: i64,
+    (leads, documents): (Vec<RowId>, Vec<&str>),
+) -> Result<(), sqlx::Error> {
+    if leads.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "insert into identity.lead_documents as known (workspace_id, lead_id, documents)
-        select workspace_id, lead_id, documents
-        from jsonb_populate_recordset(null::identity.lead_documents, $1)
+        select $1, lead_id, documents::jsonb from unnest($2::bigint[], $3::text[]) as d (lead_id, documents)
         on conflict (workspace_id, lead_id) do update set documents = excluded.documents
         where known.documents is distinct from excluded.documents",
-        Value::Array(documents),
+        workspace,
+        &leads,
+        &documents as &[&str],
     )
     .execute(tx)
     .await?;

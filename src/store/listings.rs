@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::identifiers::{load_identifiers, read_word, save_identifiers, word_name};
 use super::leads::{number_texts, vin_texts};
-use super::record::{self, Record};
+use super::lists::list;
+use super::record;
 use crate::domain::content;
+use crate::domain::facts::ListingContent;
 use crate::domain::keys::Keys;
 use crate::domain::stamp::Moment;
 use crate::domain::values::{StockNumber, Vin};
@@ -195,132 +198,40 @@ fn vin_text(vin: Option<&Vin>) -> String {
     vin.map(|vin| vin.as_str().to_owned()).unwrap_or_default()
 }
 
-/// Writes the listings that changed, with what belongs to them.
+fn changed(tenant: &Tenant) -> impl Iterator<Item = &Listing> {
+    tenant.listings.values().filter(|row| row.is_dirty()).map(|row| &row.value)
+}
+
+/// Writes the listings whose content changed, or that are new, with what belongs to any that changed.
 pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = || tenant.listings.values().filter(|row| row.is_dirty()).map(|row| &row.value);
-    let (whole, heads): (Vec<&Listing>, Vec<&Listing>) = dirty().partition(|listing| listing.content.is_some());
-    save_whole(tx, whole.iter().map(|listing| write(workspace, listing)).collect()).await?;
-    save_heads(tx, heads.iter().map(|listing| write(workspace, listing)).collect()).await?;
+    let whole: Vec<&Listing> = changed(tenant).filter(|listing| listing.content.is_some()).collect();
+    let contents = whole.iter().filter_map(|listing| Some((*listing, listing.content.as_deref()?)));
+    super::listing_lists::save(tx, workspace, contents).await?;
     save_identifiers(tx, workspace, tenant).await?;
     save_sources(tx, workspace, tenant).await?;
     super::content::save_places(tx, workspace, &whole, tenant).await?;
     save_changes(tx, workspace, &tenant.changes).await
 }
 
-fn write(workspace: i64, listing: &Listing) -> Value {
-    let Listing {
-        id,
-        vin,
-        shows,
-        content_at,
-        claims,
-        content,
-        stock_number,
-        dealership_id,
-        prices: _,
-        word,
-        withdrawn_at,
-        status,
-        locations: _,
-        created_at,
-        updated_at,
-    } = listing;
-    let mut record = Record::new();
-    if let Some(content) = content {
-        content.columns.visit(&mut record::writer(&mut record));
-    }
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
-    put("id", json!(id));
-    put("vin", json!(vin.as_ref().map(Vin::as_str)));
-    put("identifier", json!(shows.as_ref().map(|(identifier, _)| identifier)));
-    put("shows_vin", json!(shows.as_ref().and_then(|(_, vin)| vin.as_ref()).map(Vin::as_str)));
-    put("source_modified_at", content_at.and_then(|at| at.at).map_or(Value::Null, record::time));
-    put("content_arrived_at", content_at.map_or(Value::Null, |at| record::time(at.arrived_at)));
-    put("claims", json!(claims));
-    put("stock_number", json!(stock_number.as_ref().map(StockNumber::as_str)));
-    put("dealership_id", json!(dealership_id));
-    put("word", json!(word_name(*word)));
-    put("withdrawn_at", withdrawn_at.map_or(Value::Null, record::time));
-    put("status", json!(status.name()));
-    put("created_at", record::time(*created_at));
-    put("updated_at", record::time(*updated_at));
-    Value::Object(record)
-}
-
-/// Rows whose content changed, or that are new.
-async fn save_whole(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into listings
-            (workspace_id, id, identifier, vin, status, withdrawn_at, stock_number, dealership_id, seller_name,
-            location_name, seller, vehicle_type, listing_type, sale_status, sale_type, make, model, series, badge,
-            year, body_style, transmission, fuel_type, drive, doors, seats, colour, interior_colour, odometer,
-            odometer_unit, registration_number, registration_expires_at, price_egc, price_dap, price_before,
-            price_rrp, price_igc, title, description, slug, specification_identifier, specification_source,
-            specification_code, specification_description, country_code, release_date, build_year, build_month,
-            build_date, compliance_year, compliance_month, compliance_date, certified, certification_type,
-            identification, colours, odometer_readings, attributes, features, media, warranty, price_list,
-            vendor_data, destinations, subscription_pricing, source_created_at, source_modified_at, created_at,
-            updated_at, word, claims, shows_vin, content_arrived_at)
-        select
-            workspace_id, id, identifier, vin, status, withdrawn_at, stock_number, dealership_id, seller_name,
-            location_name, seller, vehicle_type, listing_type, sale_status, sale_type, make, model, series, badge,
-            year, body_style, transmission, fuel_type, drive, doors, seats, colour, interior_colour, odometer,
-            odometer_unit, registration_number, registration_expires_at, price_egc, price_dap, price_before,
-            price_rrp, price_igc, title, description, slug, specification_identifier, specification_source,
-            specification_code, specification_description, country_code, release_date, build_year, build_month,
-            build_date, compliance_year, compliance_month, compliance_date, certified, certification_type,
-            identification, colours, odometer_readings, attributes, features, media, warranty, price_list,
-            vendor_data, destinations, subscription_pricing, source_created_at, source_modified_at, created_at,
-            updated_at, word, claims, shows_vin, content_arrived_at
-        from jsonb_populate_recordset(null::listings, $1)
-        on conflict (workspace_id, id) do update set
-            identifier = excluded.identifier, vin = excluded.vin, status = excluded.status,
-            withdrawn_at = excluded.withdrawn_at, stock_number = excluded.stock_number,
-            dealership_id = excluded.dealership_id, seller_name = excluded.seller_name,
-            location_name = excluded.location_name, seller = excluded.seller, vehicle_type = excluded.vehicle_type,
-            listing_type = excluded.listing_type, sale_status = excluded.sale_status, sale_type = excluded.sale_type,
-            make = excluded.make, model = excluded.model, series = excluded.series, badge = excluded.badge,
-            year = excluded.year, body_style = excluded.body_style, transmission = excluded.transmission,
-            fuel_type = excluded.fuel_type, drive = excluded.drive, doors = excluded.doors, seats = excluded.seats,
-            colour = excluded.colour, interior_colour = excluded.interior_colour, odometer = excluded.odometer,
-            odometer_unit = excluded.odometer_unit, registration_number = excluded.registration_number,
-            registration_expires_at = excluded.registration_expires_at, price_egc = excluded.price_egc,
-            price_dap = excluded.price_dap, price_before = excluded.price_before, price_rrp = excluded.price_rrp,
-            price_igc = excluded.price_igc, title = excluded.title, description = excluded.description,
-            slug = excluded.slug, specification_identifier = excluded.specification_identifier,
-            specification_source = excluded.specification_source, specification_code = excluded.specification_code,
-            specification_description = excluded.specification_description, country_code = excluded.country_code,
-            release_date = excluded.release_date, build_year = excluded.build_year,
-            build_month = excluded.build_month, build_date = excluded.build_date,
-            compliance_year = excluded.compliance_year, compliance_month = excluded.compliance_month,
-            compliance_date = excluded.compliance_date, certified = excluded.certified,
-            certification_type = excluded.certification_type, identification = excluded.identification,
-            colours = excluded.colours, odometer_readings = excluded.odometer_readings,
-            attributes = excluded.attributes, features = excluded.features, media = excluded.media,
-            warranty = excluded.warranty, price_list = excluded.price_list, vendor_data = excluded.vendor_data,
-            destinations = excluded.destinations, subscription_pricing = excluded.subscription_pricing,
-            source_created_at = excluded.source_created_at, source_modified_at = excluded.source_modified_at,
-            updated_at = excluded.updated_at, word = excluded.word, claims = excluded.claims,
-            shows_vin = excluded.shows_vin, content_arrived_at = excluded.content_arrived_at",
-        Value::Array(listings),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Rows whose content stays.
-async fn save_heads(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), sqlx::Error> {
-    if listings.is_empty() {
+/// Writes the listings that changed and whose content stays. They are looked up, not inserted.
+pub(super) async fn save_heads(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
+    let heads: Vec<&Listing> = changed(tenant).filter(|listing| listing.content.is_none()).collect();
+    if heads.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "update listings set vin = head.vin, word = head.word, withdrawn_at = head.withdrawn_at,
             status = head.status, updated_at = head.updated_at
-        from jsonb_populate_recordset(null::listings, $1) as head
-        where listings.workspace_id = head.workspace_id and listings.id = head.id",
-        Value::Array(listings),
+        from unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[])
+            as head (id, vin, word, withdrawn_at, status, updated_at)
+        where listings.workspace_id = $1 and listings.id = head.id",
+        workspace,
+        &list(&heads, |head| head.id),
+        &list(&heads, |head| head.vin.as_ref().map(Vin::as_str)) as &[Option<&str>],
+        &list(&heads, |head| word_name(head.word)) as &[&str],
+        &list(&heads, |head| head.withdrawn_at) as &[Option<DateTime<Utc>>],
+        &list(&heads, |head| head.status.name()) as &[&str],
+        &list(&heads, |head| head.updated_at),
     )
     .execute(tx)
     .await?;
@@ -330,7 +241,8 @@ async fn save_heads(tx: &mut PgConnection, listings: Vec<Value>) -> Result<(), s
 /// A source that changed has its content at hand: it was said in this batch, or loaded because its listing may change.
 async fn save_sources(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
     let dirty = tenant.sources.iter().filter(|(_, row)| row.is_dirty());
-    let sources: Vec<Value> = dirty.filter_map(|(key, row)| write_source(workspace, key, &row.value)).collect();
+    let with_content = dirty.filter_map(|(key, row)| Some((key, &row.value, row.value.content.as_deref()?)));
+    let sources: Vec<(&SourceKey, &ListingSource, &ListingContent)> = with_content.collect();
     if sources.is_empty() {
         return Ok(());
     }
@@ -339,30 +251,32 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) ->
             (workspace_id, identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number,
             dealership_id, fingerprint, content)
         select
-            workspace_id, identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number,
-            dealership_id, fingerprint, content
-        from jsonb_populate_recordset(null::listing_sources, $1)
+            $1, identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number,
+            dealership_id, fingerprint, content::jsonb
+        from unnest($2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::timestamptz[], $7::timestamptz[],
+            $8::text[], $9::bigint[], $10::text[], $11::text[])
+            as s (identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number, dealership_id,
+            fingerprint, content)
         on conflict (workspace_id, identifier, vin) do update set
             listing_id = excluded.listing_id, for_sale = excluded.for_sale,
             source_modified_at = excluded.source_modified_at, arrived_at = excluded.arrived_at,
             stock_number = excluded.stock_number, dealership_id = excluded.dealership_id,
             fingerprint = excluded.fingerprint, content = excluded.content",
-        Value::Array(sources),
+        workspace,
+        &list(&sources, |((identifier, _), ..)| identifier.as_str()) as &[&str],
+        &list(&sources, |((_, vin), ..)| vin_text(vin.as_ref())),
+        &list(&sources, |(_, source, _)| source.listing),
+        &list(&sources, |(_, source, _)| source.for_sale),
+        &list(&sources, |(_, source, _)| source.at.at) as &[Option<DateTime<Utc>>],
+        &list(&sources, |(_, source, _)| source.at.arrived_at),
+        &list(&sources, |(_, source, _)| source.stock_number.as_ref().map(StockNumber::as_str)) as &[Option<&str>],
+        &list(&sources, |(_, source, _)| source.dealership_id) as &[Option<i64>],
+        &list(&sources, |(_, source, _)| source.fingerprint.as_str()) as &[&str],
+        &list(&sources, |(_, _, content)| super::content::write(content).to_string()),
     )
     .execute(tx)
     .await?;
     Ok(())
-}
-
-fn write_source(workspace: i64, key: &SourceKey, source: &ListingSource) -> Option<Value> {
-    let ListingSource { listing, for_sale, at, fingerprint, content, stock_number, dealership_id } = source;
-    let (identifier, vin) = key;
-    Some(json!({
-        "workspace_id": workspace, "identifier": identifier, "vin": vin_text(vin.as_ref()), "listing_id": listing,
-        "for_sale": for_sale, "source_modified_at": at.at.map(record::time), "arrived_at": record::time(at.arrived_at),
-        "stock_number": stock_number.as_ref().map(StockNumber::as_str), "dealership_id": dealership_id,
-        "fingerprint": fingerprint, "content": super::content::write(content.as_ref()?),
-    }))
 }
 
 async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingChange]) -> Result<(), sqlx::Error> {

@@ -9,15 +9,20 @@ mod content;
 pub mod deliveries;
 pub mod drift;
 mod identifiers;
+mod lead_lists;
 mod leads;
+mod listing_lists;
 mod listings;
+mod lists;
 mod persons;
 mod places;
 mod properties;
 mod record;
 pub mod rejected;
+pub mod statistics;
 pub mod workspaces;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +101,7 @@ pub struct Store {
     pool: PgPool,
     reserved: Arc<Mutex<Vec<RowId>>>,
     booking_retry_days: i64,
+    keeps_plans: Arc<AtomicBool>,
 }
 
 /// How many ids are reserved at a time at the least.
@@ -105,7 +111,7 @@ impl Store {
     /// A store over a pool. Blocked bookings are tried again for so many days from the lead's arrival.
     #[must_use]
     pub fn new(pool: PgPool, booking_retry_days: i64) -> Self {
-        Self { pool, reserved: Arc::default(), booking_retry_days }
+        Self { pool, reserved: Arc::default(), booking_retry_days, keeps_plans: Arc::default() }
     }
 
     /// The pool.
@@ -157,6 +163,11 @@ impl Store {
         descend(&mut reserved);
     }
 
+    /// From now on plans of inserts, and of the checks that belong to them, are kept.
+    fn keep_plans(&self) {
+        self.keeps_plans.store(true, Ordering::Relaxed);
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -180,13 +191,17 @@ fn descend(ids: &mut [RowId]) {
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
-/// Connects a pool. Plans are made for the values of each call: a plan kept from an empty table is wrong on a full one.
+/// Connects a pool. Look-ups are planned for the values of each call: a plan kept from an empty table is wrong on a full
+/// one. Every look-up has an index, so that nothing needs to be read from end to end.
 ///
 /// # Errors
 /// When Postgres cannot be reached.
 pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error> {
     let options = options.application_name("forecourt").options([
         ("plan_cache_mode", "force_custom_plan"),
+        ("enable_seqscan", "off"),
+        // What Postgres believes to be costly is not, and would be compiled for longer than it runs.
+        ("jit", "off"),
         ("timezone", "UTC"),
         // Notices tell of nothing that a person should do.
         ("client_min_messages", "warning"),
@@ -292,6 +307,10 @@ fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant: Tenant) -> Result<(), Error> {
+    listings::save_heads(tx, workspace, &tenant).await?;
+    if store.keeps_plans.load(Ordering::Relaxed) {
+        keep_plans(tx).await?;
+    }
     places::save_locations(tx, workspace, &tenant).await?;
     places::save_packages(tx, workspace, &tenant).await?;
     persons::save(tx, workspace, &tenant).await?;
@@ -302,7 +321,23 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     appointments::save(tx, workspace, &tenant).await?;
     listings::save(tx, workspace, &tenant).await?;
     bookings::save(tx, workspace, &tenant).await?;
-    listings::save_merged(tx, workspace, &tenant.merged).await?;
+    if !tenant.merged.is_empty() {
+        // Rows are looked up.
+        plan_anew(tx).await?;
+        listings::save_merged(tx, workspace, &tenant.merged).await?;
+    }
     store.return_ids(tenant.ids);
+    Ok(())
+}
+
+/// Lets Postgres keep plans for the rest of the transaction; see [`statistics`].
+async fn keep_plans(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("set local plan_cache_mode = auto").execute(tx).await?;
+    Ok(())
+}
+
+/// Lets Postgres plan anew for each statement again.
+async fn plan_anew(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("set local plan_cache_mode = force_custom_plan").execute(tx).await?;
     Ok(())
 }

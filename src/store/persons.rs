@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::record::{self, Record};
+use super::lists::{list, save_lists};
+use super::record;
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
 use crate::domain::values::{Country, Email};
-use crate::domain::world::{Person, Row, Tenant};
+use crate::domain::world::{Person, Row, RowId, Tenant};
 
 /// Loads the persons with these addresses.
 pub(super) async fn load(
@@ -92,121 +94,146 @@ fn read_passport(passport: &Value) -> Option<Passport> {
 
 /// Writes the persons that changed.
 pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = || tenant.persons.iter().filter(|(_, row)| row.is_dirty()).map(|(email, row)| (email, &row.value));
-    let persons: Vec<Value> = dirty().map(|(email, person)| write(workspace, email, person)).collect();
+    let dirty = tenant.persons.iter().filter(|(_, row)| row.is_dirty());
+    let persons: Vec<(&Email, &Person)> = dirty.map(|(email, row)| (email, &row.value)).collect();
     if persons.is_empty() {
         return Ok(());
     }
-    save_persons(tx, Value::Array(persons)).await?;
-    let licences = dirty().filter_map(|(_, person)| write_licence(workspace, person)).collect();
-    save_licences(tx, licences).await?;
-    let passports = dirty().filter_map(|(_, person)| write_passport(workspace, person)).collect();
-    save_passports(tx, passports).await
+    save_persons(tx, workspace, &persons).await?;
+    let licences = persons.iter().filter_map(|(_, person)| Some((person.id, person.columns.licence.as_ref()?)));
+    save_licences(tx, workspace, &licences.collect::<Vec<_>>()).await?;
+    let passports = persons.iter().filter_map(|(_, person)| Some((person.id, person.columns.passport.as_ref()?)));
+    save_passports(tx, workspace, &passports.collect::<Vec<_>>()).await
 }
 
-fn write(workspace: i64, email: &Email, person: &Person) -> Value {
-    let Person { id, columns, clocks, created_at, updated_at } = person;
-    let PersonColumns {
-        title,
-        first_name,
-        middle_name,
-        last_name,
-        business_name,
-        date_of_birth,
-        mobile_phone,
-        home_phone,
-        postcode,
-        marketing_opt_in,
-        address,
-        licence: _,
-        passport: _,
-    } = columns;
-    let mut record = Record::new();
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
-    put("id", json!(id));
-    put("email", json!(email.as_str()));
-    put("title", json!(title));
-    put("first_name", json!(first_name));
-    put("middle_name", json!(middle_name));
-    put("last_name", json!(last_name));
-    put("business_name", json!(business_name));
-    put("date_of_birth", json!(date_of_birth));
-    put("mobile_phone", json!(mobile_phone));
-    put("home_phone", json!(home_phone));
-    put("postcode", json!(postcode));
-    put("marketing_opt_in", json!(marketing_opt_in));
-    if let Some(Address { street, city, state, postcode, country }) = address {
-        put("address_street", json!(street));
-        put("address_city", json!(city));
-        put("address_state", json!(state));
-        put("address_postcode", json!(postcode));
-        put("address_country", json!(country.code()));
+async fn save_persons(tx: &mut PgConnection, workspace: i64, persons: &[(&Email, &Person)]) -> Result<(), sqlx::Error> {
+    let (mut rows, mut columns) = (Rows::default(), Columns::default());
+    for (email, person) in persons {
+        rows.push(email, person);
+        columns.push(&person.columns);
     }
-    put("created_at", record::time(*created_at));
-    put("updated_at", record::time(*updated_at));
-    put("clocks", record::clocks(clocks));
-    Value::Object(record)
-}
-
-fn write_licence(workspace: i64, person: &Person) -> Option<Value> {
-    let Licence { number, card_number, state, expires_on, date_of_birth } = person.columns.licence.as_ref()?;
-    Some(json!({
-        "workspace_id": workspace, "person_id": person.id, "number": number, "card_number": card_number,
-        "state": state, "expires_on": expires_on, "date_of_birth": date_of_birth,
-    }))
-}
-
-fn write_passport(workspace: i64, person: &Person) -> Option<Value> {
-    let Passport { number, country, expires_on, date_of_birth } = person.columns.passport.as_ref()?;
-    Some(json!({
-        "workspace_id": workspace, "person_id": person.id, "number": number, "country": country.code(),
-        "expires_on": expires_on, "date_of_birth": date_of_birth,
-    }))
-}
-
-async fn save_persons(tx: &mut PgConnection, persons: Value) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into persons (workspace_id, id, email, title, first_name, middle_name, last_name, business_name,
-            date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street, address_city,
-            address_state, address_postcode, address_country, created_at, updated_at, clocks)
-        select workspace_id, id, email, title, first_name, middle_name, last_name, business_name,
-            date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street, address_city,
-            address_state, address_postcode, address_country, created_at, updated_at, clocks
-        from jsonb_populate_recordset(null::persons, $1)
-        on conflict (workspace_id, id) do update set
-            title = excluded.title, first_name = excluded.first_name, middle_name = excluded.middle_name,
-            last_name = excluded.last_name, business_name = excluded.business_name,
-            date_of_birth = excluded.date_of_birth, mobile_phone = excluded.mobile_phone,
-            home_phone = excluded.home_phone, postcode = excluded.postcode,
-            marketing_opt_in = excluded.marketing_opt_in, address_street = excluded.address_street,
-            address_city = excluded.address_city, address_state = excluded.address_state,
-            address_postcode = excluded.address_postcode, address_country = excluded.address_country,
-            updated_at = excluded.updated_at, clocks = excluded.clocks",
-        persons,
+    save_lists!(
+        "src/store/save_persons.sql", workspace,
+        rows => id email created_at updated_at clocks,
+        columns => title first_name middle_name last_name business_name date_of_birth mobile_phone home_phone postcode
+            marketing_opt_in address_street address_city address_state address_postcode address_country
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
+/// Persons as lists: what is not told of them.
+#[derive(Debug, Default)]
+struct Rows<'a> {
+    id: Vec<RowId>,
+    email: Vec<&'a str>,
+    created_at: Vec<DateTime<Utc>>,
+    updated_at: Vec<DateTime<Utc>>,
+    clocks: Vec<String>,
+}
+
+impl<'a> Rows<'a> {
+    fn push(&mut self, email: &'a Email, person: &Person) {
+        let Person { id, columns: _, clocks, created_at, updated_at } = person;
+        self.id.push(*id);
+        self.email.push(email.as_str());
+        self.created_at.push(*created_at);
+        self.updated_at.push(*updated_at);
+        self.clocks.push(record::clocks(clocks).to_string());
+    }
+}
+
+/// Persons as lists: what is told of them.
+#[derive(Debug, Default)]
+struct Columns<'a> {
+    title: Vec<Option<&'a str>>,
+    first_name: Vec<Option<&'a str>>,
+    middle_name: Vec<Option<&'a str>>,
+    last_name: Vec<Option<&'a str>>,
+    business_name: Vec<Option<&'a str>>,
+    date_of_birth: Vec<Option<NaiveDate>>,
+    mobile_phone: Vec<Option<&'a str>>,
+    home_phone: Vec<Option<&'a str>>,
+    postcode: Vec<Option<&'a str>>,
+    marketing_opt_in: Vec<Option<bool>>,
+    address_street: Vec<Option<&'a str>>,
+    address_city: Vec<Option<&'a str>>,
+    address_state: Vec<Option<&'a str>>,
+    address_postcode: Vec<Option<&'a str>>,
+    address_country: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, columns: &'a PersonColumns) {
+        let PersonColumns {
+            title,
+            first_name,
+            middle_name,
+            last_name,
+            business_name,
+            date_of_birth,
+            mobile_phone,
+            home_phone,
+            postcode,
+            marketing_opt_in,
+            address,
+            licence: _,
+            passport: _,
+        } = columns;
+        self.title.push(title.as_deref());
+        self.first_name.push(first_name.as_deref());
+        self.middle_name.push(middle_name.as_deref());
+        self.last_name.push(last_name.as_deref());
+        self.business_name.push(business_name.as_deref());
+        self.date_of_birth.push(*date_of_birth);
+        self.mobile_phone.push(mobile_phone.as_deref());
+        self.home_phone.push(home_phone.as_deref());
+        self.postcode.push(postcode.as_deref());
+        self.marketing_opt_in.push(*marketing_opt_in);
+        self.push_address(address.as_ref());
+    }
+
+    fn push_address(&mut self, address: Option<&'a Address>) {
+        let parts = address.map(|Address { street, city, state, postcode, country }| {
+            (street.as_str(), city.as_str(), state.as_str(), postcode.as_str(), country.code())
+        });
+        self.address_street.push(parts.map(|(street, ..)| street));
+        self.address_city.push(parts.map(|(_, city, ..)| city));
+        self.address_state.push(parts.map(|(_, _, state, ..)| state));
+        self.address_postcode.push(parts.map(|(_, _, _, postcode, _)| postcode));
+        self.address_country.push(parts.map(|(.., country)| country));
+    }
+}
+
 /// A licence that is as it was is left alone: the person changed, not the licence.
-async fn save_licences(tx: &mut PgConnection, licences: Vec<Value>) -> Result<(), sqlx::Error> {
+async fn save_licences(
+    tx: &mut PgConnection,
+    workspace: i64,
+    licences: &[(RowId, &Licence)],
+) -> Result<(), sqlx::Error> {
     if licences.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "insert into identity.driver_licences as known
             (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth)
-        select workspace_id, person_id, number, card_number, state, expires_on, date_of_birth
-        from jsonb_populate_recordset(null::identity.driver_licences, $1)
+        select $1, person_id, number, card_number, state, expires_on, date_of_birth
+        from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[])
+            as l (person_id, number, card_number, state, expires_on, date_of_birth)
         on conflict (workspace_id, person_id) do update set
             number = excluded.number, card_number = excluded.card_number, state = excluded.state,
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
         where (known.number, known.card_number, known.state, known.expires_on, known.date_of_birth)
             is distinct from
             (excluded.number, excluded.card_number, excluded.state, excluded.expires_on, excluded.date_of_birth)",
-        Value::Array(licences),
+        workspace,
+        &list(licences, |(person, _)| *person),
+        &list(licences, |(_, licence)| licence.number.as_str()) as &[&str],
+        &list(licences, |(_, licence)| licence.card_number.as_deref()) as &[Option<&str>],
+        &list(licences, |(_, licence)| licence.state.as_deref()) as &[Option<&str>],
+        &list(licences, |(_, licence)| licence.expires_on),
+        &list(licences, |(_, licence)| licence.date_of_birth),
     )
     .execute(tx)
     .await?;
@@ -214,21 +241,31 @@ async fn save_licences(tx: &mut PgConnection, licences: Vec<Value>) -> Result<()
 }
 
 /// A passport that is as it was is left alone: the person changed, not the passport.
-async fn save_passports(tx: &mut PgConnection, passports: Vec<Value>) -> Result<(), sqlx::Error> {
+async fn save_passports(
+    tx: &mut PgConnection,
+    workspace: i64,
+    passports: &[(RowId, &Passport)],
+) -> Result<(), sqlx::Error> {
     if passports.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "insert into identity.passports as known
             (workspace_id, person_id, number, country, expires_on, date_of_birth)
-        select workspace_id, person_id, number, country, expires_on, date_of_birth
-        from jsonb_populate_recordset(null::identity.passports, $1)
+        select $1, person_id, number, country, expires_on, date_of_birth
+        from unnest($2::bigint[], $3::text[], $4::text[], $5::date[], $6::date[])
+            as p (person_id, number, country, expires_on, date_of_birth)
         on conflict (workspace_id, person_id) do update set
             number = excluded.number, country = excluded.country,
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
         where (known.number, known.country, known.expires_on, known.date_of_birth)
             is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)",
-        Value::Array(passports),
+        workspace,
+        &list(passports, |(person, _)| *person),
+        &list(passports, |(_, passport)| passport.number.as_str()) as &[&str],
+        &list(passports, |(_, passport)| passport.country.code()) as &[&str],
+        &list(passports, |(_, passport)| passport.expires_on),
+        &list(passports, |(_, passport)| passport.date_of_birth),
     )
     .execute(tx)
     .await?;

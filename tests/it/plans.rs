@@ -100,6 +100,7 @@ fn explained(query: &str, parameters: &[Value], workspace: i64, keys: usize) -> 
                 format!("array(select {workspace} + n from generate_series(0, 39) n)")
             }
             "Int8Array" => format!("'{{{keys}}}'::bigint[]"),
+            "TimestamptzArray" => "'{2025-10-03T06:10:22Z}'::timestamptz[]".to_owned(),
             "TextArray" => format!("'{{{keys}}}'::text[]"),
             other => panic!("a parameter of type {other} in {query}"),
         };

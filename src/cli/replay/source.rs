@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{Config, CredentialConfig};
+use crate::config::{Config, Credential};
 use crate::domain::Outcome;
 use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
@@ -57,7 +57,7 @@ impl Entrance {
     }
 }
 
-fn credential_of<'c>(config: &'c Config, named: Option<&str>, feed: Feed) -> Result<&'c CredentialConfig, String> {
+fn credential_of<'c>(config: &'c Config, named: Option<&str>, feed: Feed) -> Result<&'c Credential, String> {
     let of_feed = config.credentials.iter().filter(|credential| credential.feeds.contains(&feed));
     let fitting: Vec<_> = of_feed.filter(|credential| named.is_none_or(|name| credential.name == name)).collect();
     let feed = feed.name();

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{self, Environment, SchemeConfig, SecretError, SecretSource, demo};
+use crate::config::{self, Environment, Scheme, SecretError, SecretSource, demo};
 
 use super::SendError;
 
@@ -111,12 +111,12 @@ fn configured(name: &str, config: Option<&Path>, environment: &Environment) -> R
     let pair =
         |user: &str, secret: &SecretString| CredentialHeader::basic(&format!("{user}:{}", secret.expose_secret()));
     Ok(match &credential.ok_or_else(|| SendError::NoSuchCredential(name.to_owned()))?.scheme {
-        SchemeConfig::Bearer(token) => Shown::Header(CredentialHeader::bearer(token)),
-        SchemeConfig::ApiKey(key) => Shown::Header(CredentialHeader::api_key(key)),
-        SchemeConfig::Basic { user, password } => Shown::Header(pair(user, password)),
-        SchemeConfig::OauthClient { client_id, secret } => Shown::Client(pair(client_id, secret)),
-        SchemeConfig::LeadproJwt(secret) => Shown::Signature(secret.clone()),
-        SchemeConfig::Open => Shown::Nothing,
+        Scheme::Bearer(token) => Shown::Header(CredentialHeader::bearer(token)),
+        Scheme::ApiKey(key) => Shown::Header(CredentialHeader::api_key(key)),
+        Scheme::Basic { user, password } => Shown::Header(pair(user, password)),
+        Scheme::OauthClient { client_id, secret } => Shown::Client(pair(client_id, secret)),
+        Scheme::LeadproJwt(secret) => Shown::Signature(secret.clone()),
+        Scheme::Open => Shown::Nothing,
     })
 }
 

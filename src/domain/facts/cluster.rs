@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::event::EventFacts;
 use super::lead::{LeadFacts, ProspectFacts};
-use crate::domain::columns::scalar_columns;
+use crate::domain::columns::listed_columns;
 
 /// The sender's grouping of one customer's leads, as one delivery tells it.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub struct ClusterFacts {
     pub events: Vec<EventFacts>,
 }
 
-scalar_columns! {
+listed_columns! {
     /// The columns of `lead_clusters` that a sender fills.
-    pub struct ClusterColumns {
+    pub struct ClusterColumns listed as ClusterLists {
         /// Dealership id of the sender.
         dealership_id: i64,
         /// The sender's name for itself.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::event::EventFacts;
 use super::property::PropertyColumns;
 use super::sender::Source;
-use crate::domain::columns::{columns, scalar_columns};
+use crate::domain::columns::{columns, listed_columns, scalar_columns};
 use crate::domain::values::{Country, Email, Json, StockNumber, Vin};
 
 /// A value that makes a person, or the reason why it does not.
@@ -190,9 +190,9 @@ columns! {
     }
 }
 
-scalar_columns! {
+listed_columns! {
     /// The columns of `leads` that a sender fills; the newest value of each wins.
-    pub struct LeadColumns {
+    pub struct LeadColumns listed as LeadLists {
         /// `dealership.id`, or the cluster's `dealership_id`.
         dealership_id: i64,
         /// `dealership.name`

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::domain::columns::scalar_columns;
+use crate::domain::columns::{listed_columns, scalar_columns};
 use crate::domain::values::{Json, StockNumber, Vin};
 
 /// What `SaleStatus` says of a vehicle.
@@ -93,9 +93,9 @@ pub struct PackagePrices {
     pub monthly_price: Option<Decimal>,
 }
 
-scalar_columns! {
+listed_columns! {
     /// The columns of `listings` that a sender fills.
-    pub struct ListingColumns {
+    pub struct ListingColumns listed as ListingLists {
         /// Stock number.
         stock_number: StockNumber,
         /// `Seller.Identifier`

@@ -52,6 +52,10 @@ impl Column for Vin {
     fn from_scalar(scalar: Scalar) -> Option<Self> {
         if let Scalar::Text(text) = scalar { Some(Self(text)) } else { None }
     }
+    type Plain<'a> = &'a str;
+    fn plain(&self) -> &str {
+        self.as_str()
+    }
 }
 
 impl Column for StockNumber {
@@ -61,6 +65,10 @@ impl Column for StockNumber {
     }
     fn from_scalar(scalar: Scalar) -> Option<Self> {
         if let Scalar::Text(text) = scalar { Some(Self(text)) } else { None }
+    }
+    type Plain<'a> = &'a str;
+    fn plain(&self) -> &str {
+        self.as_str()
     }
 }
 

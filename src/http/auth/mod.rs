@@ -17,54 +17,12 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::Choice;
 
-use crate::domain::workspace::Permitted;
+use crate::config::{Credential, Scheme};
 use crate::feeds::Feed;
 pub use access_token::AccessTokens;
 use access_token::Grant;
 pub use client::{ClientProof, ClientProofError};
 use presented::{API_KEY, BASIC, BEARER, Fingerprint, Presented, digest, equals_any};
-
-/// What lets a sender in.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    /// Its name in the configuration, in logs and in `intake.deliveries`.
-    pub name: String,
-    /// What has to be presented.
-    pub scheme: Scheme,
-    /// The feeds it may post to.
-    pub feeds: BTreeSet<Feed>,
-    /// The workspaces it may write to.
-    pub permitted: Permitted,
-    /// From when on it proves nothing any more.
-    pub not_after: Option<DateTime<Utc>>,
-}
-
-/// How a secret is presented.
-#[derive(Clone, Debug)]
-pub enum Scheme {
-    /// `Authorization: Bearer <secret>` (RFC 6750).
-    Bearer(SecretString),
-    /// The bare secret in one of the API key headers.
-    ApiKey(SecretString),
-    /// `Authorization: Basic <base64 of user:password>` (RFC 7617).
-    Basic {
-        /// The user name; it cannot hold a colon.
-        user: String,
-        /// The password; it may hold colons.
-        password: SecretString,
-    },
-    /// A token of `POST /oauth/token`, which asks for these two (RFC 6749 §4.4), as a bearer token.
-    OauthClient {
-        /// The client's id; it cannot hold a colon. Several credentials of one client differ in their secrets.
-        client_id: String,
-        /// Its secret.
-        secret: SecretString,
-    },
-    /// `Authorization: <jwt>` or `Bearer <jwt>`, signed with the secret by HS256 (RFC 7519). Its claims are the payload.
-    LeadproJwt(SecretString),
-    /// Nothing is asked.
-    Open,
-}
 
 /// Why a set of credentials cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -195,7 +153,7 @@ impl Credentials {
         }
         let candidates = credentials
             .into_iter()
-            .map(|credential| Candidate { proof: credential.scheme.proof(), credential })
+            .map(|credential| Candidate { proof: Proof::of(&credential.scheme), credential })
             .collect();
         let mut headers = API_KEY_HEADERS.to_vec();
         for name in api_key_headers {
@@ -329,28 +287,21 @@ impl<'c> Found<'c> {
     }
 }
 
-impl Credential {
-    /// Whether it still proves something.
-    fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        self.not_after.is_none_or(|end| now < end)
-    }
-}
-
-impl Scheme {
-    /// What proves the credential.
-    fn proof(&self) -> Proof {
-        match self {
-            Self::Bearer(secret) => Proof::Secret(digest(BEARER, secret.expose_secret().as_bytes())),
-            Self::ApiKey(secret) => Proof::Secret(digest(API_KEY, secret.expose_secret().as_bytes())),
-            Self::Basic { user, password } => {
+impl Proof {
+    /// What proves a credential of the scheme.
+    fn of(scheme: &Scheme) -> Self {
+        match scheme {
+            Scheme::Bearer(secret) => Self::Secret(digest(BEARER, secret.expose_secret().as_bytes())),
+            Scheme::ApiKey(secret) => Self::Secret(digest(API_KEY, secret.expose_secret().as_bytes())),
+            Scheme::Basic { user, password } => {
                 let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
-                Proof::Secret(digest(BASIC, pair.expose_secret().as_bytes()))
+                Self::Secret(digest(BASIC, pair.expose_secret().as_bytes()))
             }
-            Self::OauthClient { client_id, secret } => {
-                Proof::Client(client::client_digest(client_id.as_bytes(), secret.expose_secret().as_bytes()))
+            Scheme::OauthClient { client_id, secret } => {
+                Self::Client(client::client_digest(client_id.as_bytes(), secret.expose_secret().as_bytes()))
             }
-            Self::LeadproJwt(secret) => Proof::Signature(jwt::Key::of(secret)),
-            Self::Open => Proof::Nothing,
+            Scheme::LeadproJwt(secret) => Self::Signature(jwt::Key::of(secret)),
+            Scheme::Open => Self::Nothing,
         }
     }
 }

@@ -6,6 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 use super::presented::BASE64;
 use super::*;
+use crate::domain::workspace::Permitted;
 
 const LEADS: &[Feed] = &[Feed::Lead];
 const BOTH: &[Feed] = &[Feed::Lead, Feed::Inventory];

@@ -31,6 +31,8 @@ pub struct Settings {
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) readers: Arc<Semaphore>,
+    /// The senders whose bodies are being read.
+    pub(super) senders: Mutex<Vec<Option<IpAddr>>>,
     pub(super) addresses: Mutex<Pace<Option<IpAddr>>>,
     pub(super) lines: Mutex<(Pace<Teller>, Pace<()>)>,
     pub(super) queue: mpsc::Sender<Queued>,
@@ -63,6 +65,8 @@ pub(super) struct Lost {
 
 /// So many bodies of refused requests are read at a time.
 pub(super) const READERS: usize = 8;
+/// So many of them may be of one address, so that nobody keeps all others out.
+pub(super) const READERS_OF_ONE: usize = 4;
 /// So many requests wait to be written at the most.
 pub(super) const QUEUE: usize = 1_024;
 /// So many bytes of bodies wait to be written at the most.
@@ -78,6 +82,7 @@ impl Shared {
         let (queue, waiting) = mpsc::channel(QUEUE);
         Self {
             readers: Arc::new(Semaphore::new(READERS)),
+            senders: Mutex::default(),
             addresses: Mutex::new(Pace::new(settings.per_minute_and_address)),
             lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
             queue,

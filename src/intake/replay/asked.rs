@@ -2,6 +2,7 @@
 //! through the same path again, with today's code and configuration. Or only tried out, to see what would come of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -50,17 +51,21 @@ impl Made {
 /// Puts deliveries through their lanes, and gives what became of each, in their order; `None` where nothing came of it
 /// while requests are held, as when Postgres is away.
 pub async fn replay(intake: &Intake, asked: Vec<Asked>) -> Vec<Option<Made>> {
-    let hold = intake.shared.settings.hold;
+    let mut patience = intake.shared.settings.hold;
     let mut answers = Vec::with_capacity(asked.len());
     for one in asked {
         let (reply, answer) = oneshot::channel();
         // Whoever is not sent on in time has its answer's other end dropped, which is an answer, too.
-        let seat = tokio::time::timeout(hold, send(intake, one, reply)).await;
+        let seat = tokio::time::timeout(patience, send(intake, one, reply)).await;
+        // What was waited for once in vain is not waited for again: it is away for all of them.
+        patience = seat.as_ref().map_or(Duration::ZERO, |_| patience);
         answers.push((answer, seat.ok()));
     }
     let mut made = Vec::with_capacity(answers.len());
     for (answer, _seat) in answers {
-        let reply = tokio::time::timeout(hold, answer).await.ok().and_then(Result::ok);
+        let answered = tokio::time::timeout(patience, answer).await;
+        patience = answered.as_ref().map_or(Duration::ZERO, |_| patience);
+        let reply = answered.ok().and_then(Result::ok);
         made.push(reply.map(|reply| Made::of(reply.outcome, reply.effects, &reply.findings)));
     }
     made

@@ -48,6 +48,11 @@ impl Program {
 
     /// Starts it, and waits until it listens.
     pub(crate) fn launch(launch: &Launch<'_>) -> Self {
+        Self::spawn(launch).listening()
+    }
+
+    /// Starts it; it need not come as far as listening.
+    pub(crate) fn spawn(launch: &Launch<'_>) -> Self {
         let Launch { database, folder, config, listen, log, first } = launch;
         let path = folder.join("forecourt.toml");
         std::fs::write(&path, config).unwrap();
@@ -72,11 +77,14 @@ impl Program {
                 let _gone_at_the_end = sender.send(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        let mut program = Self { child, address: ([127, 0, 0, 1], 0).into(), log, seen: Vec::new() };
-        let line = program.wait_for("listening address=");
+        Self { child, address: ([127, 0, 0, 1], 0).into(), log, seen: Vec::new() }
+    }
+
+    fn listening(mut self) -> Self {
+        let line = self.wait_for("listening address=");
         let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
-        program.address = address.parse().unwrap();
-        program
+        self.address = address.parse().unwrap();
+        self
     }
 
     /// Sends it a signal.
