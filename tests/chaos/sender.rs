@@ -86,6 +86,11 @@ impl Sender {
         Self { address, patience, idle: Arc::default() }
     }
 
+    /// The same one, who waits so long for an answer.
+    pub(crate) fn waiting(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
     /// The address that it posts to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::faults::signal_all;
-use crate::proof::{Seen, prove};
+use crate::proof::{Seen, assert_all_taken, prove};
 use crate::scale::SCALE;
 use crate::stage::{ORDINARY, Settings, Stage};
 
@@ -24,6 +24,22 @@ pub(crate) async fn stopped() {
     sleep(Duration::from_millis(500)).await;
     let sent = load.end().await;
     prove(&format!("service stopped in order, {} times", SCALE.stops), stage, Seen { sent, ..Seen::default() }).await;
+}
+
+/// The service itself stands still: what is not answered in time is repeated, and each repetition is a delivery.
+pub(crate) async fn stood_still() {
+    let mut stage = Stage::ready(ORDINARY).await;
+    stage.sender = stage.sender.waiting(Duration::from_secs(1));
+    let load = stage.load();
+    sleep(Duration::from_millis(300)).await;
+    stage.program().signal(Signal::STOP);
+    sleep(Duration::from_millis(1300)).await;
+    stage.program().signal(Signal::CONT);
+    sleep(Duration::from_millis(300)).await;
+    let sent = load.end().await;
+    assert_all_taken(&sent);
+    assert!(sent.iter().any(|sent| sent.tries.len() > 1), "some were repeated");
+    prove("service stood still, senders repeat", stage, Seen { sent, ..Seen::default() }).await;
 }
 
 /// The service is killed while it writes to the spool, and what it had not finished is on disk in pieces.
