@@ -12,6 +12,10 @@ send:
 test:
     cargo test
 
+# Show what outages cost, for half an hour; FORECOURT_CHAOS is `long` or the seconds of the longest outage
+chaos:
+    FORECOURT_CHAOS=long cargo test --release --test chaos
+
 # Format the sources
 fmt:
     cargo fmt

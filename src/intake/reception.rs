@@ -54,7 +54,9 @@ impl Reception {
     /// A reception that has no tables yet. Where there is a spool, it is emptied into the tables once there are some.
     /// Must be made inside a runtime.
     #[must_use]
-    pub fn new(spool: Option<Spool>, terms: Terms) -> Self {
+    pub fn new(spool: Option<Spool>, mut terms: Terms) -> Self {
+        // A deadline beyond the hold would refuse each request before the spool was asked.
+        terms.deadline = terms.deadline.min(terms.hold / 2);
         let (backend, ready) = watch::channel(Backend::Expected);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
         let (waiting_bytes, drain) = (Arc::default(), Mutex::new(drain));

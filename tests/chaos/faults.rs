@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::postgres::OwnCluster;
 
@@ -27,19 +27,27 @@ pub(crate) async fn kill_and_start(cluster: &mut OwnCluster) {
 
 /// The children of a process.
 fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+    let told = Command::new("ps").args(["-A", "-o", "pid=", "-o", "ppid="]).output().unwrap();
+    let processes = String::from_utf8(told.stdout).unwrap();
+    let numbers = |line: &str| -> Option<(u32, u32)> {
+        let (pid, parent) = line.trim().split_once(' ')?;
+        Some((pid.parse().ok()?, parent.trim().parse().ok()?))
+    };
+    processes.lines().filter_map(numbers).filter(|(_, of)| *of == parent).map(|(pid, _)| pid).collect()
 }
 
-fn parent_of(pid: u32) -> Option<u32> {
-    let told = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it, in brackets, may hold anything.
-    told.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-}
+/// Whether this system lets us limit the files of a process that runs.
+pub(crate) const LIMITS_FILES: bool = cfg!(target_os = "linux");
 
 /// Keeps a process from writing any file beyond so many bytes.
 pub(crate) fn limit_files(process: Pid, bytes: Option<u64>) {
-    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
+    }
+    #[cfg(not(target_os = "linux"))]
+    panic!("{process:?} cannot be limited to {bytes:?}");
 }
 
 /// What lets a process live when it meets that limit, and see an error as from a full disk.

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::faults::{kill_and_start, signal_all};
-use crate::proof::{Seen, prove};
+use crate::proof::{Seen, assert_all_taken, prove};
 use crate::scale::SCALE;
 use crate::stage::{ORDINARY, Stage};
 
@@ -34,6 +34,7 @@ pub(crate) async fn postgres() {
     }
     sleep(pause).await;
     let sent = load.end().await;
+    assert_all_taken(&sent);
     prove(&format!("Postgres killed, {kills} times"), stage, Seen { sent, ..Seen::default() }).await;
 }
 

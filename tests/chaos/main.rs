@@ -54,6 +54,7 @@ fn scenarios() -> Vec<Trial> {
         scenario("postgres_is_killed_again_and_again", kills::postgres),
         scenario("both_are_killed_in_turn", kills::both),
         scenario("the_service_is_stopped_and_started_under_load", starts::stopped),
+        scenario("the_service_stands_still_and_senders_repeat", starts::stood_still),
         scenario("the_service_is_killed_while_it_spools_and_the_file_has_a_torn_end", starts::torn_end),
         scenario("the_service_starts_with_a_full_spool", starts::full_spool),
         scenario("postgres_stands_still", outages::still),

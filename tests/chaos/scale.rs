@@ -50,11 +50,11 @@ fn asked_for() -> Option<Duration> {
 
 fn short() -> Scale {
     Scale {
-        service_kills: (4, Duration::from_millis(400)),
+        service_kills: (3, Duration::from_millis(400)),
         postgres_kills: (3, Duration::from_millis(600)),
         kills_in_turn: (2, Duration::from_millis(400)),
-        stops: 2,
-        still: Duration::from_millis(700),
+        stops: 1,
+        still: Duration::from_millis(500),
         outage: Duration::from_millis(1500),
         lock: Duration::from_secs(1),
         peace: Duration::from_secs(1),

@@ -86,6 +86,11 @@ impl Sender {
         Self { address, patience, idle: Arc::default() }
     }
 
+    /// The same one, who waits so long for an answer.
+    pub(crate) fn waiting(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
     /// The address that it posts to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -130,8 +135,17 @@ impl Sender {
         timeout(self.patience, self.exchange(&request, true)).await?
     }
 
+    /// A connection that rests, and that the other side has not closed meanwhile.
+    fn idle_connection(&self) -> Option<TcpStream> {
+        let mut idle = self.idle.lock().unwrap();
+        let is_open = |stream: &TcpStream| {
+            stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        std::iter::from_fn(|| idle.pop()).find(is_open)
+    }
+
     async fn exchange(&self, request: &str, fresh: bool) -> io::Result<(u16, Value)> {
-        let idle = if fresh { None } else { self.idle.lock().unwrap().pop() };
+        let idle = if fresh { None } else { self.idle_connection() };
         let mut stream = match idle {
             Some(stream) => stream,
             None => TcpStream::connect(self.address).await?,

@@ -28,12 +28,14 @@ static NEXT: AtomicUsize = AtomicUsize::new(1);
 pub(crate) struct Settings {
     /// How many seconds a request is held.
     pub(crate) hold_seconds: u64,
+    /// What Postgres has to commit a delivery, in milliseconds, where it is not as long as in the others.
+    pub(crate) deadline_ms: Option<u64>,
     /// The lines of `[spool]`.
     pub(crate) spool: &'static str,
 }
 
 /// A hold that nothing comes near to, and a spool that is wide enough.
-pub(crate) const ORDINARY: Settings = Settings { hold_seconds: 20, spool: "min_free_bytes = 0" };
+pub(crate) const ORDINARY: Settings = Settings { hold_seconds: 60, deadline_ms: None, spool: "min_free_bytes = 0" };
 
 /// Everything that a scenario plays on.
 pub(crate) struct Stage {
@@ -73,9 +75,10 @@ impl Stage {
 
     /// A stage over a server.
     pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
-        let Settings { hold_seconds, spool } = settings;
+        let Settings { hold_seconds, deadline_ms, spool } = settings;
         let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
-        let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {}", SCALE.deadline_ms);
+        let deadline_ms = deadline_ms.unwrap_or(SCALE.deadline_ms);
+        let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {deadline_ms}");
         let config = CONFIG.replace("hold_seconds = 20", &terms).replace("max_bytes = 0", spool);
         let (address, hold) = (free_address(), Duration::from_secs(hold_seconds));
         let sender = Sender::new(address, hold + Duration::from_secs(10));

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::faults::signal_all;
-use crate::proof::{Seen, prove};
+use crate::proof::{Seen, assert_all_taken, prove};
 use crate::scale::SCALE;
 use crate::stage::{ORDINARY, Settings, Stage};
 
@@ -24,6 +24,22 @@ pub(crate) async fn stopped() {
     sleep(Duration::from_millis(500)).await;
     let sent = load.end().await;
     prove(&format!("service stopped in order, {} times", SCALE.stops), stage, Seen { sent, ..Seen::default() }).await;
+}
+
+/// The service itself stands still: what is not answered in time is repeated, and each repetition is a delivery.
+pub(crate) async fn stood_still() {
+    let mut stage = Stage::ready(ORDINARY).await;
+    stage.sender = stage.sender.waiting(Duration::from_secs(1));
+    let load = stage.load();
+    sleep(Duration::from_millis(300)).await;
+    stage.program().signal(Signal::STOP);
+    sleep(Duration::from_millis(1300)).await;
+    stage.program().signal(Signal::CONT);
+    sleep(Duration::from_millis(300)).await;
+    let sent = load.end().await;
+    assert_all_taken(&sent);
+    assert!(sent.iter().any(|sent| sent.tries.len() > 1), "some were repeated");
+    prove("service stood still, senders repeat", stage, Seen { sent, ..Seen::default() }).await;
 }
 
 /// The service is killed while it writes to the spool, and what it had not finished is on disk in pieces.
@@ -52,14 +68,15 @@ pub(crate) async fn torn_end() {
 
 /// The spool is full when the service starts, and Postgres away: requests are held until there is room.
 pub(crate) async fn full_spool() {
-    let mut stage = Stage::ready(Settings { hold_seconds: 1, spool: "max_bytes = 262144\nmin_free_bytes = 0" }).await;
+    let spool = "max_bytes = 262144\nmin_free_bytes = 0";
+    let mut stage = Stage::ready(Settings { hold_seconds: 1, deadline_ms: Some(300), spool }).await;
     signal_all(&stage.cluster, Signal::STOP);
     let load = stage.load();
     stage.wait_for("the spool takes no deliveries");
     stage.kill();
     stage.start();
     assert_eq!(stage.spooled().await, Some(64), "what was taken is still there");
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_millis(1500)).await;
     signal_all(&stage.cluster, Signal::CONT);
     let drained = stage.drained().await;
     let sent = load.end().await;

@@ -87,6 +87,19 @@ fn assert_spooled(answer: &Answer) {
     assert_eq!(body.keys().collect::<Vec<_>>(), ["delivery_id", "outcome"]);
 }
 
+#[tokio::test]
+async fn a_deadline_beyond_the_hold_does_not_keep_deliveries_from_the_spool() {
+    let cluster = own_cluster().await;
+    let config =
+        with_spool(WIDE).replace("hold_seconds = 20\ndeadline_ms = 400", "hold_seconds = 2\ndeadline_ms = 5000");
+    let service = TestService::over(cluster.database().await, &config).await;
+    freeze_all(&cluster);
+    assert_spooled(&service.lead(&lead(1)).await);
+    thaw_all(&cluster);
+    drained(&service).await;
+    assert_eq!(service.count("leads").await, 1);
+}
+
 /// How many deliveries were settled before one that had arrived earlier.
 const OUT_OF_ORDER: &str = "(select settled_at < lag(settled_at) over (order by received_at, id) as early
     from intake.deliveries) d where early";
