@@ -248,6 +248,27 @@ async fn when_neither_can_take_it_a_request_is_held_until_the_spool_can() {
 }
 
 #[tokio::test]
+async fn a_spool_that_could_not_be_opened_at_the_start_is_drained_once_it_can() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    cluster.stop().await;
+    let answer = service.lead(&lead(1)).await;
+    assert_spooled(&answer);
+    service.reception().close().await;
+    let (dir, away) = (service.spool_dir(), service.spool_dir().with_extension("away"));
+    std::fs::rename(&dir, &away).unwrap();
+    std::fs::write(&dir, "in the way").unwrap();
+    cluster.start().await;
+    let service = service.stopped_and_started_with(&with_spool(WIDE)).await;
+    assert_eq!(ready(&service).await.body["parts"], json!({"postgres": "ok", "spool": "unavailable"}));
+    std::fs::remove_file(&dir).unwrap();
+    std::fs::rename(&away, &dir).unwrap();
+    soon("the lead", async || service.count("leads").await == 1).await;
+    assert_eq!(service.record(&answer).await["outcome"], "applied");
+    drained(&service).await;
+}
+
+#[tokio::test]
 async fn when_neither_can_take_it_a_request_is_held_until_postgres_can() {
     let mut cluster = own_cluster().await;
     let service = with_broken_spool(&cluster, &with_spool(WIDE)).await;
