@@ -1,6 +1,5 @@
 //! The drain: what is in the spool goes through the lanes, in order of arrival, and leaves the spool once it is committed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -122,28 +121,19 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
     let records = spool.read(after, ROUND).await?;
     let Some((last, _)) = records.last() else { return Ok(Progress::End) };
     let last = *last;
-    let mut round = Round { intake, waiting: Vec::new(), settled: BTreeSet::new(), end: Instant::now() + PATIENCE };
-    let mut sent = 0;
+    let mut round = Round::new(spool, intake);
     for (key, record) in records {
         match record {
-            Ok(delivery) => {
-                round.send(key, delivery).await;
-                sent += 1;
-            }
+            Ok(delivery) => round.send(key, delivery).await?,
             Err(unreadable) => set_aside(spool, key, &unreadable).await,
         }
     }
-    round.settle().await;
-    let settled = round.settled;
-    let progress = if settled.len() < sent && intake.is_stuck() {
+    round.settle().await?;
+    Ok(if round.settled < round.sent && intake.is_stuck() {
         Progress::Stuck
     } else {
-        Progress::Further { last, settled: !settled.is_empty() }
-    };
-    if !settled.is_empty() {
-        spool.remove(settled.into_iter().collect()).await?;
-    }
-    Ok(progress)
+        Progress::Further { last, settled: round.settled > 0 }
+    })
 }
 
 /// Takes what cannot be read out of the way of the rest; it stays on disk for a person to look at.
@@ -156,34 +146,53 @@ async fn set_aside(spool: &Spool, key: Key, unreadable: &Unreadable) {
 
 /// Deliveries on their way from the spool.
 struct Round<'a> {
+    spool: &'a Spool,
     intake: &'a Intake,
     waiting: Vec<(Key, Waiting)>,
-    settled: BTreeSet<Key>,
+    /// How many were to be put into their lanes.
+    sent: usize,
+    /// How many of these are committed and have left the spool.
+    settled: usize,
     end: Instant,
 }
 
-impl Round<'_> {
-    /// Puts one into its lane, after those before it, as far as it may depend on them.
-    async fn send(&mut self, key: Key, delivery: Delivery) {
+impl<'a> Round<'a> {
+    fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
+        Self { spool, intake, waiting: Vec::new(), sent: 0, settled: 0, end: Instant::now() + PATIENCE }
+    }
+
+    /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:
+    /// what came before it may be stuck, or have been spooled late, behind the place where the pass is.
+    async fn send(&mut self, key: Key, delivery: Delivery) -> Result<(), Refused> {
         let Delivery { feed, arrived, permitted, undecoded } = delivery;
         if self.intake.must_look_up(feed, &arrived.body, &permitted) {
-            self.settle().await;
+            self.settle().await?;
+            if self.spool.depth().oldest.is_some_and(|oldest| oldest < key) {
+                return Ok(());
+            }
         }
+        self.sent += 1;
         let tries = Tries { attempts: 0, perhaps_stored: true };
         let enqueued = self.intake.enqueue(feed, arrived, tries, &permitted, undecoded);
         if let Ok(waiting) = timeout_at(self.end, enqueued).await {
             self.waiting.push((key, waiting));
         }
+        Ok(())
     }
 
-    /// Waits for those that are in their lanes, until the round's end.
-    async fn settle(&mut self) {
+    /// Waits for those that are in their lanes, until the round's end, and takes out of the spool what was settled.
+    async fn settle(&mut self) -> Result<(), Refused> {
         let end = self.end;
         let waiting = std::mem::take(&mut self.waiting);
         let settled = waiting.into_iter().map(|(key, waiting)| async move {
             let reply = timeout_at(end, waiting.settled()).await.ok().flatten();
             reply.map(|_committed| key)
         });
-        self.settled.extend(join_all(settled).await.into_iter().flatten());
+        let settled: Vec<Key> = join_all(settled).await.into_iter().flatten().collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        self.settled += settled.len();
+        self.spool.remove(settled).await
     }
 }
