@@ -1,7 +1,7 @@
 //! The reception: answers a request once its delivery is durable, in Postgres or in the spool.
 //!
 //! A delivery is given to the lanes; where they have not committed it within the deadline, it goes to the spool as well.
-//! Where Postgres is known to be away it is the other way round. Whichever has it first ends the wait. Where neither can
+//! Where Postgres is known to be away it is the other way round, and for what must not overtake the spool. Whichever has it first ends the wait. Where neither can
 //! take it, the request is held while both are tried, because senders repeat only what was not answered.
 
 use std::pin::pin;
@@ -116,15 +116,15 @@ impl Reception {
             return self.spool_now(&delivery).await;
         }
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
-        let stuck = self.is_stuck();
+        let spool_first = self.is_stuck() || self.must_follow_spooled(&delivery);
         let applied = pin!(async {
-            if stuck {
+            if spool_first {
                 sleep(deadline).await;
             }
             self.apply(&delivery).await
         });
         let spooled = pin!(async {
-            if !stuck {
+            if !spool_first {
                 sleep(deadline).await;
                 self.note_late();
             }
@@ -190,6 +190,18 @@ impl Reception {
             Backend::Expected => false,
             Backend::Away => true,
             Backend::Open(intake) => intake.is_stuck(),
+        }
+    }
+
+    /// Whether what is in the spool may tell the delivery's workspace, so that it has to be applied before.
+    fn must_follow_spooled(&self, delivery: &Delivery) -> bool {
+        if self.shared.spool.as_ref().is_none_or(|spool| spool.depth().deliveries == 0) {
+            return false;
+        }
+        let Delivery { feed, arrived, permitted, undecoded: _ } = delivery;
+        match &*self.shared.backend.borrow() {
+            Backend::Expected | Backend::Away => super::is_fragment(*feed, &arrived.body),
+            Backend::Open(intake) => intake.must_look_up(*feed, &arrived.body, permitted),
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Writer {
     file: SpoolFile,
     limits: Limits,
     depth: watch::Sender<Depth>,
+    /// Whether the depth is known; not before the file could be read once.
+    counted: bool,
     /// Whether the file may hold anything of deliveries that have left it.
     used: bool,
     /// Why nothing could be written the last time, as it was logged.
@@ -65,16 +67,10 @@ impl Group {
 
 impl Writer {
     /// A writer of an open file, or of one that cannot be opened yet.
-    pub(super) fn new(mut file: SpoolFile, limits: Limits, depth: watch::Sender<Depth>) -> Self {
-        let opened = file.depth();
-        let used = opened.is_ok();
-        let mut writer = Self { file, limits, depth, used, trouble: None };
-        match opened {
-            Ok(depth) => {
-                writer.depth.send_replace(depth);
-            }
-            Err(fault) => writer.note(Some(&refused(&fault))),
-        }
+    pub(super) fn new(file: SpoolFile, limits: Limits, depth: watch::Sender<Depth>) -> Self {
+        let mut writer = Self { file, limits, depth, counted: false, used: false, trouble: None };
+        // Why it cannot be opened is logged; it is tried again as long as nobody knows what is in it.
+        let _ = writer.count();
         writer
     }
 
@@ -116,19 +112,24 @@ impl Writer {
         }
     }
 
-    /// Waits for a command; not for long where there is something to tidy up.
+    /// Waits for a command; not for long where there is something to count or to tidy up.
     fn next(&self, commands: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
-        if self.used && self.depth.borrow().deliveries == 0 {
+        if !self.counted || self.used && self.depth.borrow().deliveries == 0 {
             return commands.recv_timeout(REST);
         }
         commands.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
     }
 
-    /// Begins the file anew, so that nothing is left on disk of what has left the spool.
+    /// Begins the file anew where it is empty, so that nothing is left on disk of what has left the spool.
     fn tidy(&mut self) {
+        if !self.counted {
+            // Logged where it fails, and tried again.
+            let _ = self.count();
+            return;
+        }
         match self.file.begin_anew() {
             Ok(depth) => {
-                self.used = false;
+                self.used = depth.deliveries > 0;
                 self.depth.send_replace(depth);
                 self.note(None);
             }
@@ -142,7 +143,8 @@ impl Writer {
             Command::Read(after, most, done) => {
                 let read = self.file.read(after, most, READ_BYTES);
                 if after.is_none() && read.as_ref().map_or(true, Vec::is_empty) {
-                    self.count_anew();
+                    // A damaged file was put aside, and another one begun. Why it cannot be read is told anyway.
+                    let _ = self.count();
                 }
                 tell(done, read.map_err(|fault| refused(&fault)));
             }
@@ -151,7 +153,7 @@ impl Writer {
                 tell(done, self.settle(set_aside));
             }
             Command::Probe(done) => {
-                let room = self.file.open().map_err(|fault| refused(&fault)).and_then(|()| self.room());
+                let room = self.room();
                 tell(done, room.and_then(|room| room.of(1)));
             }
             // These are gathered.
@@ -159,11 +161,10 @@ impl Writer {
         }
     }
 
-    /// Counts what is in the file: a damaged one was put aside, and another one begun.
-    fn count_anew(&mut self) {
-        if let Ok(depth) = self.file.depth() {
-            self.depth.send_replace(depth);
-        }
+    /// Counts what is in the file.
+    fn count(&mut self) -> Result<(), Refused> {
+        let counted = self.file.depth();
+        self.settle(counted)
     }
 
     /// Writes a group, as far as there is room, and tells each command how it ended.
@@ -211,6 +212,11 @@ impl Writer {
         match changed {
             Ok(depth) => {
                 self.depth.send_replace(depth);
+                if !self.counted {
+                    // An earlier run may have left something in a file that is empty now.
+                    (self.counted, self.used) = (true, true);
+                    self.note(None);
+                }
                 Ok(())
             }
             Err(fault) => {
@@ -223,6 +229,9 @@ impl Writer {
 
     /// How much more the spool may take.
     fn room(&mut self) -> Result<Room, Refused> {
+        if !self.counted {
+            self.count()?;
+        }
         self.file.open().map_err(|fault| refused(&fault))?;
         let free = self.file.free_bytes().map_err(|fault| refused(&fault))?;
         let used = self.depth.borrow().bytes;
