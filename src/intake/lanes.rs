@@ -4,6 +4,8 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
+mod seats;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +14,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
+
+pub(super) use seats::{Pending, Seat, Work};
+use seats::{Slot, leave, portion};
 
 use super::reply::Reply;
 use crate::domain::facts::Facts;
@@ -26,8 +31,6 @@ use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
 const BATCH: usize = 256;
-/// How many bytes of bodies are written together at the most, where there is more than one delivery.
-const BATCH_BYTES: usize = 4 << 20;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
 /// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
@@ -35,56 +38,6 @@ const WAITING: usize = 1_024;
 const LONGEST: Duration = Duration::from_mins(5);
 /// How often a failed delivery is tried at the most.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
-
-/// What a lane does with a delivery.
-#[derive(Clone, Debug)]
-pub(super) enum Work {
-    /// Hear what it says.
-    Hear(Box<Facts>),
-    /// Store it with the findings that say why it is rejected.
-    Reject,
-    /// Store it as failed: reading it ended in a panic.
-    Fail,
-}
-
-/// A delivery on its way through a lane.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// What arrived.
-    pub(super) arrived: Arrived,
-    /// What is to be done.
-    pub(super) work: Work,
-    /// What its reading found.
-    pub(super) findings: Vec<Finding>,
-    /// How often it was tried before; nought for one that is not stored yet.
-    pub(super) attempts: i32,
-    /// Whether a person asked for this try, which is then told in its record.
-    pub(super) asked: bool,
-    /// Whether it may be stored already, by an earlier try whose end nobody saw.
-    pub(super) perhaps_stored: bool,
-    /// When work on it began.
-    pub(super) began_at: DateTime<Utc>,
-    /// Where the reply goes. Where nobody waits for it any more, work is neither begun nor repeated.
-    pub(super) reply: oneshot::Sender<Reply>,
-}
-
-/// A delivery's place in its lane, emptied by the lane when it begins with it, or by whoever gives up waiting.
-type Slot = Arc<Mutex<Option<Pending>>>;
-
-/// Keeps a delivery in its lane; dropped, it takes the delivery out again where the lane has not begun with it, so that
-/// what was stored elsewhere costs no memory while Postgres is away.
-#[derive(Debug)]
-pub(super) struct Seat(Slot);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        drop(leave(&self.0));
-    }
-}
-
-fn leave(slot: &Slot) -> Option<Pending> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
 
 /// What is done before the rules hear a delivery.
 pub type BeforeRules = fn(&Arrived);
@@ -174,24 +127,6 @@ impl Lanes {
         });
         sender
     }
-}
-
-/// Takes the next of what waits, so that one transaction is bounded, also where the deliveries are large. What nobody
-/// waits for any more is passed over.
-fn portion(slots: &mut VecDeque<Slot>) -> Vec<Pending> {
-    let mut portion: Vec<Pending> = Vec::new();
-    let mut bytes = 0;
-    while let Some(slot) = slots.pop_front() {
-        let Some(pending) = leave(&slot) else { continue };
-        bytes += pending.arrived.body.len();
-        if bytes > BATCH_BYTES && !portion.is_empty() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
-            slots.push_front(slot);
-            break;
-        }
-        portion.push(pending);
-    }
-    portion
 }
 
 /// Why a batch was not written.
@@ -520,67 +455,5 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
         let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Weak;
-
-    use super::*;
-
-    /// A delivery of so many bytes in its slot, the seat that keeps it there, and its body as long as somebody has it.
-    fn waiting(bytes: usize) -> (Slot, Seat, Weak<Vec<u8>>) {
-        let arrived = Arrived {
-            id: Uuid::now_v7(),
-            received_at: DateTime::UNIX_EPOCH,
-            feed: "lead".to_owned(),
-            dealership_id: None,
-            credential: "all".to_owned(),
-            remote_address: None,
-            content_type: None,
-            body: Arc::new(vec![0; bytes]),
-            posted_body: None,
-            schema_version: None,
-        };
-        let body = Arc::downgrade(&arrived.body);
-        let (reply, _nobody) = oneshot::channel();
-        let (work, began_at) = (Work::Reject, DateTime::UNIX_EPOCH);
-        let pending = Pending {
-            arrived,
-            work,
-            findings: vec![],
-            attempts: 0,
-            asked: false,
-            perhaps_stored: false,
-            began_at,
-            reply,
-        };
-        let slot: Slot = Arc::new(Mutex::new(Some(pending)));
-        (Arc::clone(&slot), Seat(slot), body)
-    }
-
-    #[test]
-    fn what_nobody_waits_for_any_more_costs_no_memory_and_is_passed_over() {
-        let (first, second) = (waiting(10), waiting(20));
-        let mut slots = VecDeque::from([first.0, second.0]);
-        drop(first.1);
-        assert!(first.2.upgrade().is_none(), "its body is gone while its slot still waits");
-        let portion = portion(&mut slots);
-        assert_eq!(portion.iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>(), [20]);
-        drop(second.1);
-        assert!(second.2.upgrade().is_some(), "the lane has begun with it");
-    }
-
-    #[test]
-    fn large_deliveries_are_written_in_several_portions_and_none_is_left_out() {
-        let sizes = [BATCH_BYTES / 2, BATCH_BYTES / 2, 1, 2 * BATCH_BYTES, 5];
-        let all: Vec<_> = sizes.into_iter().map(waiting).collect();
-        let mut slots: VecDeque<Slot> = all.iter().map(|(slot, _, _)| Arc::clone(slot)).collect();
-        let mut portions = Vec::new();
-        while !slots.is_empty() {
-            portions.push(portion(&mut slots).iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>());
-        }
-        assert_eq!(portions, [&sizes[..2], &sizes[2..3], &sizes[3..4], &sizes[4..]]);
     }
 }
