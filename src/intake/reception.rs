@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::delivery::Delivery;
@@ -166,10 +166,13 @@ impl Reception {
         }
     }
 
-    /// Spools the delivery at once or not at all: too much waits already.
+    /// Spools the delivery at once, while the request is held, or not at all: too much waits already.
     async fn spool_now(&self, delivery: &Delivery) -> Result<Answer, Unavailable> {
         let refused = match &self.shared.spool {
-            Some(spool) => spool.put(delivery.clone()).await.err(),
+            Some(spool) => match timeout(self.shared.terms.hold, spool.put(delivery.clone())).await {
+                Ok(put) => put.err(),
+                Err(_elapsed) => Some(Refused::Slow),
+            },
             None => Some(Refused::Closed),
         };
         match refused {
@@ -273,5 +276,42 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A spool whose disk stalls.
+
+    use super::*;
+    use crate::domain::workspace::Permitted;
+    use crate::feeds::Feed;
+    use crate::intake::clock;
+
+    fn arrival(bytes: usize) -> Arrival {
+        Arrival {
+            feed: Feed::Lead,
+            received_at: clock::now(),
+            credential: "dealer".to_owned(),
+            permitted: Permitted::All,
+            remote_address: None,
+            content_type: None,
+            body: vec![b' '; bytes],
+            posted_body: None,
+            undecoded: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stalls_holds_no_request_longer_than_the_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, _never_run) = Spool::stalled(&folder.path().join("spool"));
+        let hold = Duration::from_millis(100);
+        let terms = Terms { deadline: Duration::from_millis(10), hold, max_held_bytes: 1_000 };
+        let reception = Reception::new(Some(spool), terms);
+        for bytes in [1, 2_000] {
+            let answer = timeout(Duration::from_secs(10), reception.accept(arrival(bytes))).await;
+            assert!(matches!(answer, Ok(Err(Unavailable))), "{bytes} {answer:?}");
+        }
     }
 }

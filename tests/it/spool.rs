@@ -195,8 +195,10 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
     let (car, gone) = car_and_withdrawal();
     let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
     let mut holding = somebody.begin().await.unwrap();
-    // The vehicle cannot be written, and everything else can.
-    sqlx::query("lock table listings in share mode").execute(&mut *holding).await.unwrap();
+    // The vehicle's workspace cannot be written to, and everything else can.
+    let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
+        from workspaces where slug = 'alpha'";
+    sqlx::query(alpha).execute(&mut *holding).await.unwrap();
     service.reception().spool().unwrap().put(delivery(0, Feed::Inventory, &car)).await.unwrap();
     let mut beta = lead(1);
     beta["dealership"]["id"] = json!(285);

@@ -349,6 +349,25 @@ async fn who_asks_whether_it_takes_deliveries_has_counted_what_is_in_it() {
     assert_eq!(spool.depth().deliveries, 1);
 }
 
+#[tokio::test]
+async fn what_waits_for_a_disk_that_stalls_is_bounded_and_written_once_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, run) = Spool::over(SpoolFile::new(&folder.path().join("spool")), WIDE, 10_000);
+    let body = || vec![b'x'; 2_000];
+    // Each has a posted body of six bytes as well.
+    for number in 0..4 {
+        let given_up = tokio::time::timeout(Duration::from_millis(5), spool.put(delivery(number, body()))).await;
+        assert!(given_up.is_err(), "{number} {given_up:?}");
+    }
+    assert_eq!(spool.put(delivery(4, body())).await, Err(Refused::Slow), "nobody waits for the others, and they do");
+    let thread = thread::spawn(run);
+    assert_eq!(spool.probe().await, Ok(()));
+    spool.put(delivery(4, vec![b'x'; 20_000])).await.unwrap();
+    assert_eq!(all(&spool).await.len(), 5);
+    spool.close().await;
+    thread.join().unwrap();
+}
+
 /// A file system of a few megabytes, where the tests may mount one.
 struct SmallDisk(tempfile::TempDir);
 

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::file::{Fault, Record, SpoolFile};
 use super::key::Key;
@@ -17,7 +17,7 @@ pub(super) type Done<T> = oneshot::Sender<Result<T, Refused>>;
 /// What the thread can be asked to do.
 pub(super) enum Command {
     /// Make a delivery durable.
-    Put(Box<Delivery>, Done<()>),
+    Put(Box<Put>),
     /// Remove what is settled.
     Remove(Vec<Key>, Done<()>),
     /// Read the next after a key: so many at the most.
@@ -28,6 +28,14 @@ pub(super) enum Command {
     Probe(Done<()>),
     /// Close the file and end.
     Close(Done<()>),
+}
+
+/// A delivery to be made durable.
+pub(super) struct Put {
+    pub(super) delivery: Delivery,
+    /// Its share of what may wait; given back once it is written or refused.
+    pub(super) held: OwnedSemaphorePermit,
+    pub(super) done: Done<()>,
 }
 
 /// How many commands are gathered at the most, and of how many bytes.
@@ -54,7 +62,7 @@ pub(super) struct Writer {
 /// What is written together.
 #[derive(Default)]
 struct Group {
-    puts: Vec<(Delivery, Done<()>)>,
+    puts: Vec<Put>,
     removes: Vec<(Vec<Key>, Done<()>)>,
     bytes: usize,
 }
@@ -89,9 +97,9 @@ impl Writer {
             let mut next = Some(first);
             while let Some(command) = next {
                 match command {
-                    Command::Put(delivery, done) => {
-                        group.bytes += delivery.arrived.body.len();
-                        group.puts.push((*delivery, done));
+                    Command::Put(put) => {
+                        group.bytes += put.delivery.arrived.body.len();
+                        group.puts.push(*put);
                     }
                     Command::Remove(keys, done) => group.removes.push((keys, done)),
                     Command::Close(done) => {
@@ -177,7 +185,7 @@ impl Writer {
         let (mut records, mut waiting) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
         let mut no_room = None;
         let mut room = if puts.is_empty() { Ok(Room::default()) } else { self.room() };
-        for (delivery, done) in puts {
+        for Put { delivery, held, done } in puts {
             let record = record::encode(&delivery);
             let taken = match &mut room {
                 Ok(room) => room.take(footprint(record.len())),
@@ -186,7 +194,7 @@ impl Writer {
             match taken {
                 Ok(()) => {
                     records.push((Key::of(&delivery.arrived), record));
-                    waiting.push(done);
+                    waiting.push((done, held));
                 }
                 Err(refused) => {
                     no_room = Some(refused.clone());
@@ -203,8 +211,12 @@ impl Writer {
         if written.is_ok() && (puts || no_room.is_some()) {
             self.note(no_room.as_ref());
         }
-        let removed = removes.into_iter().map(|(_, done)| done);
-        waiting.into_iter().chain(removed).for_each(|done| tell(done, written.clone()));
+        for (done, held) in waiting {
+            // Whoever hears of it finds the room that it leaves.
+            drop(held);
+            tell(done, written.clone());
+        }
+        removes.into_iter().for_each(|(_, done)| tell(done, written.clone()));
     }
 
     /// Notes how a change ended.
