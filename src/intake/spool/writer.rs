@@ -216,7 +216,9 @@ impl Writer {
             drop(held);
             tell(done, written.clone());
         }
-        removes.into_iter().for_each(|(_, done)| tell(done, written.clone()));
+        for (_, done) in removes {
+            tell(done, written.clone());
+        }
     }
 
     /// Notes how a change ended.
