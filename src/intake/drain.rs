@@ -36,6 +36,8 @@ const ROUND: usize = 256;
 /// How long a round is waited for. What is not settled by then stays in the spool, so that a workspace that is stuck
 /// does not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For so long Postgres may take to answer at all.
+const ANSWER: Duration = Duration::from_secs(2);
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause between passes.
@@ -175,11 +177,17 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
         }
     }
     round.settle().await?;
-    Ok(if round.settled < round.sent && intake.is_stuck() {
+    // Where Postgres answers, it is a workspace that is stuck, and those behind it need not wait.
+    Ok(if round.settled < round.sent && intake.is_stuck() && !answers(intake).await {
         Progress::Stuck
     } else {
         Progress::Further { last, settled: round.settled > 0 }
     })
+}
+
+/// Whether Postgres answers at all.
+async fn answers(intake: &Intake) -> bool {
+    tokio::time::timeout(ANSWER, intake.store().probe()).await.is_ok_and(|probed| probed.is_ok())
 }
 
 /// Takes what cannot be read out of the way of the rest; it stays on disk for a person to look at.

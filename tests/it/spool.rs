@@ -462,16 +462,18 @@ async fn a_workspace_that_is_stuck_does_not_hold_up_what_others_have_spooled() {
     let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
         from workspaces where slug = 'alpha'";
     sqlx::query(alpha).execute(&mut *holding).await.unwrap();
-    for id in 0..5 {
-        assert_spooled(&service.lead(&lead(id)).await);
+    // More than go through the lanes at a time.
+    let leads: Vec<Value> = (0..260).map(lead).collect();
+    for answer in join_all(leads.iter().map(|lead| service.lead(lead))).await {
+        assert_spooled(&answer);
     }
-    let mut of_beta = lead(100);
+    let mut of_beta = lead(1_000);
     of_beta["dealership"]["id"] = json!(285);
     assert_eq!(service.lead(&of_beta).await.status, 200);
     soon("the lead of beta", async || service.count("leads").await == 1).await;
     holding.rollback().await.unwrap();
     drained(&service).await;
-    assert_eq!(service.count("leads").await, 6);
+    assert_eq!(service.count("leads").await, 261);
 }
 
 #[tokio::test]
