@@ -42,15 +42,15 @@
 //!
 //! # Where the code is not what one would expect
 //!
-//! - Wide tables are written as one `jsonb` array for each statement, which Postgres takes apart with
-//!   `jsonb_populate_recordset`, and not with an `unnest` of arrays: a table of sixty columns would need as many arrays,
-//!   each bound in its place, where now a column is a field of its struct and a name in the statement.
+//! - Wide tables are written as lists, one for each column, which Postgres makes into rows with `unnest`: as JSON the same
+//!   rows cost it several times as much.
 //! - Groups of columns are declared by a macro (`domain/columns.rs`), so that merging them value by value, and reading
 //!   and writing them by name, is written once.
 //! - A workspace has one lane of its own. A second lane for it could only wait, because Postgres lets one transaction at
 //!   a time have a workspace; that lock is what lets several processes share a database.
-//! - Plans are made anew for each statement (`force_custom_plan`): one kept from when a table was empty reads all of it
-//!   once it is full.
+//! - Plans are made anew for each statement (`force_custom_plan`) until Postgres has statistics of the large tables: one
+//!   kept from when a table was empty reads all of it once it is full. From then on the plans of inserts, and of the checks
+//!   of their foreign keys, are kept (`store::statistics`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
 //! - The deadline runs in the request and not in the lane. So a delivery can be in the spool and committed by its lane as
 //!   well; its id sees to it that it is applied once.

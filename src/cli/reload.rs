@@ -81,7 +81,10 @@ impl Reloader {
 
     /// Lets in who the configuration says, and nobody else, from the next request on.
     fn admit(&self, read: Config) {
-        match access::open(&read) {
+        // The data directory, and with it the key of access tokens, is that of the start.
+        let mut effective = read.clone();
+        effective.server.data_dir.clone_from(&self.started.server.data_dir);
+        match access::open(&effective) {
             Ok(access) => self.entrance.replace(access),
             Err(error) => {
                 tracing::error!(error = with_causes(error.as_ref()), "the configuration was not reloaded");

@@ -42,6 +42,13 @@ impl Room {
     }
 }
 
+/// Gives back what a body that has been read does not need.
+pub(super) fn keep(room: &mut OwnedSemaphorePermit, bytes: usize) {
+    let needed = usize::try_from(kibibytes(bytes)).unwrap_or(usize::MAX);
+    let spare = room.num_permits().saturating_sub(needed);
+    drop(room.split(spare));
+}
+
 /// How many bytes a body needs: as many as it announces, or as it may have where it announces nothing or is encoded.
 pub(super) fn needed(body: &Body, headers: &HeaderMap, limit: usize) -> usize {
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
@@ -67,7 +74,10 @@ mod tests {
         drop(first);
         assert!(crowded(7 << 10).await && !crowded(6 << 10).await);
         drop(second);
-        assert!(!crowded(99 << 10).await, "one that is larger than everything gets everything");
+        let mut all = room.take(99 << 10).await.unwrap();
+        assert!(crowded(1).await, "one that is larger than everything gets everything");
+        keep(&mut all, 4 << 10);
+        assert!(crowded(7 << 10).await && !crowded(6 << 10).await, "and gives back what it does not need");
     }
 
     #[test]

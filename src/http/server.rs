@@ -14,13 +14,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tower::Service as _;
 
@@ -47,6 +47,8 @@ impl Bounds {
 const HEAD_BYTES: usize = 320 << 10;
 /// The most headers of a request.
 const HEADERS: usize = 128;
+/// For so long a connection that has spoken may take to begin its request when the service stops.
+const BEGINNING: Duration = Duration::from_millis(500);
 /// For so long a dismissed connection may take to leave.
 const LEAVING: Duration = Duration::from_millis(20);
 /// The pause after the system gave no connection, as when there are too many files open.
@@ -64,18 +66,28 @@ pub async fn serve(
     bounds: Bounds,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let (lobby, graceful) = (Lobby::new(bounds.connections), GracefulShutdown::new());
+    let lobby = Lobby::new(bounds.connections);
+    let (stop, stopping) = watch::channel(false);
+    // Dropped with the last connection that holds a copy.
+    let (alive, mut ended) = mpsc::channel::<()>(1);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (connection, place) = tokio::select! {
             taken = take(&listener, &lobby) => taken,
             () = &mut shutdown => break,
         };
-        tokio::spawn(attend(connection, place, router.clone(), bounds, graceful.watcher()));
+        tokio::spawn(attend(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
     }
-    drop(listener);
+    // What the system has taken already is ours to answer.
+    while let Ok(Ok((stream, address))) = timeout(LEAVING, listener.accept()).await {
+        let Some(place) = lobby.place().now_or_never() else { break };
+        let connection = Connection { stream, address };
+        tokio::spawn(attend(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
+    }
+    drop((listener, alive));
+    stop.send_replace(true);
     lobby.dismiss_all();
-    graceful.shutdown().await;
+    while ended.recv().await.is_some() {}
     Ok(())
 }
 
@@ -104,11 +116,20 @@ struct Connection {
 }
 
 /// Waits for the first byte, and then answers the connection's requests.
-async fn attend(connection: Connection, place: Place, router: Router, bounds: Bounds, watcher: Watcher) {
+async fn attend(
+    connection: Connection,
+    place: Place,
+    router: Router,
+    bounds: Bounds,
+    stopping: watch::Receiver<bool>,
+    _alive: mpsc::Sender<()>,
+) {
     let Connection { stream, address } = connection;
     let Place { waiting, dismissed, _permit } = place;
     let mut byte = [0];
+    // One that has spoken is heard, also where it is dismissed at that moment.
     let spoke = tokio::select! {
+        biased;
         first = timeout(bounds.silence, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
         _ = dismissed => false,
     };
@@ -116,7 +137,10 @@ async fn attend(connection: Connection, place: Place, router: Router, bounds: Bo
     if !spoke {
         return;
     }
+    let begun = Arc::new(Notify::new());
+    let beginning = Arc::clone(&begun);
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        beginning.notify_one();
         let mut router = router.clone();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(address));
@@ -128,9 +152,25 @@ async fn attend(connection: Connection, place: Place, router: Router, bounds: Bo
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), answer);
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // Before its first request has begun, hyper would close it unheard.
+        () = told_to_end(stopping, &begun) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::trace!(%error, "a connection ended");
     }
+}
+
+/// Ready when the service stops and the connection's first request has begun, or has had its time to begin.
+async fn told_to_end(mut stopping: watch::Receiver<bool>, begun: &Notify) {
+    // The sender is dropped at the end only.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    let _begun_or_late = timeout(BEGINNING, begun.notified()).await;
 }
 
 /// Where connections wait until they speak.

@@ -98,13 +98,17 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
     };
     let limit = access.limits.of(feed);
     let needed = room::needed(&body, &head.headers, limit);
-    let _room = doors.room.take(needed).await?;
-    let whole = body::read(body, &head.headers, limit, access.limits.patience).await?;
-    // A signed token's claims are the payload; what was posted beside them is kept where it says something else.
-    let (body, posted_body, undecoded) = match claims {
-        Some(claims) => (claims, Some(whole.bytes), None),
-        None => (whole.bytes, None, whole.undecoded),
+    let mut room = doors.room.take(needed).await?;
+    let whole = body::read(body, &head.headers, limit, access.limits.patience).await;
+    // A signed token's claims are the payload; what was posted beside them is kept where it says something else. One that
+    // cannot be had whole costs nothing but itself.
+    let (body, posted_body, undecoded) = if let Some(claims) = claims {
+        (claims, Some(whole.map_or_else(|_unusable| Vec::new(), |whole| whole.bytes)), None)
+    } else {
+        let whole = whole?;
+        (whole.bytes, None, whole.undecoded)
     };
+    room::keep(&mut room, body.len() + posted_body.as_ref().map_or(0, Vec::len));
     let arrival = Arrival {
         feed,
         received_at,

@@ -102,15 +102,21 @@ impl Directory {
         let nameless = Feed::ALL.iter().filter(|feed| feed.may_name_no_dealership());
         Assignable {
             dealerships: self.dealerships.keys().copied().collect(),
+            known_credentials: self.permissions.keys().cloned().collect(),
             credentials: credentials.map(|(name, _)| name.clone()).collect(),
             nameless_feeds: nameless.map(|feed| feed.name().to_owned()).collect(),
         }
     }
 
-    /// What a credential may write to now; a credential that is gone may write to nothing.
+    /// What a stored delivery may be applied to: what its credential may write to now. Where the credential is gone, as
+    /// after a change of its secret, the workspace that the delivery has been stored with, and no other.
     #[must_use]
-    pub fn permission(&self, credential: &str) -> Permitted {
-        self.permissions.get(credential).cloned().unwrap_or(Permitted::Only(std::collections::BTreeSet::new()))
+    pub fn permission(&self, credential: &str, stored_with: Option<RowId>) -> Permitted {
+        if let Some(permitted) = self.permissions.get(credential) {
+            return permitted.clone();
+        }
+        let workspaces = self.workspaces.iter().filter(|(_, entry)| Some(entry.id) == stored_with);
+        Permitted::Only(workspaces.map(|(slug, _)| slug.clone()).collect())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The drain: what is in the spool goes through the lanes, in order of arrival, and leaves the spool once it is committed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -41,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause between passes.
 const BREATH: Duration = Duration::from_millis(50);
+/// For how long a pass goes on before it looks again at what it left behind, and for how long it does that at the most.
+const TURN: Duration = Duration::from_secs(30);
 /// How often it is logged that the spool is not empty.
 const REMINDER: Duration = Duration::from_secs(30);
 
@@ -66,7 +67,7 @@ async fn watch_over(spool: &Spool) {
 
 async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
     let mut changes = spool.changes();
-    let mut pass = Pass::default();
+    let mut pass = Pass::new(Instant::now());
     loop {
         if changes.wait_for(|depth| depth.deliveries > 0).await.is_err() {
             return;
@@ -75,14 +76,12 @@ async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
             return;
         };
         let Some(intake) = intake else { continue };
-        match round(spool, &intake, pass.after).await {
-            Ok(Progress::Further { last, settled }) => {
-                pass = Pass { after: Some(last), settled: pass.settled || settled }
-            }
+        match round(spool, &intake, pass.after()).await {
+            Ok(Progress::Further { last, settled }) => pass.went(last, settled, Instant::now()),
             // From the oldest again: what was left over, and what came meanwhile.
             Ok(Progress::End) => {
                 sleep(if pass.settled { BREATH } else { PAUSE }).await;
-                pass = Pass::default();
+                pass = Pass::new(Instant::now());
             }
             Ok(Progress::Stuck) => sleep(PAUSE).await,
             Err(refused) => {
@@ -93,13 +92,59 @@ async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
     }
 }
 
-/// One pass through the spool, from the oldest to the newest.
-#[derive(Default)]
+/// One pass through the spool, from the oldest to the newest. While deliveries keep coming it has no end, so that it
+/// takes turns: ahead, and again over what it has left behind and what was spooled there late. Neither holds up the other.
+#[derive(Debug)]
 struct Pass {
     /// How far it has come.
-    after: Option<Key>,
+    ahead: Option<Key>,
+    /// How far it has looked again; from the oldest where that is none.
+    behind: Option<Key>,
+    turn: Turn,
+    /// When the turn began.
+    since: Instant,
     /// Whether anything was settled in it.
     settled: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Ahead,
+    Behind,
+}
+
+impl Pass {
+    fn new(now: Instant) -> Self {
+        Self { ahead: None, behind: None, turn: Turn::Ahead, since: now, settled: false }
+    }
+
+    /// After which key the next round begins.
+    fn after(&self) -> Option<Key> {
+        match self.turn {
+            Turn::Ahead => self.ahead,
+            Turn::Behind => self.behind,
+        }
+    }
+
+    /// Notes how far a round went, and whether anything was settled in it.
+    fn went(&mut self, last: Key, settled: bool, now: Instant) {
+        self.settled |= settled;
+        let is_over = now.duration_since(self.since) >= TURN;
+        let next = match self.turn {
+            Turn::Ahead => {
+                self.ahead = Some(last);
+                if is_over { Turn::Behind } else { return }
+            }
+            Turn::Behind => {
+                let has_caught_up = self.ahead <= Some(last);
+                self.ahead = self.ahead.max(Some(last));
+                self.behind = (!has_caught_up).then_some(last);
+                // What is stuck still costs one round in each turn.
+                if has_caught_up || is_over || !settled { Turn::Ahead } else { return }
+            }
+        };
+        (self.turn, self.since) = (next, now);
+    }
 }
 
 /// What a round came to.
@@ -122,28 +167,19 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
     let records = spool.read(after, ROUND).await?;
     let Some((last, _)) = records.last() else { return Ok(Progress::End) };
     let last = *last;
-    let mut round = Round { intake, waiting: Vec::new(), settled: BTreeSet::new(), end: Instant::now() + PATIENCE };
-    let mut sent = 0;
+    let mut round = Round::new(spool, intake);
     for (key, record) in records {
         match record {
-            Ok(delivery) => {
-                round.send(key, delivery).await;
-                sent += 1;
-            }
+            Ok(delivery) => round.send(key, delivery).await?,
             Err(unreadable) => set_aside(spool, key, &unreadable).await,
         }
     }
-    round.settle().await;
-    let settled = round.settled;
-    let progress = if settled.len() < sent && intake.is_stuck() {
+    round.settle().await?;
+    Ok(if round.settled < round.sent && intake.is_stuck() {
         Progress::Stuck
     } else {
-        Progress::Further { last, settled: !settled.is_empty() }
-    };
-    if !settled.is_empty() {
-        spool.remove(settled.into_iter().collect()).await?;
-    }
-    Ok(progress)
+        Progress::Further { last, settled: round.settled > 0 }
+    })
 }
 
 /// Takes what cannot be read out of the way of the rest; it stays on disk for a person to look at.
@@ -156,34 +192,113 @@ async fn set_aside(spool: &Spool, key: Key, unreadable: &Unreadable) {
 
 /// Deliveries on their way from the spool.
 struct Round<'a> {
+    spool: &'a Spool,
     intake: &'a Intake,
     waiting: Vec<(Key, Waiting)>,
-    settled: BTreeSet<Key>,
+    /// How many were to be put into their lanes.
+    sent: usize,
+    /// How many of these are committed and have left the spool.
+    settled: usize,
     end: Instant,
 }
 
-impl Round<'_> {
-    /// Puts one into its lane, after those before it, as far as it may depend on them.
-    async fn send(&mut self, key: Key, delivery: Delivery) {
+impl<'a> Round<'a> {
+    fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
+        Self { spool, intake, waiting: Vec::new(), sent: 0, settled: 0, end: Instant::now() + PATIENCE }
+    }
+
+    /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:
+    /// what came before it may be stuck, or have been spooled late, behind the place where the pass is.
+    async fn send(&mut self, key: Key, delivery: Delivery) -> Result<(), Refused> {
         let Delivery { feed, arrived, permitted, undecoded } = delivery;
         if self.intake.must_look_up(feed, &arrived.body, &permitted) {
-            self.settle().await;
+            self.settle().await?;
+            if self.spool.depth().oldest.is_some_and(|oldest| oldest < key) {
+                return Ok(());
+            }
         }
+        self.sent += 1;
         let tries = Tries { attempts: 0, perhaps_stored: true };
         let enqueued = self.intake.enqueue(feed, arrived, tries, &permitted, undecoded);
         if let Ok(waiting) = timeout_at(self.end, enqueued).await {
             self.waiting.push((key, waiting));
         }
+        Ok(())
     }
 
-    /// Waits for those that are in their lanes, until the round's end.
-    async fn settle(&mut self) {
+    /// Waits for those that are in their lanes, until the round's end, and takes out of the spool what was settled.
+    async fn settle(&mut self) -> Result<(), Refused> {
         let end = self.end;
         let waiting = std::mem::take(&mut self.waiting);
         let settled = waiting.into_iter().map(|(key, waiting)| async move {
             let reply = timeout_at(end, waiting.settled()).await.ok().flatten();
             reply.map(|_committed| key)
         });
-        self.settled.extend(join_all(settled).await.into_iter().flatten());
+        let settled: Vec<Key> = join_all(settled).await.into_iter().flatten().collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        self.settled += settled.len();
+        self.spool.remove(settled).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! How a pass goes through the spool.
+
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::deliveries::Arrived;
+
+    /// The key of the delivery that arrived in such a second.
+    fn key(second: i64) -> Key {
+        Key::of(&Arrived {
+            id: Uuid::nil(),
+            received_at: chrono::DateTime::from_timestamp(second, 0).unwrap(),
+            feed: String::new(),
+            dealership_id: None,
+            credential: String::new(),
+            remote_address: None,
+            content_type: None,
+            body: Arc::default(),
+            posted_body: None,
+            schema_version: None,
+        })
+    }
+
+    #[test]
+    fn a_pass_without_an_end_looks_again_at_the_oldest_and_goes_on_where_it_was() {
+        let began = Instant::now();
+        let mut pass = Pass::new(began);
+        for second in 1..30 {
+            pass.went(key(second), true, began + Duration::from_secs(second.unsigned_abs()));
+            assert_eq!(pass.after(), Some(key(second)));
+        }
+        pass.went(key(30), true, began + TURN);
+        assert_eq!(pass.after(), None, "the oldest");
+        // Rounds over what is behind, until there is no more of it.
+        pass.went(key(12), true, began + TURN);
+        assert_eq!(pass.after(), Some(key(12)));
+        pass.went(key(31), true, began + TURN);
+        assert_eq!(pass.after(), Some(key(31)), "ahead again, after all that was tried");
+        pass.went(key(32), true, began + TURN * 2);
+        assert_eq!(pass.after(), None, "the oldest again");
+    }
+
+    #[test]
+    fn what_is_stuck_behind_holds_a_pass_up_for_one_round_and_is_tried_a_piece_at_a_time() {
+        let began = Instant::now();
+        let mut pass = Pass::new(began);
+        pass.went(key(100), false, began + TURN);
+        pass.went(key(10), false, began + TURN);
+        assert_eq!(pass.after(), Some(key(100)));
+        pass.went(key(200), true, began + TURN * 2);
+        assert_eq!(pass.after(), Some(key(10)), "the next piece");
+        pass.went(key(20), true, began + TURN * 3);
+        assert_eq!(pass.after(), Some(key(200)), "its turn is over, though it is not at its end");
     }
 }

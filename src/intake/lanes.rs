@@ -4,6 +4,8 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
+mod seats;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +14,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
+
+pub(super) use seats::{Pending, Seat, Work};
+use seats::{Slot, leave, portion};
 
 use super::reply::Reply;
 use crate::domain::facts::Facts;
@@ -26,62 +31,13 @@ use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
 const BATCH: usize = 256;
-/// How many bytes of bodies are written together at the most, where there is more than one delivery.
-const BATCH_BYTES: usize = 4 << 20;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
+/// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
+/// without a word would otherwise be waited for for ever.
+const LONGEST: Duration = Duration::from_mins(5);
 /// How often a failed delivery is tried at the most.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
-
-/// What a lane does with a delivery.
-#[derive(Clone, Debug)]
-pub(super) enum Work {
-    /// Hear what it says.
-    Hear(Box<Facts>),
-    /// Store it with the findings that say why it is rejected.
-    Reject,
-    /// Store it as failed: reading it ended in a panic.
-    Fail,
-}
-
-/// A delivery on its way through a lane.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// What arrived.
-    pub(super) arrived: Arrived,
-    /// What is to be done.
-    pub(super) work: Work,
-    /// What its reading found.
-    pub(super) findings: Vec<Finding>,
-    /// How often it was tried before; nought for one that is not stored yet.
-    pub(super) attempts: i32,
-    /// Whether a person asked for this try, which is then told in its record.
-    pub(super) asked: bool,
-    /// Whether it may be stored already, by an earlier try whose end nobody saw.
-    pub(super) perhaps_stored: bool,
-    /// When work on it began.
-    pub(super) began_at: DateTime<Utc>,
-    /// Where the reply goes. Where nobody waits for it any more, work is neither begun nor repeated.
-    pub(super) reply: oneshot::Sender<Reply>,
-}
-
-/// A delivery's place in its lane, emptied by the lane when it begins with it, or by whoever gives up waiting.
-type Slot = Arc<Mutex<Option<Pending>>>;
-
-/// Keeps a delivery in its lane; dropped, it takes the delivery out again where the lane has not begun with it, so that
-/// what was stored elsewhere costs no memory while Postgres is away.
-#[derive(Debug)]
-pub(super) struct Seat(Slot);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        drop(leave(&self.0));
-    }
-}
-
-fn leave(slot: &Slot) -> Option<Pending> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
 
 /// What is done before the rules hear a delivery.
 pub type BeforeRules = fn(&Arrived);
@@ -173,28 +129,14 @@ impl Lanes {
     }
 }
 
-/// Takes the next of what waits, so that one transaction is bounded, also where the deliveries are large. What nobody
-/// waits for any more is passed over.
-fn portion(slots: &mut VecDeque<Slot>) -> Vec<Pending> {
-    let mut portion: Vec<Pending> = Vec::new();
-    let mut bytes = 0;
-    while let Some(slot) = slots.pop_front() {
-        let Some(pending) = leave(&slot) else { continue };
-        bytes += pending.arrived.body.len();
-        if bytes > BATCH_BYTES && !portion.is_empty() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
-            slots.push_front(slot);
-            break;
-        }
-        portion.push(pending);
-    }
-    portion
-}
-
 /// Why a batch was not written.
 enum Failure {
     /// Postgres is away or busy: the same batch may succeed.
     Transient(store::Error),
+    /// Another try settled one of its deliveries at the same moment, in another lane or process.
+    Overtaken,
+    /// Postgres did not answer for so long that it is not waited for any more.
+    Silent,
     /// Something is wrong with a delivery, or with us.
     Poison(String),
 }
@@ -230,10 +172,21 @@ impl Shared {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
+                Err(Failure::Overtaken) => {
+                    stack.push(batch);
+                    again = true;
+                }
+                Err(Failure::Silent) => {
+                    self.away.store(true, Ordering::Relaxed);
+                    tracing::warn!(waiting = batch.len(), "postgres does not answer: trying again");
+                    stack.push(batch);
+                    again = true;
+                }
                 Err(Failure::Poison(_)) if batch.len() > 1 => {
                     let rest = batch.split_off(batch.len() / 2);
                     stack.push(rest);
                     stack.push(batch);
+                    again = true;
                 }
                 Err(Failure::Poison(why)) => {
                     let ids: Vec<Uuid> = batch.iter().map(|pending| pending.arrived.id).collect();
@@ -255,7 +208,11 @@ impl Shared {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
         let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
-        attempt.await.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
+        match tokio::time::timeout(LONGEST, attempt).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_panic)) => Err(Failure::Poison("applying it ended in a panic".to_owned())),
+            Err(_elapsed) => Err(Failure::Silent),
+        }
     }
 
     /// Loads, applies and saves a batch in one transaction.
@@ -295,7 +252,9 @@ impl Shared {
             settled.replay = pending.asked.then(|| Replay { before: known.get(&pending.arrived.id).cloned() });
             fresh.push((&pending.arrived, &*settled));
         }
-        record(tx, fresh).await?;
+        if !record(tx, fresh).await? {
+            return Err(Failure::Overtaken);
+        }
         for (pending, settled) in batch.iter().zip(&mut settled) {
             if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
                 *settled = Settled { outcome, findings, effects, ..settled.clone() };
@@ -314,14 +273,14 @@ impl Shared {
         match self.rehearse_together(workspace, batch).await {
             Ok(settled) => return Ok(settled),
             Err(Failure::Transient(error)) => return Err(error),
-            Err(Failure::Poison(_)) => {}
+            Err(Failure::Poison(_) | Failure::Overtaken | Failure::Silent) => {}
         }
         let mut settled = Vec::with_capacity(batch.len());
         for pending in batch {
             settled.extend(match self.rehearse_together(workspace, std::slice::from_ref(pending)).await {
                 Ok(settled) => settled,
                 Err(Failure::Transient(error)) => return Err(error),
-                Err(Failure::Poison(_)) => vec![self.failed(workspace, pending)],
+                Err(Failure::Poison(_) | Failure::Overtaken | Failure::Silent) => vec![self.failed(workspace, pending)],
             });
         }
         Ok(settled)
@@ -452,14 +411,16 @@ impl Shared {
 
 /// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay
 /// is only noted where it wrote nothing.
-async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<(), store::Error> {
+/// Tells whether all were written.
+async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<bool, store::Error> {
     let stays = |(_, settled): &(&Arrived, &Settled)| {
         let before = settled.replay.as_ref().and_then(|replay| replay.before.as_ref());
         before.is_some_and(|before| before.outcome == Outcome::Applied) && settled.outcome != Outcome::Applied
     };
     let (noted, written): (Vec<_>, Vec<_>) = rows.into_iter().partition(stays);
-    deliveries::save(tx, &written).await?;
-    deliveries::note_replays(tx, &noted).await
+    let all = deliveries::save(tx, &written).await?;
+    deliveries::note_replays(tx, &noted).await?;
+    Ok(all)
 }
 
 /// The verdict on a delivery that cannot be heard.
@@ -494,67 +455,5 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
         let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Weak;
-
-    use super::*;
-
-    /// A delivery of so many bytes in its slot, the seat that keeps it there, and its body as long as somebody has it.
-    fn waiting(bytes: usize) -> (Slot, Seat, Weak<Vec<u8>>) {
-        let arrived = Arrived {
-            id: Uuid::now_v7(),
-            received_at: DateTime::UNIX_EPOCH,
-            feed: "lead".to_owned(),
-            dealership_id: None,
-            credential: "all".to_owned(),
-            remote_address: None,
-            content_type: None,
-            body: Arc::new(vec![0; bytes]),
-            posted_body: None,
-            schema_version: None,
-        };
-        let body = Arc::downgrade(&arrived.body);
-        let (reply, _nobody) = oneshot::channel();
-        let (work, began_at) = (Work::Reject, DateTime::UNIX_EPOCH);
-        let pending = Pending {
-            arrived,
-            work,
-            findings: vec![],
-            attempts: 0,
-            asked: false,
-            perhaps_stored: false,
-            began_at,
-            reply,
-        };
-        let slot: Slot = Arc::new(Mutex::new(Some(pending)));
-        (Arc::clone(&slot), Seat(slot), body)
-    }
-
-    #[test]
-    fn what_nobody_waits_for_any_more_costs_no_memory_and_is_passed_over() {
-        let (first, second) = (waiting(10), waiting(20));
-        let mut slots = VecDeque::from([first.0, second.0]);
-        drop(first.1);
-        assert!(first.2.upgrade().is_none(), "its body is gone while its slot still waits");
-        let portion = portion(&mut slots);
-        assert_eq!(portion.iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>(), [20]);
-        drop(second.1);
-        assert!(second.2.upgrade().is_some(), "the lane has begun with it");
-    }
-
-    #[test]
-    fn large_deliveries_are_written_in_several_portions_and_none_is_left_out() {
-        let sizes = [BATCH_BYTES / 2, BATCH_BYTES / 2, 1, 2 * BATCH_BYTES, 5];
-        let all: Vec<_> = sizes.into_iter().map(waiting).collect();
-        let mut slots: VecDeque<Slot> = all.iter().map(|(slot, _, _)| Arc::clone(slot)).collect();
-        let mut portions = Vec::new();
-        while !slots.is_empty() {
-            portions.push(portion(&mut slots).iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>());
-        }
-        assert_eq!(portions, [&sizes[..2], &sizes[2..3], &sizes[3..4], &sizes[4..]]);
     }
 }

@@ -296,15 +296,7 @@ impl Intake {
 
     /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.
     pub(crate) fn must_look_up(&self, feed: Feed, body: &[u8], permitted: &Permitted) -> bool {
-        match feed {
-            Feed::Lead | Feed::LeadCluster | Feed::LeadPro => return false,
-            Feed::Inventory => {}
-        }
-        self.directory().permitted(permitted).len() > 1
-            && feeds::open(feed, body).is_ok_and(|document| match document.dealership() {
-                DealershipKey::Missing => true,
-                DealershipKey::Id(_) | DealershipKey::Unusable => false,
-            })
+        self.directory().permitted(permitted).len() > 1 && is_fragment(feed, body)
     }
 
     /// Whether Postgres is thought to be away, or so slow that nothing should wait for it.
@@ -373,6 +365,18 @@ fn compare_posted(arrived: &mut Arrived) -> Option<Finding> {
         return None;
     }
     Some(Finding::whole(Code::BodyDiffers, "the body posted beside the token says something else; the token was used"))
+}
+
+/// Whether it is news of a vehicle that does not say whose it is.
+fn is_fragment(feed: Feed, body: &[u8]) -> bool {
+    match feed {
+        Feed::Lead | Feed::LeadCluster | Feed::LeadPro => return false,
+        Feed::Inventory => {}
+    }
+    feeds::open(feed, body).is_ok_and(|document| match document.dealership() {
+        DealershipKey::Missing => true,
+        DealershipKey::Id(_) | DealershipKey::Unusable => false,
+    })
 }
 
 fn missing_dealership(document: &Document) -> Plan {

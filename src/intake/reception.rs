@@ -1,7 +1,7 @@
 //! The reception: answers a request once its delivery is durable, in Postgres or in the spool.
 //!
 //! A delivery is given to the lanes; where they have not committed it within the deadline, it goes to the spool as well.
-//! Where Postgres is known to be away it is the other way round. Whichever has it first ends the wait. Where neither can
+//! Where Postgres is known to be away it is the other way round, and for what must not overtake the spool. Whichever has it first ends the wait. Where neither can
 //! take it, the request is held while both are tried, because senders repeat only what was not answered.
 
 use std::pin::pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::delivery::Delivery;
@@ -116,15 +116,15 @@ impl Reception {
             return self.spool_now(&delivery).await;
         }
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
-        let stuck = self.is_stuck();
+        let spool_first = self.is_stuck() || self.must_follow_spooled(&delivery);
         let applied = pin!(async {
-            if stuck {
+            if spool_first {
                 sleep(deadline).await;
             }
             self.apply(&delivery).await
         });
         let spooled = pin!(async {
-            if !stuck {
+            if !spool_first {
                 sleep(deadline).await;
                 self.note_late();
             }
@@ -166,10 +166,13 @@ impl Reception {
         }
     }
 
-    /// Spools the delivery at once or not at all: too much waits already.
+    /// Spools the delivery at once, while the request is held, or not at all: too much waits already.
     async fn spool_now(&self, delivery: &Delivery) -> Result<Answer, Unavailable> {
         let refused = match &self.shared.spool {
-            Some(spool) => spool.put(delivery.clone()).await.err(),
+            Some(spool) => match timeout(self.shared.terms.hold, spool.put(delivery.clone())).await {
+                Ok(put) => put.err(),
+                Err(_elapsed) => Some(Refused::Slow),
+            },
             None => Some(Refused::Closed),
         };
         match refused {
@@ -190,6 +193,18 @@ impl Reception {
             Backend::Expected => false,
             Backend::Away => true,
             Backend::Open(intake) => intake.is_stuck(),
+        }
+    }
+
+    /// Whether what is in the spool may tell the delivery's workspace, so that it has to be applied before.
+    fn must_follow_spooled(&self, delivery: &Delivery) -> bool {
+        if self.shared.spool.as_ref().is_none_or(|spool| spool.depth().deliveries == 0) {
+            return false;
+        }
+        let Delivery { feed, arrived, permitted, undecoded: _ } = delivery;
+        match &*self.shared.backend.borrow() {
+            Backend::Expected | Backend::Away => super::is_fragment(*feed, &arrived.body),
+            Backend::Open(intake) => intake.must_look_up(*feed, &arrived.body, permitted),
         }
     }
 
@@ -261,5 +276,42 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A spool whose disk stalls.
+
+    use super::*;
+    use crate::domain::workspace::Permitted;
+    use crate::feeds::Feed;
+    use crate::intake::clock;
+
+    fn arrival(bytes: usize) -> Arrival {
+        Arrival {
+            feed: Feed::Lead,
+            received_at: clock::now(),
+            credential: "dealer".to_owned(),
+            permitted: Permitted::All,
+            remote_address: None,
+            content_type: None,
+            body: vec![b' '; bytes],
+            posted_body: None,
+            undecoded: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stalls_holds_no_request_longer_than_the_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, _never_run) = Spool::stalled(&folder.path().join("spool"));
+        let hold = Duration::from_millis(100);
+        let terms = Terms { deadline: Duration::from_millis(10), hold, max_held_bytes: 1_000 };
+        let reception = Reception::new(Some(spool), terms);
+        for bytes in [1, 2_000] {
+            let answer = timeout(Duration::from_secs(10), reception.accept(arrival(bytes))).await;
+            assert!(matches!(answer, Ok(Err(Unavailable))), "{bytes} {answer:?}");
+        }
     }
 }

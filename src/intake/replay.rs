@@ -6,6 +6,7 @@ pub mod asked;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::Intake;
 use crate::feeds::Feed;
@@ -15,6 +16,8 @@ use crate::store::deliveries::{self, Assignable, Stored};
 const ROUND: usize = 200;
 /// The pause between rounds that left nothing over.
 const PAUSE: Duration = Duration::from_secs(5);
+/// For so long after a new configuration its workspaces are looked for.
+const FOLLOWING: Duration = Duration::from_mins(1);
 /// The pause between rounds while there is more.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -22,17 +25,21 @@ const BREATH: Duration = Duration::from_millis(200);
 pub async fn run(intake: Intake) {
     let mut directories = intake.directories();
     let mut assign = intake.directory().assignable();
+    let mut until = Instant::now() + FOLLOWING;
     loop {
-        // A workspace becomes known only with a new configuration, so these are looked for once for each.
+        // A workspace becomes known only with a new configuration, so these are looked for for a while
+        // after each: what was heard before it may be stored after it.
         if directories.has_changed().unwrap_or(false) {
             assign = directories.borrow_and_update().assignable();
+            until = Instant::now() + FOLLOWING;
         }
         let pause = match round(&intake, &assign).await {
             Ok(tried) if tried == ROUND => BREATH,
             Ok(tried) => {
-                assign.clear();
                 if tried > 0 {
                     tracing::info!(tried, "stored deliveries tried again");
+                } else if Instant::now() >= until {
+                    assign.clear();
                 }
                 PAUSE
             }
@@ -62,7 +69,7 @@ async fn again(intake: &Intake, stored: Stored) {
         tracing::warn!(delivery = %stored.arrived.id, "a stored delivery is of a feed that is not known");
         return;
     };
-    let permitted = intake.directory().permission(&stored.arrived.credential);
+    let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
     let replied = intake.take(feed, stored.arrived, stored.attempts, &permitted, None).await;
     if replied.is_err() {
         tracing::debug!("a stored delivery could not be tried again");

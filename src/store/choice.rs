@@ -75,8 +75,8 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
         ), measured as (
             select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
         )
-        select id, received_at, feed, dealership_id, credential, host(remote_address) as remote_address, content_type,
-            body, posted_body, attempts, outcome,
+        select id, received_at, feed, workspace_id, dealership_id, credential, host(remote_address) as remote_address,
+            content_type, body, posted_body, attempts, outcome,
             array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
         from measured join intake.deliveries using (id, received_at) where before < $12::bigint
         order by received_at, id"#,
@@ -109,6 +109,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
                 posted_body: row.posted_body.map(Arc::new),
                 schema_version: None,
             },
+            workspace: row.workspace_id,
             attempts: row.attempts,
         },
         outcome: row.outcome,

@@ -83,10 +83,12 @@ pub struct Replay {
 /// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
 /// try has settled it meanwhile, so that what was applied never becomes failed.
 ///
+/// Tells whether all were written: one that was not has been settled by another try in the meantime.
+///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
-    sqlx::query!(
+pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<bool, Error> {
+    let written = sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
             body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
@@ -131,7 +133,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
     )
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(usize::try_from(written.rows_affected()).is_ok_and(|written| written == deliveries.len()))
 }
 
 /// Notes replays on deliveries that stay what they were, since what was applied stays applied.
@@ -272,15 +274,22 @@ fn read_changes(changes: &Value) -> Effects {
 pub struct Stored {
     /// What arrived.
     pub arrived: Arrived,
+    /// The workspace it was stored with.
+    pub workspace: Option<RowId>,
     /// How often it was tried.
     pub attempts: i32,
 }
+
+/// How many bytes of bodies are loaded at a time, beside one more delivery.
+const MOST_BYTES: i64 = 16 << 20;
 
 /// What a configuration knows that may give a rejected delivery its workspace.
 #[derive(Clone, Debug, Default)]
 pub struct Assignable {
     /// The dealership ids that are configured.
     pub dealerships: Vec<i64>,
+    /// The names of the credentials there are; what came by another one waits for a person.
+    pub known_credentials: Vec<String>,
     /// The names of the credentials that have one workspace, which is that of a delivery that names none.
     pub credentials: Vec<String>,
     /// The feeds whose deliveries may name none.
@@ -305,27 +314,33 @@ pub async fn due(
     assignable: &Assignable,
     limit: usize,
 ) -> Result<Vec<Stored>, Error> {
-    let Assignable { dealerships, credentials, nameless_feeds } = assignable;
+    let Assignable { dealerships, known_credentials, credentials, nameless_feeds } = assignable;
     let rows = sqlx::query!(
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
             union select id, received_at from intake.deliveries
             where workspace_id is null and outcome = 'rejected' and dealership_id = any($2)
-                and findings @> '[{"code": "dealership_unknown"}]'
+                and credential = any($6) and findings @> '[{"code": "dealership_unknown"}]'
             union select id, received_at from intake.deliveries
             where workspace_id is null and outcome = 'rejected' and dealership_id is null
                 and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
+        ), oldest as (
+            select id, received_at from wanted order by received_at, id limit $3
+        ), measured as (
+            select id, received_at, sum(octet_length(body)) over (order by received_at, id) - octet_length(body) as before
+            from oldest join intake.deliveries using (id, received_at)
         )
-        select id as "id!", received_at as "received_at!", feed, dealership_id, credential,
-            host(remote_address) as remote_address,
-            content_type, body, posted_body, attempts
-        from wanted join intake.deliveries using (id, received_at)
-        order by received_at, id limit $3"#,
+        select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
+            host(remote_address) as remote_address, content_type, body, posted_body, attempts
+        from measured join intake.deliveries using (id, received_at) where before < $7::bigint
+        order by received_at, id"#,
         now,
         dealerships,
         i64::try_from(limit).unwrap_or(i64::MAX),
         credentials,
         nameless_feeds,
+        known_credentials,
+        MOST_BYTES,
     )
     .fetch_all(store.pool())
     .await?;
@@ -342,6 +357,7 @@ pub async fn due(
             posted_body: row.posted_body.map(Arc::new),
             schema_version: None,
         },
+        workspace: row.workspace_id,
         attempts: row.attempts,
     });
     Ok(stored.collect())

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::leads::{state_name, want_text, write_wishes};
+use super::lead_words::{state_name, want_text, write_wishes};
 use super::lists::{array, save_lists};
 use super::record;
 use crate::domain::facts::LeadLists;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::lead_words::{read_state, read_want, want_text};
 use super::record::{self, Record};
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::values::{Email, Json, StockNumber, Vin};
-use crate::domain::wish::{self, Want, Wish};
-use crate::domain::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
+use crate::domain::values::{Json, StockNumber, Vin};
+use crate::domain::wish::{self, Want};
+use crate::domain::world::{Lead, LeadKey, Row, RowId, Tenant};
 
 /// Which leads to load, beside those that deliveries name.
 #[derive(Debug, Default)]
@@ -84,34 +85,6 @@ pub(super) async fn load(
     Ok(leads.collect())
 }
 
-/// A want as it stands in the table: with its workspace before it, so that the index finds this workspace's alone.
-pub(super) fn want_text(workspace: i64, want: &Want) -> String {
-    match want {
-        Want::Vin(vin) => format!("{workspace}/vin:{}", vin.as_str()),
-        Want::Stock(number) => format!("{workspace}/stock:{}", number.as_str()),
-        Want::Plan(name) => format!("{workspace}/plan:{name}"),
-        Want::Location(name) => format!("{workspace}/location:{name}"),
-        Want::Person(email) => format!("{workspace}/email:{}", email.as_str()),
-    }
-}
-
-fn read_want(text: &str) -> Option<Want> {
-    let (kind, value) = text.split_once('/')?.1.split_once(':')?;
-    match kind {
-        "vin" => Vin::parse(value).map(Want::Vin),
-        "stock" => StockNumber::parse(value).map(Want::Stock),
-        "plan" => Some(Want::Plan(value.to_owned())),
-        "location" => Some(Want::Location(value.to_owned())),
-        "email" => Email::parse(value).map(Want::Person),
-        _ => None,
-    }
-}
-
-/// The wishes of a lead as an array; none for one that has said only one, which its columns hold.
-pub(super) fn write_wishes(wishes: &[Wish]) -> Option<Value> {
-    (wishes.len() > 1).then(|| wishes.iter().map(record::wish).collect())
-}
-
 fn read(lead: &Value, trade_in: Option<&Value>, property: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
     let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
     let columns = LeadColumns::from_columns(&mut record::reader(lead));
@@ -141,21 +114,6 @@ fn read(lead: &Value, trade_in: Option<&Value>, property: Option<&Value>, docume
         received_at: record::instant(lead, "received_at")?,
         updated_at: record::instant(lead, "updated_at")?,
     })
-}
-
-/// The states with their names in the table.
-const STATES: [(BookingState, &str); 3] = [
-    (BookingState::NotRequested, "not_requested"),
-    (BookingState::Created, "created"),
-    (BookingState::Blocked, "blocked"),
-];
-
-fn read_state(name: &str) -> Option<BookingState> {
-    STATES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
-}
-
-pub(super) fn state_name(state: BookingState) -> &'static str {
-    STATES.iter().find(|(known, _)| *known == state).map_or("", |(_, name)| name)
 }
 
 /// Writes the leads that changed.

@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod drift;
 mod identifiers;
 mod lead_lists;
+mod lead_words;
 mod leads;
 mod listing_lists;
 mod listings;

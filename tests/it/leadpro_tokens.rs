@@ -141,3 +141,12 @@ async fn nobody_else_gets_in_and_nothing_of_a_refused_token_is_stored() {
     assert_eq!(service.count("intake.deliveries").await, 0);
     assert_eq!(post(&service, &with_claims(json!({"exp": 9_000_000_000_i64})), "{}").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_body_that_cannot_be_had_costs_the_token_beside_it_nothing() {
+    let service = service().await;
+    let claims = json!({"event": "lead.created", "data": {"id": 1, "email": "ada@example.com"}});
+    let answer = post(&service, &signed(&claims, signing_secret()), &"x".repeat(3 << 20)).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["lead"]), (200, &json!("created")));
+    assert!(answer.codes().contains(&"body_differs"), "{answer:?}");
+}

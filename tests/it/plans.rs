@@ -73,7 +73,7 @@ fn statements(workspace: i64, keys: usize) -> Vec<String> {
         let large = LARGE
             .iter()
             .any(|table| query.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *table));
-        if large && !query.starts_with("insert") {
+        if large && !query.starts_with("insert") && !query.starts_with("analyze") {
             statements.push(explained(
                 query,
                 file["describe"]["parameters"]["Left"].as_array().unwrap(),
@@ -100,9 +100,11 @@ fn explained(query: &str, parameters: &[Value], workspace: i64, keys: usize) -> 
                 format!("array(select {workspace} + n from generate_series(0, 39) n)")
             }
             "Int8Array" => format!("'{{{keys}}}'::bigint[]"),
-            "TimestamptzArray" => "'{2025-10-03T06:10:22Z}'::timestamptz[]".to_owned(),
             "TextArray" => format!("'{{{keys}}}'::text[]"),
-            other => panic!("a parameter of type {other} in {query}"),
+            other => match other.strip_suffix("Array") {
+                Some(kind) => format!("'{{}}'::{}[]", kind.to_lowercase()),
+                None => panic!("a parameter of type {other} in {query}"),
+            },
         };
         query = query.replace(&format!("${}", index + 1), &value);
     }

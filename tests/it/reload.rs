@@ -160,3 +160,29 @@ async fn a_changed_file_counts_without_a_signal_where_that_is_asked_for() {
     assert_eq!(status(&program, "the-second-secret").await, "200");
     assert!(SECRETS.iter().all(|(_, secret)| program.seen.iter().all(|line| !line.contains(secret))));
 }
+
+#[tokio::test]
+async fn what_came_under_a_secret_that_is_gone_goes_on_where_it_was_and_nowhere_else() {
+    let with = |credentials: &str| [workspaces(), credentials].concat();
+    let (old, new) = (bearer("old", "TOKEN", ""), bearer("new", "OTHER_TOKEN", ""));
+    let service = service_with(&with(&old)).await;
+    service.database.execute("alter table persons add constraint sabotage check (false) not valid").await;
+    let (_, failed) = post(&service, TOKEN, 356).await;
+    let (_, unknown) = post(&service, TOKEN, 999).await;
+    assert_eq!((&failed["outcome"], &unknown["outcome"]), (&json!("failed"), &json!("rejected")));
+
+    service.reload(&with(&new).replace("[356, 357]", "[356, 357, 999]")).await;
+    service.database.execute("alter table persons drop constraint sabotage").await;
+    service.database.execute("update intake.deliveries set retry_at = now() where retry_at is not null").await;
+    let round = async || {
+        let directory = service.intake().directory();
+        forecourt::intake::replay::round(service.intake(), &directory.assignable()).await.unwrap()
+    };
+    assert_eq!(round().await, 1, "whom the other one is from nobody can tell any more");
+    assert_eq!(round().await, 0);
+    let outcome = async |reply: &serde_json::Value| {
+        let id = reply["delivery_id"].as_str().unwrap();
+        service.row(&format!("select outcome from intake.deliveries where id = '{id}'")).await["outcome"].clone()
+    };
+    assert_eq!((outcome(&failed).await, outcome(&unknown).await), (json!("applied"), json!("rejected")));
+}

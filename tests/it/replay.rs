@@ -488,3 +488,18 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     assert_eq!(run.summary(), "0 deliveries replayed");
     assert_eq!((service.count("intake.deliveries").await, service.count("leads").await), (0, 0));
 }
+
+#[tokio::test]
+async fn deliveries_of_a_credential_that_is_gone_are_applied_as_another_that_is_named() {
+    let service = service().await;
+    let unknown = service.lead(&lead(1, 999)).await;
+    assert_eq!(unknown.codes(), ["dealership_unknown"]);
+    let config = CONFIG.replace("[356, 357]", "[356, 357, 999]").replace("name = \"all\"", "name = \"new\"");
+    let alone = replay_with(&service, &config, &["--finding", "dealership_unknown"]).await;
+    assert!(alone.lines[0].contains("rejected"), "{alone:?}");
+    let nobody = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "old"]).await;
+    assert!(!nobody.good && nobody.error.contains("there is no credential `old`: name one of new"), "{nobody:?}");
+    let named = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "new"]).await;
+    assert!(named.good, "{named:?}");
+    assert_eq!(service.record(&unknown).await["outcome"], "applied");
+}

@@ -232,3 +232,13 @@ async fn a_sender_is_told_to_come_back_when_postgres_stays_away_beyond_the_hold(
     assert_eq!(service.lead(&lead(3)).await.status, 200);
     assert_eq!(service.count("intake.deliveries").await, 1);
 }
+
+#[tokio::test]
+async fn a_hold_that_is_shorter_than_the_deadline_leaves_time_for_the_spool() {
+    let mut cluster = own_cluster().await;
+    let config = CONFIG.replace("hold_seconds = 20", "hold_seconds = 1").replace("[spool]\nmax_bytes = 0", "");
+    let service = TestService::over(cluster.database().await, &config).await;
+    cluster.stop().await;
+    let answer = service.lead(&serde_json::json!({"id": 1, "dealership": {"id": 356}})).await;
+    assert_eq!((answer.status.as_u16(), answer.body["outcome"].as_str()), (200, Some("spooled")));
+}

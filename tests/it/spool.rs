@@ -170,17 +170,83 @@ async fn a_fragment_is_applied_after_the_vehicle_that_tells_its_workspace() {
     let mut cluster = own_cluster().await;
     let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
     cluster.stop().await;
-    let car = json!({
-        "Identifier": 77, "SaleStatus": "For Sale", "LastModifiedUtc": "2025-10-03T07:00:00Z",
-        "Seller": {"Identifier": 356}, "Identification": [{"Type": "VIN", "Value": "JSAGJB74V00202326"}],
-    });
-    let gone = json!({"Identifier": 77, "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2025-10-03T08:00:00Z"});
+    let (car, gone) = car_and_withdrawal();
     assert_spooled(&service.vehicle(&car).await);
     assert_spooled(&service.vehicle(&gone).await);
     cluster.start().await;
     drained(&service).await;
     assert_eq!(service.count("listings where status = 'withdrawn'").await, 1);
     assert_eq!(service.count("intake.deliveries where outcome = 'applied'").await, 2);
+}
+
+/// A vehicle of `alpha`, and its withdrawal, which does not say whose it is.
+fn car_and_withdrawal() -> (Value, Value) {
+    let car = json!({
+        "Identifier": 77, "SaleStatus": "For Sale", "LastModifiedUtc": "2025-10-03T07:00:00Z",
+        "Seller": {"Identifier": 356}, "Identification": [{"Type": "VIN", "Value": "JSAGJB74V00202326"}],
+    });
+    let gone = json!({"Identifier": 77, "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2025-10-03T08:00:00Z"});
+    (car, gone)
+}
+
+#[tokio::test]
+async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
+    let service = TestService::over(database().await, &with_spool(WIDE)).await;
+    let (car, gone) = car_and_withdrawal();
+    let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
+    let mut holding = somebody.begin().await.unwrap();
+    // The vehicle's workspace cannot be written to, and everything else can.
+    let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
+        from workspaces where slug = 'alpha'";
+    sqlx::query(alpha).execute(&mut *holding).await.unwrap();
+    service.reception().spool().unwrap().put(delivery(0, Feed::Inventory, &car)).await.unwrap();
+    let mut beta = lead(1);
+    beta["dealership"]["id"] = json!(285);
+    assert_eq!(service.lead(&beta).await.body["outcome"], "applied");
+    let answer = service.vehicle(&gone).await;
+    assert_spooled(&answer);
+    holding.rollback().await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.record(&answer).await["outcome"], "applied");
+    assert_eq!(service.count("listings where status = 'withdrawn'").await, 1);
+}
+
+/// A delivery as it stands in a spool, arrived so many seconds after a certain time.
+fn delivery(seconds: i64, feed: Feed, body: &Value) -> Delivery {
+    let noon: chrono::DateTime<chrono::Utc> = "2026-11-02T12:00:00Z".parse().unwrap();
+    let arrived = Arrived {
+        id: uuid::Uuid::now_v7(),
+        received_at: noon + chrono::TimeDelta::seconds(seconds),
+        feed: feed.name().to_owned(),
+        dealership_id: None,
+        credential: "all".to_owned(),
+        remote_address: None,
+        content_type: None,
+        body: Arc::new(body.to_string().into_bytes()),
+        posted_body: None,
+        schema_version: None,
+    };
+    Delivery { feed, arrived, permitted: Permitted::All, undecoded: None }
+}
+
+#[tokio::test]
+async fn a_fragment_waits_in_the_spool_for_a_vehicle_that_was_spooled_late() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let limits = forecourt::intake::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
+    let before = forecourt::intake::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
+    let puts = (0..1_200).map(|id| before.put(delivery(id, Feed::Lead, &lead(id))));
+    assert!(join_all(puts).await.iter().all(Result::is_ok));
+    before.close().await;
+    let service = TestService::with_data(database().await, &with_spool(WIDE), data_dir).await;
+    soon("a drain on its way", async || (1..1_200).contains(&spooled(&service))).await;
+    // The vehicle arrived before all that, so that this pass has come past it.
+    let (car, gone) = car_and_withdrawal();
+    let spool = service.reception().spool().unwrap();
+    spool.put(delivery(-1, Feed::Inventory, &car)).await.unwrap();
+    spool.put(delivery(2_000, Feed::Inventory, &gone)).await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.count("listings where status = 'withdrawn'").await, 1);
+    assert_eq!(service.count("intake.deliveries where outcome = 'rejected'").await, 0);
 }
 
 #[tokio::test]
@@ -258,6 +324,27 @@ async fn when_neither_can_take_it_a_request_is_held_until_the_spool_can() {
     cluster.start().await;
     drained(&service).await;
     assert_eq!(service.record(&answer).await["outcome"], "applied");
+}
+
+#[tokio::test]
+async fn a_spool_that_could_not_be_opened_at_the_start_is_drained_once_it_can() {
+    let mut cluster = own_cluster().await;
+    let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
+    cluster.stop().await;
+    let answer = service.lead(&lead(1)).await;
+    assert_spooled(&answer);
+    service.reception().close().await;
+    let (dir, away) = (service.spool_dir(), service.spool_dir().with_extension("away"));
+    std::fs::rename(&dir, &away).unwrap();
+    std::fs::write(&dir, "in the way").unwrap();
+    cluster.start().await;
+    let service = service.stopped_and_started_with(&with_spool(WIDE)).await;
+    assert_eq!(ready(&service).await.body["parts"], json!({"postgres": "ok", "spool": "unavailable"}));
+    std::fs::remove_file(&dir).unwrap();
+    std::fs::rename(&away, &dir).unwrap();
+    soon("the lead", async || service.count("leads").await == 1).await;
+    assert_eq!(service.record(&answer).await["outcome"], "applied");
+    drained(&service).await;
 }
 
 #[tokio::test]

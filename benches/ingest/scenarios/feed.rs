@@ -17,7 +17,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
     if count > VEHICLES {
         let service = bench.forecourt("known").await?;
         let rest = Pace::All { count: count - VEHICLES };
-        load::send(&bench.vehicles(&service, VEHICLES, 0, rest)).await?;
+        load::send(&super::vehicles(&service, VEHICLES, 0, rest)).await?;
     }
     bench.server.execute("known", "vacuum analyze").await?;
     for round in 1..=bench.options.rounds {
@@ -30,7 +30,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         unchanged(bench, count.min(10_000)).await?;
         bench.server.execute("postgres", "checkpoint").await?;
         let service = bench.forecourt("feed").await?;
-        let figures = bench.measure(&service, &bench.vehicles(&service, 0, 2, Pace::All { count })).await?.1;
+        let figures = bench.measure(&service, &super::vehicles(&service, 0, 2, Pace::All { count })).await?.1;
         drop(service);
         bench.server.drop("feed").await?;
         bench.report.add("the floor: one delivery row for each vehicle", floor);
@@ -46,7 +46,7 @@ async fn unchanged(bench: &mut Bench<'_>, count: u64) -> Fallible {
     bench.server.execute("postgres", "checkpoint").await?;
     let service = bench.forecourt("feed").await?;
     // The counters are told by each connection when it ends.
-    let (heard, figures) = bench.measure(&service, &bench.vehicles(&service, 0, 0, Pace::All { count })).await?;
+    let (heard, figures) = bench.measure(&service, &super::vehicles(&service, 0, 0, Pace::All { count })).await?;
     drop(service);
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     let written: f64 = bench.server.value("feed", ROWS_WRITTEN).await?;

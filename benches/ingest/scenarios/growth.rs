@@ -33,7 +33,7 @@ async fn leads(bench: &Bench<'_>, database: &str, round: usize) -> Fallible<Figu
     bench.server.execute("postgres", "checkpoint").await?;
     let service = bench.forecourt(database).await?;
     let first = u64::try_from(round).unwrap_or_default() * 1_000_000;
-    let order = Order { first, ..bench.leads(&service, Pace::Closed { seconds: bench.seconds() }) };
+    let order = Order { first, ..super::leads(&service, Pace::Closed { seconds: bench.seconds() }) };
     Ok(bench.measure(&service, &order).await?.1)
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         let plain = by_plain(bench).await?;
         bench.server.copy(super::SEED, "leads").await?;
         let service = bench.forecourt("leads").await?;
-        let top = bench.measure(&service, &from(FRESH, bench.leads(&service, closed(bench)))).await?.1;
+        let top = bench.measure(&service, &from(FRESH, super::leads(&service, closed(bench)))).await?.1;
         drop(service);
         let half = top.rate.unwrap_or_default() / 2.0;
         bench.report.add("the floor: the same rows by set-based SQL", floor);
@@ -53,7 +53,7 @@ async fn by_floor(bench: &Bench<'_>) -> Fallible<Figures> {
 async fn by_plain(bench: &Bench<'_>) -> Fallible<Figures> {
     bench.server.copy(super::SEED, "plain").await?;
     let plain = bench.plain("plain").await?;
-    let order = from(FRESH, bench.leads(&plain, closed(bench)));
+    let order = from(FRESH, super::leads(&plain, closed(bench)));
     Ok(bench.measure(&plain, &order).await?.1)
 }
 
@@ -63,7 +63,7 @@ async fn alone(bench: &mut Bench<'_>) -> Fallible {
     bench.server.execute("postgres", "checkpoint").await?;
     let single = bench.server.pgbench("leads", &script, 1, bench.options.seconds).await?;
     let service = bench.forecourt("leads").await?;
-    let order = Order { connections: 1, ..from(LATER, bench.leads(&service, closed(bench))) };
+    let order = Order { connections: 1, ..from(LATER, super::leads(&service, closed(bench))) };
     let figures = bench.measure(&service, &order).await?.1;
     bench.report.add(
         "a single insert: one delivery row at a time",
@@ -86,7 +86,7 @@ async fn at_half_speed(bench: &mut Bench<'_>, rate: f64) -> Fallible {
     let pace = Pace::Open { rate, seconds: bench.seconds() };
     bench.server.execute("postgres", "checkpoint").await?;
     let service = bench.forecourt("leads").await?;
-    let order = Order { connections: IN_FLIGHT, ..from(2 * LATER, bench.leads(&service, pace)) };
+    let order = Order { connections: IN_FLIGHT, ..from(2 * LATER, super::leads(&service, pace)) };
     let figures = bench.measure(&service, &order).await?.1;
     drop(service);
     bench.server.execute("postgres", "checkpoint").await?;

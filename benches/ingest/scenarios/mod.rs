@@ -53,9 +53,9 @@ impl Bench<'_> {
         say("the vehicles and the first leads");
         self.server.create(SEED).await?;
         let service = self.forecourt(SEED).await?;
-        let vehicles = self.vehicles(&service, 0, 0, Pace::All { count: VEHICLES });
+        let vehicles = vehicles(&service, 0, 0, Pace::All { count: VEHICLES });
         let heard = load::send(&vehicles).await?;
-        let leads = load::send(&self.leads(&service, Pace::All { count: KNOWN_LEADS })).await?;
+        let leads = load::send(&leads(&service, Pace::All { count: KNOWN_LEADS })).await?;
         if (heard.applied, leads.booked) != (VEHICLES, KNOWN_LEADS) {
             return Err(format!("the deliveries are not taken as they should: {heard:?} {leads:?}").into());
         }
@@ -70,16 +70,6 @@ impl Bench<'_> {
 
     async fn plain(&self, database: &str) -> Fallible<Receiver> {
         Receiver::plain(&self.server.url(database)).await
-    }
-
-    /// Leads at top speed, unless said otherwise.
-    fn leads(&self, to: &Receiver, pace: Pace) -> Order {
-        order(to, Kind::Lead, pace)
-    }
-
-    /// Vehicles from this number on; so many of a hundred are changed.
-    fn vehicles(&self, to: &Receiver, first: u64, changed_percent: u64, pace: Pace) -> Order {
-        Order { first, warm_up: 0.0, ..order(to, Kind::Vehicle { changed_percent }, pace) }
     }
 
     /// For how many seconds to measure.
@@ -125,6 +115,16 @@ impl Bench<'_> {
             ..Figures::default()
         })
     }
+}
+
+/// Leads at top speed, unless said otherwise.
+fn leads(to: &Receiver, pace: Pace) -> Order {
+    order(to, Kind::Lead, pace)
+}
+
+/// Vehicles from this number on; so many of a hundred are changed.
+fn vehicles(to: &Receiver, first: u64, changed_percent: u64, pace: Pace) -> Order {
+    Order { first, warm_up: 0.0, ..order(to, Kind::Vehicle { changed_percent }, pace) }
 }
 
 fn order(to: &Receiver, kind: Kind, pace: Pace) -> Order {

@@ -15,11 +15,11 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         bench.server.copy(SEED, "neighbours").await?;
         let service = bench.forecourt("neighbours").await?;
         let pace = Pace::Open { rate: RATE, seconds: bench.seconds() };
-        let leads = Order { connections: 32, first: 100_000, ..bench.leads(&service, pace) };
+        let leads = Order { connections: 32, first: 100_000, ..super::leads(&service, pace) };
         let alone = bench.measure(&service, &leads).await?.1;
         // The feed begins before the leads are measured, and ends after.
         let long = Pace::Closed { seconds: bench.seconds() + 2.0 };
-        let feed = Order { dealership: NEIGHBOUR, ..bench.vehicles(&service, 0, 0, long) };
+        let feed = Order { dealership: NEIGHBOUR, ..super::vehicles(&service, 0, 0, long) };
         let feed = load::start(&feed)?;
         let beside = bench.measure(&service, &Order { first: 1_000_000, ..leads }).await?.1;
         let feed = feed.finish().await?;

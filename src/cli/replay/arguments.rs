@@ -54,8 +54,9 @@ pub(in crate::cli) struct Arguments {
     /// With --rejected: those that presented what has this fingerprint
     #[arg(long = "fingerprint", value_name = "DIGITS", requires = "rejected")]
     fingerprints: Vec<String>,
-    /// With --rejected: the credential as which they enter [default: the only one of their feed]
-    #[arg(long, value_name = "NAME", requires = "rejected")]
+    /// The credential as which they are applied [default: of deliveries their own; of refused requests the only one that
+    /// may post to their feed]
+    #[arg(long, value_name = "NAME")]
     pub(super) credential: Option<String>,
 }
 

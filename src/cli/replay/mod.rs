@@ -76,14 +76,15 @@ async fn over(
     store::migrate(&pool).await?;
     let store = Store::new(pool, i64::from(config.server.booking_retry_days));
     values::warm_up();
-    let entrance = if arguments.rejected {
+    let named = arguments.credential.as_deref();
+    let (entrance, permitted) = if arguments.rejected {
         let feeds = rejected::feeds(&store, choice).await?;
-        Some(Entrance::find(config, arguments.credential.as_deref(), &feeds)?)
+        (Some(Entrance::find(config, named, &feeds)?), None)
     } else {
-        None
+        (None, named.map(|name| source::permission(config, name)).transpose()?)
     };
     let intake = open_intake(arguments, config, &store).await?;
-    let source = Source { intake: &intake, entrance, choice };
+    let source = Source { intake: &intake, entrance, permitted, choice };
     let mut report = Report::new(out, arguments.dry_run);
     let seen = replay_all(&source, arguments, &mut report).await?;
     intake.finish().await;

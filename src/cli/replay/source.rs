@@ -22,6 +22,8 @@ pub(super) struct Source<'s> {
     pub(super) intake: &'s Intake,
     /// As whom refused requests enter; none where stored deliveries are replayed.
     pub(super) entrance: Option<Entrance>,
+    /// What stored deliveries may be applied to, in place of what their own credentials may write to.
+    pub(super) permitted: Option<Permitted>,
     /// What is asked for.
     pub(super) choice: &'s Choice,
 }
@@ -42,11 +44,8 @@ pub(super) struct Entrance(BTreeMap<&'static str, (String, Permitted)>);
 impl Entrance {
     /// The credential that is named, else the only one of each feed.
     pub(super) fn find(config: &Config, named: Option<&str>, feeds: &[String]) -> Result<Self, String> {
-        if let Some(name) = named
-            && !config.credentials.iter().any(|credential| credential.name == name)
-        {
-            let known: Vec<&str> = config.credentials.iter().map(|credential| credential.name.as_str()).collect();
-            return Err(format!("there is no credential `{name}`: name one of {}", known.join(", ")));
+        if let Some(name) = named {
+            permission(config, name)?;
         }
         let mut entrance = BTreeMap::new();
         for feed in feeds.iter().filter_map(|feed| Feed::named(feed)) {
@@ -55,6 +54,15 @@ impl Entrance {
         }
         Ok(Self(entrance))
     }
+}
+
+/// What a credential of the configuration may write to.
+pub(super) fn permission(config: &Config, name: &str) -> Result<Permitted, String> {
+    let found = config.credentials.iter().find(|credential| credential.name == name);
+    found.map(|credential| credential.permitted.clone()).ok_or_else(|| {
+        let known: Vec<&str> = config.credentials.iter().map(|credential| credential.name.as_str()).collect();
+        format!("there is no credential `{name}`: name one of {}", known.join(", "))
+    })
 }
 
 fn credential_of<'c>(config: &'c Config, named: Option<&str>, feed: Feed) -> Result<&'c Credential, String> {
@@ -106,7 +114,8 @@ impl Source<'_> {
         };
         let work = match Feed::named(&arrived.feed) {
             Some(feed) => {
-                let permitted = self.intake.directory().permission(&arrived.credential);
+                let own = || self.intake.directory().permission(&arrived.credential, stored.workspace);
+                let permitted = self.permitted.clone().unwrap_or_else(own);
                 Ok(Asked { feed, arrived, attempts: stored.attempts, unread, permitted })
             }
             None => Err("this version of forecourt does not know its feed"),

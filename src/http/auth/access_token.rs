@@ -72,12 +72,15 @@ impl AccessTokens {
             exp: now.timestamp().saturating_add(lifetime),
         };
         // The type says what the token is for (RFC 9068 §2.1), so that no other signed token passes for one.
-        let header = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        let header = Header { typ: Some(jwt::ACCESS_TOKEN.to_owned()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &claims, &self.signing).ok()
     }
 
     /// What the token grants, if one of our keys signed it and it has not expired.
     pub(super) fn grant(&self, token: Compact<'_>, now: DateTime<Utc>) -> Option<Grant> {
+        if !token.is_access_token {
+            return None;
+        }
         let verified: Vec<_> = self.verifying.iter().map(|key| token.verified(key)).collect();
         let claims = verified.into_iter().flatten().next().filter(|claims| jwt::are_current(claims, now))?;
         let ClaimsPayload { iss, sub, client_id, scope, iat: _, exp: _ } = serde_json::from_slice(&claims).ok()?;

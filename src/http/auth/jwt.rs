@@ -14,11 +14,16 @@ pub(super) struct Compact<'t> {
     message: &'t str,
     claims: &'t str,
     signature: &'t str,
+    /// Whether its header says that it is an access token (RFC 9068 §2.1).
+    pub(super) is_access_token: bool,
 }
 
 /// A key that verifies signatures.
 #[derive(Clone)]
 pub(super) struct Key(DecodingKey);
+
+/// The type of access tokens.
+pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 
 /// How far a sender's clock may be ahead of ours, in seconds. A token that is used too early is only that; one that
 /// has expired gets no such grace.
@@ -34,7 +39,8 @@ impl<'t> Compact<'t> {
         }
         let (message, signature) = std::str::from_utf8(token).ok()?.rsplit_once('.')?;
         let (_, claims) = message.split_once('.')?;
-        Some(Self { message, claims, signature })
+        let is_access_token = header.typ.as_deref() == Some(ACCESS_TOKEN);
+        Some(Self { message, claims, signature, is_access_token })
     }
 
     /// Whether bytes have a token's form, right or wrong.

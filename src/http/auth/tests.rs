@@ -240,6 +240,8 @@ fn jwt(header: &str, claims: &str, secret: &str) -> String {
 }
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+/// The header of an access token.
+const ACCESS: &str = r#"{"alg":"HS256","typ":"at+jwt"}"#;
 const SIGNING: &str = "signing secret of the dashboard";
 
 fn leadpro() -> Credentials {
@@ -436,11 +438,12 @@ fn a_token_that_we_did_not_make_is_none() {
         format!(r#"{{"iss":"{issuer}","sub":"studio","client_id":"id","scope":"lead","iat":{now},"exp":{}}}"#, now + 60)
     };
     let enters = |token: String| with_token(&house, &SecretString::from(token), Feed::Lead, 0).is_some();
-    assert!(enters(jwt(HS256, &claims("forecourt"), KEY)));
-    assert!(!enters(jwt(HS256, &claims("somebody"), KEY)));
-    assert!(!enters(jwt(HS256, &claims("forecourt"), "another key of thirty-two bytes..")));
+    assert!(enters(jwt(ACCESS, &claims("forecourt"), KEY)));
+    assert!(!enters(jwt(HS256, &claims("forecourt"), KEY)), "a token of another type");
+    assert!(!enters(jwt(ACCESS, &claims("somebody"), KEY)));
+    assert!(!enters(jwt(ACCESS, &claims("forecourt"), "another key of thirty-two bytes..")));
     assert!(!enters(jwt(r#"{"alg":"none"}"#, &claims("forecourt"), KEY)));
-    assert!(!enters(jwt(HS256, r#"{"iss":"forecourt","sub":"studio","client_id":"id","scope":"lead","iat":1}"#, KEY)));
+    assert!(!enters(jwt(ACCESS, r#"{"iss":"forecourt","sub":"studio","client_id":"id","scope":"lead","iat":1}"#, KEY)));
 }
 
 #[test]

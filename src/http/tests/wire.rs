@@ -402,3 +402,22 @@ async fn a_head_that_no_door_takes_is_refused_with_431() {
     large.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_answers_every_request_that_was_sent_before_it() {
+    for _ in 0..20 {
+        let house = House::new();
+        let (address, stop) = open(&house).await;
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            let headers = "Content-Length: 2\r\nAuthorization: Bearer bearer-5ecret\r\n";
+            let mut connection = send_head(address, headers).await;
+            connection.write_all(b"{}").await.unwrap();
+            sent.push(connection);
+        }
+        drop(stop);
+        for connection in &mut sent {
+            assert!(read_all(connection).await.starts_with("HTTP/1.1 200"));
+        }
+    }
+}

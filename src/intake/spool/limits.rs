@@ -62,6 +62,9 @@ pub enum Refused {
     /// The disk has no room for more.
     #[error("the disk of the spool has less free space than spool.min_free_bytes")]
     NoRoom,
+    /// The disk does not keep up, and as much waits for it as may.
+    #[error("the disk of the spool is too slow: too much waits to be written")]
+    Slow,
     /// Reading or writing failed.
     #[error("the spool cannot be read or written: {0}")]
     Failed(String),

@@ -2,7 +2,7 @@
 //!
 //! What [`Spool::put`] has taken is on disk, and stays there until it is removed: through a crash, a full disk, a restart.
 //! One thread owns the file and makes what waits together durable together. The spool is bounded by its own limit and by
-//! the free space of its disk. Once everything has left it, its file is deleted and a new one begun.
+//! the free space of its disk, and so is what waits to be written while the disk stalls. Once everything has left it, its file is deleted and a new one begun.
 
 mod file;
 mod key;
@@ -11,23 +11,27 @@ mod record;
 mod writer;
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::delivery::Delivery;
 use file::{Fault, SpoolFile};
 pub use key::Key;
 pub use limits::{Depth, Limits, OpenError, Refused};
 pub use record::Unreadable;
-use writer::{Command, Done, Writer};
+use writer::{Command, Done, Put, Writer};
+
+/// How many bytes of bodies wait to be written at the most, those included that no request waits for any more.
+const WAITING_BYTES: u32 = 256 << 20;
 
 /// The spool of this process.
 #[derive(Clone, Debug)]
 pub struct Spool {
     commands: mpsc::Sender<Command>,
     depth: watch::Receiver<Depth>,
+    waiting: Budget,
 }
 
 /// A delivery of the spool with its key, or why it cannot be read.
@@ -44,20 +48,32 @@ impl Spool {
         if let Err(Fault::InUse) = file.open() {
             return Err(OpenError::InUse { dir: dir.to_owned() });
         }
+        let (spool, run) = Self::over(file, limits, WAITING_BYTES);
+        thread::Builder::new().name("spool".to_owned()).spawn(run).map_err(OpenError::Thread)?;
+        Ok(spool)
+    }
+
+    /// The spool of a file, and what its thread has to do.
+    fn over(file: SpoolFile, limits: Limits, waiting_bytes: u32) -> (Self, impl FnOnce() + Send + 'static) {
         let (sender, depth) = watch::channel(Depth::default());
         let writer = Writer::new(file, limits, sender);
-        let (commands, waiting) = mpsc::channel();
-        let thread = thread::Builder::new().name("spool".to_owned()).spawn(move || writer.run(&waiting));
-        thread.map_err(OpenError::Thread)?;
-        Ok(Self { commands, depth })
+        let (commands, asked) = mpsc::channel();
+        (Self { commands, depth, waiting: Budget::of(waiting_bytes) }, move || writer.run(&asked))
+    }
+
+    /// A spool whose disk takes nothing and refuses nothing, for as long as what is given beside it is kept.
+    #[cfg(test)]
+    pub(super) fn stalled(dir: &Path) -> (Self, impl FnOnce() + Send + 'static) {
+        Self::over(SpoolFile::new(dir), Limits { max_bytes: u64::MAX, min_free_bytes: 0 }, WAITING_BYTES)
     }
 
     /// Makes a delivery durable.
     ///
     /// # Errors
-    /// When there is no room for it, or it could not be written. It may be on disk all the same.
+    /// When there is no room for it, too much waits already, or it could not be written. It may be on disk all the same.
     pub async fn put(&self, delivery: Delivery) -> Result<(), Refused> {
-        self.ask(|done| Command::Put(Box::new(delivery), done)).await
+        let held = self.waiting.take(delivery.arrived.bytes())?;
+        self.ask(|done| Command::Put(Box::new(Put { delivery, held, done }))).await
     }
 
     /// The next deliveries after a key, oldest first, so many at the most.
@@ -114,6 +130,27 @@ impl Spool {
         let (done, end) = oneshot::channel();
         self.commands.send(command(done)).map_err(|_ended| Refused::Closed)?;
         end.await.unwrap_or(Err(Refused::Closed))
+    }
+}
+
+/// What may wait to be written.
+#[derive(Clone, Debug)]
+struct Budget {
+    bytes: u32,
+    left: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn of(bytes: u32) -> Self {
+        let left = Semaphore::new(usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS));
+        Self { bytes, left: Arc::new(left) }
+    }
+
+    /// Takes so many bytes out of it, until what is given back is dropped. One delivery that is larger than all of it
+    /// is taken alone.
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes);
+        Arc::clone(&self.left).try_acquire_many_owned(bytes).map_err(|_none_left| Refused::Slow)
     }
 }
 

@@ -309,6 +309,65 @@ async fn a_folder_that_cannot_be_used_is_tried_again() {
     assert_eq!(spool.depth().deliveries, 1);
 }
 
+/// A spool that holds a delivery and cannot be opened, because something stands in the place of its folder, and what
+/// mends that.
+async fn out_of_reach(folder: &Path) -> (Spool, impl FnOnce()) {
+    let (dir, away) = (folder.join("spool"), folder.join("away"));
+    let former = open(&dir);
+    former.put(delivery(0, "body")).await.unwrap();
+    former.close().await;
+    fs::rename(&dir, &away).unwrap();
+    fs::write(&dir, "in the way").unwrap();
+    let spool = open(&dir);
+    assert_eq!(spool.depth(), Depth::default());
+    let mend = move || {
+        fs::remove_file(&dir).unwrap();
+        fs::rename(&away, &dir).unwrap();
+    };
+    (spool, mend)
+}
+
+#[tokio::test]
+async fn what_is_in_a_spool_that_could_not_be_opened_is_counted_as_soon_as_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, mend) = out_of_reach(folder.path()).await;
+    let mut changes = spool.changes();
+    mend();
+    // Nobody asks it anything.
+    let counted = changes.wait_for(|depth| depth.deliveries == 1);
+    tokio::time::timeout(Duration::from_secs(20), counted).await.unwrap().unwrap();
+    assert_eq!(all(&spool).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_asks_whether_it_takes_deliveries_has_counted_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, mend) = out_of_reach(folder.path()).await;
+    assert!(matches!(spool.probe().await, Err(Refused::Failed(_))));
+    mend();
+    assert_eq!(spool.probe().await, Ok(()));
+    assert_eq!(spool.depth().deliveries, 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_disk_that_stalls_is_bounded_and_written_once_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, run) = Spool::over(SpoolFile::new(&folder.path().join("spool")), WIDE, 10_000);
+    let body = || vec![b'x'; 2_000];
+    // Each has a posted body of six bytes as well.
+    let put = |number| tokio::time::timeout(Duration::from_millis(5), spool.put(delivery(number, body())));
+    for number in 0..4 {
+        assert!(put(number).await.is_err(), "{number} waits, and is given up");
+    }
+    assert_eq!(put(4).await, Ok(Err(Refused::Slow)), "nobody waits for the others any more, but they are there");
+    let thread = thread::spawn(run);
+    assert_eq!(spool.probe().await, Ok(()));
+    spool.put(delivery(4, vec![b'x'; 20_000])).await.unwrap();
+    assert_eq!(all(&spool).await.len(), 5);
+    spool.close().await;
+    thread.join().unwrap();
+}
+
 /// A file system of a few megabytes, where the tests may mount one.
 struct SmallDisk(tempfile::TempDir);
 

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::file::{Fault, Record, SpoolFile};
 use super::key::Key;
@@ -17,7 +17,7 @@ pub(super) type Done<T> = oneshot::Sender<Result<T, Refused>>;
 /// What the thread can be asked to do.
 pub(super) enum Command {
     /// Make a delivery durable.
-    Put(Box<Delivery>, Done<()>),
+    Put(Box<Put>),
     /// Remove what is settled.
     Remove(Vec<Key>, Done<()>),
     /// Read the next after a key: so many at the most.
@@ -28,6 +28,14 @@ pub(super) enum Command {
     Probe(Done<()>),
     /// Close the file and end.
     Close(Done<()>),
+}
+
+/// A delivery to be made durable.
+pub(super) struct Put {
+    pub(super) delivery: Delivery,
+    /// Its share of what may wait; given back once it is written or refused.
+    pub(super) held: OwnedSemaphorePermit,
+    pub(super) done: Done<()>,
 }
 
 /// How many commands are gathered at the most, and of how many bytes.
@@ -43,6 +51,8 @@ pub(super) struct Writer {
     file: SpoolFile,
     limits: Limits,
     depth: watch::Sender<Depth>,
+    /// Whether the depth is known; not before the file could be read once.
+    counted: bool,
     /// Whether the file may hold anything of deliveries that have left it.
     used: bool,
     /// Why nothing could be written the last time, as it was logged.
@@ -52,7 +62,7 @@ pub(super) struct Writer {
 /// What is written together.
 #[derive(Default)]
 struct Group {
-    puts: Vec<(Delivery, Done<()>)>,
+    puts: Vec<Put>,
     removes: Vec<(Vec<Key>, Done<()>)>,
     bytes: usize,
 }
@@ -65,16 +75,10 @@ impl Group {
 
 impl Writer {
     /// A writer of an open file, or of one that cannot be opened yet.
-    pub(super) fn new(mut file: SpoolFile, limits: Limits, depth: watch::Sender<Depth>) -> Self {
-        let opened = file.depth();
-        let used = opened.is_ok();
-        let mut writer = Self { file, limits, depth, used, trouble: None };
-        match opened {
-            Ok(depth) => {
-                writer.depth.send_replace(depth);
-            }
-            Err(fault) => writer.note(Some(&refused(&fault))),
-        }
+    pub(super) fn new(file: SpoolFile, limits: Limits, depth: watch::Sender<Depth>) -> Self {
+        let mut writer = Self { file, limits, depth, counted: false, used: false, trouble: None };
+        // Why it cannot be opened is logged; it is tried again as long as nobody knows what is in it.
+        let _ = writer.count();
         writer
     }
 
@@ -93,9 +97,9 @@ impl Writer {
             let mut next = Some(first);
             while let Some(command) = next {
                 match command {
-                    Command::Put(delivery, done) => {
-                        group.bytes += delivery.arrived.body.len();
-                        group.puts.push((*delivery, done));
+                    Command::Put(put) => {
+                        group.bytes += put.delivery.arrived.body.len();
+                        group.puts.push(*put);
                     }
                     Command::Remove(keys, done) => group.removes.push((keys, done)),
                     Command::Close(done) => {
@@ -116,19 +120,24 @@ impl Writer {
         }
     }
 
-    /// Waits for a command; not for long where there is something to tidy up.
+    /// Waits for a command; not for long where there is something to count or to tidy up.
     fn next(&self, commands: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
-        if self.used && self.depth.borrow().deliveries == 0 {
+        if !self.counted || self.used && self.depth.borrow().deliveries == 0 {
             return commands.recv_timeout(REST);
         }
         commands.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
     }
 
-    /// Begins the file anew, so that nothing is left on disk of what has left the spool.
+    /// Begins the file anew where it is empty, so that nothing is left on disk of what has left the spool.
     fn tidy(&mut self) {
+        if !self.counted {
+            // Logged where it fails, and tried again.
+            let _ = self.count();
+            return;
+        }
         match self.file.begin_anew() {
             Ok(depth) => {
-                self.used = false;
+                self.used = depth.deliveries > 0;
                 self.depth.send_replace(depth);
                 self.note(None);
             }
@@ -142,7 +151,8 @@ impl Writer {
             Command::Read(after, most, done) => {
                 let read = self.file.read(after, most, READ_BYTES);
                 if after.is_none() && read.as_ref().map_or(true, Vec::is_empty) {
-                    self.count_anew();
+                    // A damaged file was put aside, and another one begun. Why it cannot be read is told anyway.
+                    let _ = self.count();
                 }
                 tell(done, read.map_err(|fault| refused(&fault)));
             }
@@ -151,7 +161,7 @@ impl Writer {
                 tell(done, self.settle(set_aside));
             }
             Command::Probe(done) => {
-                let room = self.file.open().map_err(|fault| refused(&fault)).and_then(|()| self.room());
+                let room = self.room();
                 tell(done, room.and_then(|room| room.of(1)));
             }
             // These are gathered.
@@ -159,11 +169,10 @@ impl Writer {
         }
     }
 
-    /// Counts what is in the file: a damaged one was put aside, and another one begun.
-    fn count_anew(&mut self) {
-        if let Ok(depth) = self.file.depth() {
-            self.depth.send_replace(depth);
-        }
+    /// Counts what is in the file.
+    fn count(&mut self) -> Result<(), Refused> {
+        let counted = self.file.depth();
+        self.settle(counted)
     }
 
     /// Writes a group, as far as there is room, and tells each command how it ended.
@@ -176,7 +185,7 @@ impl Writer {
         let (mut records, mut waiting) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
         let mut no_room = None;
         let mut room = if puts.is_empty() { Ok(Room::default()) } else { self.room() };
-        for (delivery, done) in puts {
+        for Put { delivery, held, done } in puts {
             let record = record::encode(&delivery);
             let taken = match &mut room {
                 Ok(room) => room.take(footprint(record.len())),
@@ -185,7 +194,7 @@ impl Writer {
             match taken {
                 Ok(()) => {
                     records.push((Key::of(&delivery.arrived), record));
-                    waiting.push(done);
+                    waiting.push((done, held));
                 }
                 Err(refused) => {
                     no_room = Some(refused.clone());
@@ -202,8 +211,14 @@ impl Writer {
         if written.is_ok() && (puts || no_room.is_some()) {
             self.note(no_room.as_ref());
         }
-        let removed = removes.into_iter().map(|(_, done)| done);
-        waiting.into_iter().chain(removed).for_each(|done| tell(done, written.clone()));
+        for (done, held) in waiting {
+            // Whoever hears of it finds the room that it leaves.
+            drop(held);
+            tell(done, written.clone());
+        }
+        for (_, done) in removes {
+            tell(done, written.clone());
+        }
     }
 
     /// Notes how a change ended.
@@ -211,6 +226,11 @@ impl Writer {
         match changed {
             Ok(depth) => {
                 self.depth.send_replace(depth);
+                if !self.counted {
+                    // An earlier run may have left something in a file that is empty now.
+                    (self.counted, self.used) = (true, true);
+                    self.note(None);
+                }
                 Ok(())
             }
             Err(fault) => {
@@ -223,6 +243,9 @@ impl Writer {
 
     /// How much more the spool may take.
     fn room(&mut self) -> Result<Room, Refused> {
+        if !self.counted {
+            self.count()?;
+        }
         self.file.open().map_err(|fault| refused(&fault))?;
         let free = self.file.free_bytes().map_err(|fault| refused(&fault))?;
         let used = self.depth.borrow().bytes;
