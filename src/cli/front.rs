@@ -62,8 +62,6 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
         Some(Spool::open(&config.server.data_dir.join(SPOOL), spool::Limits { max_bytes, min_free_bytes })?)
     };
     let Server { deadline, hold, max_held_bytes, .. } = config.server;
-    // A hold that is shorter than the deadline must still leave time for the spool.
-    let deadline = deadline.min(hold / 2);
     Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes }))
 }
 
