@@ -45,6 +45,10 @@ async fn the_oauth_clients_of_python_get_tokens_and_post_with_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_gets_a_token_with_its_user_option() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("left out: there is no curl");
+        return;
+    }
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let program = Program::start(&database.url(), folder.path(), &config());
     let mut command = Command::new("curl");
