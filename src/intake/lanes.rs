@@ -30,7 +30,7 @@ use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
 
 /// How many deliveries are written together at the most.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
 /// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network

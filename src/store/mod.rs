@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::domain::keys::Keys;
 use crate::domain::values::Email;
@@ -126,16 +126,16 @@ impl Store {
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin(&self, workspace: Option<RowId>) -> Result<Transaction<'static, Postgres>, Error> {
-        let mut tx = self.pool.begin().await?;
-        if let Some(workspace) = workspace {
-            sqlx::query!(
-                r#"select pg_advisory_xact_lock(hashtextextended('forecourt workspace', $1)) as "lock!: ()""#,
-                workspace
-            )
-            .execute(&mut *tx)
-            .await?;
+        // One message for all of it, because each would be answered before the next is sent. What stands in it is a number.
+        let mut words = String::from("begin");
+        if self.keeps_plans.load(Ordering::Relaxed) {
+            words.push_str("; set local plan_cache_mode = force_generic_plan");
         }
-        Ok(tx)
+        if let Some(workspace) = workspace {
+            let lock = format!("; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
+            words.push_str(&lock);
+        }
+        Ok(self.pool.begin_with(AssertSqlSafe(words)).await?)
     }
 
     /// Takes ids for new rows from those reserved, and reserves more where they do not suffice.
@@ -164,7 +164,7 @@ impl Store {
         descend(&mut reserved);
     }
 
-    /// From now on plans of inserts, and of the checks that belong to them, are kept.
+    /// From now on plans are kept.
     fn keep_plans(&self) {
         self.keeps_plans.store(true, Ordering::Relaxed);
     }
@@ -215,6 +215,13 @@ pub async fn connect(options: Address, connections: u32) -> Result<PgPool, Error
         return Err(Error::TooOld(version / 10_000));
     }
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    // One that was used a moment ago is not asked whether it is still there.
+    let pool = pool.test_before_acquire(false).before_acquire(|connection, used| {
+        Box::pin(async move {
+            let rested = used.idle_for > UNASKED;
+            Ok(!rested || connection.ping().await.is_ok())
+        })
+    });
     Ok(pool.connect_lazy_with(options))
 }
 
@@ -229,6 +236,9 @@ async fn version(options: &Address) -> Result<i32, sqlx::Error> {
 /// How long a connection is waited for. While the server refuses connections the pool asks again and again, with pauses
 /// up to a fifth of this: the shorter it is, the sooner a server that is back is found.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For so long a connection may rest before it is asked whether it is still there.
+const UNASKED: Duration = Duration::from_secs(1);
 
 /// PostgreSQL 14.
 const OLDEST_SERVER: i32 = 140_000;
@@ -309,9 +319,6 @@ fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
 /// When Postgres refuses or cannot be reached.
 pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant: Tenant) -> Result<(), Error> {
     listings::save_heads(tx, workspace, &tenant).await?;
-    if store.keeps_plans.load(Ordering::Relaxed) {
-        keep_plans(tx).await?;
-    }
     places::save_locations(tx, workspace, &tenant).await?;
     places::save_packages(tx, workspace, &tenant).await?;
     persons::save(tx, workspace, &tenant).await?;
@@ -322,23 +329,7 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     appointments::save(tx, workspace, &tenant).await?;
     listings::save(tx, workspace, &tenant).await?;
     bookings::save(tx, workspace, &tenant).await?;
-    if !tenant.merged.is_empty() {
-        // Rows are looked up.
-        plan_anew(tx).await?;
-        listings::save_merged(tx, workspace, &tenant.merged).await?;
-    }
+    listings::save_merged(tx, workspace, &tenant.merged).await?;
     store.return_ids(tenant.ids);
-    Ok(())
-}
-
-/// Lets Postgres keep plans for the rest of the transaction; see [`statistics`].
-async fn keep_plans(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("set local plan_cache_mode = auto").execute(tx).await?;
-    Ok(())
-}
-
-/// Lets Postgres plan anew for each statement again.
-async fn plan_anew(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("set local plan_cache_mode = force_custom_plan").execute(tx).await?;
     Ok(())
 }
