@@ -148,10 +148,11 @@ impl Clocks {
                 self.apart.entry((*column).to_owned()).or_insert_with(|| before.clone());
             }
         }
-        for column in said_now {
-            self.apart.insert((*column).to_owned(), at.clone());
+        if *at == newest {
+            self.apart.retain(|column, time| *time != newest && !said_now.contains(&column.as_str()));
+        } else {
+            self.apart.extend(said_now.iter().map(|column| ((*column).to_owned(), at.clone())));
         }
-        self.apart.retain(|_, time| *time != newest);
         self.newest = Some(newest);
     }
 }

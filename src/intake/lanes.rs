@@ -5,6 +5,7 @@
 //! hold up the others; writers are few and taken in turn.
 
 mod seats;
+mod threads;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
+use threads::Threads;
 
 use super::reply::Reply;
 use crate::domain::facts::Facts;
@@ -55,6 +57,7 @@ struct Shared {
     writers: Semaphore,
     clock: fn() -> DateTime<Utc>,
     before_rules: Option<BeforeRules>,
+    threads: Threads,
     /// Whether nothing was committed since something failed or took too long.
     away: AtomicBool,
 }
@@ -67,8 +70,8 @@ impl Lanes {
         clock: fn() -> DateTime<Utc>,
         before_rules: Option<BeforeRules>,
     ) -> Self {
-        let (writers, away) = (Semaphore::new(writers), AtomicBool::new(false));
-        let shared = Shared { store, writers, clock, before_rules, away };
+        let (writers, threads, away) = (Semaphore::new(writers), Threads::new(), AtomicBool::new(false));
+        let shared = Shared { store, writers, clock, before_rules, threads, away };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
@@ -116,7 +119,7 @@ impl Lanes {
     fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Slot> {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
+        self.shared.threads.spawn(async move {
             let mut taken = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut taken, BATCH).await > 0 {
                 let mut slots: VecDeque<Slot> = taken.drain(..).collect();
