@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
-use super::columns::{Column, Kind, Scalar};
+use super::columns::Scalar;
 use super::facts::{ListingColumns, ListingContent, PackagePrices, SellerLocation};
 use super::world::WatchedPrices;
 
@@ -52,10 +52,10 @@ fn print(text: &mut String, name: &str, value: Option<&Scalar>) {
 /// The columns whose changes are kept.
 const WATCHED: [&str; 5] = ["price_egc", "price_dap", "price_before", "price_rrp", "price_igc"];
 
-/// The watched prices, from what `read` gives for each column.
-pub fn prices_of(read: &mut dyn FnMut(&'static str, Kind) -> Option<Scalar>) -> WatchedPrices {
-    let price = |column| Some((column, read(column, Kind::Decimal).and_then(Decimal::from_scalar)?));
-    WATCHED.into_iter().filter_map(price).collect()
+/// The watched prices, from the columns in their order.
+#[must_use]
+pub fn prices_of(columns: [Option<Decimal>; 5]) -> WatchedPrices {
+    WATCHED.into_iter().zip(columns).filter_map(|(column, price)| Some((column, price?))).collect()
 }
 
 impl ListingColumns {

@@ -48,6 +48,12 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether the deliveries name nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.new_rows == 0
+    }
+
     /// Adds what one delivery names.
     pub fn add(&mut self, facts: &Facts) {
         match facts {

@@ -17,6 +17,7 @@ pub mod listing;
 mod outcome;
 pub mod person;
 pub mod place;
+pub mod repetition;
 pub mod stamp;
 pub mod stock;
 pub mod values;

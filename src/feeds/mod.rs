@@ -133,10 +133,10 @@ impl Document {
     #[must_use]
     pub fn dealership(&self) -> DealershipKey {
         let notes = Notes::default();
-        let root = Object::root(&self.root, &notes);
+        let root = Object::glance(&self.root, &notes);
         let (holder, field) = match self.feed {
             Feed::Lead => (root.object("dealership"), "id"),
-            Feed::LeadCluster => (Object::root(&self.root, &notes), "dealership_id"),
+            Feed::LeadCluster => (Object::glance(&self.root, &notes), "dealership_id"),
             Feed::Inventory => (root.object("Seller"), "Identifier"),
             Feed::LeadPro => return DealershipKey::Missing,
         };
@@ -160,7 +160,7 @@ impl Document {
     pub fn identifier(&self) -> Option<String> {
         match self.feed {
             Feed::Lead | Feed::LeadCluster | Feed::LeadPro => None,
-            Feed::Inventory => Object::root(&self.root, &Notes::default()).identifier("Identifier"),
+            Feed::Inventory => Object::glance(&self.root, &Notes::default()).identifier("Identifier"),
         }
     }
 

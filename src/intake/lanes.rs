@@ -5,9 +5,8 @@
 //! hold up the others; writers are few and taken in turn.
 
 mod seats;
-mod threads;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,13 +19,13 @@ use uuid::Uuid;
 
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
-use threads::Threads;
 
 use super::reply::Reply;
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
-use crate::domain::world::RowId;
+use crate::domain::repetition::{self, Saying};
+use crate::domain::world::{RowId, Tenant};
 use crate::domain::{self, Effects, Outcome, Verdict};
 use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
@@ -57,7 +56,6 @@ struct Shared {
     writers: Semaphore,
     clock: fn() -> DateTime<Utc>,
     before_rules: Option<BeforeRules>,
-    threads: Threads,
     /// Whether nothing was committed since something failed or took too long.
     away: AtomicBool,
 }
@@ -70,8 +68,8 @@ impl Lanes {
         clock: fn() -> DateTime<Utc>,
         before_rules: Option<BeforeRules>,
     ) -> Self {
-        let (writers, threads, away) = (Semaphore::new(writers), Threads::new(), AtomicBool::new(false));
-        let shared = Shared { store, writers, clock, before_rules, threads, away };
+        let (writers, away) = (Semaphore::new(writers), AtomicBool::new(false));
+        let shared = Shared { store, writers, clock, before_rules, away };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
@@ -119,7 +117,7 @@ impl Lanes {
     fn open_lane(&self, workspace: Option<RowId>) -> mpsc::Sender<Slot> {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         let shared = Arc::clone(&self.shared);
-        self.shared.threads.spawn(async move {
+        tokio::spawn(async move {
             let mut taken = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut taken, BATCH).await > 0 {
                 let mut slots: VecDeque<Slot> = taken.drain(..).collect();
@@ -162,7 +160,8 @@ impl Shared {
                 continue;
             }
             match self.attempt_unpanicked(workspace, &batch, again).await {
-                Ok(settled) => answer(batch, settled),
+                // The lane goes on with the next batch meanwhile.
+                Ok(settled) => drop(tokio::spawn(async move { answer(batch, settled) })),
                 Err(Failure::Transient(error)) => {
                     self.away.store(true, Ordering::Relaxed);
                     tracing::warn!(
@@ -300,37 +299,48 @@ impl Shared {
     }
 
     /// Lets the workspace hear the deliveries of a batch in their order.
-    async fn hear(
+    async fn hear<'batch>(
         &self,
         tx: &mut store::Connection,
         workspace: RowId,
-        batch: &[Pending],
+        batch: &'batch [Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
     ) -> Result<Vec<Settled>, Failure> {
+        let facts = |pending: &'batch Pending| match &pending.work {
+            Work::Hear(facts) if is_open(pending) => Some(&**facts),
+            Work::Hear(_) | Work::Reject | Work::Fail => None,
+        };
+        let repeated = repeated(tx, workspace, batch.iter().map(facts).collect()).await?;
         let mut keys = Keys::default();
-        for pending in batch.iter().filter(|pending| is_open(pending)) {
-            if let Work::Hear(facts) = &pending.work {
-                keys.add(facts);
-            }
-        }
-        let mut tenant = store::load(&self.store, tx, workspace, keys).await?;
+        let new = batch.iter().enumerate().filter(|(place, _)| !repeated.contains(place));
+        new.filter_map(|(_, pending)| facts(pending)).for_each(|facts| keys.add(facts));
+        let names_nothing = keys.is_empty();
+        let mut tenant = match names_nothing {
+            true => Tenant::default(),
+            false => store::load(&self.store, tx, workspace, keys).await?,
+        };
         let mut heard = Vec::with_capacity(batch.len());
-        for pending in batch {
+        for (place, pending) in batch.iter().enumerate() {
             heard.push(match &pending.work {
                 Work::Hear(facts) if is_open(pending) => {
                     if let Some(before_rules) = self.before_rules {
                         before_rules(&pending.arrived);
                     }
                     let mut findings = pending.findings.clone();
-                    let facts = Facts::clone(facts);
-                    let verdict = domain::apply(&mut tenant, facts, pending.arrived.received_at, &mut findings);
+                    let verdict = if repeated.contains(&place) {
+                        repetition::verdict()
+                    } else {
+                        domain::apply(&mut tenant, Facts::clone(facts), pending.arrived.received_at, &mut findings)
+                    };
                     (verdict, findings)
                 }
                 Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
                 Work::Reject | Work::Fail => rejection(pending),
             });
         }
-        store::save(&self.store, tx, workspace, tenant).await?;
+        if !names_nothing {
+            store::save(&self.store, tx, workspace, tenant).await?;
+        }
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
     }
@@ -410,6 +420,17 @@ impl Shared {
             replay: None,
         }
     }
+}
+
+/// The deliveries of a batch that say nothing new, by their place in it.
+async fn repeated(
+    tx: &mut store::Connection,
+    workspace: RowId,
+    batch: Vec<Option<&Facts>>,
+) -> Result<BTreeSet<usize>, store::Error> {
+    let sayings: Vec<Option<Saying>> = batch.iter().map(|facts| facts.and_then(Saying::of)).collect();
+    let known = store::repetition::load(tx, workspace, &sayings.iter().flatten().collect::<Vec<_>>()).await?;
+    Ok(repetition::among(&batch, &sayings, &known))
 }
 
 /// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay

@@ -14,6 +14,9 @@ pub(super) async fn load(
     workspace: i64,
     leads: &[RowId],
 ) -> Result<BTreeMap<RowId, Row<Booking>>, sqlx::Error> {
+    if leads.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let rows = sqlx::query!(
         "select lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at from bookings
         where workspace_id = $1 and lead_id = any($2)",

@@ -19,6 +19,9 @@ pub(super) async fn load(
     external_ids: &BTreeSet<String>,
     emails: &BTreeSet<Email>,
 ) -> Result<BTreeMap<String, Row<Cluster>>, sqlx::Error> {
+    if external_ids.is_empty() && emails.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let external_ids: Vec<String> = external_ids.iter().cloned().collect();
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let rows = sqlx::query!(

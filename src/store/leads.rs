@@ -43,9 +43,13 @@ pub(super) async fn load(
     workspace: i64,
     wanted: &Wanted,
 ) -> Result<BTreeMap<LeadKey, Row<Lead>>, sqlx::Error> {
-    let wants: Vec<String> = wanted.wants.iter().map(|want| want_text(workspace, want)).collect();
-    let senders: Vec<&str> = wanted.keys.iter().map(|key| key.sender.name()).collect();
-    let external_ids: Vec<&str> = wanted.keys.iter().map(|key| key.external_id.as_str()).collect();
+    let Wanted { keys, wants, emails, any_missing_name } = wanted;
+    if keys.is_empty() && wants.is_empty() && emails.is_empty() && !any_missing_name {
+        return Ok(BTreeMap::new());
+    }
+    let wants: Vec<String> = wants.iter().map(|want| want_text(workspace, want)).collect();
+    let senders: Vec<&str> = keys.iter().map(|key| key.sender.name()).collect();
+    let external_ids: Vec<&str> = keys.iter().map(|key| key.external_id.as_str()).collect();
     let rows = sqlx::query!(
         r#"with wanted as (
             select named.id from unnest($2::text[], $3::text[]) as k (sender, external_id)
@@ -71,8 +75,8 @@ pub(super) async fn load(
         &senders as &[&str],
         &external_ids as &[&str],
         &wants,
-        &wanted.emails,
-        wanted.any_missing_name,
+        emails,
+        *any_missing_name,
     )
     .fetch_all(tx)
     .await?;

@@ -71,7 +71,8 @@ async fn add_rows(
     Ok(())
 }
 
-fn read_status(name: &str) -> Option<ListingStatus> {
+/// The status of that name.
+pub(super) fn read_status(name: &str) -> Option<ListingStatus> {
     let all = [ListingStatus::ForSale, ListingStatus::Withdrawn, ListingStatus::Archived];
     all.into_iter().find(|status| status.name() == name)
 }
@@ -90,10 +91,7 @@ async fn load_rows(
             union select id from listings where workspace_id = $1 and stock_number = any($3)
             union select id from listings where workspace_id = $1 and id = any($4)
         )
-        select jsonb_build_object(
-                'price_egc', l.price_egc, 'price_dap', l.price_dap, 'price_before', l.price_before,
-                'price_rrp', l.price_rrp, 'price_igc', l.price_igc
-            ) as "prices!",
+        select l.price_egc, l.price_dap, l.price_before, l.price_rrp, l.price_igc,
             l.id, l.vin, l.identifier, l.shows_vin, l.status, l.word, l.withdrawn_at, l.claims, l.stock_number,
             l.dealership_id, l.source_modified_at, l.content_arrived_at, l.created_at, l.updated_at,
             array(
@@ -120,7 +118,13 @@ async fn load_rows(
             content: None,
             stock_number: row.stock_number.as_deref().and_then(StockNumber::parse),
             dealership_id: row.dealership_id,
-            prices: content::prices_of(&mut record::reader(&row.prices)),
+            prices: content::prices_of([
+                row.price_egc,
+                row.price_dap,
+                row.price_before,
+                row.price_rrp,
+                row.price_igc,
+            ]),
             word: read_word(&row.word)?,
             withdrawn_at: row.withdrawn_at,
             status: read_status(&row.status)?,
@@ -194,7 +198,7 @@ async fn load_contents(
 }
 
 /// The VIN as it stands in a key: empty where there is none.
-fn vin_text(vin: Option<&Vin>) -> String {
+pub(super) fn vin_text(vin: Option<&Vin>) -> String {
     vin.map(|vin| vin.as_str().to_owned()).unwrap_or_default()
 }
 

@@ -19,6 +19,7 @@ mod persons;
 mod places;
 mod properties;
 mod record;
+pub mod repetition;
 pub mod rejected;
 pub mod statistics;
 pub mod workspaces;

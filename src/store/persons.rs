@@ -18,6 +18,9 @@ pub(super) async fn load(
     workspace: i64,
     emails: &BTreeSet<Email>,
 ) -> Result<BTreeMap<Email, Row<Person>>, sqlx::Error> {
+    if emails.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
     let rows = sqlx::query!(
         r#"select to_jsonb(p) as "person!", to_jsonb(l) as licence, to_jsonb(t) as passport

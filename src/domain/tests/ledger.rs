@@ -7,7 +7,8 @@ use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::values::{Email, Vin};
-use crate::domain::world::{Lead, Listing, Row, RowId, RowState, Tenant};
+use crate::domain::repetition::{self, Known, Saying};
+use crate::domain::world::{Lead, Listing, Row, RowId, RowState, SourceKey, Tenant};
 use crate::domain::{self, Verdict, booking};
 use chrono::{DateTime, Utc};
 
@@ -26,19 +27,44 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Hears a batch: loads, applies, saves.
     pub(super) fn hear(&mut self, batch: &[Arrival]) -> Vec<Heard> {
+        let repeated = self.repeated(batch);
         let mut keys = Keys::default();
-        for (facts, _) in batch {
+        for (_, (facts, _)) in batch.iter().enumerate().filter(|(place, _)| !repeated.contains(place)) {
             keys.add(facts);
         }
         let mut tenant = self.load(keys);
-        let heard = batch.iter().map(|(facts, received_at)| {
+        let heard = batch.iter().enumerate().map(|(place, (facts, received_at))| {
             let mut findings = Vec::new();
+            if repeated.contains(&place) {
+                return (repetition::verdict(), findings);
+            }
             let verdict = domain::apply(&mut tenant, facts.clone(), *received_at, &mut findings);
             (verdict, findings)
         });
         let heard = heard.collect();
         self.save(tenant);
         heard
+    }
+
+    fn repeated(&self, batch: &[Arrival]) -> BTreeSet<usize> {
+        let facts: Vec<Option<&Facts>> = batch.iter().map(|(facts, _)| Some(facts)).collect();
+        let sayings: Vec<_> = facts.iter().map(|facts| facts.and_then(Saying::of)).collect();
+        let known = sayings.iter().flatten().filter_map(|saying| Some((saying.key.clone(), self.known(&saying.key)?)));
+        repetition::among(&facts, &sayings, &known.collect())
+    }
+
+    fn known(&self, key: &SourceKey) -> Option<Known> {
+        let source = &self.rows.sources.get(key)?.value;
+        let identifier = &self.rows.identifiers.get(&key.0)?.value;
+        Some(Known {
+            for_sale: source.for_sale,
+            at: source.at.at,
+            fingerprint: source.fingerprint.clone(),
+            word: identifier.word.as_ref().map(|word| (word.value, word.at.at)),
+            for_sale_at: identifier.for_sale_at.and_then(|at| at.at),
+            vin: identifier.vin.as_ref().map(|vin| (vin.value.clone(), vin.at.at)),
+            status: self.rows.listings.get(&source.listing)?.value.status,
+        })
     }
 
     fn load(&mut self, mut keys: Keys) -> Tenant {

@@ -53,6 +53,12 @@ impl<'a> Object<'a> {
         Self::at(String::new(), body.as_object(), notes, Contents::Documented)
     }
 
+    /// The whole body, for a look at some of its fields: what else is there is not noted.
+    #[must_use]
+    pub fn glance(body: &'a Value, notes: &'a Notes) -> Self {
+        Self::at(String::new(), body.as_object(), notes, Contents::FreeForm)
+    }
+
     fn at(path: String, fields: Option<&'a Fields>, notes: &'a Notes, contents: Contents) -> Self {
         Self { notes, fields, path, contents, asked: RefCell::default() }
     }

@@ -1,0 +1,131 @@
+//! Deliveries that say of a vehicle what is known of it already, as nearly all of a daily full feed do: they change nothing,
+//! whatever else is known, so nothing else has to be loaded for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::facts::{Facts, SaleWord, VehicleFacts};
+use super::listing;
+use super::values::{StockNumber, Vin};
+use super::world::{ListingStatus, SourceKey};
+use super::{Effect, Effects, Verdict};
+
+/// What a for-sale delivery says of a vehicle, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    /// The identifier and the VIN that it names.
+    pub key: SourceKey,
+    /// The stock number that it names.
+    pub stock_number: Option<StockNumber>,
+    /// The sender's time.
+    pub at: DateTime<Utc>,
+    /// The digest of the content.
+    pub fingerprint: String,
+}
+
+/// What is known of an identifier and a VIN, as far as it tells whether a delivery repeats it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Whether the content is that of a for-sale delivery.
+    pub for_sale: bool,
+    /// The sender's time of the content.
+    pub at: Option<DateTime<Utc>>,
+    /// The digest of the content.
+    pub fingerprint: String,
+    /// The identifier's newest word, with its time.
+    pub word: Option<(SaleWord, Option<DateTime<Utc>>)>,
+    /// The sender's time of the identifier's newest for-sale delivery.
+    pub for_sale_at: Option<DateTime<Utc>>,
+    /// The newest VIN that the identifier named, with its time.
+    pub vin: Option<(Vin, Option<DateTime<Utc>>)>,
+    /// The vehicle's status.
+    pub status: ListingStatus,
+}
+
+impl Saying {
+    /// What a delivery says, where it is for a vehicle that is for sale and gives a time.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Option<Self> {
+        match facts {
+            Facts::Vehicle(vehicle) => Self::of_vehicle(vehicle),
+            Facts::Lead(_) | Facts::Cluster(_) | Facts::Ignored => None,
+        }
+    }
+
+    fn of_vehicle(facts: &VehicleFacts) -> Option<Self> {
+        let VehicleFacts { identifier: _, vin, word, modified_at, content } = facts;
+        (*word == Some(SaleWord::ForSale)).then_some(())?;
+        Some(Self {
+            key: (listing::identify(facts)?, vin.clone()),
+            stock_number: content.columns.stock_number.clone(),
+            at: (*modified_at)?,
+            fingerprint: content.fingerprint(),
+        })
+    }
+
+    /// Whether this was heard already, and nothing newer since. A vehicle that is not for sale all the same is left to
+    /// the rules, which say why.
+    fn repeats(&self, known: &Known) -> bool {
+        let Known { for_sale, at, fingerprint, word, for_sale_at, vin, status } = known;
+        let at_then = |at: &Option<DateTime<Utc>>| *at == Some(self.at);
+        let same_word = word.as_ref().is_some_and(|(word, at)| *word == SaleWord::ForSale && at_then(at));
+        let (_, said_vin) = &self.key;
+        let same_vin = said_vin.as_ref().is_none_or(|said| vin.as_ref().is_some_and(|(vin, at)| vin == said && at_then(at)));
+        let same_content = *for_sale && at_then(at) && *fingerprint == self.fingerprint;
+        same_content && same_word && same_vin && at_then(for_sale_at) && *status == ListingStatus::ForSale
+    }
+}
+
+/// The deliveries of a batch that repeat what is known, by their place in it. One that shares a name with a delivery that
+/// says something else is none, because that one may change what it is compared with.
+#[must_use]
+pub fn among(batch: &[Option<&Facts>], sayings: &[Option<Saying>], known: &BTreeMap<SourceKey, Known>) -> BTreeSet<usize> {
+    let repeats = |saying: &Saying| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
+    let (same, other): (Vec<_>, Vec<_>) = batch
+        .iter()
+        .zip(sayings)
+        .enumerate()
+        .partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
+    let mut names = Names::default();
+    for (_, (facts, _)) in other {
+        facts.iter().for_each(|facts| names.add(facts));
+    }
+    let repeated = same.into_iter().filter(|(_, (_, saying))| saying.as_ref().is_some_and(|saying| !names.name(saying)));
+    repeated.map(|(place, _)| place).collect()
+}
+
+/// What a repetition comes to.
+#[must_use]
+pub fn verdict() -> Verdict {
+    Verdict::Heard(Effects { listing: Some(Effect::Unchanged), ..Effects::default() })
+}
+
+/// The names of vehicles.
+#[derive(Default)]
+struct Names {
+    identifiers: BTreeSet<String>,
+    vins: BTreeSet<Vin>,
+    stock_numbers: BTreeSet<StockNumber>,
+}
+
+impl Names {
+    fn add(&mut self, facts: &Facts) {
+        match facts {
+            Facts::Vehicle(vehicle) => {
+                self.identifiers.extend(listing::identify(vehicle));
+                self.vins.extend(vehicle.vin.clone());
+                self.stock_numbers.extend(vehicle.content.columns.stock_number.clone());
+            }
+            Facts::Lead(_) | Facts::Cluster(_) | Facts::Ignored => {}
+        }
+    }
+
+    /// Whether one of them is among what a delivery names.
+    fn name(&self, saying: &Saying) -> bool {
+        let (identifier, vin) = &saying.key;
+        self.identifiers.contains(identifier)
+            || vin.as_ref().is_some_and(|vin| self.vins.contains(vin))
+            || saying.stock_number.as_ref().is_some_and(|number| self.stock_numbers.contains(number))
+    }
+}

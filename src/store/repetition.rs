@@ -1,0 +1,53 @@
+//! What is known of the vehicles that deliveries speak of, as far as it tells which of them say nothing new.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::Error;
+use super::identifiers::read_word;
+use super::listings::{read_status, vin_text};
+use super::lists::list;
+use crate::domain::repetition::{Known, Saying};
+use crate::domain::values::Vin;
+use crate::domain::world::{RowId, SourceKey};
+
+/// Loads what is known under the keys of these sayings.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn load(
+    tx: &mut PgConnection,
+    workspace: RowId,
+    sayings: &[&Saying],
+) -> Result<BTreeMap<SourceKey, Known>, Error> {
+    if sayings.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        "select k.identifier, k.vin, s.for_sale, s.source_modified_at, s.fingerprint, i.status as word,
+            i.source_modified_at as word_at, i.for_sale_at, i.vin as newest_vin, i.vin_at, l.status
+        from unnest($2::text[], $3::text[]) as k (identifier, vin)
+        join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin
+        join listing_identifiers i on i.workspace_id = $1 and i.identifier = k.identifier
+        join listings l on l.workspace_id = $1 and l.id = s.listing_id",
+        workspace,
+        &list(sayings, |saying| saying.key.0.as_str()) as &[&str],
+        &list(sayings, |saying| vin_text(saying.key.1.as_ref())),
+    )
+    .fetch_all(tx)
+    .await?;
+    let known = rows.into_iter().filter_map(|row| {
+        let known = Known {
+            for_sale: row.for_sale,
+            at: row.source_modified_at,
+            fingerprint: row.fingerprint,
+            word: row.word.as_deref().and_then(read_word).map(|word| (word, row.word_at)),
+            for_sale_at: row.for_sale_at,
+            vin: row.newest_vin.as_deref().and_then(Vin::parse).map(|vin| (vin, row.vin_at)),
+            status: read_status(&row.status)?,
+        };
+        Some(((row.identifier?, Vin::parse(&row.vin?)), known))
+    });
+    Ok(known.collect())
+}
