@@ -1,6 +1,7 @@
 //! Deliveries that say of a vehicle what is known of it already, as nearly all of a daily full feed do: they change nothing,
 //! whatever else is known, so nothing else has to be loaded for them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -77,19 +78,24 @@ impl Saying {
     }
 }
 
-/// The deliveries of a batch that repeat what is known, by their place in it. One that shares a name with a delivery that
+/// The deliveries of a batch that repeat what is known, by their place in it; each with its facts, or a saying alone. One that shares a name with a delivery that
 /// says something else is none, because that one may change what it is compared with.
 #[must_use]
-pub fn among(batch: &[Option<&Facts>], sayings: &[Option<Saying>], known: &BTreeMap<SourceKey, Known>) -> BTreeSet<usize> {
-    let repeats = |saying: &Saying| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
+pub fn among(
+    batch: &[Option<&Facts>],
+    sayings: &[Option<Cow<'_, Saying>>],
+    known: &BTreeMap<SourceKey, Known>,
+) -> BTreeSet<usize> {
+    let repeats = |saying: &Cow<'_, Saying>| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
     let (same, other): (Vec<_>, Vec<_>) = batch
         .iter()
         .zip(sayings)
         .enumerate()
         .partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
     let mut names = Names::default();
-    for (_, (facts, _)) in other {
+    for (_, (facts, saying)) in other {
         facts.iter().for_each(|facts| names.add(facts));
+        saying.iter().for_each(|saying| names.add_saying(saying));
     }
     let repeated = same.into_iter().filter(|(_, (_, saying))| saying.as_ref().is_some_and(|saying| !names.name(saying)));
     repeated.map(|(place, _)| place).collect()
@@ -119,6 +125,13 @@ impl Names {
             }
             Facts::Lead(_) | Facts::Cluster(_) | Facts::Ignored => {}
         }
+    }
+
+    fn add_saying(&mut self, saying: &Saying) {
+        let Saying { key: (identifier, vin), stock_number, at: _, fingerprint: _ } = saying;
+        self.identifiers.insert(identifier.clone());
+        self.vins.extend(vin.clone());
+        self.stock_numbers.extend(stock_number.clone());
     }
 
     /// Whether one of them is among what a delivery names.

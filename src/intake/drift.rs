@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// How many paths are counted in memory at the most.
 const MOST_PATHS: usize = 10_000;
 
-type Counts = BTreeMap<(RowId, Feed, String), Seen>;
+type Counts = BTreeMap<(RowId, Feed), BTreeMap<String, Seen>>;
 
 /// The counts that are not written yet.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ impl Drift {
         &self,
         workspace: RowId,
         feed: Feed,
-        paths: BTreeSet<String>,
+        paths: &BTreeSet<String>,
         delivery: Uuid,
         received_at: DateTime<Utc>,
     ) {
@@ -41,17 +41,20 @@ impl Drift {
             return;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known: usize = counts.values().map(BTreeMap::len).sum();
+        let mut room = MOST_PATHS.saturating_sub(known);
+        let counts = counts.entry((workspace, feed)).or_default();
         for path in paths {
-            let key = (workspace, feed, path);
-            if let Some(seen) = counts.get_mut(&key) {
+            if let Some(seen) = counts.get_mut(path) {
                 seen.times += 1;
                 seen.last = received_at.max(seen.last);
                 seen.first = received_at.min(seen.first);
-            } else if counts.len() < MOST_PATHS {
+            } else if room > 0 {
+                room -= 1;
                 let (first, last) = (received_at, received_at);
-                let path = key.2.clone();
-                let seen = Seen { workspace, feed: feed.name(), path, first, last, times: 1, example: delivery };
-                counts.insert(key, seen);
+                let feed = feed.name();
+                let seen = Seen { workspace, feed, path: path.clone(), first, last, times: 1, example: delivery };
+                counts.insert(path.clone(), seen);
             }
         }
     }
@@ -72,7 +75,7 @@ impl Drift {
         if counts.is_empty() {
             return;
         }
-        let seen: Vec<Seen> = counts.into_values().collect();
+        let seen: Vec<Seen> = counts.into_values().flat_map(BTreeMap::into_values).collect();
         if let Err(error) = drift::save(store, &seen).await {
             tracing::warn!(%error, "undocumented fields could not be noted");
         }

@@ -5,8 +5,9 @@
 //! hold up the others; writers are few and taken in turn.
 
 mod seats;
+mod speech;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +20,12 @@ use uuid::Uuid;
 
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
+use speech::Speech;
 
 use super::reply::Reply;
-use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
-use crate::domain::repetition::{self, Saying};
+use crate::domain::repetition;
 use crate::domain::world::{RowId, Tenant};
 use crate::domain::{self, Effects, Outcome, Verdict};
 use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
@@ -299,50 +300,53 @@ impl Shared {
     }
 
     /// Lets the workspace hear the deliveries of a batch in their order.
-    async fn hear<'batch>(
+    async fn hear(
         &self,
         tx: &mut store::Connection,
         workspace: RowId,
-        batch: &'batch [Pending],
+        batch: &[Pending],
         is_open: &(dyn Fn(&Pending) -> bool + Sync),
     ) -> Result<Vec<Settled>, Failure> {
-        let facts = |pending: &'batch Pending| match &pending.work {
-            Work::Hear(facts) if is_open(pending) => Some(&**facts),
-            Work::Hear(_) | Work::Reject | Work::Fail => None,
-        };
-        let repeated = repeated(tx, workspace, batch.iter().map(facts).collect()).await?;
+        let speeches = speech::of(tx, workspace, batch, is_open).await?;
         let mut keys = Keys::default();
-        let new = batch.iter().enumerate().filter(|(place, _)| !repeated.contains(place));
-        new.filter_map(|(_, pending)| facts(pending)).for_each(|facts| keys.add(facts));
+        for speech in &speeches {
+            if let Speech::News(facts) = speech {
+                keys.add(facts);
+            }
+        }
         let names_nothing = keys.is_empty();
         let mut tenant = match names_nothing {
             true => Tenant::default(),
             false => store::load(&self.store, tx, workspace, keys).await?,
         };
         let mut heard = Vec::with_capacity(batch.len());
-        for (place, pending) in batch.iter().enumerate() {
-            heard.push(match &pending.work {
-                Work::Hear(facts) if is_open(pending) => {
-                    if let Some(before_rules) = self.before_rules {
-                        before_rules(&pending.arrived);
-                    }
-                    let mut findings = pending.findings.clone();
-                    let verdict = if repeated.contains(&place) {
-                        repetition::verdict()
-                    } else {
-                        domain::apply(&mut tenant, Facts::clone(facts), pending.arrived.received_at, &mut findings)
-                    };
-                    (verdict, findings)
+        for (pending, speech) in batch.iter().zip(speeches) {
+            let mut findings = pending.findings.clone();
+            let verdict = match speech {
+                Speech::News(facts) => {
+                    self.before_rules(pending);
+                    domain::apply(&mut tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
                 }
-                Work::Hear(_) => (Verdict::Heard(Effects::default()), pending.findings.clone()),
-                Work::Reject | Work::Fail => rejection(pending),
-            });
+                Speech::Repetition => {
+                    self.before_rules(pending);
+                    repetition::verdict()
+                }
+                Speech::Settled => Verdict::Heard(Effects::default()),
+                Speech::Nothing => Verdict::Rejected,
+            };
+            heard.push((verdict, findings));
         }
         if !names_nothing {
             store::save(&self.store, tx, workspace, tenant).await?;
         }
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
+    }
+
+    fn before_rules(&self, pending: &Pending) {
+        if let Some(before_rules) = self.before_rules {
+            before_rules(&pending.arrived);
+        }
     }
 
     /// The outcome of a delivery.
@@ -420,17 +424,6 @@ impl Shared {
             replay: None,
         }
     }
-}
-
-/// The deliveries of a batch that say nothing new, by their place in it.
-async fn repeated(
-    tx: &mut store::Connection,
-    workspace: RowId,
-    batch: Vec<Option<&Facts>>,
-) -> Result<BTreeSet<usize>, store::Error> {
-    let sayings: Vec<Option<Saying>> = batch.iter().map(|facts| facts.and_then(Saying::of)).collect();
-    let known = store::repetition::load(tx, workspace, &sayings.iter().flatten().collect::<Vec<_>>()).await?;
-    Ok(repetition::among(&batch, &sayings, &known))
 }
 
 /// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay

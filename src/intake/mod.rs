@@ -12,6 +12,7 @@ mod directory;
 mod drain;
 mod drift;
 mod lanes;
+mod recall;
 pub mod reception;
 pub mod rejected;
 pub mod replay;
@@ -40,6 +41,7 @@ pub use directory::Directory;
 use directory::{Found, Place};
 pub use lanes::BeforeRules;
 use lanes::{Lanes, Pending, Seat, Work};
+use recall::Recall;
 pub use reply::{Answer, Reply};
 
 /// An authenticated request, read to its end.
@@ -95,6 +97,7 @@ struct Shared {
     directory: watch::Sender<Arc<Directory>>,
     lanes: Lanes,
     drift: drift::Drift,
+    recall: Recall,
     settings: Settings,
 }
 
@@ -130,7 +133,7 @@ struct Heard {
     workspace: Option<RowId>,
     work: Work,
     findings: Vec<Finding>,
-    unknown: Option<BTreeSet<String>>,
+    unknown: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What is to be done with a delivery, and in which lane.
@@ -148,7 +151,7 @@ impl Intake {
         let drift = drift::Drift::default();
         tokio::spawn(drift.clone().run(store.clone()));
         let directory = watch::Sender::new(Arc::new(directory));
-        Self { shared: Arc::new(Shared { store, directory, lanes, drift, settings }) }
+        Self { shared: Arc::new(Shared { store, directory, lanes, drift, recall: Recall::default(), settings }) }
     }
 
     /// Puts a stored delivery through its lane again, and waits for the answer for as long as requests are held.
@@ -188,7 +191,7 @@ impl Intake {
         let drift = self.shared.drift.clone();
         let noted = workspace
             .zip(unknown)
-            .map(|(workspace, paths)| move || drift.count(workspace, feed, paths, id, received_at));
+            .map(|(workspace, paths)| move || drift.count(workspace, feed, &paths, id, received_at));
         Waiting { _seat: seat, answer, noted: noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>) }
     }
 
@@ -278,20 +281,46 @@ impl Intake {
         permitted: &Permitted,
         undecoded: Option<Finding>,
     ) -> Heard {
+        // Only vehicles are sent again as they were.
+        let digest = (feed == Feed::Inventory && undecoded.is_none()).then(|| recall::digest(&arrived.body));
+        if let Some(heard) = digest.and_then(|digest| self.recall(&digest, arrived, permitted)) {
+            return heard;
+        }
         let differs = compare_posted(arrived);
         let mut plan = self.plan(feed, arrived, permitted, undecoded).await;
         let (Some(place), Some(document)) = (plan.place, plan.document) else {
             plan.findings.extend(differs);
             return Heard { workspace: None, work: Work::Reject, findings: plan.findings, unknown: None };
         };
+        let locale = place.locale.clone();
         let mut reading = reading_of(document, place.locale, arrived.body.len()).await;
+        if let Some((digest, dealership)) = digest.zip(arrived.dealership_id) {
+            self.shared.recall.note(feed, digest, (dealership, &locale), &reading);
+        }
         reading.findings.extend(differs);
         Heard {
             workspace: Some(place.workspace),
             work: Work::Hear(Box::new(reading.facts)),
             findings: reading.findings,
-            unknown: Some(reading.unknown_paths),
+            unknown: Some(Arc::new(reading.unknown_paths)),
         }
+    }
+
+    /// What a body says that was read before, where it says the same for the place that it is for now.
+    fn recall(&self, digest: &recall::Digest, arrived: &mut Arrived, permitted: &Permitted) -> Option<Heard> {
+        let recalled = self.shared.recall.find(digest)?;
+        let place = match self.directory().find(recalled.dealership, permitted, arrived.received_at) {
+            Found::Place(place) => place,
+            Found::Unknown | Found::NotPermitted => return None,
+        };
+        recalled.holds_for(&place.locale).then_some(())?;
+        arrived.dealership_id = Some(recalled.dealership);
+        Some(Heard {
+            workspace: Some(place.workspace),
+            findings: recalled.findings.clone(),
+            unknown: Some(Arc::clone(&recalled.unknown)),
+            work: Work::Recall(recalled),
+        })
     }
 
     /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.

@@ -1,6 +1,7 @@
 //! Stands in for the database: every row as last saved. Loads what `store` would load for a batch, and saves what it
 //! would save; it fails where that is not enough.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::domain::facts::Facts;
@@ -48,7 +49,7 @@ impl Ledger {
 
     fn repeated(&self, batch: &[Arrival]) -> BTreeSet<usize> {
         let facts: Vec<Option<&Facts>> = batch.iter().map(|(facts, _)| Some(facts)).collect();
-        let sayings: Vec<_> = facts.iter().map(|facts| facts.and_then(Saying::of)).collect();
+        let sayings: Vec<_> = facts.iter().map(|facts| facts.and_then(Saying::of).map(Cow::<Saying>::Owned)).collect();
         let known = sayings.iter().flatten().filter_map(|saying| Some((saying.key.clone(), self.known(&saying.key)?)));
         repetition::among(&facts, &sayings, &known.collect())
     }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
+use crate::intake::recall::Recalled;
 use crate::intake::reply::Reply;
 use crate::store::deliveries::Arrived;
 
@@ -20,6 +21,8 @@ const BATCH_BYTES: usize = 4 << 20;
 pub(in crate::intake) enum Work {
     /// Hear what it says.
     Hear(Box<Facts>),
+    /// Hear what it says, which is known in short because the same bytes were read before.
+    Recall(Arc<Recalled>),
     /// Store it with the findings that say why it is rejected.
     Reject,
     /// Store it as failed: reading it ended in a panic.

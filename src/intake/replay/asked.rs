@@ -112,7 +112,7 @@ async fn pending(
     let Asked { feed, mut arrived, attempts, unread: _, permitted } = asked;
     let Heard { workspace, work, findings, unknown } = intake.hear(feed, &mut arrived, &permitted, None).await;
     if let (Some(workspace), Some(unknown), true) = (workspace, unknown, count) {
-        intake.shared.drift.count(workspace, feed, unknown, arrived.id, arrived.received_at);
+        intake.shared.drift.count(workspace, feed, &unknown, arrived.id, arrived.received_at);
     }
     (workspace, Pending { arrived, work, findings, attempts, asked: true, perhaps_stored: true, began_at, reply })
 }

@@ -1,0 +1,109 @@
+//! What bodies said that were read before: a daily full feed sends the same bytes again for nearly every vehicle.
+//!
+//! What such a body says is a matter of its bytes and of the place it is for. In short it is remembered, and the body is
+//! read again only where the tables have come to know something else since.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::facts::Facts;
+use crate::domain::finding::{Code, Finding};
+use crate::domain::repetition::Saying;
+use crate::domain::workspace::{DealershipId, Locale};
+use crate::feeds::{self, Feed, Reading};
+
+/// So many bodies are remembered at the least, once there were as many, and twice as many at the most. One takes some
+/// 400 bytes.
+const MANY: usize = 50_000;
+
+/// The digest of a body.
+pub(super) type Digest = [u8; 32];
+
+/// What a body said, in short.
+#[derive(Debug)]
+pub(super) struct Recalled {
+    feed: Feed,
+    /// The dealership that it names.
+    pub(super) dealership: DealershipId,
+    locale: Locale,
+    /// What it says of a vehicle.
+    pub(super) saying: Saying,
+    /// What its reading found.
+    pub(super) findings: Vec<Finding>,
+    /// Paths of fields that are not documented.
+    pub(super) unknown: Arc<BTreeSet<String>>,
+}
+
+impl Recalled {
+    /// Whether it says the same for this place and time. What was not ahead of its arrival then is not ahead of a later
+    /// one.
+    pub(super) fn holds_for(&self, locale: &Locale) -> bool {
+        let Locale { received_at, .. } = self.locale;
+        received_at <= locale.received_at && self.locale == Locale { received_at, ..locale.clone() }
+    }
+
+    /// All that the body says; nothing where it is not the body that was read.
+    pub(super) fn facts(&self, body: &[u8]) -> Option<Facts> {
+        let document = feeds::open(self.feed, body).ok()?;
+        Some(feeds::read(&document, &self.locale).facts)
+    }
+}
+
+/// The bodies that are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Recall(Mutex<Remembered>);
+
+/// Those of late, and those before: where there are many of the former, they take the place of the latter.
+#[derive(Debug, Default)]
+struct Remembered {
+    late: HashMap<Digest, Arc<Recalled>>,
+    before: HashMap<Digest, Arc<Recalled>>,
+    /// The undocumented paths of the last one, which are likely those of the next.
+    unknown: Arc<BTreeSet<String>>,
+}
+
+/// Digests a body.
+pub(super) fn digest(body: &[u8]) -> Digest {
+    Sha256::digest(body).into()
+}
+
+impl Recall {
+    /// What a body said.
+    pub(super) fn find(&self, digest: &Digest) -> Option<Arc<Recalled>> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recalled) = remembered.late.get(digest) {
+            return Some(Arc::clone(recalled));
+        }
+        let recalled = remembered.before.remove(digest)?;
+        remembered.keep(*digest, Arc::clone(&recalled));
+        Some(recalled)
+    }
+
+    /// Remembers what a body said, where it is of a kind that is sent again and whose reading does not hang on the hour.
+    pub(super) fn note(&self, feed: Feed, digest: Digest, place: (DealershipId, &Locale), reading: &Reading) {
+        let Reading { facts, findings, unknown_paths } = reading;
+        let Some(saying) = Saying::of(facts) else { return };
+        if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
+            return;
+        }
+        let (dealership, locale) = place;
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *remembered.unknown != *unknown_paths {
+            remembered.unknown = Arc::new(unknown_paths.clone());
+        }
+        let unknown = Arc::clone(&remembered.unknown);
+        let (locale, findings) = (locale.clone(), findings.clone());
+        remembered.keep(digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown }));
+    }
+}
+
+impl Remembered {
+    fn keep(&mut self, digest: Digest, recalled: Arc<Recalled>) {
+        if self.late.len() >= MANY {
+            self.before = std::mem::take(&mut self.late);
+        }
+        self.late.insert(digest, recalled);
+    }
+}
