@@ -1,7 +1,6 @@
 //! Deliveries that say of a vehicle what is known of it already, as nearly all of a daily full feed do: they change nothing,
 //! whatever else is known, so nothing else has to be loaded for them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -83,10 +82,10 @@ impl Saying {
 #[must_use]
 pub fn among(
     batch: &[Option<&Facts>],
-    sayings: &[Option<Cow<'_, Saying>>],
+    sayings: &[Option<&Saying>],
     known: &BTreeMap<SourceKey, Known>,
 ) -> BTreeSet<usize> {
-    let repeats = |saying: &Cow<'_, Saying>| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
+    let repeats = |saying: &&Saying| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
     let (same, other): (Vec<_>, Vec<_>) = batch
         .iter()
         .zip(sayings)

@@ -30,6 +30,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 
 use crate::domain::finding::{Code, Finding};
+use crate::domain::repetition::Saying;
 use crate::domain::workspace::{Locale, Permitted};
 use crate::domain::world::RowId;
 pub use crate::domain::{Effect, Outcome, Tally, Told};
@@ -294,13 +295,14 @@ impl Intake {
         };
         let locale = place.locale.clone();
         let mut reading = reading_of(document, place.locale, arrived.body.len()).await;
-        if let Some((digest, dealership)) = digest.zip(arrived.dealership_id) {
-            self.shared.recall.note(feed, digest, (dealership, &locale), &reading);
+        let saying = Saying::of(&reading.facts).map(Arc::new);
+        if let (Some(digest), Some(dealership), Some(saying)) = (digest, arrived.dealership_id, &saying) {
+            self.shared.recall.note(&recall::Source { feed, digest, dealership, locale }, &reading, saying);
         }
         reading.findings.extend(differs);
         Heard {
             workspace: Some(place.workspace),
-            work: Work::Hear(Box::new(reading.facts)),
+            work: Work::Hear(Box::new(reading.facts), saying),
             findings: reading.findings,
             unknown: Some(Arc::new(reading.unknown_paths)),
         }

@@ -29,7 +29,7 @@ pub(super) struct Recalled {
     pub(super) dealership: DealershipId,
     locale: Locale,
     /// What it says of a vehicle.
-    pub(super) saying: Saying,
+    pub(super) saying: Arc<Saying>,
     /// What its reading found.
     pub(super) findings: Vec<Finding>,
     /// Paths of fields that are not documented.
@@ -49,6 +49,14 @@ impl Recalled {
         let document = feeds::open(self.feed, body).ok()?;
         Some(feeds::read(&document, &self.locale).facts)
     }
+}
+
+/// A body, and the place and time it was read for.
+pub(super) struct Source {
+    pub(super) feed: Feed,
+    pub(super) digest: Digest,
+    pub(super) dealership: DealershipId,
+    pub(super) locale: Locale,
 }
 
 /// The bodies that are remembered.
@@ -81,21 +89,21 @@ impl Recall {
         Some(recalled)
     }
 
-    /// Remembers what a body said, where it is of a kind that is sent again and whose reading does not hang on the hour.
-    pub(super) fn note(&self, feed: Feed, digest: Digest, place: (DealershipId, &Locale), reading: &Reading) {
-        let Reading { facts, findings, unknown_paths } = reading;
-        let Some(saying) = Saying::of(facts) else { return };
+    /// Remembers what a body said of a vehicle, where its reading does not hang on the hour.
+    pub(super) fn note(&self, of: &Source, reading: &Reading, saying: &Arc<Saying>) {
+        let Reading { facts: _, findings, unknown_paths } = reading;
         if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
             return;
         }
-        let (dealership, locale) = place;
+        let Source { feed, digest, dealership, locale } = of;
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if *remembered.unknown != *unknown_paths {
             remembered.unknown = Arc::new(unknown_paths.clone());
         }
         let unknown = Arc::clone(&remembered.unknown);
-        let (locale, findings) = (locale.clone(), findings.clone());
-        remembered.keep(digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown }));
+        let (locale, findings, saying) = (locale.clone(), findings.clone(), Arc::clone(saying));
+        let (feed, dealership) = (*feed, *dealership);
+        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown }));
     }
 }
 

@@ -9,40 +9,11 @@ use sqlx::PgConnection;
 use super::lists::save_lists;
 use super::record::{self, Record};
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
-use crate::domain::values::Email;
 use crate::domain::world::{Cluster, Event, Row, RowId, Tenant};
 
-/// Loads the clusters with these ids of the sender, and those that wait for a person of one of these addresses.
-pub(super) async fn load(
-    tx: &mut PgConnection,
-    workspace: i64,
-    external_ids: &BTreeSet<String>,
-    emails: &BTreeSet<Email>,
-) -> Result<BTreeMap<String, Row<Cluster>>, sqlx::Error> {
-    if external_ids.is_empty() && emails.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let external_ids: Vec<String> = external_ids.iter().cloned().collect();
-    let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
-    let rows = sqlx::query!(
-        r#"with wanted as (
-            select id from lead_clusters where workspace_id = $1 and external_id = any($2)
-            union select id from lead_clusters
-            where workspace_id = $1 and person_id is null and person_email = any($3)
-        )
-        select to_jsonb(c) as "cluster!"
-        from wanted join lead_clusters c on c.workspace_id = $1 and c.id = wanted.id"#,
-        workspace,
-        &external_ids,
-        &emails as &[&str],
-    )
-    .fetch_all(tx)
-    .await?;
-    let clusters = rows.into_iter().filter_map(|row| {
-        let external_id = record::text(&row.cluster, "external_id")?;
-        Some((external_id, Row::known(read(&row.cluster)?)))
-    });
-    Ok(clusters.collect())
+/// A cluster as it was loaded.
+pub(super) fn read_row(cluster: &Value) -> Option<(String, Row<Cluster>)> {
+    Some((record::text(cluster, "external_id")?, Row::known(read(cluster)?)))
 }
 
 fn read(cluster: &Value) -> Option<Cluster> {

@@ -99,7 +99,7 @@ pub(super) async fn save(
             requested_plan offered_plan subscription location_name location booking_date booking_time requested_at
             has_test_drives website website_url budget purchase_price salesperson_id salesperson_name
             salesperson_email pipeline_id pipeline_name offer_manufacturer offer_name additional_details
-            source_created_at
+            source_created_at documents
     )
     .execute(tx)
     .await?;

@@ -9,6 +9,7 @@ mod content;
 pub mod deliveries;
 pub mod drift;
 mod identifiers;
+mod known;
 mod lead_lists;
 mod lead_words;
 mod leads;
@@ -24,6 +25,7 @@ pub mod rejected;
 pub mod statistics;
 pub mod workspaces;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -280,20 +282,25 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut keys: Keys) -> Result<Tenant, Error> {
+    let (locations, packages) = places::load(tx, workspace).await?;
     let mut tenant = Tenant {
         ids: store.take_ids(tx, keys.new_rows).await?,
         booking_retry_days: store.booking_retry_days,
-        locations: places::load_locations(tx, workspace).await?,
-        packages: places::load_packages(tx, workspace).await?,
-        clusters: clusters::load(tx, workspace, &keys.clusters, &keys.emails).await?,
+        locations,
+        packages,
         events: clusters::load_events(tx, workspace, &keys.events).await?,
         ..Tenant::default()
     };
     listings::load(tx, workspace, &keys, &mut tenant).await?;
-    tenant.leads = leads::load(tx, workspace, &wanted_leads(&keys, &tenant)).await?;
+    let asked: BTreeSet<Email> = keys.emails.clone();
+    let known = known::load(tx, workspace, &asked_for(&keys, &tenant)).await?;
+    (tenant.clusters, tenant.leads, tenant.persons) = (known.clusters, known.leads, known.persons);
     keys.emails.extend(tenant.clusters.values().filter_map(|row| row.value.email()));
     keys.add_wishes(&tenant);
-    tenant.persons = persons::load(tx, workspace, &keys.emails).await?;
+    // Those whom what was loaded names beside.
+    let others = keys.emails.difference(&asked).map(Email::as_str).collect();
+    let others = known::Asked { emails: others, ..known::Asked::default() };
+    tenant.persons.extend(known::load(tx, workspace, &others).await?.persons);
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
     listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
@@ -304,12 +311,13 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     Ok(tenant)
 }
 
-/// The leads that a batch names, and those that wait for what it may bring.
-fn wanted_leads(keys: &Keys, tenant: &Tenant) -> leads::Wanted {
-    leads::Wanted {
-        keys: keys.leads.iter().cloned().collect(),
-        wants: keys.wants(tenant).into_iter().collect(),
-        emails: keys.emails.iter().map(Email::as_str).map(str::to_owned).collect(),
+/// The customers that a batch names, and those that wait for what it may bring.
+fn asked_for<'a>(keys: &'a Keys, tenant: &Tenant) -> known::Asked<'a> {
+    known::Asked {
+        leads: keys.leads.iter().collect(),
+        clusters: keys.clusters.iter().map(String::as_str).collect(),
+        emails: keys.emails.iter().map(Email::as_str).collect(),
+        wants: keys.wants(tenant),
         any_missing_name: keys.any_missing_name,
     }
 }

@@ -1,7 +1,5 @@
 //! Persons, with their licences and passports.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -12,32 +10,14 @@ use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
 use crate::domain::values::{Country, Email};
 use crate::domain::world::{Person, Row, RowId, Tenant};
 
-/// Loads the persons with these addresses.
-pub(super) async fn load(
-    tx: &mut PgConnection,
-    workspace: i64,
-    emails: &BTreeSet<Email>,
-) -> Result<BTreeMap<Email, Row<Person>>, sqlx::Error> {
-    if emails.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let emails: Vec<&str> = emails.iter().map(Email::as_str).collect();
-    let rows = sqlx::query!(
-        r#"select to_jsonb(p) as "person!", to_jsonb(l) as licence, to_jsonb(t) as passport
-        from persons p
-        left join identity.driver_licences l on l.workspace_id = p.workspace_id and l.person_id = p.id
-        left join identity.passports t on t.workspace_id = p.workspace_id and t.person_id = p.id
-        where p.workspace_id = $1 and p.email = any($2)"#,
-        workspace,
-        &emails as &[&str],
-    )
-    .fetch_all(tx)
-    .await?;
-    let persons = rows.into_iter().filter_map(|row| {
-        let email = Email::parse(row.person.get("email")?.as_str()?)?;
-        Some((email, Row::known(read(&row.person, row.licence.as_ref(), row.passport.as_ref())?)))
-    });
-    Ok(persons.collect())
+/// A person as it was loaded, with its rows in other tables.
+pub(super) fn read_row(
+    person: &Value,
+    licence: Option<&Value>,
+    passport: Option<&Value>,
+) -> Option<(Email, Row<Person>)> {
+    let email = Email::parse(person.get("email")?.as_str()?)?;
+    Some((email, Row::known(read(person, licence, passport)?)))
 }
 
 fn read(person: &Value, licence: Option<&Value>, passport: Option<&Value>) -> Option<Person> {
@@ -103,8 +83,6 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         return Ok(());
     }
     save_persons(tx, workspace, &persons).await?;
-    let licences = persons.iter().filter_map(|(_, person)| Some((person.id, person.columns.licence.as_ref()?)));
-    save_licences(tx, workspace, &licences.collect::<Vec<_>>()).await?;
     let passports = persons.iter().filter_map(|(_, person)| Some((person.id, person.columns.passport.as_ref()?)));
     save_passports(tx, workspace, &passports.collect::<Vec<_>>()).await
 }
@@ -119,7 +97,8 @@ async fn save_persons(tx: &mut PgConnection, workspace: i64, persons: &[(&Email,
         "src/store/save_persons.sql", workspace,
         rows => id email created_at updated_at clocks,
         columns => title first_name middle_name last_name business_name date_of_birth mobile_phone home_phone postcode
-            marketing_opt_in address_street address_city address_state address_postcode address_country
+            marketing_opt_in address_street address_city address_state address_postcode address_country licence_number
+            licence_card_number licence_state licence_expires_on licence_date_of_birth
     )
     .execute(tx)
     .await?;
@@ -165,6 +144,11 @@ struct Columns<'a> {
     address_state: Vec<Option<&'a str>>,
     address_postcode: Vec<Option<&'a str>>,
     address_country: Vec<Option<&'a str>>,
+    licence_number: Vec<Option<&'a str>>,
+    licence_card_number: Vec<Option<&'a str>>,
+    licence_state: Vec<Option<&'a str>>,
+    licence_expires_on: Vec<Option<NaiveDate>>,
+    licence_date_of_birth: Vec<Option<NaiveDate>>,
 }
 
 impl<'a> Columns<'a> {
@@ -181,7 +165,7 @@ impl<'a> Columns<'a> {
             postcode,
             marketing_opt_in,
             address,
-            licence: _,
+            licence,
             passport: _,
         } = columns;
         self.title.push(title.as_deref());
@@ -195,6 +179,7 @@ impl<'a> Columns<'a> {
         self.postcode.push(postcode.as_deref());
         self.marketing_opt_in.push(*marketing_opt_in);
         self.push_address(address.as_ref());
+        self.push_licence(licence.as_ref());
     }
 
     fn push_address(&mut self, address: Option<&'a Address>) {
@@ -207,40 +192,14 @@ impl<'a> Columns<'a> {
         self.address_postcode.push(parts.map(|(_, _, _, postcode, _)| postcode));
         self.address_country.push(parts.map(|(.., country)| country));
     }
-}
 
-/// A licence that is as it was is left alone: the person changed, not the licence.
-async fn save_licences(
-    tx: &mut PgConnection,
-    workspace: i64,
-    licences: &[(RowId, &Licence)],
-) -> Result<(), sqlx::Error> {
-    if licences.is_empty() {
-        return Ok(());
+    fn push_licence(&mut self, licence: Option<&'a Licence>) {
+        self.licence_number.push(licence.map(|licence| licence.number.as_str()));
+        self.licence_card_number.push(licence.and_then(|licence| licence.card_number.as_deref()));
+        self.licence_state.push(licence.and_then(|licence| licence.state.as_deref()));
+        self.licence_expires_on.push(licence.map(|licence| licence.expires_on));
+        self.licence_date_of_birth.push(licence.map(|licence| licence.date_of_birth));
     }
-    sqlx::query!(
-        "insert into identity.driver_licences as known
-            (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth)
-        select $1, person_id, number, card_number, state, expires_on, date_of_birth
-        from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[])
-            as l (person_id, number, card_number, state, expires_on, date_of_birth)
-        on conflict (workspace_id, person_id) do update set
-            number = excluded.number, card_number = excluded.card_number, state = excluded.state,
-            expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
-        where (known.number, known.card_number, known.state, known.expires_on, known.date_of_birth)
-            is distinct from
-            (excluded.number, excluded.card_number, excluded.state, excluded.expires_on, excluded.date_of_birth)",
-        workspace,
-        &list(licences, |(person, _)| *person),
-        &list(licences, |(_, licence)| licence.number.as_str()) as &[&str],
-        &list(licences, |(_, licence)| licence.card_number.as_deref()) as &[Option<&str>],
-        &list(licences, |(_, licence)| licence.state.as_deref()) as &[Option<&str>],
-        &list(licences, |(_, licence)| licence.expires_on),
-        &list(licences, |(_, licence)| licence.date_of_birth),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// A passport that is as it was is left alone: the person changed, not the passport.

@@ -10,25 +10,35 @@ use crate::domain::facts::{LocationColumns, SellerLocation};
 use crate::domain::workspace::ConfiguredLocation;
 use crate::domain::world::{Location, Package, Row, Tenant};
 
-/// Loads the workspace's locations, by name in lower case.
-pub(super) async fn load_locations(
-    tx: &mut PgConnection,
-    workspace: i64,
-) -> Result<BTreeMap<String, Row<Location>>, sqlx::Error> {
+/// The workspace's locations, by name in lower case, and its packages, by name.
+pub(super) type Places = (BTreeMap<String, Row<Location>>, BTreeMap<String, Row<Package>>);
+
+/// Loads the workspace's locations and packages, which alone have no key of their name.
+pub(super) async fn load(tx: &mut PgConnection, workspace: i64) -> Result<Places, sqlx::Error> {
     let rows = sqlx::query!(
-        "select id, name, name_key, configured, reported, reported_at, reported_arrived_at
-        from locations where workspace_id = $1",
+        r#"select id as "id!", name as "name!", name_key, configured, reported, reported_at, reported_arrived_at
+        from locations where workspace_id = $1
+        union all
+        select id, name, null, to_jsonb(configured), to_jsonb(reported), null, null
+        from packages where workspace_id = $1"#,
         workspace,
     )
     .fetch_all(tx)
     .await?;
-    let locations = rows.into_iter().map(|row| {
-        let reported = row.reported.as_ref().and_then(read_reported);
-        let reported = record::timed(reported, row.reported_at, row.reported_arrived_at);
-        let configured = row.configured.as_ref().and_then(read_configured);
-        (row.name_key, Row::known(Location { id: row.id, last_name: row.name, configured, reported }))
-    });
-    Ok(locations.collect())
+    let (mut locations, mut packages) = Places::default();
+    for row in rows {
+        let (id, configured, reported) = (row.id, row.configured.as_ref(), row.reported.as_ref());
+        if let Some(key) = row.name_key {
+            let reported = record::timed(reported.and_then(read_reported), row.reported_at, row.reported_arrived_at);
+            let configured = configured.and_then(read_configured);
+            locations.insert(key, Row::known(Location { id, last_name: row.name, configured, reported }));
+        } else {
+            let is = |truth: Option<&Value>| truth.and_then(Value::as_bool).unwrap_or_default();
+            let package = Package { id, configured: is(configured), reported: is(reported) };
+            packages.insert(row.name, Row::known(package));
+        }
+    }
+    Ok((locations, packages))
 }
 
 fn read_reported(value: &Value) -> Option<SellerLocation> {
@@ -39,20 +49,6 @@ fn read_reported(value: &Value) -> Option<SellerLocation> {
 fn read_configured(value: &Value) -> Option<ConfiguredLocation> {
     let columns = LocationColumns::from_columns(&mut record::reader(value));
     Some(ConfiguredLocation { name: record::text(value, "name")?, bookable: record::flag(value, "bookable"), columns })
-}
-
-/// Loads the workspace's packages, by name.
-pub(super) async fn load_packages(
-    tx: &mut PgConnection,
-    workspace: i64,
-) -> Result<BTreeMap<String, Row<Package>>, sqlx::Error> {
-    let rows = sqlx::query!("select id, name, configured, reported from packages where workspace_id = $1", workspace)
-        .fetch_all(tx)
-        .await?;
-    let packages = rows
-        .into_iter()
-        .map(|row| (row.name, Row::known(Package { id: row.id, configured: row.configured, reported: row.reported })));
-    Ok(packages.collect())
 }
 
 /// Writes the locations that changed.

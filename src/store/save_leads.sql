@@ -1,4 +1,6 @@
--- Leads that are new or changed, whole: a list for each column.
+-- Leads that are new or changed, whole, a list for each column; and their identity documents, of which those that are as
+-- they were are left alone.
+with saved as (
 insert into leads
     (workspace_id,
     id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan, booking_state,
@@ -84,3 +86,9 @@ on conflict (workspace_id, id) do update set
     pipeline_name = excluded.pipeline_name, offer_manufacturer = excluded.offer_manufacturer,
     offer_name = excluded.offer_name, additional_details = excluded.additional_details,
     source_created_at = excluded.source_created_at
+)
+insert into identity.lead_documents as known (workspace_id, lead_id, documents)
+select $1, lead_id, documents::jsonb
+from unnest($2::bigint[], $80::text[]) as d (lead_id, documents) where documents is not null
+on conflict (workspace_id, lead_id) do update set documents = excluded.documents
+where known.documents is distinct from excluded.documents

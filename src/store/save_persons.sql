@@ -1,4 +1,6 @@
--- Persons that are new or changed, whole: a list for each column.
+-- Persons that are new or changed, whole, a list for each column; and their licences, of which those that are as they were
+-- are left alone.
+with saved as (
 insert into persons
     (workspace_id, id, email, created_at, updated_at, clocks, title, first_name, middle_name, last_name,
     business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street,
@@ -22,3 +24,15 @@ on conflict (workspace_id, id) do update set
     address_city = excluded.address_city, address_state = excluded.address_state,
     address_postcode = excluded.address_postcode, address_country = excluded.address_country,
     updated_at = excluded.updated_at, clocks = excluded.clocks
+)
+insert into identity.driver_licences as known
+    (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth)
+select $1, person_id, number, card_number, state, expires_on, date_of_birth
+from unnest($2::bigint[], $22::text[], $23::text[], $24::text[], $25::date[], $26::date[])
+    as l (person_id, number, card_number, state, expires_on, date_of_birth) where number is not null
+on conflict (workspace_id, person_id) do update set
+    number = excluded.number, card_number = excluded.card_number, state = excluded.state,
+    expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
+where (known.number, known.card_number, known.state, known.expires_on, known.date_of_birth)
+    is distinct from
+    (excluded.number, excluded.card_number, excluded.state, excluded.expires_on, excluded.date_of_birth)

@@ -1,7 +1,6 @@
 //! Stands in for the database: every row as last saved. Loads what `store` would load for a batch, and saves what it
 //! would save; it fails where that is not enough.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::domain::facts::Facts;
@@ -49,7 +48,8 @@ impl Ledger {
 
     fn repeated(&self, batch: &[Arrival]) -> BTreeSet<usize> {
         let facts: Vec<Option<&Facts>> = batch.iter().map(|(facts, _)| Some(facts)).collect();
-        let sayings: Vec<_> = facts.iter().map(|facts| facts.and_then(Saying::of).map(Cow::<Saying>::Owned)).collect();
+        let sayings: Vec<Option<Saying>> = batch.iter().map(|(facts, _)| Saying::of(facts)).collect();
+        let sayings: Vec<Option<&Saying>> = sayings.iter().map(Option::as_ref).collect();
         let known = sayings.iter().flatten().filter_map(|saying| Some((saying.key.clone(), self.known(&saying.key)?)));
         repetition::among(&facts, &sayings, &known.collect())
     }

@@ -23,7 +23,7 @@ pub(super) enum Speech<'a> {
 
 /// What is at hand of a delivery.
 enum Spoken<'a> {
-    Whole(&'a Facts),
+    Whole(&'a Facts, Option<&'a Saying>),
     InShort(&'a Recalled),
     Before,
     Nothing,
@@ -32,8 +32,8 @@ enum Spoken<'a> {
 impl<'a> Spoken<'a> {
     fn of(pending: &'a Pending, is_open: &(dyn Fn(&Pending) -> bool + Sync)) -> Self {
         match &pending.work {
-            Work::Hear(_) | Work::Recall(_) if !is_open(pending) => Self::Before,
-            Work::Hear(facts) => Self::Whole(facts),
+            Work::Hear(..) | Work::Recall(_) if !is_open(pending) => Self::Before,
+            Work::Hear(facts, saying) => Self::Whole(facts, saying.as_deref()),
             Work::Recall(recalled) => Self::InShort(recalled),
             Work::Reject | Work::Fail => Self::Nothing,
         }
@@ -41,15 +41,15 @@ impl<'a> Spoken<'a> {
 
     fn facts(&self) -> Option<&'a Facts> {
         match self {
-            Self::Whole(facts) => Some(facts),
+            Self::Whole(facts, _) => Some(facts),
             Self::InShort(_) | Self::Before | Self::Nothing => None,
         }
     }
 
-    fn saying(&self) -> Option<Cow<'a, Saying>> {
+    fn saying(&self) -> Option<&'a Saying> {
         match self {
-            Self::Whole(facts) => Saying::of(facts).map(Cow::Owned),
-            Self::InShort(recalled) => Some(Cow::Borrowed(&recalled.saying)),
+            Self::Whole(_, saying) => *saying,
+            Self::InShort(recalled) => Some(&recalled.saying),
             Self::Before | Self::Nothing => None,
         }
     }
@@ -63,14 +63,14 @@ pub(super) async fn of<'a>(
     is_open: &(dyn Fn(&Pending) -> bool + Sync),
 ) -> Result<Vec<Speech<'a>>, Failure> {
     let spoken: Vec<Spoken<'_>> = batch.iter().map(|pending| Spoken::of(pending, is_open)).collect();
-    let sayings: Vec<Option<Cow<'_, Saying>>> = spoken.iter().map(Spoken::saying).collect();
-    let asked: Vec<&Saying> = sayings.iter().flatten().map(AsRef::as_ref).collect();
+    let sayings: Vec<Option<&Saying>> = spoken.iter().map(Spoken::saying).collect();
+    let asked: Vec<&Saying> = sayings.iter().flatten().copied().collect();
     let known = store::repetition::load(tx, workspace, &asked).await?;
     let facts: Vec<Option<&Facts>> = spoken.iter().map(Spoken::facts).collect();
     let repeated = repetition::among(&facts, &sayings, &known);
     let speeches = spoken.into_iter().zip(batch).enumerate().map(|(place, (spoken, pending))| match spoken {
-        Spoken::Whole(_) | Spoken::InShort(_) if repeated.contains(&place) => Ok(Speech::Repetition),
-        Spoken::Whole(facts) => Ok(Speech::News(Cow::Borrowed(facts))),
+        Spoken::Whole(..) | Spoken::InShort(_) if repeated.contains(&place) => Ok(Speech::Repetition),
+        Spoken::Whole(facts, _) => Ok(Speech::News(Cow::Borrowed(facts))),
         Spoken::InShort(recalled) => match recalled.facts(&pending.arrived.body) {
             Some(facts) => Ok(Speech::News(Cow::Owned(facts))),
             None => Err(Failure::Poison("a body is not the one that was read before".to_owned())),
