@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 pub(super) use seats::{Pending, Seat, Work};
@@ -123,7 +123,11 @@ impl Lanes {
             while waiting.recv_many(&mut taken, BATCH).await > 0 {
                 let mut slots: VecDeque<Slot> = taken.drain(..).collect();
                 while !slots.is_empty() {
-                    shared.write(workspace, portion(&mut slots)).await;
+                    let (saved, next) = oneshot::channel();
+                    let (shared, batch) = (Arc::clone(&shared), portion(&mut slots));
+                    tokio::spawn(async move { shared.write(workspace, batch, saved).await });
+                    // Told once the batch is about to be committed, or dropped where it came to its end otherwise.
+                    let _ = next.await;
                 }
             }
         });
@@ -151,7 +155,11 @@ impl From<store::Error> for Failure {
 
 impl Shared {
     /// Writes a batch. One that fails is halved until the culprit is alone, which is stored as failed.
-    async fn write(&self, workspace: Option<RowId>, batch: Vec<Pending>) {
+    ///
+    /// Tells when the batch is saved and only to be committed: the next one may ask for the workspace then, which it gets
+    /// when Postgres has committed this one.
+    async fn write(&self, workspace: Option<RowId>, batch: Vec<Pending>, saved: oneshot::Sender<()>) {
+        let mut saved = Some(saved);
         let mut stack = vec![batch];
         let mut pause = Duration::from_millis(50);
         let mut again = false;
@@ -160,9 +168,8 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt_unpanicked(workspace, &batch, again).await {
-                // The lane goes on with the next batch meanwhile.
-                Ok(settled) => drop(tokio::spawn(async move { answer(batch, settled) })),
+            match self.attempt_unpanicked(workspace, &batch, again, &mut saved).await {
+                Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
                     self.away.store(true, Ordering::Relaxed);
                     tracing::warn!(
@@ -206,11 +213,12 @@ impl Shared {
         workspace: Option<RowId>,
         batch: &[Pending],
         again: bool,
+        saved: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Vec<Settled>, Failure> {
         if batch.iter().any(|pending| matches!(pending.work, Work::Fail)) {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
-        let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again)).catch_unwind();
+        let attempt = AssertUnwindSafe(self.attempt(workspace, batch, again, saved)).catch_unwind();
         match tokio::time::timeout(LONGEST, attempt).await {
             Ok(Ok(done)) => done,
             Ok(Err(_panic)) => Err(Failure::Poison("applying it ended in a panic".to_owned())),
@@ -219,10 +227,20 @@ impl Shared {
     }
 
     /// Loads, applies and saves a batch in one transaction.
-    async fn attempt(&self, workspace: Option<RowId>, batch: &[Pending], again: bool) -> Result<Vec<Settled>, Failure> {
+    async fn attempt(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[Pending],
+        again: bool,
+        saved: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<Vec<Settled>, Failure> {
         let _turn = self.writers.acquire().await;
         let mut tx = self.store.begin(workspace).await?;
         let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
+        if let Some(saved) = saved.take() {
+            // The lane listens for as long as it lives.
+            let _ = saved.send(());
+        }
         tx.commit().await.map_err(store::Error::from)?;
         self.away.store(false, Ordering::Relaxed);
         Ok(settled)
