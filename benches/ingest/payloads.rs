@@ -19,8 +19,9 @@ const EPOCH: i64 = 1_759_471_808_144;
 pub(crate) enum Kind {
     /// A subscription enquiry with address and licence, for one of the vehicles.
     Lead,
-    /// A vehicle, by its number; so many of a hundred are changed against what was sent before.
-    Vehicle { changed_percent: u64 },
+    /// A vehicle, by its number, of so many that begin again after the last; so many of a hundred are changed against what
+    /// was sent before.
+    Vehicle { changed_percent: u64, of: u64 },
 }
 
 /// A part of a payload.
@@ -81,7 +82,7 @@ impl Payloads {
             Kind::Lead => {
                 split(include_str!("../../fixtures/dealer_studio/lead/loopit_page_example.json"), LEAD.as_slice())
             }
-            Kind::Vehicle { changed_percent: _ } => {
+            Kind::Vehicle { .. } => {
                 split(include_str!("../../fixtures/dealer_studio/inventory/page_example.json"), VEHICLE.as_slice())
             }
         };
@@ -92,7 +93,7 @@ impl Payloads {
     pub(crate) fn path(&self) -> &'static str {
         match self.kind {
             Kind::Lead => "/webhooks/dealer-studio/leads",
-            Kind::Vehicle { changed_percent: _ } => "/webhooks/dealer-studio/inventory",
+            Kind::Vehicle { .. } => "/webhooks/dealer-studio/inventory",
         }
     }
 
@@ -112,10 +113,10 @@ impl Payloads {
         let address = mixed(number) % ADDRESSES;
         let vehicle = match self.kind {
             Kind::Lead => mixed(number + 1) % VEHICLES,
-            Kind::Vehicle { changed_percent: _ } => number,
+            Kind::Vehicle { changed_percent: _, of } => number % of,
         };
         let version = match self.kind {
-            Kind::Vehicle { changed_percent } if mixed(number) % 100 < changed_percent => 1,
+            Kind::Vehicle { changed_percent, of: _ } if mixed(vehicle) % 100 < changed_percent => 1,
             Kind::Lead | Kind::Vehicle { .. } => 0,
         };
         // Writing to a text cannot fail.

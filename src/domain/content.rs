@@ -1,5 +1,6 @@
 //! The content of a listing as a whole: its digest, and the prices that are watched.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use rust_decimal::Decimal;
@@ -14,7 +15,7 @@ impl ListingContent {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let Self { columns, location, packages } = self;
-        let mut text = String::new();
+        let mut text = String::with_capacity(8_192);
         columns.visit(&mut |name, value| print(&mut text, name, value.as_ref()));
         if let Some(SellerLocation { name, columns }) = location {
             print(&mut text, "location", Some(&Scalar::Text(name.clone())));
@@ -36,15 +37,15 @@ impl ListingContent {
 
 /// One column in a form in which equal values are equal texts.
 fn print(text: &mut String, name: &str, value: Option<&Scalar>) {
-    let value = match value {
+    let value: Cow<'_, str> = match value {
         None => return,
-        Some(Scalar::Text(value)) => value.clone(),
-        Some(Scalar::Int(value)) => value.to_string(),
-        Some(Scalar::Decimal(value)) => value.normalize().to_string(),
-        Some(Scalar::Bool(value)) => value.to_string(),
-        Some(Scalar::Date(value)) => value.to_string(),
-        Some(Scalar::Time(value)) => value.timestamp_micros().to_string(),
-        Some(Scalar::Json(value)) => value.as_str().to_owned(),
+        Some(Scalar::Text(value)) => value.into(),
+        Some(Scalar::Int(value)) => value.to_string().into(),
+        Some(Scalar::Decimal(value)) => value.normalize().to_string().into(),
+        Some(Scalar::Bool(value)) => value.to_string().into(),
+        Some(Scalar::Date(value)) => value.to_string().into(),
+        Some(Scalar::Time(value)) => value.timestamp_micros().to_string().into(),
+        Some(Scalar::Json(value)) => value.as_str().into(),
     };
     let _ = writeln!(text, "{name}:{}:{value}", value.len());
 }

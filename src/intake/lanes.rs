@@ -6,6 +6,7 @@
 
 mod seats;
 mod speech;
+mod turns;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
 use speech::Speech;
+use turns::{BATCH, Turns};
 
 use super::reply::Reply;
 use crate::domain::finding::{Code, Finding};
@@ -31,8 +33,6 @@ use crate::domain::{self, Effects, Outcome, Verdict};
 use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
 
-/// How many deliveries are written together at the most.
-const BATCH: usize = 128;
 /// How many deliveries wait in one lane at the most; more are held at the door.
 const WAITING: usize = 1_024;
 /// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
@@ -54,7 +54,7 @@ pub(super) struct Lanes {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    writers: Semaphore,
+    turns: Turns,
     clock: fn() -> DateTime<Utc>,
     before_rules: Option<BeforeRules>,
     /// Whether nothing was committed since something failed or took too long.
@@ -69,8 +69,8 @@ impl Lanes {
         clock: fn() -> DateTime<Utc>,
         before_rules: Option<BeforeRules>,
     ) -> Self {
-        let (writers, away) = (Semaphore::new(writers), AtomicBool::new(false));
-        let shared = Shared { store, writers, clock, before_rules, away };
+        let (turns, away) = (Turns::new(writers), AtomicBool::new(false));
+        let shared = Shared { store, turns, clock, before_rules, away };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
@@ -124,7 +124,8 @@ impl Lanes {
                 let mut slots: VecDeque<Slot> = taken.drain(..).collect();
                 while !slots.is_empty() {
                     let (saved, next) = oneshot::channel();
-                    let (shared, batch) = (Arc::clone(&shared), portion(&mut slots));
+                    let most = shared.turns.ask(workspace);
+                    let (shared, batch) = (Arc::clone(&shared), portion(&mut slots, most));
                     tokio::spawn(async move { shared.write(workspace, batch, saved).await });
                     // Told once the batch is about to be committed, or dropped where it came to its end otherwise.
                     let _ = next.await;
@@ -234,9 +235,10 @@ impl Shared {
         again: bool,
         saved: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Vec<Settled>, Failure> {
-        let _turn = self.writers.acquire().await;
+        let mut turn = self.turns.take().await;
         let mut tx = self.store.begin(workspace).await?;
         let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
+        turn.end();
         if let Some(saved) = saved.take() {
             // The lane listens for as long as it lives.
             let _ = saved.send(());

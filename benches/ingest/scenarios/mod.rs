@@ -124,7 +124,7 @@ fn leads(to: &Receiver, pace: Pace) -> Order {
 
 /// Vehicles from this number on; so many of a hundred are changed.
 fn vehicles(to: &Receiver, first: u64, changed_percent: u64, pace: Pace) -> Order {
-    Order { first, warm_up: 0.0, ..order(to, Kind::Vehicle { changed_percent }, pace) }
+    Order { first, warm_up: 0.0, ..order(to, Kind::Vehicle { changed_percent, of: u64::MAX }, pace) }
 }
 
 fn order(to: &Receiver, kind: Kind, pace: Pace) -> Order {

@@ -1,8 +1,9 @@
-//! The answer time of one workspace while another receives a full feed at top speed.
+//! The answer time of one workspace while another receives its daily full feed at top speed.
 
 use super::{Bench, SEED, ratio, say};
 use crate::Fallible;
 use crate::load::{self, Order, Pace};
+use crate::payloads::{Kind, VEHICLES};
 use crate::processes::NEIGHBOUR;
 use crate::table::{Figures, Limit};
 
@@ -14,12 +15,17 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         say(&format!("neighbours, round {round}"));
         bench.server.copy(SEED, "neighbours").await?;
         let service = bench.forecourt("neighbours").await?;
+        let known = Order { dealership: NEIGHBOUR, ..super::vehicles(&service, 0, 0, Pace::All { count: VEHICLES }) };
+        load::send(&known).await?;
+        bench.server.execute("neighbours", "vacuum analyze").await?;
+        bench.server.execute("postgres", "checkpoint").await?;
         let pace = Pace::Open { rate: RATE, seconds: bench.seconds() };
         let leads = Order { connections: 32, first: 100_000, ..super::leads(&service, pace) };
         let alone = bench.measure(&service, &leads).await?.1;
         // The feed begins before the leads are measured, and ends after.
         let long = Pace::Closed { seconds: bench.seconds() + 2.0 };
-        let feed = Order { dealership: NEIGHBOUR, ..super::vehicles(&service, 0, 0, long) };
+        let kind = Kind::Vehicle { changed_percent: 2, of: VEHICLES };
+        let feed = Order { dealership: NEIGHBOUR, kind, ..super::vehicles(&service, 0, 2, long) };
         let feed = load::start(&feed)?;
         let beside = bench.measure(&service, &Order { first: 1_000_000, ..leads }).await?.1;
         let feed = feed.finish().await?;

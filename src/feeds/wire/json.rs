@@ -1,6 +1,10 @@
 //! JSON that is kept: as sent but for what Postgres cannot hold, or put together from what was read.
 
+use std::borrow::Cow;
+use std::cell::Cell;
+
 use rust_decimal::Decimal;
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
 use crate::domain::values::{self, Json};
@@ -14,21 +18,25 @@ pub(super) struct Cleaned {
 
 /// All fields of an object.
 pub(super) fn of_fields(fields: &Map<String, Value>) -> Cleaned {
-    let mut had_nul = false;
-    let cleaned = clean_fields(fields, &mut had_nul);
-    Cleaned { json: Json::from_text(Value::Object(cleaned).to_string()), had_nul }
+    let had_nul = Cell::new(false);
+    let fields = with_clean_names(fields, &had_nul);
+    let json = written(&Kept { had_nul: &had_nul, value: &*fields });
+    Cleaned { json, had_nul: had_nul.get() }
 }
 
 /// The fields that `is_apart` does not name, and those that it does, or that hold a field that it does, however deep;
 /// the latter only where any of them says something.
 pub(super) fn in_halves(fields: &Map<String, Value>, is_apart: impl Fn(&str) -> bool) -> (Cleaned, Option<Json>) {
-    let mut had_nul = false;
-    let cleaned = clean_fields(fields, &mut had_nul);
-    let (apart, rest): (Map<_, _>, Map<_, _>) =
-        cleaned.into_iter().partition(|(name, value)| is_apart(name) || holds(value, &is_apart));
-    let says_something = |value: &Value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty());
-    let apart = apart.values().any(says_something).then(|| Json::from_text(Value::Object(apart).to_string()));
-    (Cleaned { json: Json::from_text(Value::Object(rest).to_string()), had_nul }, apart)
+    let had_nul = Cell::new(false);
+    let fields = with_clean_names(fields, &had_nul);
+    let (apart, rest): (Vec<_>, Vec<_>) =
+        fields.iter().partition(|(name, value)| is_apart(name) || holds(value, &is_apart));
+    let is_silent = |text: &str| text.chars().all(|letter| letter == '\0' || letter.is_whitespace());
+    let says_something = |value: &Value| !value.is_null() && value.as_str().is_none_or(|text| !is_silent(text));
+    let says_something = apart.iter().any(|(_, value)| says_something(value));
+    let half = |fields: &Vec<_>| written(&Kept { had_nul: &had_nul, value: fields.as_slice() });
+    let (rest, apart) = (half(&rest), half(&apart));
+    (Cleaned { json: rest, had_nul: had_nul.get() }, says_something.then_some(apart))
 }
 
 /// Whether a field that `is_named` names stands somewhere in a value.
@@ -42,28 +50,101 @@ fn holds(value: &Value, is_named: &impl Fn(&str) -> bool) -> bool {
 
 /// The items of a list.
 pub(super) fn of_items(items: &[Value]) -> Cleaned {
-    let mut had_nul = false;
-    let cleaned = items.iter().map(|item| clean(item, &mut had_nul)).collect();
-    Cleaned { json: Json::from_text(Value::Array(cleaned).to_string()), had_nul }
+    let had_nul = Cell::new(false);
+    let json = match items.iter().any(has_unclean_names) {
+        true => written(&Kept { had_nul: &had_nul, value: &items.iter().map(|item| clean(item, &had_nul)).collect::<Vec<_>>()[..] }),
+        false => written(&Kept { had_nul: &had_nul, value: items }),
+    };
+    Cleaned { json, had_nul: had_nul.get() }
 }
 
-fn clean(value: &Value, had_nul: &mut bool) -> Value {
-    match value {
-        Value::Null | Value::Bool(_) => value.clone(),
-        Value::Number(number) => Value::Number(settled(number)),
-        Value::String(text) => Value::String(clean_text(text, had_nul)),
-        Value::Array(items) => items.iter().map(|item| clean(item, had_nul)).collect(),
-        Value::Object(fields) => Value::Object(clean_fields(fields, had_nul)),
+/// A part of a body on its way into a text: as it was sent, but for what Postgres cannot hold.
+struct Kept<'a, T: ?Sized> {
+    value: &'a T,
+    /// Set where U+0000 is left out.
+    had_nul: &'a Cell<bool>,
+}
+
+/// The text of a part of a body.
+fn written<T: ?Sized>(kept: &Kept<'_, T>) -> Json
+where
+    for<'a> Kept<'a, T>: Serialize,
+{
+    // Writing values of JSON to a text cannot fail.
+    Json::from_text(serde_json::to_string(kept).unwrap_or_default())
+}
+
+impl Serialize for Kept<'_, Value> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, had_nul } = *self;
+        match value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Number(number) if number.is_f64() => settled(number).serialize(serializer),
+            Value::Number(number) => number.serialize(serializer),
+            Value::String(text) => serializer.serialize_str(&clean_text(text, had_nul)),
+            Value::Array(items) => Kept { value: items.as_slice(), had_nul }.serialize(serializer),
+            Value::Object(fields) => Kept { value: fields, had_nul }.serialize(serializer),
+        }
     }
 }
 
-fn clean_fields(fields: &Map<String, Value>, had_nul: &mut bool) -> Map<String, Value> {
-    fields.iter().map(|(name, value)| (clean_text(name, had_nul), clean(value, had_nul))).collect()
+impl Serialize for Kept<'_, [Value]> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.value.iter().map(|value| Kept { value, had_nul: self.had_nul }))
+    }
 }
 
-fn clean_text(text: &str, had_nul: &mut bool) -> String {
-    *had_nul |= text.contains('\0');
-    text.replace('\0', "")
+impl Serialize for Kept<'_, Map<String, Value>> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.value.iter().map(|(name, value)| (name, Kept { value, had_nul: self.had_nul }));
+        serializer.collect_map(fields)
+    }
+}
+
+impl Serialize for Kept<'_, [(&String, &Value)]> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.value.iter().map(|(name, value)| (name, Kept { value: *value, had_nul: self.had_nul }));
+        serializer.collect_map(fields)
+    }
+}
+
+/// Whether U+0000 stands in the name of a field, however deep. Without it two names can become one.
+fn has_unclean_names(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_unclean_names(value)),
+        Value::Array(items) => items.iter().any(has_unclean_names),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The fields, copied where names have to be cleaned.
+fn with_clean_names<'a>(fields: &'a Map<String, Value>, had_nul: &Cell<bool>) -> Cow<'a, Map<String, Value>> {
+    if fields.iter().any(|(name, value)| name.contains('\0') || has_unclean_names(value)) {
+        Cow::Owned(clean_fields(fields, had_nul))
+    } else {
+        Cow::Borrowed(fields)
+    }
+}
+
+fn clean(value: &Value, had_nul: &Cell<bool>) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| clean(item, had_nul)).collect(),
+        Value::Object(fields) => Value::Object(clean_fields(fields, had_nul)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn clean_fields(fields: &Map<String, Value>, had_nul: &Cell<bool>) -> Map<String, Value> {
+    fields.iter().map(|(name, value)| (clean_text(name, had_nul).into_owned(), clean(value, had_nul))).collect()
+}
+
+fn clean_text<'a>(text: &'a str, had_nul: &Cell<bool>) -> Cow<'a, str> {
+    if !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    had_nul.set(true);
+    Cow::Owned(text.replace('\0', ""))
 }
 
 /// The number in the form in which it comes back from `jsonb`, so that what is kept equals what was read: there a

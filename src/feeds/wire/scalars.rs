@@ -1,5 +1,7 @@
 //! Fields that hold one value.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Number, Value};
@@ -291,7 +293,7 @@ impl Object<'_> {
         if text.contains('\0') && self.contents == Contents::Documented {
             self.note(Code::NulRemoved, name, NUL_REMOVED);
         }
-        let text = text.replace('\0', "");
+        let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }

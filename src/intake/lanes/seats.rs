@@ -70,12 +70,14 @@ pub(super) fn leave(slot: &Slot) -> Option<Pending> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Takes the next of what waits, so that one transaction is bounded, also where the deliveries are large. What nobody
+/// Takes the next of what waits, at most so many, so that one transaction is bounded, also where the deliveries are large. What nobody
 /// waits for any more is passed over.
-pub(super) fn portion(slots: &mut VecDeque<Slot>) -> Vec<Pending> {
+pub(super) fn portion(slots: &mut VecDeque<Slot>, most: usize) -> Vec<Pending> {
     let mut portion: Vec<Pending> = Vec::new();
     let mut bytes = 0;
-    while let Some(slot) = slots.pop_front() {
+    while portion.len() < most
+        && let Some(slot) = slots.pop_front()
+    {
         let Some(pending) = leave(&slot) else { continue };
         bytes += pending.arrived.body.len();
         if bytes > BATCH_BYTES && !portion.is_empty() {
@@ -133,7 +135,7 @@ mod tests {
         let mut slots = VecDeque::from([first.0, second.0]);
         drop(first.1);
         assert!(first.2.upgrade().is_none(), "its body is gone while its slot still waits");
-        let portion = portion(&mut slots);
+        let portion = portion(&mut slots, 10);
         assert_eq!(portion.iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>(), [20]);
         drop(second.1);
         assert!(second.2.upgrade().is_some(), "the lane has begun with it");
@@ -146,7 +148,7 @@ mod tests {
         let mut slots: VecDeque<Slot> = all.iter().map(|(slot, _, _)| Arc::clone(slot)).collect();
         let mut portions = Vec::new();
         while !slots.is_empty() {
-            portions.push(portion(&mut slots).iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>());
+            portions.push(portion(&mut slots, 10).iter().map(|pending| pending.arrived.body.len()).collect::<Vec<_>>());
         }
         assert_eq!(portions, [&sizes[..2], &sizes[2..3], &sizes[3..4], &sizes[4..]]);
     }

@@ -1,0 +1,67 @@
+//! Whose turn it is to write: a workspace that receives a full feed does not hold up the others.
+//!
+//! Postgres and the service share the processors, so batches that are written at once take longer each, and the small ones
+//! suffer most. So one batch is written at a time, in the order of asking, and while several workspaces have something to
+//! write their batches are small. A batch that takes long, as behind a lock, is not waited for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::domain::world::RowId;
+
+/// How many deliveries are written together at the most.
+pub(super) const BATCH: usize = 128;
+/// The same while other workspaces have something to write.
+const SMALL_BATCH: usize = 32;
+/// For so long a workspace counts as one that has something to write.
+const OF_LATE: Duration = Duration::from_millis(500);
+/// For so long a turn is waited for.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The turns of the lanes.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// How many batches are written at once whatever they take.
+    writers: Semaphore,
+    turn: Semaphore,
+    asked: Mutex<HashMap<Option<RowId>, Instant>>,
+}
+
+/// The leave to write a batch.
+pub(super) struct Turn<'a> {
+    _writer: Option<SemaphorePermit<'a>>,
+    turn: Option<SemaphorePermit<'a>>,
+}
+
+impl Turn<'_> {
+    /// Lets the next batch begin, while this one is only to be committed.
+    pub(super) fn end(&mut self) {
+        self.turn = None;
+    }
+}
+
+impl Turns {
+    pub(super) fn new(writers: usize) -> Self {
+        Self { writers: Semaphore::new(writers), turn: Semaphore::new(1), asked: Mutex::default() }
+    }
+
+    /// Notes that a workspace has something to write, and tells how many of its deliveries may be written together.
+    pub(super) fn ask(&self, workspace: Option<RowId>) -> usize {
+        let now = Instant::now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| now.duration_since(*at) < OF_LATE);
+        asked.insert(workspace, now);
+        if asked.len() > 1 { SMALL_BATCH } else { BATCH }
+    }
+
+    /// Waits for the turn.
+    pub(super) async fn take(&self) -> Turn<'_> {
+        // Neither is ever closed.
+        let turn = timeout(PATIENCE, self.turn.acquire()).await.ok().and_then(Result::ok);
+        Turn { _writer: self.writers.acquire().await.ok(), turn }
+    }
+}
