@@ -6,8 +6,8 @@
 //!    the end, compressed or not, up to the feed's limit.
 //! 2. The body becomes a document, which says whose it is, and then facts: what it says, in words that belong to no
 //!    sender, with a finding for whatever could not be used ([`feeds`]).
-//! 3. With its workspace known, the delivery waits in that workspace's lane ([`intake`]). A lane takes everything that
-//!    waits as one batch, and while it writes that batch, the next one gathers.
+//! 3. With its workspace known, the delivery waits in that workspace's lane ([`intake`]). A lane takes what waits as one
+//!    batch, and while it writes that batch, the next one gathers. Lanes take turns.
 //! 4. In one transaction, alone on the workspace, everything that the batch's keys can touch is loaded ([`store`]), the
 //!    rules hear the deliveries one after the other and change the rows in memory ([`domain`]), and what changed is
 //!    saved together with the deliveries and their outcomes.
@@ -49,8 +49,11 @@
 //! - A workspace has one lane of its own. A second lane for it could only wait, because Postgres lets one transaction at
 //!   a time have a workspace; that lock is what lets several processes share a database.
 //! - Plans are made anew for each statement (`force_custom_plan`) until Postgres has statistics of the large tables: one
-//!   kept from when a table was empty reads all of it once it is full. From then on the plans of inserts, and of the checks
-//!   of their foreign keys, are kept (`store::statistics`).
+//!   kept from when a table was empty reads all of it once it is full. From then on all are kept (`store::statistics`).
+//! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle
+//!   service spends most of an answer's time on waiting for each answer of Postgres in turn.
+//! - A vehicle's body that was read before is not read again: a daily full feed repeats nearly all of them
+//!   (`intake/recall.rs`), and of those the rules need to know nothing but what is known already (`domain::repetition`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
 //! - The deadline runs in the request and not in the lane. So a delivery can be in the spool and committed by its lane as
 //!   well; its id sees to it that it is applied once.

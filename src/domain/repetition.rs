@@ -71,7 +71,8 @@ impl Saying {
         let at_then = |at: &Option<DateTime<Utc>>| *at == Some(self.at);
         let same_word = word.as_ref().is_some_and(|(word, at)| *word == SaleWord::ForSale && at_then(at));
         let (_, said_vin) = &self.key;
-        let same_vin = said_vin.as_ref().is_none_or(|said| vin.as_ref().is_some_and(|(vin, at)| vin == said && at_then(at)));
+        let same_vin =
+            said_vin.as_ref().is_none_or(|said| vin.as_ref().is_some_and(|(vin, at)| vin == said && at_then(at)));
         let same_content = *for_sale && at_then(at) && *fingerprint == self.fingerprint;
         same_content && same_word && same_vin && at_then(for_sale_at) && *status == ListingStatus::ForSale
     }
@@ -86,17 +87,19 @@ pub fn among(
     known: &BTreeMap<SourceKey, Known>,
 ) -> BTreeSet<usize> {
     let repeats = |saying: &&Saying| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
-    let (same, other): (Vec<_>, Vec<_>) = batch
-        .iter()
-        .zip(sayings)
-        .enumerate()
-        .partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
+    let (same, other): (Vec<_>, Vec<_>) =
+        batch.iter().zip(sayings).enumerate().partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
     let mut names = Names::default();
     for (_, (facts, saying)) in other {
-        facts.iter().for_each(|facts| names.add(facts));
-        saying.iter().for_each(|saying| names.add_saying(saying));
+        if let Some(facts) = facts {
+            names.add(facts);
+        }
+        if let Some(saying) = saying {
+            names.add_saying(saying);
+        }
     }
-    let repeated = same.into_iter().filter(|(_, (_, saying))| saying.as_ref().is_some_and(|saying| !names.name(saying)));
+    let repeated =
+        same.into_iter().filter(|(_, (_, saying))| saying.as_ref().is_some_and(|saying| !names.name(saying)));
     repeated.map(|(place, _)| place).collect()
 }
 

@@ -4,6 +4,7 @@
 //! time of an idle service, and batches grow with the load. A workspace has one lane, so a full feed of one does not
 //! hold up the others; writers are few and taken in turn.
 
+mod failure;
 mod seats;
 mod speech;
 mod turns;
@@ -19,6 +20,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use failure::Failure;
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
 use speech::Speech;
@@ -133,24 +135,6 @@ impl Lanes {
             }
         });
         sender
-    }
-}
-
-/// Why a batch was not written.
-enum Failure {
-    /// Postgres is away or busy: the same batch may succeed.
-    Transient(store::Error),
-    /// Another try settled one of its deliveries at the same moment, in another lane or process.
-    Overtaken,
-    /// Postgres did not answer for so long that it is not waited for any more.
-    Silent,
-    /// Something is wrong with a delivery, or with us.
-    Poison(String),
-}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Self {
-        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
 
@@ -335,10 +319,8 @@ impl Shared {
             }
         }
         let names_nothing = keys.is_empty();
-        let mut tenant = match names_nothing {
-            true => Tenant::default(),
-            false => store::load(&self.store, tx, workspace, keys).await?,
-        };
+        let mut tenant =
+            if names_nothing { Tenant::default() } else { store::load(&self.store, tx, workspace, keys).await? };
         let mut heard = Vec::with_capacity(batch.len());
         for (pending, speech) in batch.iter().zip(speeches) {
             let mut findings = pending.findings.clone();

@@ -115,3 +115,70 @@ impl Remembered {
         self.late.insert(digest, recalled);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::domain::values::{Country, PhoneRegion};
+
+    const BODY: &[u8] = br#"{"Identifier": 7, "SaleStatus": "For Sale", "LastModifiedUtc": "1970-01-01T00:00:00Z"}"#;
+
+    fn locale() -> Locale {
+        let received_at = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let country = Country::parse("AU").unwrap();
+        Locale {
+            received_at,
+            timezone: chrono_tz::Australia::Brisbane,
+            phone_region: PhoneRegion::great_britain(),
+            country,
+        }
+    }
+
+    fn note(recall: &Recall, digest: Digest) {
+        let reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
+        let saying = Arc::new(Saying::of(&reading.facts).unwrap());
+        recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &saying);
+    }
+
+    fn numbered(number: usize) -> Digest {
+        digest(&number.to_be_bytes())
+    }
+
+    #[test]
+    fn a_body_says_the_same_later_and_for_the_same_place_only() {
+        let recall = Recall::default();
+        note(&recall, digest(BODY));
+        let recalled = recall.find(&digest(BODY)).unwrap();
+        let received_at = locale().received_at;
+        for (holds, locale) in [
+            (true, locale()),
+            (true, Locale { received_at: received_at + TimeDelta::days(1), ..locale() }),
+            (false, Locale { received_at: received_at - TimeDelta::days(1), ..locale() }),
+            (false, Locale { timezone: chrono_tz::Europe::London, ..locale() }),
+            (false, Locale { country: Country::parse("NZ").unwrap(), ..locale() }),
+        ] {
+            assert_eq!(recalled.holds_for(&locale), holds, "{locale:?}");
+        }
+        assert!(recalled.facts(BODY).is_some());
+        assert!(recall.find(&numbered(0)).is_none());
+    }
+
+    #[test]
+    fn the_bodies_of_late_are_remembered_and_no_more_than_twice_as_many() {
+        let recall = Recall::default();
+        for number in 0..=MANY {
+            note(&recall, numbered(number));
+        }
+        // The first one was asked for, so it is one of late; the second was not.
+        assert!(recall.find(&numbered(0)).is_some());
+        for number in MANY..2 * MANY {
+            note(&recall, numbered(number));
+        }
+        assert!(recall.find(&numbered(0)).is_some());
+        assert!(recall.find(&numbered(1)).is_none());
+        let remembered = recall.0.lock().unwrap();
+        assert!(remembered.late.len() + remembered.before.len() <= 2 * MANY);
+    }
+}

@@ -66,7 +66,12 @@ pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_
 
 impl Known {
     /// Adds a row with its rows in other tables: a person's licence and passport, a lead's trade-in, property and documents.
-    fn add(&mut self, kind: &str, row: &Value, (first, second, third): (Option<&Value>, Option<&Value>, Option<Value>)) {
+    fn add(
+        &mut self,
+        kind: &str,
+        row: &Value,
+        (first, second, third): (Option<&Value>, Option<&Value>, Option<Value>),
+    ) {
         match kind {
             "cluster" => self.clusters.extend(clusters::read_row(row)),
             "person" => self.persons.extend(persons::read_row(row, first, second)),

@@ -20,8 +20,8 @@ mod persons;
 mod places;
 mod properties;
 mod record;
-pub mod repetition;
 pub mod rejected;
+pub mod repetition;
 pub mod statistics;
 pub mod workspaces;
 
@@ -195,8 +195,8 @@ fn descend(ids: &mut [RowId]) {
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
-/// Connects a pool. Look-ups are planned for the values of each call: a plan kept from an empty table is wrong on a full
-/// one. Every look-up has an index, so that nothing needs to be read from end to end.
+/// Connects a pool. Statements are planned for the values of each call until the tables have statistics: a plan kept from an
+/// empty table is wrong on a full one. Every look-up has an index, so that nothing needs to be read from end to end.
 ///
 /// # Errors
 /// When Postgres cannot be reached.

@@ -2,8 +2,9 @@
 //!
 //! A plan that was made while a table was small reads a whole workspace where it should read a row, and one that is kept
 //! goes on doing so while the table grows. So plans are made anew for each statement until the tables that others refer to
-//! have statistics; from then on they are right, and those of the checks of foreign keys are kept. To plan these anew, a
-//! dozen for each lead, costs more than all the rest.
+//! have statistics; from then on they are right, and all are kept: Postgres forgets them by itself whenever it gathers
+//! statistics again. To plan the checks of foreign keys anew, a dozen for each lead, costs more than all the rest, and to
+//! plan the statements themselves is half of the time of a delivery that comes alone.
 
 use std::time::Duration;
 

@@ -33,6 +33,7 @@ mod plans;
 mod processes;
 mod rejected;
 mod reload;
+mod repetitions;
 mod replay;
 mod sabotage;
 mod secrets;

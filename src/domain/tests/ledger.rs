@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
-use crate::domain::values::{Email, Vin};
 use crate::domain::repetition::{self, Known, Saying};
+use crate::domain::values::{Email, Vin};
 use crate::domain::world::{Lead, Listing, Row, RowId, RowState, SourceKey, Tenant};
 use crate::domain::{self, Verdict, booking};
 use chrono::{DateTime, Utc};
@@ -22,12 +22,15 @@ pub(super) type Heard = (Verdict, Vec<Finding>);
 pub(super) struct Ledger {
     pub(super) rows: Tenant,
     next_id: RowId,
+    /// How many deliveries said nothing new, so that nothing was loaded for them.
+    pub(super) repetitions: usize,
 }
 
 impl Ledger {
     /// Hears a batch: loads, applies, saves.
     pub(super) fn hear(&mut self, batch: &[Arrival]) -> Vec<Heard> {
         let repeated = self.repeated(batch);
+        self.repetitions += repeated.len();
         let mut keys = Keys::default();
         for (_, (facts, _)) in batch.iter().enumerate().filter(|(place, _)| !repeated.contains(place)) {
             keys.add(facts);

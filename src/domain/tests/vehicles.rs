@@ -42,6 +42,7 @@ fn hear(history: &[VehicleFacts], batches: &[Vec<usize>], reached: &mut Reached)
             *reached.entry("released").or_default() += 1;
         }
     }
+    *reached.entry("repetition").or_default() += ledger.repetitions;
     ledger
 }
 
@@ -120,6 +121,7 @@ fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
         "created",
         "updated",
         "unchanged",
+        "repetition",
         "unseen",
         "rejected",
         "merged",

@@ -51,10 +51,12 @@ fn holds(value: &Value, is_named: &impl Fn(&str) -> bool) -> bool {
 /// The items of a list.
 pub(super) fn of_items(items: &[Value]) -> Cleaned {
     let had_nul = Cell::new(false);
-    let json = match items.iter().any(has_unclean_names) {
-        true => written(&Kept { had_nul: &had_nul, value: &items.iter().map(|item| clean(item, &had_nul)).collect::<Vec<_>>()[..] }),
-        false => written(&Kept { had_nul: &had_nul, value: items }),
+    let items: Cow<'_, [Value]> = if items.iter().any(has_unclean_names) {
+        items.iter().map(|item| clean(item, &had_nul)).collect()
+    } else {
+        Cow::Borrowed(items)
     };
+    let json = written(&Kept { had_nul: &had_nul, value: &*items });
     Cleaned { json, had_nul: had_nul.get() }
 }
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::failure::Failure;
 use super::seats::{Pending, Work};
-use super::{Failure, RowId};
 use crate::domain::facts::Facts;
 use crate::domain::repetition::{self, Saying};
+use crate::domain::world::RowId;
 use crate::intake::recall::Recalled;
 use crate::store;
 

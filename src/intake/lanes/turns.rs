@@ -65,3 +65,27 @@ impl Turns {
         Turn { _writer: self.writers.acquire().await.ok(), turn }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_small_while_several_workspaces_write() {
+        let turns = Turns::new(4);
+        assert_eq!([turns.ask(Some(1)), turns.ask(Some(1))], [BATCH, BATCH]);
+        assert_eq!([turns.ask(Some(2)), turns.ask(Some(1))], [SMALL_BATCH, SMALL_BATCH]);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_takes_long_is_not_waited_for() {
+        let turns = Turns::new(2);
+        let mut first = turns.take().await;
+        assert!(first.turn.is_some());
+        let second = turns.take().await;
+        assert!(second.turn.is_none());
+        first.end();
+        drop(second);
+        assert!(turns.take().await.turn.is_some());
+    }
+}
