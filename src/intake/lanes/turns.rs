@@ -16,7 +16,7 @@ use crate::domain::world::RowId;
 /// How many deliveries are written together at the most.
 pub(super) const BATCH: usize = 128;
 /// The same while other workspaces have something to write.
-const SMALL_BATCH: usize = 32;
+const SMALL_BATCH: usize = 16;
 /// For so long a workspace counts as one that has something to write.
 const OF_LATE: Duration = Duration::from_millis(500);
 /// For so long a turn is waited for.
