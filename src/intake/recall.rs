@@ -15,7 +15,7 @@ use crate::domain::workspace::{DealershipId, Locale};
 use crate::feeds::{self, Feed, Reading};
 
 /// So many bodies are remembered at the least, once there were as many, and twice as many at the most. One takes some
-/// 400 bytes.
+/// 550 bytes.
 const MANY: usize = 50_000;
 
 /// The digest of a body.
