@@ -78,8 +78,9 @@ impl Saying {
     }
 }
 
-/// The deliveries of a batch that repeat what is known, by their place in it; each with its facts, or a saying alone. One that shares a name with a delivery that
-/// says something else is none, because that one may change what it is compared with.
+/// The deliveries of a batch that repeat what is known, by their place in it; each is given by its saying, its facts, or
+/// both. One that shares a name with a delivery that says something else is none, because that one may change what it is
+/// compared with.
 #[must_use]
 pub fn among(
     batch: &[Option<&Facts>],
@@ -91,11 +92,10 @@ pub fn among(
         batch.iter().zip(sayings).enumerate().partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
     let mut names = Names::default();
     for (_, (facts, saying)) in other {
-        if let Some(facts) = facts {
-            names.add(facts);
-        }
-        if let Some(saying) = saying {
-            names.add_saying(saying);
+        match (saying, facts) {
+            (Some(saying), _) => names.add_saying(saying),
+            (None, Some(facts)) => names.add(facts),
+            (None, None) => {}
         }
     }
     let repeated =

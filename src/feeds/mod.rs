@@ -81,6 +81,15 @@ impl Feed {
         }
     }
 
+    /// Whether the sender posts all of it again each day, mostly unchanged.
+    #[must_use]
+    pub fn is_sent_again(self) -> bool {
+        match self {
+            Self::Inventory => true,
+            Self::Lead | Self::LeadCluster | Self::LeadPro => false,
+        }
+    }
+
     /// Where its payload names the dealership; `None` where it names none, and the credential's workspace is meant.
     #[must_use]
     pub fn dealership_path(self) -> Option<&'static str> {

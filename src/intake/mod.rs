@@ -282,8 +282,7 @@ impl Intake {
         permitted: &Permitted,
         undecoded: Option<Finding>,
     ) -> Heard {
-        // Only vehicles are sent again as they were.
-        let digest = (feed == Feed::Inventory && undecoded.is_none()).then(|| recall::digest(&arrived.body));
+        let digest = (feed.is_sent_again() && undecoded.is_none()).then(|| recall::digest(&arrived.body));
         if let Some(heard) = digest.and_then(|digest| self.recall(&digest, arrived, permitted)) {
             return heard;
         }

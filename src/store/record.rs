@@ -1,8 +1,8 @@
 //! Columns by name: how groups of columns, stamps and clocks stand in JSON between the rules and Postgres.
 //!
-//! Wide tables are written as one JSON array for each statement, which Postgres takes apart by the table's own column
-//! names and types (`jsonb_populate_recordset`), and read as `to_jsonb(row)`: a new column is one field of its struct
-//! and one name in the statement.
+//! Wide rows are read as `to_jsonb(row)`. Tables that are seldom written get one JSON array for each statement, which
+//! Postgres takes apart by the table's own column names and types (`jsonb_populate_recordset`): a new column is one field of
+//! its struct and one name in the statement. The others get lists, which cost Postgres less (see `lists`).
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;

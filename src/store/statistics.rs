@@ -4,7 +4,7 @@
 //! goes on doing so while the table grows. So plans are made anew for each statement until the tables that others refer to
 //! have statistics; from then on they are right, and all are kept: Postgres forgets them by itself whenever it gathers
 //! statistics again. To plan the checks of foreign keys anew, a dozen for each lead, costs more than all the rest, and to
-//! plan the statements themselves is half of the time of a delivery that comes alone.
+//! plan the statements themselves is about half of what a delivery that comes alone costs Postgres.
 
 use std::time::Duration;
 
