@@ -17,6 +17,7 @@ mod section;
 mod server;
 mod spool;
 mod surroundings;
+mod text;
 mod workspaces;
 
 use std::io;
@@ -36,6 +37,7 @@ pub use scheme::Scheme;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
 pub use spool::Spool;
+pub use text::NotText;
 
 use report::{Concluded, Report};
 use section::Section;
@@ -88,8 +90,14 @@ const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "wor
 pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
     let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => parse_file(&path, &text, environment),
+    match std::fs::read(&path) {
+        Ok(bytes) => match text::text(bytes) {
+            Ok(text) => parse_file(&path, &text, environment),
+            Err(reason) => {
+                let message = format!("the configuration file {reason}; save it as UTF-8");
+                Err(Problems::of(path.display().to_string(), message))
+            }
+        },
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => demo(environment),
         Err(error) => {
             let message = format!("the configuration file cannot be read ({error}); name another with `--config`");
