@@ -63,6 +63,9 @@ pub struct Config {
     pub oauth: Oauth,
     /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
     pub log_filter: String,
+    /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
+    /// reload, and what `forecourt check` fails for.
+    pub errors: Vec<String>,
     /// What a person should look at, one sentence each, with its place. To be logged at every start.
     pub warnings: Vec<String>,
     /// The files it was read from: the configuration's own first, then those of the secrets.
@@ -171,11 +174,12 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         credentials,
         oauth,
         log_filter,
+        errors: Vec::new(),
         warnings: Vec::new(),
         files: Vec::new(),
     });
-    let Concluded { read, warnings, files } = report.conclude(config)?;
-    Ok(Config { warnings, files, ..read })
+    let Concluded { read, errors, warnings, files } = report.conclude(config)?;
+    Ok(Config { errors, warnings, files, ..read })
 }
 
 fn log_filter(environment: &Environment, report: &mut Report) -> String {
