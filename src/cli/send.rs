@@ -127,7 +127,7 @@ impl Service<'_> {
         match shown {
             Shown::Header(header) => request = request.header(header.name, header.value.expose_secret()),
             Shown::Signature(secret) => {
-                request = request.header("Authorization", signed(&body, secret)?.expose_secret())
+                request = request.header("Authorization", signed(&body, secret)?.expose_secret());
             }
             Shown::Nothing | Shown::Client(_) => {}
         }

@@ -49,7 +49,9 @@ impl WorkspacesDigest {
         let text = match permitted {
             Permitted::All => "all".to_owned(),
             // With their lengths, so that no other names give the same text; a set has one order.
-            Permitted::Only(slugs) => slugs.iter().map(|slug| format!("{}:{slug}", slug.len())).collect(),
+            Permitted::Only(slugs) => {
+                slugs.iter().flat_map(|slug| [slug.len().to_string(), ":".to_owned(), slug.clone()]).collect()
+            }
         };
         Self(URL_SAFE_NO_PAD.encode(digest("workspaces", text.as_bytes())))
     }
