@@ -23,7 +23,7 @@ use super::access::{Access, Entrance, Limits};
 use super::auth::Credentials;
 use super::body::Patience;
 use super::health::Check;
-use super::room::Room;
+use super::body_budget::BodyBudget;
 use super::webhook::{Accept, Doors};
 use super::*;
 use crate::config::{Credential, Scheme};
@@ -86,7 +86,9 @@ fn router_over(accept: Accept) -> Router {
     limits.patience = SHORT;
     let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
-    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, room: Room::new(64 << 20), rejections };
+    let budget = BodyBudget::new(64 << 20, body::room_of_whole(LIMIT));
+    let hold = Duration::from_secs(2);
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, budget, hold, rejections };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }
