@@ -63,8 +63,9 @@ impl Slow {
         Ok(())
     }
 
-    /// Sends all but the end at once, then a byte now and then, and the rest when it is told to.
-    async fn send_slowly(mut self, body: Vec<u8>, mut finish: watch::Receiver<bool>) -> std::io::Result<()> {
+    /// Sends all but the end at once, then a byte now and then, and the rest when it is told to. The sending half stays
+    /// open for as long as what is given back is kept.
+    async fn send_slowly(mut self, body: Vec<u8>, mut finish: watch::Receiver<bool>) -> std::io::Result<Self> {
         let (most, end) = body.split_at(body.len() - 200);
         self.send(most).await?;
         for (sent, byte) in end.iter().enumerate() {
@@ -74,7 +75,10 @@ impl Slow {
                 break;
             }
         }
-        if self.chunked { self.writing.write_all(b"0\r\n\r\n").await } else { Ok(()) }
+        if self.chunked {
+            self.writing.write_all(b"0\r\n\r\n").await?;
+        }
+        Ok(self)
     }
 }
 
@@ -107,6 +111,11 @@ fn head(path: &str, authorization: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: test\r\nAuthorization: {authorization}\r\n")
 }
 
+/// JSON with spaces in front of it, so many bytes in all.
+fn spaced(json: &str, bytes: usize) -> Vec<u8> {
+    [vec![b' '; bytes - json.len()], json.as_bytes().to_vec()].concat()
+}
+
 /// A cluster of so many bytes: spaces in front of it, or within it what cannot be packed by more than a quarter.
 async fn cluster(number: usize, framing: Framing, bytes: usize) -> Vec<u8> {
     let cluster = |comment: String| {
@@ -114,7 +123,7 @@ async fn cluster(number: usize, framing: Framing, bytes: usize) -> Vec<u8> {
         json!({"id": number, "dealership_id": 356, "leads": [lead]}).to_string()
     };
     if !matches!(framing, Framing::Gzip) {
-        return format!("{:>bytes$}", cluster(String::new())).into_bytes();
+        return spaced(&cluster(String::new()), bytes);
     }
     let mut state = u32::try_from(number).unwrap() + 1;
     let mut letter = || {
@@ -259,7 +268,7 @@ async fn a_signed_token_is_applied_where_the_body_beside_it_finds_no_room() {
         .map(|id| {
             let (finish, finishing) = watch::channel(false);
             let head = head(LEADPRO, &signed(&enquiry(id)));
-            let body = format!("{:>1$}", enquiry(id).to_string(), 2 * MIB - 1_000).into_bytes();
+            let body = spaced(&enquiry(id).to_string(), 2 * MIB - 1_000);
             (finish, tokio::spawn(post_slowly(program.address, head, Framing::Length, body, finishing)))
         })
         .collect();
