@@ -333,7 +333,9 @@ async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize, room: &mut BodyRo
 fn finding(fault: Fault) -> Finding {
     let message = match fault {
         Fault::Unknown => "the Content-Encoding is none of gzip, deflate, br and zstd; the body is kept as it came",
-        Fault::Broken | Fault::TooLarge | Fault::NoRoom(_) => "the Content-Encoding could not be undone; the body is kept as it came",
+        Fault::Broken | Fault::TooLarge | Fault::NoRoom(_) => {
+            "the Content-Encoding could not be undone; the body is kept as it came"
+        }
     };
     Finding::whole(Code::BodyUnreadable, message)
 }

@@ -239,7 +239,11 @@ impl Pool {
         }
         if let Some(before) = line {
             let (of, before) = (self.kind, (before > 0).then_some(before));
-            tracing::warn!(of, before, "no room for bodies: of who holds most, the body with the least progress is read no further");
+            tracing::warn!(
+                of,
+                before,
+                "no room for bodies: of who holds most, the body with the least progress is read no further"
+            );
         }
     }
 }

@@ -232,7 +232,9 @@ mod tests {
     async fn of_the_credential_with_most_the_longest_goes_before_those_who_only_just_came() {
         let connections = Connections::new(16);
         let slow = places(&connections, ONE, 12).await;
-        slow.iter().for_each(|place| place.phase().reading("slow"));
+        for place in &slow {
+            place.phase().reading("slow");
+        }
         let new = places(&connections, OTHER, 4).await;
         assert!(connections.dismiss_some());
         assert_eq!((dismissed(&slow), dismissed(&new)), (vec![0], vec![]));
@@ -246,7 +248,9 @@ mod tests {
             place.phase().reading(&format!("credential {}", index / 2));
         }
         assert!(!connections.dismiss_some(), "two of sixteen are nobody's too many");
-        places.iter().for_each(|place| place.phase().working());
+        for place in &places {
+            place.phase().working();
+        }
         assert!(!connections.dismiss_some());
         places[3].phase().waiting();
         assert!(connections.dismiss_some());

@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::access::{Access, Entrance, Limits};
 use super::auth::Credentials;
 use super::body::Patience;
-use super::health::Check;
 use super::body_budget::BodyBudget;
+use super::health::Check;
 use super::webhook::{Accept, Doors};
 use super::*;
 use crate::config::{Credential, Scheme};
@@ -47,13 +47,17 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::with(SHORT)
+    }
+
+    fn with(patience: Patience) -> Self {
         let arrivals = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&arrivals);
         let accept: Accept = Arc::new(move |arrival| {
             kept.lock().unwrap().push(arrival);
             Box::pin(async { Ok(Answer::Settled(reply())) })
         });
-        Self { router: router_over(accept), arrivals }
+        Self { router: router_with(accept, patience), arrivals }
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -66,6 +70,10 @@ impl House {
 }
 
 fn router_over(accept: Accept) -> Router {
+    router_with(accept, SHORT)
+}
+
+fn router_with(accept: Accept, patience: Patience) -> Router {
     let secret = SecretString::from;
     let credentials = [
         ("bearer", Scheme::Bearer(secret("bearer-5ecret")), Feed::Lead),
@@ -83,7 +91,7 @@ fn router_over(accept: Accept) -> Router {
         not_after: None,
     });
     let mut limits = Limits::default().with(Feed::Lead, LIMIT);
-    limits.patience = SHORT;
+    limits.patience = patience;
     let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
     let budget = BodyBudget::new(64 << 20, body::room_of_whole(LIMIT));

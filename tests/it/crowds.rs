@@ -242,7 +242,9 @@ async fn twenty_slow_senders_of_one_credential_cost_no_other_its_lead() {
     assert!(applied >= 5 && refused >= 5, "{applied} {refused}");
     let clusters: i64 = database.value("select count(*) from lead_clusters").await;
     assert_eq!(usize::try_from(clusters).unwrap(), applied);
-    let of_beta: i64 = database.value("select count(*) from leads l join workspaces w on w.id = l.workspace_id where w.slug = 'beta'").await;
+    let of_beta: i64 = database
+        .value("select count(*) from leads l join workspaces w on w.id = l.workspace_id where w.slug = 'beta'")
+        .await;
     assert_eq!(of_beta, 41);
 }
 
@@ -252,8 +254,9 @@ async fn two_hundred_slow_senders_of_two_credentials_cost_no_third_its_lead() {
     let program = Program::start(&database.url(), folder.path(), &config());
     let (finish, finishing) = watch::channel(false);
     let crowd = crowd(&program, &[TOKEN, secret("OTHER_TOKEN")], 200, 400 << 10, &finishing).await;
-    crowded(&program).await;
     others_are_applied(&program, 100).await;
+    crowded(&program).await;
+    others_are_applied(&program, 200).await;
     finish.send_replace(true);
     let (applied, refused) = outcome_of(crowd).await;
     assert!(applied >= 50 && refused >= 5, "{applied} {refused}");
@@ -272,8 +275,10 @@ async fn a_signed_token_is_applied_where_the_body_beside_it_finds_no_room() {
             (finish, tokio::spawn(post_slowly(program.address, head, Framing::Length, body, finishing)))
         })
         .collect();
-    crowded(&program).await;
+    sleep(Duration::from_secs(1)).await;
     others_are_applied(&program, 100).await;
+    crowded(&program).await;
+    others_are_applied(&program, 200).await;
     for (finish, slow) in crowd {
         finish.send_replace(true);
         assert_eq!(slow.await.unwrap().0, 200);

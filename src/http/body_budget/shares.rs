@@ -38,8 +38,8 @@ pub(super) enum Asked {
     LetGo,
 }
 
-/// For so long a body counts as new: too early to say that it makes no progress.
-const NEW: Duration = Duration::from_secs(2);
+/// With so many bytes of progress a body begins, because it is too early to say that it makes none.
+const CREDIT: u64 = 64 << 10;
 /// Progress counts half as much each time this has passed.
 const HALF_LIFE: Duration = Duration::from_secs(5);
 /// For so long a body that is still being read has the reserve where others wait for it.
@@ -62,6 +62,8 @@ pub(super) struct Shares<T> {
     bodies: BTreeMap<BodyId, Body<T>>,
     waiting: usize,
     next: u64,
+    /// When the first body began.
+    epoch: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +72,10 @@ struct Account {
     held: usize,
     /// As many of them are of bodies that are still being read.
     readable: usize,
-    bodies: BTreeSet<BodyId>,
+    /// How many bodies it has, those that were let go aside.
+    bodies: usize,
+    /// Those that are being read and hold something, by their progress.
+    by_progress: BTreeSet<(Rank, BodyId)>,
     /// Those that wait for room, in the order in which they asked.
     waiting: VecDeque<BodyId>,
 }
@@ -85,10 +90,8 @@ struct Body<T> {
     wants: usize,
     /// The number of its question.
     asked: u64,
-    asked_at: Instant,
     /// Whether it has waited long enough to cost a body of its own account.
     presses: bool,
-    began: Instant,
     progress: Progress,
     state: State,
 }
@@ -101,20 +104,28 @@ enum State {
     LetGo,
 }
 
-/// The bytes that came of late.
+/// The bytes that came of late: halved for each half-life that has passed since.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
-    bytes: usize,
-    at: Instant,
+    bytes: u64,
+    /// How many half-lives there were before.
+    half_lives: u64,
 }
 
+/// Progress as it compares with that of others. Time passes for all alike, so that it changes only with what arrives: it
+/// is the logarithm of the bytes, and how late they came.
+type Rank = (u64, u64);
+
 impl Progress {
-    /// As it counts at this time.
-    fn at(self, now: Instant) -> Self {
-        let passed = now.saturating_duration_since(self.at);
-        let halvings = u32::try_from(passed.as_secs() / HALF_LIFE.as_secs()).unwrap_or(u32::MAX);
-        let bytes = self.bytes.checked_shr(halvings).unwrap_or(0);
-        Self { bytes, at: self.at + HALF_LIFE * halvings.min(1 << 20) }
+    fn add(&mut self, bytes: usize, half_lives: u64) {
+        let passed = u32::try_from(half_lives.saturating_sub(self.half_lives)).unwrap_or(u32::MAX);
+        let left = self.bytes.checked_shr(passed).unwrap_or(0);
+        self.bytes = left.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)).max(1);
+        self.half_lives = self.half_lives.max(half_lives);
+    }
+
+    fn rank(self) -> Rank {
+        (self.half_lives + u64::from(self.bytes.ilog2()), self.bytes << self.bytes.leading_zeros())
     }
 }
 
@@ -132,6 +143,7 @@ impl<T: Clone> Shares<T> {
             bodies: BTreeMap::new(),
             waiting: 0,
             next: 0,
+            epoch: None,
         }
     }
 
@@ -139,7 +151,8 @@ impl<T: Clone> Shares<T> {
     pub(super) fn begin(&mut self, account: &str, tag: T, now: Instant) -> BodyId {
         let id = BodyId(self.number());
         let account = self.accounts.get_key_value(account).map_or_else(|| Arc::from(account), |(name, _)| name.clone());
-        self.accounts.entry(Arc::clone(&account)).or_default().bodies.insert(id);
+        self.accounts.entry(Arc::clone(&account)).or_default().bodies += 1;
+        let progress = Progress { bytes: CREDIT, half_lives: self.half_lives(now) };
         let body = Body {
             account,
             tag,
@@ -147,10 +160,8 @@ impl<T: Clone> Shares<T> {
             reserved: 0,
             wants: 0,
             asked: 0,
-            asked_at: now,
             presses: false,
-            began: now,
-            progress: Progress { bytes: 0, at: now },
+            progress,
             state: State::Reading,
         };
         self.bodies.insert(id, body);
@@ -166,7 +177,7 @@ impl<T: Clone> Shares<T> {
         now: Instant,
         verdicts: &mut Verdicts<T>,
     ) -> Asked {
-        let asked = self.number();
+        let (asked, half_lives) = (self.number(), self.half_lives(now));
         let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) else {
             return Asked::LetGo;
         };
@@ -175,9 +186,10 @@ impl<T: Clone> Shares<T> {
             self.let_go(id);
             return Asked::LetGo;
         }
-        body.progress = body.progress.at(now);
-        body.progress.bytes = body.progress.bytes.saturating_add(arrived);
-        (body.wants, body.asked, body.asked_at, body.presses) = (wants, asked, now, false);
+        let rank = body.progress.rank();
+        body.progress.add(arrived, half_lives);
+        (body.wants, body.asked, body.presses) = (wants, asked, false);
+        self.place(id, rank);
         let has_reserve = self.reserved_by.is_some_and(|(holder, _)| holder == id);
         if wants == 0 || ((self.waiting == 0 || has_reserve) && self.give(id, now)) {
             return Asked::Served;
@@ -215,6 +227,7 @@ impl<T: Clone> Shares<T> {
     /// A body gives so many bytes back and keeps the rest.
     pub(super) fn give_back(&mut self, id: BodyId, bytes: usize, now: Instant, verdicts: &mut Verdicts<T>) {
         let Some(body) = self.bodies.get_mut(&id) else { return };
+        let rank = body.progress.rank();
         let of_common = bytes.min(body.common);
         let of_reserve = (bytes - of_common).min(body.reserved);
         body.common -= of_common;
@@ -225,6 +238,7 @@ impl<T: Clone> Shares<T> {
         } else if let Some(account) = self.accounts.get_mut(&body.account) {
             account.held -= of_common + of_reserve;
             account.readable -= if body.state == State::Reading { of_common + of_reserve } else { 0 };
+            self.place(id, rank);
         }
         self.settle(now, verdicts);
     }
@@ -233,9 +247,10 @@ impl<T: Clone> Shares<T> {
     pub(super) fn finish(&mut self, id: BodyId) {
         if let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) {
             body.state = State::Whole;
-            let held = body.held();
+            let (held, rank) = (body.held(), body.progress.rank());
             if let Some(account) = self.accounts.get_mut(&body.account) {
                 account.readable -= held;
+                account.by_progress.remove(&(rank, id));
             }
         }
     }
@@ -261,7 +276,24 @@ impl<T: Clone> Shares<T> {
 
     /// Bytes that bodies hold.
     pub(super) fn held(&self) -> usize {
-        self.bodies.values().map(Body::held).sum()
+        let reserved =
+            self.reserved_by.and_then(|(holder, _)| self.bodies.get(&holder)).map_or(0, |body| body.reserved);
+        self.total - self.reserve - self.free + reserved
+    }
+
+    fn half_lives(&mut self, now: Instant) -> u64 {
+        let epoch = *self.epoch.get_or_insert(now);
+        now.saturating_duration_since(epoch).as_secs() / HALF_LIFE.as_secs()
+    }
+
+    /// Puts a body of such a former rank in its place among those of its account.
+    fn place(&mut self, id: BodyId, former: Rank) {
+        let Some(body) = self.bodies.get(&id) else { return };
+        let Some(account) = self.accounts.get_mut(&body.account) else { return };
+        account.by_progress.remove(&(former, id));
+        if body.state == State::Reading && body.held() > 0 {
+            account.by_progress.insert((body.progress.rank(), id));
+        }
     }
 
     fn number(&mut self) -> u64 {
@@ -318,10 +350,11 @@ impl<T: Clone> Shares<T> {
         } else {
             return false;
         }
-        body.wants = 0;
+        let rank = body.progress.rank();
         if let Some(account) = self.accounts.get_mut(&account) {
             account.held += wants;
             account.readable += wants;
+            account.by_progress.insert((rank, id));
         }
         self.leave(id);
         true
@@ -340,9 +373,11 @@ impl<T: Clone> Shares<T> {
         self.reserved_by = (wants <= self.reserve).then_some((id, now));
     }
 
-    /// Takes a body off the list of those who wait.
+    /// A body waits no longer.
     fn leave(&mut self, id: BodyId) {
-        let Some(account) = self.bodies.get(&id).and_then(|body| self.accounts.get_mut(&body.account)) else { return };
+        let Some(body) = self.bodies.get_mut(&id).filter(|body| body.wants > 0) else { return };
+        body.wants = 0;
+        let Some(account) = self.accounts.get_mut(&body.account) else { return };
         if let Some(at) = account.waiting.iter().position(|waiting| *waiting == id) {
             account.waiting.remove(at);
             self.waiting -= 1;
@@ -353,7 +388,7 @@ impl<T: Clone> Shares<T> {
     fn let_go(&mut self, id: BodyId) {
         self.take_off(id);
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        (body.state, body.wants) = (State::LetGo, 0);
+        body.state = State::LetGo;
         self.coming += body.common;
     }
 
@@ -362,11 +397,13 @@ impl<T: Clone> Shares<T> {
         self.leave(id);
         let Some(body) = self.bodies.get(&id) else { return };
         let Some(account) = self.accounts.get_mut(&body.account) else { return };
-        if account.bodies.remove(&id) {
+        if body.state != State::LetGo {
+            account.bodies -= 1;
             account.held -= body.held();
             account.readable -= if body.state == State::Reading { body.held() } else { 0 };
+            account.by_progress.remove(&(body.progress.rank(), id));
         }
-        if account.bodies.is_empty() {
+        if account.bodies == 0 {
             self.accounts.remove(&body.account);
         }
     }
@@ -380,7 +417,7 @@ impl<T: Clone> Shares<T> {
         let others = self.accounts.iter().filter(|(name, account)| **name != body.account && account.readable > 0);
         let other = others.map(|(_, account)| account).max_by_key(|account| account.held);
         if let Some(other) = other.filter(|other| other.held > would_hold) {
-            return self.least_progress(other, now);
+            return other.least_progress();
         }
         if !body.presses {
             return None;
@@ -392,20 +429,14 @@ impl<T: Clone> Shares<T> {
             }
         }
         let holds_most = self.accounts.values().all(|account| account.held <= would_hold);
-        if holds_most { self.least_progress(own, now) } else { None }
+        if holds_most { own.least_progress() } else { None }
     }
+}
 
-    /// Of an account's bodies that are being read and hold something, the one that made the least progress of late; a new
-    /// one only where there is no other.
-    fn least_progress(&self, account: &Account, now: Instant) -> Option<BodyId> {
-        let bodies = account.bodies.iter().filter_map(|id| Some((*id, self.bodies.get(id)?)));
-        let readable = bodies.filter(|(_, body)| body.state == State::Reading && body.held() > 0);
-        let progress = |body: &Body<T>| {
-            let is_new = now.saturating_duration_since(body.began) < NEW;
-            // The time for which it waits for us is none in which it stood still.
-            (is_new, body.progress.at(if body.wants > 0 { body.asked_at } else { now }).bytes)
-        };
-        readable.min_by_key(|(_, body)| progress(body)).map(|(id, _)| id)
+impl Account {
+    /// Of its bodies that are being read and hold something, the one that made the least progress of late.
+    fn least_progress(&self) -> Option<BodyId> {
+        self.by_progress.first().map(|(_, id)| *id)
     }
 }
 

@@ -69,8 +69,13 @@ fn check<T>(shares: &Shares<T>, total: usize, reserve: usize) {
         assert!(body.reserved == 0 || is_holder && body.reserved <= reserve, "one body has the reserve");
     }
     for (name, account) in &shares.accounts {
-        let bodies: Vec<_> = account.bodies.iter().map(|id| &shares.bodies[id]).collect();
-        assert!(!bodies.is_empty() && bodies.iter().all(|body| body.account == *name && body.state != State::LetGo));
+        let bodies = shares.bodies.iter().filter(|(_, body)| body.account == *name && body.state != State::LetGo);
+        let bodies: Vec<_> = bodies.collect();
+        let ranked = bodies.iter().filter(|(_, body)| body.state == State::Reading && body.held() > 0);
+        let ranked: BTreeSet<_> = ranked.map(|(id, body)| (body.progress.rank(), **id)).collect();
+        assert_eq!((account.bodies, &account.by_progress), (bodies.len(), &ranked));
+        assert!(!bodies.is_empty());
+        let bodies: Vec<_> = bodies.into_iter().map(|(_, body)| body).collect();
         assert_eq!(account.held, bodies.iter().map(|body| body.held()).sum::<usize>());
         let readable = bodies.iter().filter(|body| body.state == State::Reading).map(|body| body.held()).sum::<usize>();
         assert_eq!(account.readable, readable);
@@ -340,7 +345,9 @@ proptest! {
                 Step::Wait(seconds) => room.second += seconds,
             }
         }
-        open.into_iter().for_each(|id| room.end(id));
+        for id in open {
+            room.end(id);
+        }
         prop_assert!(room.shares.free == 80 && room.shares.bodies.is_empty() && room.shares.accounts.is_empty());
         prop_assert!(room.shares.waiting == 0 && room.shares.coming == 0 && room.shares.reserved_by.is_none());
     }
