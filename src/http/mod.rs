@@ -3,12 +3,14 @@
 pub mod access;
 pub mod auth;
 pub mod body;
+pub mod body_budget;
+mod connections;
 mod head;
 pub mod health;
 mod linger;
 mod refusal;
 mod remote;
-pub mod room;
+
 mod server;
 mod token;
 pub mod webhook;
@@ -44,7 +46,8 @@ use webhook::Doors;
 /// Every route, under every layer. A layer sees a request before those above it.
 pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
     let entrance = doors.entrance.clone();
-    let desk = Desk { entrance: entrance.clone(), clock: doors.clock };
+    let desk = Desk { entrance: entrance.clone(), budget: doors.budget.clone(), clock: doors.clock };
+    let budget = doors.budget.clone();
     let doors = Arc::new(doors);
     let checks: Arc<[Check]> = checks.into();
 
@@ -56,7 +59,7 @@ pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
         })
         .route("/oauth/token", post(move |request| token::give(desk, request)))
         .route("/livez", get(health::livez))
-        .route("/readyz", get(move || health::readyz(checks)))
+        .route("/readyz", get(move || health::readyz(checks, budget.clone())))
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(caught))
         .layer(middleware::from_fn(linger::read_on_behind))

@@ -11,6 +11,7 @@ mod delivery;
 mod directory;
 mod drain;
 mod drift;
+mod held;
 mod lanes;
 mod recall;
 pub mod reception;

@@ -13,6 +13,7 @@ mod bookings;
 mod clusters;
 mod columns;
 mod convergence;
+mod crowds;
 mod deliveries;
 mod doors;
 mod first_path;

@@ -344,6 +344,28 @@ async fn of_too_many_connections_the_longest_silent_goes_and_those_that_speak_st
 }
 
 #[tokio::test]
+async fn where_one_credentials_bodies_have_all_places_its_longest_makes_room_for_another() {
+    let house = House::with(Patience::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, house.router.clone(), Bounds::of(16), std::future::pending()));
+    let mut slow = Vec::new();
+    for _ in 0..16 {
+        slow.push(send_head(address, &format!("Content-Length: 2\r\nAuthorization: {BEARER}\r\n")).await);
+        sleep(Duration::from_millis(50)).await;
+    }
+    let mut other = send_head(address, "Content-Length: 2\r\nX-API-KEY: key-5ecret\r\n").await;
+    other.write_all(b"{}").await.unwrap();
+    assert!(read_until(&mut other, REPLY).await.starts_with("HTTP/1.1 200"));
+    // Closed without a word: what is answered is not repeated.
+    let mut answer = Vec::new();
+    let _closed_or_reset = timeout(Duration::from_secs(5), slow[0].read_to_end(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"");
+    slow[15].write_all(b"{}").await.unwrap();
+    assert!(read_until(&mut slow[15], REPLY).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn a_stop_ends_silent_connections_and_answers_what_had_begun() {
     let house = House::new();
     let (address, stop) = open(&house).await;
