@@ -9,10 +9,11 @@ use axum::http::Request;
 use forecourt::cli::serve::Front;
 use forecourt::domain::workspace::Permitted;
 use forecourt::feeds::Feed;
+use forecourt::intake::configuration;
 use forecourt::intake::reception::{Reception, Terms};
 use forecourt::intake::{Answer as Told, Arrival, Delivery, Directory, Intake, Outcome, Settings};
+use forecourt::store::Store;
 use forecourt::store::deliveries::Arrived;
-use forecourt::store::{Store, workspaces};
 use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -560,7 +561,7 @@ async fn with_panics(store: &Store) -> Reception {
     let data_dir = tempfile::tempdir().unwrap();
     let config = parsed(CONFIG, data_dir.path());
     let now = forecourt::intake::clock::now;
-    let ids = workspaces::apply(store, &config.workspaces, now()).await.unwrap();
+    let ids = configuration::apply(store, &config.workspaces, now()).await.unwrap();
     let directory = Directory::new(config.workspaces, &ids, [("all".to_owned(), Permitted::All)].into());
     let settings = Settings {
         hold: Duration::from_secs(20),
