@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use oauth2::TokenResponse as _;
 use oauth2::basic::BasicTokenResponse;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{self, Environment};
-use crate::feeds::Feed;
+use crate::feeds::{Feed, json};
+use crate::http::auth;
 
 use super::client::agent;
 use credential::{CredentialArguments, CredentialHeader, Shown};
@@ -115,7 +115,9 @@ impl Service<'_> {
         let body = payload.body()?;
         match shown {
             Shown::Header(header) => request = request.header(header.name, header.value.expose_secret()),
-            Shown::Signature(secret) => request = request.header("Authorization", signed(&body, secret)?),
+            Shown::Signature(secret) => {
+                request = request.header("Authorization", signed(&body, secret)?.expose_secret());
+            }
             Shown::Nothing | Shown::Client(_) => {}
         }
         let mut response = request.send(body).map_err(unreachable)?;
@@ -141,10 +143,9 @@ impl Service<'_> {
 }
 
 /// The payload as a token (RFC 7519) whose claims it is. What is no JSON cannot be signed so.
-fn signed(body: &[u8], secret: &SecretString) -> Result<String, SendError> {
-    let claims: serde_json::Value = serde_json::from_slice(body).map_err(|_cause| SendError::NotSignable)?;
-    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_cause| SendError::NotSignable)
+fn signed(body: &[u8], secret: &SecretString) -> Result<SecretString, SendError> {
+    let claims = json::parse(body).and_then(|claims| serde_json::to_vec(&claims));
+    claims.ok().and_then(|claims| auth::sign(&claims, secret)).ok_or(SendError::NotSignable)
 }
 
 /// What to do about a status.

@@ -17,6 +17,7 @@ mod section;
 mod server;
 mod spool;
 mod surroundings;
+mod text;
 mod workspaces;
 
 use std::io;
@@ -37,6 +38,7 @@ pub use scheme::Scheme;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
 pub use spool::Spool;
+pub use text::NotText;
 
 use report::{Concluded, Report};
 use section::Section;
@@ -62,6 +64,9 @@ pub struct Config {
     pub oauth: Oauth,
     /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
     pub log_filter: String,
+    /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
+    /// reload, and what `forecourt check` fails for.
+    pub errors: Vec<String>,
     /// What a person should look at, one sentence each, with its place. To be logged at every start.
     pub warnings: Vec<String>,
     /// The files it was read from: the configuration's own first, then those of the secrets.
@@ -97,8 +102,14 @@ pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Confi
 fn read_file(asked_for: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
     let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some((path, text))),
+    match std::fs::read(&path) {
+        Ok(bytes) => match text::text(bytes) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(reason) => {
+                let message = format!("the configuration file {reason}; save it as UTF-8");
+                Err(Problems::of(path.display().to_string(), message))
+            }
+        },
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, &error)),
     }
@@ -208,11 +219,12 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         credentials,
         oauth,
         log_filter,
+        errors: Vec::new(),
         warnings: Vec::new(),
         files: Vec::new(),
     });
-    let Concluded { read, warnings, files } = report.conclude(config)?;
-    Ok(Config { warnings, files, ..read })
+    let Concluded { read, errors, warnings, files } = report.conclude(config)?;
+    Ok(Config { errors, warnings, files, ..read })
 }
 
 fn log_filter(environment: &Environment, report: &mut Report) -> String {

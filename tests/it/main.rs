@@ -41,4 +41,5 @@ mod sabotage;
 mod secrets;
 mod spool;
 mod support;
+mod upgrade;
 mod workspaces;

@@ -164,10 +164,10 @@ async fn a_changed_file_counts_without_a_signal_where_that_is_asked_for() {
         .replace("secret_env = \"TOKEN\"", "secret_file = \"token\"");
     let mut program = Program::start(&database.url(), folder.path(), &config);
     assert_eq!(status(&program, "the-first-secret").await, "200", "the file's newline is no part of the secret");
-    write("the-second-secret");
+    write("\u{feff}the-second-secret\r\n");
     program.wait_for("configuration reloaded");
     assert_eq!(status(&program, "the-first-secret").await, "401");
-    assert_eq!(status(&program, "the-second-secret").await, "200");
+    assert_eq!(status(&program, "the-second-secret").await, "200", "nor is what an editor of Windows wrote around it");
     write("");
     program.wait_for("is empty; put the secret into it");
     assert_eq!(status(&program, "the-second-secret").await, "200");

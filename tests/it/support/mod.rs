@@ -7,6 +7,7 @@ pub(crate) mod picture;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod service;
+pub(crate) mod token;
 
 pub(crate) use car::{Car, car, minute, vin};
 pub(crate) use left_out::left_out;
