@@ -23,8 +23,9 @@ use crate::config::{self, Environment};
 use crate::feeds::{Feed, json};
 use crate::http::auth;
 
+use super::client::agent;
 use credential::{CredentialArguments, CredentialHeader, Shown};
-use error::SendError;
+pub(super) use error::SendError;
 use payloads::Payload;
 
 /// What to send, whither and with which credential.
@@ -65,7 +66,7 @@ pub(super) fn run(
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(SendError::UrlUnusable(url));
     }
-    let service = Service { url: url.trim_end_matches('/'), agent: agent() };
+    let service = Service { url: url.trim_end_matches('/'), agent: agent(PATIENCE) };
     let shown = service.with_token(shown)?;
     let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
     for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
@@ -103,18 +104,6 @@ fn feed(name: &str) -> Result<Feed, String> {
 struct Service<'s> {
     url: &'s str,
     agent: ureq::Agent,
-}
-
-/// Takes every status for an answer, goes to no other place than the one named, and no detour through a proxy.
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .timeout_global(Some(PATIENCE))
-        .build()
-        .into()
 }
 
 impl Service<'_> {

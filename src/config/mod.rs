@@ -21,6 +21,7 @@ mod text;
 mod workspaces;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -91,20 +92,59 @@ const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "wor
 ///
 /// Everything that is wrong with it, at once.
 pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
+    match read_file(asked_for, environment)? {
+        Some((path, text)) => parse_file(&path, &text, environment),
+        None => demo(environment),
+    }
+}
+
+/// The file, with its text; none where nobody named one and the working directory has none.
+fn read_file(asked_for: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
     let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
     match std::fs::read(&path) {
         Ok(bytes) => match text::text(bytes) {
-            Ok(text) => parse_file(&path, &text, environment),
+            Ok(text) => Ok(Some((path, text))),
             Err(reason) => {
                 let message = format!("the configuration file {reason}; save it as UTF-8");
                 Err(Problems::of(path.display().to_string(), message))
             }
         },
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => demo(environment),
-        Err(error) => {
-            let message = format!("the configuration file cannot be read ({error}); name another with `--config`");
-            Err(Problems::of(path.display().to_string(), message))
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problems {
+    let message = if error.kind() == io::ErrorKind::NotFound {
+        "there is no configuration file here; put one here, or name another with `--config` or FORECOURT_CONFIG"
+            .to_owned()
+    } else {
+        format!("the configuration file cannot be read ({error}); name another with `--config` or FORECOURT_CONFIG")
+    };
+    Problems::of(path.display().to_string(), message)
+}
+
+/// Where the service of a configuration listens. Of the file nothing else is read, so that this is known without
+/// secrets, and where something else in it is wrong.
+///
+/// # Errors
+///
+/// When the file cannot be read, or what stands there is not an address.
+pub fn listen_address(asked_for: Option<&Path>, environment: &Environment) -> Result<SocketAddr, Problems> {
+    if let Some(text) = environment.setting("FORECOURT_LISTEN") {
+        return text.parse().map_err(|_cause| Problems::of("FORECOURT_LISTEN", server::not_an_address(&text)));
+    }
+    let Some((path, text)) = read_file(asked_for, environment)? else { return Ok(server::DEFAULT_LISTEN) };
+    let place = || path.display().to_string();
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Problems::of(place(), format!("this is not TOML: {}", error.message().replace('\n', "; ")))
+    })?;
+    match table.get("server").and_then(|server| server.get("listen")) {
+        None => Ok(server::DEFAULT_LISTEN),
+        Some(value) => {
+            let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            written.parse().map_err(|_cause| Problems::of(place(), server::not_an_address(&written)))
         }
     }
 }
@@ -126,7 +166,12 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
     };
     let base = token.parent().unwrap_or(&token).to_path_buf();
     demo::ensure_token(&base)?;
-    parse(demo::TEXT, Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base }, environment)
+    let setting = Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
+    let mut config = parse(demo::TEXT, setting, environment)?;
+    if config.database.url.is_some() {
+        config.warnings.push(demo::OVER_A_DATABASE.to_owned());
+    }
+    Ok(config)
 }
 
 /// What a text is: where it came from, its name in messages, and the folder that its relative paths start from.

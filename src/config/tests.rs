@@ -371,8 +371,8 @@ fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
     let problems = load(Some(Path::new("/no/such.toml")), &environment(&[])).unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "/no/such.toml: the configuration file cannot be read (No such file or directory (os error 2)); name another \
-         with `--config`"
+        "/no/such.toml: there is no configuration file here; put one here, or name another with `--config` or \
+         FORECOURT_CONFIG"
     );
 }
 
@@ -406,6 +406,20 @@ fn the_demo_has_a_workspace_for_each_documented_dealership() {
     assert_eq!(config.warnings, Vec::<String>::new());
     let gulsons = &config.workspaces[3];
     assert_eq!(gulsons.locations[0].columns, LocationColumns::default(), "the inventory feed fills it");
+}
+
+#[test]
+fn the_demo_beside_a_database_of_ones_own_is_a_loud_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = ("FORECOURT_DATA_DIR", folder.path().to_str().unwrap());
+    let environment = Environment::of([data_dir, ("DATABASE_URL", "postgres://u:p@h/d")]);
+    let warnings = demo(&environment).unwrap().warnings;
+    assert_eq!(warnings, [demo::OVER_A_DATABASE]);
+    assert!(warnings[0].contains("DEMO CONFIGURATION") && !warnings[0].contains("u:p"));
+    let path = folder.path().join("forecourt.toml");
+    fs::write(&path, format!("{WORKSPACE}{CREDENTIAL}")).unwrap();
+    let more = [data_dir, ("DATABASE_URL", "postgres://u:p@h/d"), ("T", "abc")];
+    assert!(load(Some(&path), &Environment::of(more)).unwrap().warnings.is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::token;
-use crate::support::{Program, SECRETS, credential, database, workspaces};
+use crate::support::{Program, SECRETS, credential, database, soon, workspaces};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const LEADPRO: &str = "/webhooks/leadpro";
@@ -87,9 +87,7 @@ async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
     program.signal(Signal::HUP);
     program.wait_for("the running one stays");
     let kept = "select count(*) from intake.rejected";
-    while database.value::<i64>(kept).await < 6 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    soon("six refusals written", async || database.value::<i64>(kept).await >= 6).await;
 
     let mut searched = std::mem::take(&mut program.seen);
     assert!(searched.iter().any(|line| line.contains("DEBUG")) && searched.len() > 50, "the log is whole");

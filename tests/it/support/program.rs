@@ -113,7 +113,7 @@ impl Program {
 
     /// The first line from now on that holds a text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let line = self.log.recv_timeout(end.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|_| panic!("{text} never came: {:#?}", self.seen));
