@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::GzipEncoder;
 use futures_util::future::join_all;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{CONFIG, Program, SECRETS, TOKEN, credential, database};
+use crate::support::{CONFIG, Program, SECRETS, TOKEN, credential, database, token};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const CLUSTERS: &str = "/webhooks/dealer-studio/lead-clusters";
@@ -196,8 +195,7 @@ async fn others_are_applied(program: &Program, first: usize) {
 }
 
 fn signed(claims: &Value) -> String {
-    let key = EncodingKey::from_secret(secret("LEADPRO_SECRET").as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+    token::signed(claims, secret("LEADPRO_SECRET"))
 }
 
 fn enquiry(id: usize) -> Value {
