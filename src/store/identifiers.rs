@@ -37,7 +37,7 @@ pub(super) async fn load_identifiers(
         let word = row.status.as_deref().and_then(read_word);
         let identifier = Identifier {
             listing: row.listing_id,
-            vin: record::timed(row.vin.as_deref().and_then(Vin::parse), row.vin_at, row.vin_arrived_at),
+            vin: record::timed(row.vin.as_deref().and_then(Vin::stored), row.vin_at, row.vin_arrived_at),
             word: record::timed(word, row.source_modified_at, row.word_arrived_at),
             for_sale_at: row.for_sale_arrived_at.map(|arrived_at| Moment { at: row.for_sale_at, arrived_at }),
         };

@@ -107,16 +107,16 @@ async fn load_rows(
     .fetch_all(tx)
     .await?;
     let rows = rows.into_iter().filter_map(|row| {
-        let shown_vin = row.shows_vin.as_deref().and_then(Vin::parse);
+        let shown_vin = row.shows_vin.as_deref().and_then(Vin::stored);
         let at = row.source_modified_at;
         let listing = Listing {
             id: row.id,
-            vin: row.vin.as_deref().and_then(Vin::parse),
+            vin: row.vin.as_deref().and_then(Vin::stored),
             shows: row.identifier.map(|identifier| (identifier, shown_vin)),
             content_at: row.content_arrived_at.map(|arrived_at| Moment { at, arrived_at }),
             claims: row.claims,
             content: None,
-            stock_number: row.stock_number.as_deref().and_then(StockNumber::parse),
+            stock_number: row.stock_number.as_deref().and_then(StockNumber::stored),
             dealership_id: row.dealership_id,
             prices: content::prices_of([row.price_egc, row.price_dap, row.price_before, row.price_rrp, row.price_igc]),
             word: read_word(&row.word)?,
@@ -153,10 +153,10 @@ async fn load_sources(
             at: Moment { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
             content: None,
-            stock_number: row.stock_number.as_deref().and_then(StockNumber::parse),
+            stock_number: row.stock_number.as_deref().and_then(StockNumber::stored),
             dealership_id: row.dealership_id,
         };
-        ((row.identifier, Vin::parse(&row.vin)), Row::known(source))
+        ((row.identifier, Vin::stored(&row.vin)), Row::known(source))
     });
     Ok(rows.collect())
 }
@@ -184,7 +184,7 @@ async fn load_contents(
     .fetch_all(tx)
     .await?;
     for row in rows {
-        if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::parse(&row.vin))) {
+        if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
             source.value.content = Some(Box::new(super::content::read(&row.content)));
         }
     }

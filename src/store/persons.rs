@@ -16,7 +16,7 @@ pub(super) fn read_row(
     licence: Option<&Value>,
     passport: Option<&Value>,
 ) -> Option<(Email, Row<Person>)> {
-    let email = Email::parse(person.get("email")?.as_str()?)?;
+    let email = Email::stored(person.get("email")?.as_str()?)?;
     Some((email, Row::known(read(person, licence, passport)?)))
 }
 

@@ -44,10 +44,10 @@ pub async fn load(
             fingerprint: row.fingerprint,
             word: row.word.as_deref().and_then(read_word).map(|word| (word, row.word_at)),
             for_sale_at: row.for_sale_at,
-            vin: row.newest_vin.as_deref().and_then(Vin::parse).map(|vin| (vin, row.vin_at)),
+            vin: row.newest_vin.as_deref().and_then(Vin::stored).map(|vin| (vin, row.vin_at)),
             status: read_status(&row.status)?,
         };
-        Some(((row.identifier?, Vin::parse(&row.vin?)), known))
+        Some(((row.identifier?, Vin::stored(&row.vin?)), known))
     });
     Ok(known.collect())
 }
