@@ -39,4 +39,5 @@ mod sabotage;
 mod secrets;
 mod spool;
 mod support;
+mod values;
 mod workspaces;
