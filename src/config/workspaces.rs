@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::domain::facts::LocationColumns;
+use crate::domain::values::text::matched;
 use crate::domain::values::{Country, PhoneRegion};
 use crate::domain::workspace::{ConfiguredLocation, Dealership, Workspace};
 
@@ -171,7 +172,7 @@ fn locations(section: &Section, report: &mut Report) -> Vec<ConfiguredLocation> 
 fn location(entry: &Value, report: &mut Report) -> Option<(Span, ConfiguredLocation)> {
     let DeValue::Table(table) = entry.get_ref() else {
         let name = text(entry, "a location", &format!("`locations = {EXAMPLE_LOCATIONS}`"), report)?;
-        let (span, name) = (name.span(), name.into_inner().to_owned());
+        let (span, name) = (name.span(), matched(name.into_inner()).into_owned());
         return Some((span, ConfiguredLocation { name, bookable: true, columns: LocationColumns::default() }));
     };
     let section = Section::open("a location", entry.span(), table, LOCATION_KEYS, report);
@@ -188,7 +189,7 @@ fn location(entry: &Value, report: &mut Report) -> Option<(Span, ConfiguredLocat
         ..LocationColumns::default()
     };
     let name = name?;
-    Some((name.span(), ConfiguredLocation { name: name.into_inner().to_owned(), bookable, columns }))
+    Some((name.span(), ConfiguredLocation { name: matched(name.into_inner()).into_owned(), bookable, columns }))
 }
 
 /// A postcode, as a text or as a number.
@@ -203,9 +204,10 @@ fn packages(section: &Section, report: &mut Report) -> Vec<String> {
     let mut taken = Taken::new();
     let mut packages = Vec::new();
     for name in section.texts("packages", "[\"Premium\"]", report) {
-        let what = format!("the package `{}`", name.get_ref());
-        taken.take(*name.get_ref(), name.span(), &what, "name each package of a workspace once", report);
-        packages.push(name.into_inner().to_owned());
+        let (span, name) = (name.span(), matched(name.into_inner()).into_owned());
+        let what = format!("the package `{name}`");
+        taken.take(name.clone(), span, &what, "name each package of a workspace once", report);
+        packages.push(name);
     }
     packages
 }

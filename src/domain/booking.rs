@@ -158,7 +158,7 @@ pub fn ask(
     let lead = &tenant.leads.get(key)?.value;
     let outlook = look(tenant, lead);
     if let Decision::Blocked(blockers) = &outlook.newest {
-        note(blockers, place, lead.columns.vin.is_some(), findings);
+        note(blockers, place, lead.columns.vin.is_some(), package_in_other_case(tenant, lead), findings);
     }
     settle(tenant, key, outlook, now)
 }
@@ -176,13 +176,25 @@ const EXPLANATIONS: [(Code, &str, &str); 9] = [
     (Code::PackageNotFound, "additional_details.subscription_plan", "no package has exactly this name"),
 ];
 
+/// The name of a package that differs only in case from the plan of the lead's newest wish.
+fn package_in_other_case<'a>(tenant: &'a Tenant, lead: &Lead) -> Option<&'a str> {
+    let newest = wish::states(&lead.wishes).into_iter().next()?;
+    let plan = newest.said.plan()?.to_lowercase();
+    let active = tenant.packages.iter().filter(|(_, row)| row.value.is_active());
+    active.map(|(name, _)| name.as_str()).find(|name| name.to_lowercase() == plan)
+}
+
 /// Notes each blocker that the reading of the payload has not noted already.
-fn note(blockers: &[Code], place: &str, has_vin: bool, findings: &mut Vec<Finding>) {
+fn note(blockers: &[Code], place: &str, has_vin: bool, other_case: Option<&str>, findings: &mut Vec<Finding>) {
     for (code, field, message) in EXPLANATIONS.iter().filter(|(code, ..)| blockers.contains(code)) {
+        let message = match other_case {
+            Some(name) if *code == Code::PackageNotFound => format!("{message}; there is `{name}`"),
+            Some(_) | None => (*message).to_owned(),
+        };
         let field = if *field == "item.vin" && !has_vin { "item.stock_number" } else { field };
         let path = format!("{place}{field}");
         if !findings.iter().any(|known| known.code == *code && known.path.as_ref() == Some(&path)) {
-            findings.push(Finding::at(*code, path, *message));
+            findings.push(Finding::at(*code, path, message));
         }
     }
 }

@@ -82,7 +82,7 @@ codes! {
     ValueUnlisted = "value_unlisted", "A value is not one of those documented; it is kept as sent.", "Nothing needs to be done, unless the value is a mistake.";
     ValueTooLong = "value_too_long", "A value is longer than documented; it is kept whole.", "Nothing needs to be done, unless the value is a mistake.";
     FieldMissing = "field_missing", "A field that is documented as required is absent.", "Have the sender give the field.";
-    VinUnusual = "vin_unusual", "The VIN is not 17 characters, or contains I, O or Q; it is kept.", "Compare the VIN with the vehicle's papers.";
+    VinUnusual = "vin_unusual", "The VIN is not 17 characters, or contains I, O or Q, and is kept; or it stands for none, and was read as absent.", "Compare the VIN with the vehicle's papers.";
     CountryUnknown = "country_unknown", "The country is neither an English name nor an ISO 3166-1 code.", "Have the country corrected at the sender.";
     StateUnknown = "state_unknown", "The state is not an Australian state or territory.", "Have the state corrected at the sender.";
     AddressIncomplete = "address_incomplete", "The address lacks a part and was not stored with the person.", "Ask for the missing parts; they are named in the message.";

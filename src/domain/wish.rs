@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::columns::{Columns, scalar_columns};
 use super::facts::LeadColumns;
 use super::stamp::{Clocks, Stamp};
+use super::values::text::matched;
 use super::values::{Email, StockNumber, Vin};
 
 scalar_columns! {
@@ -54,7 +55,7 @@ impl WishColumns {
     pub fn asks(&self) -> bool {
         let category = self.category.as_deref();
         self.requested_plan.is_some()
-            || category.is_some_and(|category| category.eq_ignore_ascii_case(SUBSCRIPTION_ENQUIRY))
+            || category.is_some_and(|category| matched(category).eq_ignore_ascii_case(SUBSCRIPTION_ENQUIRY))
     }
 
     /// Whether all that the other says is said here, too.

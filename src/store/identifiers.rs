@@ -37,7 +37,7 @@ pub(super) async fn load_identifiers(
     let rows = rows.into_iter().map(|row| {
         let place = Place::new("listing_identifiers", "listing_id", row.listing_id);
         let word = place.read("status", row.status.as_deref(), read_word)?;
-        let vin = place.read("vin", row.vin.as_deref(), Vin::parse)?;
+        let vin = place.read("vin", row.vin.as_deref(), Vin::stored)?;
         let identifier = Identifier {
             listing: row.listing_id,
             vin: place.timed("vin_arrived_at", vin, row.vin_at, row.vin_arrived_at)?,

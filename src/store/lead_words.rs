@@ -22,11 +22,11 @@ pub(super) fn want_text(workspace: i64, want: &Want) -> String {
 pub(super) fn read_want(text: &str) -> Option<Want> {
     let (kind, value) = text.split_once('/')?.1.split_once(':')?;
     match kind {
-        "vin" => Vin::parse(value).map(Want::Vin),
-        "stock" => StockNumber::parse(value).map(Want::Stock),
+        "vin" => Vin::stored(value).map(Want::Vin),
+        "stock" => StockNumber::stored(value).map(Want::Stock),
         "plan" => Some(Want::Plan(value.to_owned())),
         "location" => Some(Want::Location(value.to_owned())),
-        "email" => Email::parse(value).map(Want::Person),
+        "email" => Email::stored(value).map(Want::Person),
         _ => None,
     }
 }

@@ -109,16 +109,16 @@ async fn load_rows(
     .await?;
     let rows = rows.into_iter().map(|row| {
         let place = Place::new("listings", "id", row.id);
-        let shown_vin = place.read("shows_vin", row.shows_vin.as_deref(), Vin::parse)?;
+        let shown_vin = place.read("shows_vin", row.shows_vin.as_deref(), Vin::stored)?;
         let at = row.source_modified_at;
         let listing = Listing {
             id: row.id,
-            vin: place.read("vin", row.vin.as_deref(), Vin::parse)?,
+            vin: place.read("vin", row.vin.as_deref(), Vin::stored)?,
             shows: row.identifier.map(|identifier| (identifier, shown_vin)),
             content_at: row.content_arrived_at.map(|arrived_at| Moment { at, arrived_at }),
             claims: row.claims,
             content: None,
-            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::parse)?,
+            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
             dealership_id: row.dealership_id,
             prices: content::prices_of([row.price_egc, row.price_dap, row.price_before, row.price_rrp, row.price_igc]),
             word: place.need("word", read_word(&row.word))?,
@@ -156,10 +156,10 @@ async fn load_sources(
             at: Moment { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
             content: None,
-            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::parse)?,
+            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
             dealership_id: row.dealership_id,
         };
-        Ok(((row.identifier, Vin::parse(&row.vin)), Row::known(source)))
+        Ok(((row.identifier, Vin::stored(&row.vin)), Row::known(source)))
     });
     rows.collect()
 }
@@ -187,7 +187,7 @@ async fn load_contents(
     .fetch_all(tx)
     .await?;
     for row in rows {
-        if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::parse(&row.vin))) {
+        if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
             let place = Place::new("listing_sources", "listing_id", source.value.listing);
             source.value.content = Some(Box::new(super::content::read(place, &row.content)?));
         }

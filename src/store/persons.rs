@@ -18,7 +18,7 @@ pub(super) fn read_row(
     passport: Option<&Value>,
 ) -> Result<(Email, Row<Person>), Unreadable> {
     let row = Stored::row("persons", "id", person)?;
-    let email = row.parsed("email", Email::parse)?;
+    let email = row.parsed("email", Email::stored)?;
     Ok((row.need("email", email)?, Row::known(read(row, licence, passport)?)))
 }
 

@@ -42,7 +42,7 @@ pub async fn load(
         let of_identifier = Place::new("listing_identifiers", "listing_id", row.listing_id);
         let of_listing = Place::new("listings", "id", row.listing_id);
         let word = of_identifier.read("status", row.word.as_deref(), read_word)?;
-        let vin = of_identifier.read("vin", row.newest_vin.as_deref(), Vin::parse)?;
+        let vin = of_identifier.read("vin", row.newest_vin.as_deref(), Vin::stored)?;
         let known = Known {
             for_sale: row.for_sale,
             at: row.source_modified_at,
@@ -52,7 +52,7 @@ pub async fn load(
             vin: vin.map(|vin| (vin, row.vin_at)),
             status: of_listing.need("status", read_status(&row.status))?,
         };
-        Ok(((row.identifier, Vin::parse(&row.vin)), known))
+        Ok(((row.identifier, Vin::stored(&row.vin)), known))
     });
     known.collect()
 }

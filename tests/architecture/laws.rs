@@ -19,7 +19,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that the rules may use, beside the standard library.
-const OF_DOMAIN: &[&str] = &["chrono", "chrono_tz", "rust_decimal", "email_address", "phonenumber", "sha2"];
+const OF_DOMAIN: &[&str] =
+    &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization"];
 
 /// The crates that belong to certain rooms.
 const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];

@@ -45,4 +45,5 @@ mod secrets;
 mod spool;
 mod support;
 mod upgrade;
+mod values;
 mod workspaces;

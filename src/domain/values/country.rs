@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::text::{matched, trimmed};
+
 /// A country, as ISO 3166-1 alpha-2.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country(&'static str);
@@ -14,7 +18,7 @@ impl Country {
     /// Reads a full English name or an ISO code of two or three letters; `uk` is GB.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let code = text.trim().to_ascii_uppercase();
+        let code = trimmed(text).to_ascii_uppercase();
         BY_CODE.get(code.as_str()).or_else(|| BY_NAME.get(&fold(text))).copied().map(Self)
     }
 
@@ -53,9 +57,9 @@ fn rows() -> impl Iterator<Item = Row> {
 /// The form in which names are compared: without case, accents, punctuation and articles, `St` written out.
 fn fold(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
-    for c in name.chars().flat_map(char::to_lowercase) {
+    for c in matched(name).nfc().flat_map(char::to_lowercase) {
         match c {
-            '.' | '\'' | '\u{2019}' => {}
+            '.' | '\'' => {}
             '&' => plain.push_str(" and "),
             'à'..='å' => plain.push('a'),
             'ç' => plain.push('c'),
@@ -116,6 +120,10 @@ mod tests {
             ("Côte d’Ivoire", "CI"),
             ("Cote d'Ivoire", "CI"),
             ("Türkiye", "TR"),
+            ("Tu\u{308}rkiye\u{200b}", "TR"),
+            ("Co\u{302}te d\u{2bc}Ivoire", "CI"),
+            ("\u{feff}AU\u{200e}", "AU"),
+            ("New\u{a0}Zea\u{ad}land", "NZ"),
             ("TURKIYE", "TR"),
             ("Turkey", "TR"),
             ("Åland Islands", "AX"),

@@ -9,6 +9,7 @@ mod json;
 mod number;
 mod phone;
 mod state;
+pub mod text;
 mod time;
 mod vehicle;
 

@@ -1,5 +1,7 @@
 //! The states and territories of Australia.
 
+use super::text::matched;
+
 /// Abbreviation and name of each.
 const STATES: [(&str, &str); 8] = [
     ("ACT", "australian capital territory"),
@@ -15,7 +17,7 @@ const STATES: [(&str, &str); 8] = [
 /// The abbreviation of an Australian state or territory that is given by abbreviation or by full name.
 #[must_use]
 pub fn australian_state(text: &str) -> Option<&'static str> {
-    let words = text.to_lowercase().replace('.', "");
+    let words = matched(text).to_lowercase().replace('.', "");
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     STATES.iter().find(|(short, long)| words == *long || words.eq_ignore_ascii_case(short)).map(|(short, _)| *short)
 }
@@ -31,6 +33,7 @@ mod tests {
             ("nsw", Some("NSW")),
             (" N.S.W. ", Some("NSW")),
             ("New South  Wales", Some("NSW")),
+            ("\u{feff}New\u{a0}South\u{200b} Wales", Some("NSW")),
             ("Queensland", Some("QLD")),
             ("Qld", Some("QLD")),
             ("VICTORIA", Some("VIC")),

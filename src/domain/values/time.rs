@@ -4,10 +4,13 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Time
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
-/// Reads `dd/mm/yyyy`, or `yyyy-mm-dd`; `None` where there is no such day.
+use super::text::plain;
+
+/// Reads `dd/mm/yyyy`, or `yyyy-mm-dd`; `None` where there is no such day. Here and below, format characters are ignored,
+/// and signs of full width and Unicode dashes read as their ASCII forms.
 #[must_use]
 pub fn date(text: &str) -> Option<NaiveDate> {
-    let text = text.trim();
+    let text = &*plain(text);
     let (year, month, day) = if text.contains('/') {
         let (day, month, year) = three(text, '/')?;
         (year, month, day)
@@ -27,7 +30,7 @@ pub fn birth_date(text: &str, received_at: DateTime<Utc>, zone: Tz) -> Option<Na
 /// Reads an RFC 3339 time, to the microsecond, which is what Postgres keeps.
 #[must_use]
 pub fn timestamp(text: &str) -> Option<DateTime<Utc>> {
-    let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;
+    let time = DateTime::parse_from_rfc3339(&plain(text)).ok()?;
     DateTime::from_timestamp_micros(time.timestamp_micros()).filter(has_four_digit_year)
 }
 
@@ -54,7 +57,8 @@ pub fn not_ahead(time: DateTime<Utc>, received_at: DateTime<Utc>) -> Option<Date
 /// Reads a local `yyyy-mm-dd hh:mm:ss`; seconds may be missing, their fraction is dropped, and `T` may stand between date and time.
 #[must_use]
 pub fn local_date_time(text: &str) -> Option<NaiveDateTime> {
-    let (day, time) = text.trim().split_once(['T', ' '])?;
+    let text = plain(text);
+    let (day, time) = text.split_once(['T', ' '])?;
     let (year, month, day) = three(day, '-')?;
     let year: i32 = digits(year, 4)?.try_into().ok()?;
     let day = NaiveDate::from_ymd_opt(year, digits(month, 2)?, digits(day, 2)?).filter(|date| date.year() > 0)?;
@@ -66,7 +70,7 @@ pub fn local_date_time(text: &str) -> Option<NaiveDateTime> {
 /// Reads a time of day: `13:30`, `13:30:00`, `1:30PM`, `1 pm`.
 #[must_use]
 pub fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let text: String = text.split_whitespace().collect::<String>().replace('.', "").to_ascii_uppercase();
+    let text: String = plain(text).split_whitespace().collect::<String>().replace('.', "").to_ascii_uppercase();
     let (clock, afternoon) = match (text.strip_suffix("AM"), text.strip_suffix("PM")) {
         (Some(clock), _) => (clock, Some(false)),
         (None, Some(clock)) => (clock, Some(true)),
@@ -140,6 +144,10 @@ mod tests {
             (" 29/02/2024 ", Some("2024-02-29")),
             ("2000-04-01", Some("2000-04-01")),
             ("31/12/9999", Some("9999-12-31")),
+            ("\u{200e}01\u{200e}/\u{200e}04\u{200e}/\u{200e}2000", Some("2000-04-01")),
+            ("\u{202b}01/04/2000\u{202c}\u{a0}", Some("2000-04-01")),
+            ("2000\u{2011}04\u{2011}01", Some("2000-04-01")),
+            ("０１／０４／２０００", Some("2000-04-01")),
             ("29/02/2023", None),
             ("31/04/2000", None),
             ("04/13/2000", None),
@@ -175,6 +183,7 @@ mod tests {
         for (sent, read) in [
             ("2025-10-03T06:10:08.144Z", Some("2025-10-03T06:10:08.144Z")),
             ("2025-10-03T16:10:08+10:00", Some("2025-10-03T06:10:08Z")),
+            ("\u{feff}2025\u{2011}10\u{2011}03T06:10:08Z\u{200b}", Some("2025-10-03T06:10:08Z")),
             ("2025-10-03t06:10:08.123456789z", Some("2025-10-03T06:10:08.123456Z")),
             ("2016-12-31T23:59:60Z", Some("2017-01-01T00:00:00Z")),
             ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
@@ -222,6 +231,8 @@ mod tests {
             ("12:00PM", Some("12:00:00")),
             ("12:00AM", Some("00:00:00")),
             ("1:30 pm", Some("13:30:00")),
+            ("1:30\u{202f}PM", Some("13:30:00")),
+            ("\u{200e}13：30", Some("13:30:00")),
             ("11:59 p.m.", Some("23:59:00")),
             ("9am", Some("09:00:00")),
             ("13:30", Some("13:30:00")),
@@ -250,6 +261,7 @@ mod tests {
         for (sent, read) in [
             ("2025-09-18 12:00:00", Some("2025-09-18T12:00:00")),
             ("2025-09-18T12:00", Some("2025-09-18T12:00:00")),
+            ("2025-09-18\u{a0}12:00\u{200b}", Some("2025-09-18T12:00:00")),
             ("2025-09-18 12:00:00.000", Some("2025-09-18T12:00:00")),
             ("2025-09-31 12:00:00", None),
             ("2025-09-18", None),

@@ -2,6 +2,8 @@
 
 use crate::domain::columns::{Column, Kind, Scalar};
 
+use super::text::{is_format, matched};
+
 /// A vehicle identification number: upper case, without spaces, of any length.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vin(String);
@@ -10,11 +12,34 @@ pub struct Vin(String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StockNumber(String);
 
+/// Words that stand for a VIN or a stock number that is not known, without what stands between their letters.
+const STAND_INS: [&str; 12] = [
+    "TBA",
+    "TBC",
+    "TBD",
+    "NA",
+    "NIL",
+    "NONE",
+    "NOTAPPLICABLE",
+    "NOTAVAILABLE",
+    "NULL",
+    "PENDING",
+    "UNDEFINED",
+    "UNKNOWN",
+];
+
 impl Vin {
-    /// Reads a VIN; only an empty one is none.
+    /// Reads a VIN. An empty text is none, nor is a word that stands for none, one character alone or repeated, or
+    /// a text without letters and digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        compact(text).map(Self)
+        compact(text).filter(|vin| !is_stand_in(vin) && !is_one_character(vin)).map(Self)
+    }
+
+    /// The VIN that a row holds, as it was read when it was written.
+    #[must_use]
+    pub fn stored(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The VIN.
@@ -31,10 +56,17 @@ impl Vin {
 }
 
 impl StockNumber {
-    /// Reads a stock number; only an empty one is none.
+    /// Reads a stock number. An empty text is none, nor is a word that stands for none or a text without letters and
+    /// digits; `7` and `888` are stock numbers.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        compact(text).map(Self)
+        compact(text).filter(|number| !is_stand_in(number)).map(Self)
+    }
+
+    /// The stock number that a row holds, as it was read when it was written.
+    #[must_use]
+    pub fn stored(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The stock number.
@@ -74,12 +106,35 @@ impl Column for StockNumber {
 
 /// Removes all space and makes upper case; `None` where nothing is left.
 fn compact(text: &str) -> Option<String> {
-    let text: String = text.split_whitespace().collect::<String>().to_uppercase();
-    (!text.is_empty()).then_some(text)
+    let compact: String = if text.is_ascii() {
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .map(|byte| char::from(byte.to_ascii_uppercase()))
+            .collect()
+    } else {
+        matched(&text.to_uppercase()).chars().filter(|c| !c.is_whitespace() && !is_format(*c)).collect()
+    };
+    (!compact.is_empty()).then_some(compact)
+}
+
+/// Whether it is a word that stands for none, however it is written (`N/A`, `T.B.A.`, `(none)`), or holds no letter
+/// and no digit.
+fn is_stand_in(text: &str) -> bool {
+    let signs = || text.chars().filter(|c| c.is_alphanumeric());
+    STAND_INS.iter().any(|word| signs().eq(word.chars())) || signs().next().is_none()
+}
+
+/// Whether its letters and digits are one and the same.
+fn is_one_character(text: &str) -> bool {
+    let mut signs = text.chars().filter(|c| c.is_alphanumeric());
+    let first = signs.next();
+    signs.all(|c| Some(c) == first)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -88,6 +143,11 @@ mod tests {
             assert_eq!(Vin::parse(sent).as_ref().map(Vin::as_str), Some("JSAGJB74V00202326"), "{sent}");
         }
         assert_eq!(StockNumber::parse(" ddf 445").as_ref().map(StockNumber::as_str), Some("DDF445"));
+        for sent in ["\u{200b}JSAGJB74V00202326\u{feff}", "JSAGJB74V００２０２３２６", "JSA\u{a0}GJB74V\u{ad}00202326"]
+        {
+            assert_eq!(Vin::parse(sent).as_ref().map(Vin::as_str), Some("JSAGJB74V00202326"), "{sent:?}");
+        }
+        assert_eq!(StockNumber::parse("u–１２\u{2011}3").as_ref().map(StockNumber::as_str), Some("U-12-3"));
         assert_eq!(Vin::parse(" "), None);
         assert_eq!(StockNumber::parse(""), None);
     }
@@ -104,6 +164,51 @@ mod tests {
             ("JSAGJB74V002023266", true),
         ] {
             assert_eq!(Vin::parse(sent).map(|vin| vin.is_unusual()), Some(unusual), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_none_is_none() {
+        for sent in [
+            "TBA",
+            "tbc",
+            "N/A",
+            "n / a",
+            "N.A.",
+            "NA",
+            "none",
+            "(none)",
+            "NULL",
+            "Unknown",
+            "pending",
+            "T.B.A.",
+            "-",
+            "--",
+            "?",
+            "not available",
+            "T\u{200b}BA",
+            "n\u{2044}a",
+        ] {
+            assert_eq!((Vin::parse(sent), StockNumber::parse(sent)), (None, None), "{sent:?}");
+        }
+        for sent in ["00000000000000000", "XXXXXXXXXXXXXXXXX", "xxx", "1111", "0", "7", "888", "0-0-0", "０００"] {
+            assert_eq!(Vin::parse(sent), None, "{sent:?}");
+            assert!(StockNumber::parse(sent).is_some(), "{sent:?}");
+        }
+        for sent in ["TBA1", "TBA123", "NAA", "NONE1", "10", "XXX1234551232", "PENDINGTON"] {
+            assert!(Vin::parse(sent).is_some() && StockNumber::parse(sent).is_some(), "{sent:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_again_changes_nothing(text in "(\\PC|[A-Za-z０-９\u{200b}-\u{200f} –’/.-]){0,20}") {
+            if let Some(vin) = Vin::parse(&text) {
+                prop_assert_eq!(Vin::parse(vin.as_str()), Some(vin));
+            }
+            if let Some(number) = StockNumber::parse(&text) {
+                prop_assert_eq!(StockNumber::parse(number.as_str()), Some(number));
+            }
         }
     }
 }

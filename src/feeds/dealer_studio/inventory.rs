@@ -6,6 +6,7 @@ use crate::domain::facts::{
     ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
 };
 use crate::domain::finding::Code;
+use crate::domain::values::text::matched;
 use crate::domain::values::{self, Json, Vin};
 use crate::domain::workspace::Locale;
 use crate::feeds::wire::Object;
@@ -62,7 +63,7 @@ fn sale(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Opt
     columns.slug = root.text("Slug");
     columns.source_created_at = root.senders_time("CreatedUtc", locale);
     columns.sale_status = root.text("SaleStatus");
-    match columns.sale_status.as_deref().map(str::to_ascii_lowercase).as_deref() {
+    match columns.sale_status.as_deref().map(|sent| matched(sent).to_ascii_lowercase()).as_deref() {
         Some("for sale" | "in stock") => Some(SaleWord::ForSale),
         Some("withdrawn" | "sold") => Some(SaleWord::Withdrawn),
         Some(_) => {

@@ -36,7 +36,7 @@ pub(super) fn postcode(data: &Object<'_>, name: &'static str) -> Option<String> 
 
 /// A phone number of at most so many characters, read in a region.
 pub(super) fn phone(data: &Object<'_>, name: &'static str, most: usize, region: &PhoneRegion) -> Option<Phone> {
-    let sent = written(data, name, most)?;
+    let sent = noted(data, name, data.sent(name), (1, most))?;
     Some(data.phone_of(name, &sent, region))
 }
 

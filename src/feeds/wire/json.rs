@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
+use crate::domain::values::text::trimmed;
 use crate::domain::values::{self, Json};
 
 /// JSON made fit for keeping.
@@ -31,7 +32,7 @@ pub(super) fn in_halves(fields: &Map<String, Value>, is_apart: impl Fn(&str) -> 
     let fields = with_clean_names(fields, &had_nul);
     let (apart, rest): (Vec<_>, Vec<_>) =
         fields.iter().partition(|(name, value)| is_apart(name) || holds(value, &is_apart));
-    let is_silent = |text: &str| text.chars().all(|letter| letter == '\0' || letter.is_whitespace());
+    let is_silent = |text: &str| trimmed(&text.replace('\0', "")).is_empty();
     let says_something = |value: &Value| !value.is_null() && value.as_str().is_none_or(|text| !is_silent(text));
     let says_something = apart.iter().any(|(_, value)| says_something(value));
     let half = |fields: &Vec<_>| written(&Kept { had_nul: &had_nul, value: fields.as_slice() });

@@ -10,6 +10,7 @@ use super::json::settled;
 use super::{Contents, NUL_REMOVED, Object};
 use crate::domain::facts::Given;
 use crate::domain::finding::Code;
+use crate::domain::values::text::{is_format, trimmed};
 use crate::domain::values::{self, Country, Email, Phone, PhoneRegion, StockNumber, Vin};
 use crate::domain::workspace::Locale;
 
@@ -30,17 +31,19 @@ impl Object<'_> {
         }
     }
 
-    /// A text by which something is looked up, and which is therefore not longer than an index can hold.
+    /// A text by which something is looked up: in the form in which it is compared, and not longer than an index can hold.
     #[must_use]
     pub fn name(&self, name: &'static str) -> Option<String> {
-        self.text(name).and_then(|text| self.short_enough(name, text))
+        self.text(name).and_then(|text| self.short_enough(name, matched(text)))
     }
 
-    /// A text of which the documented values are known; another one is noted, without regard to case.
+    /// A text of which the documented values are known; another one is noted, without regard to case and to how dashes, apostrophes
+    /// and spaces are written.
     #[must_use]
     pub fn word(&self, name: &'static str, listed: &[&str]) -> Option<String> {
         let text = self.text(name)?;
-        if !listed.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
+        let is_listed = |sent: &str| listed.iter().any(|word| word.eq_ignore_ascii_case(sent));
+        if !is_listed(&text) && !is_listed(&values::text::matched(&text)) {
             self.note(Code::ValueUnlisted, name, "not one of the documented values; kept as sent");
         }
         Some(text)
@@ -52,9 +55,15 @@ impl Object<'_> {
         self.written(name).and_then(|text| self.short_enough(name, text))
     }
 
-    /// A text of any length, or a whole number, kept as text.
+    /// An id or a number of any length: a number or a text, kept as text in the form in which it is compared.
     #[must_use]
     pub fn written(&self, name: &'static str) -> Option<String> {
+        self.sent(name).map(matched)
+    }
+
+    /// A text of any length as it was sent, or a whole number in digits.
+    #[must_use]
+    pub fn sent(&self, name: &'static str) -> Option<String> {
         let text = match self.get(name)? {
             Value::String(text) => return self.cleaned(name, text),
             Value::Number(number) => whole_number_text(number),
@@ -80,7 +89,7 @@ impl Object<'_> {
     #[must_use]
     pub fn holds_scalar(&self, name: &'static str) -> bool {
         match self.get(name) {
-            Some(Value::String(text)) => !text.replace('\0', "").trim().is_empty(),
+            Some(Value::String(text)) => !is_silent(text),
             Some(Value::Number(_)) => true,
             Some(Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Null) | None => false,
         }
@@ -90,7 +99,7 @@ impl Object<'_> {
     #[must_use]
     pub fn holds_any(&self, names: &[&'static str]) -> bool {
         names.iter().any(|name| match self.get(name) {
-            Some(Value::String(text)) => !text.replace('\0', "").trim().is_empty(),
+            Some(Value::String(text)) => !is_silent(text),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => true,
             Some(Value::Null) | None => false,
         })
@@ -108,7 +117,7 @@ impl Object<'_> {
     #[must_use]
     pub fn decimal(&self, name: &'static str) -> Option<Decimal> {
         let number = match self.get(name)? {
-            Value::String(text) if text.replace('\0', "").trim().is_empty() => {
+            Value::String(text) if is_silent(text) => {
                 return self.cleaned(name, text).and(None);
             }
             Value::String(text) => self.cleaned(name, text).and_then(|text| values::decimal(&text)),
@@ -231,7 +240,8 @@ impl Object<'_> {
     /// A phone number, E.164 where it is valid.
     #[must_use]
     pub fn phone(&self, name: &'static str, locale: &Locale) -> Option<String> {
-        Some(self.phone_of(name, &self.identifier(name)?, &locale.phone_region).into_text())
+        let sent = self.sent(name).and_then(|text| self.short_enough(name, text))?;
+        Some(self.phone_of(name, &sent, &locale.phone_region).into_text())
     }
 
     /// The phone number that was read from a field, in a region.
@@ -260,20 +270,28 @@ impl Object<'_> {
         (text, country)
     }
 
-    /// A VIN; an unusual one is noted.
+    /// A VIN; an unusual one is noted, and so is one that stands for none.
     #[must_use]
     pub fn vin(&self, name: &'static str) -> Option<Vin> {
-        let vin = Vin::parse(&self.identifier(name)?)?;
-        if vin.is_unusual() {
-            self.note(Code::VinUnusual, name, "not 17 characters, or contains I, O or Q; kept");
+        let vin = Vin::parse(&self.identifier(name)?);
+        match &vin {
+            None => self.note(Code::VinUnusual, name, "stands for no VIN; read as absent"),
+            Some(vin) if vin.is_unusual() => {
+                self.note(Code::VinUnusual, name, "not 17 characters, or contains I, O or Q; kept");
+            }
+            Some(_) => {}
         }
-        Some(vin)
+        vin
     }
 
-    /// A stock number.
+    /// A stock number; a word that stands for none is noted.
     #[must_use]
     pub fn stock_number(&self, name: &'static str) -> Option<StockNumber> {
-        StockNumber::parse(&self.identifier(name)?)
+        let number = StockNumber::parse(&self.identifier(name)?);
+        if number.is_none() {
+            self.note(Code::FieldType, name, "stands for no stock number; read as absent");
+        }
+        number
     }
 
     /// A text, telling what is no text from what was not sent.
@@ -288,13 +306,13 @@ impl Object<'_> {
         }
     }
 
-    /// The text trimmed and without U+0000; `None` where nothing is left.
+    /// The text without white space and format characters at its ends, and without U+0000; `None` where nothing is left.
     fn cleaned(&self, name: &str, text: &str) -> Option<String> {
         if text.contains('\0') && self.contents == Contents::Documented {
             self.note(Code::NulRemoved, name, NUL_REMOVED);
         }
         let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
-        let text = text.trim();
+        let text = trimmed(&text);
         (!text.is_empty()).then(|| text.to_owned())
     }
 
@@ -305,6 +323,20 @@ impl Object<'_> {
         }
         short.then_some(text)
     }
+}
+
+/// The text in the form in which it is compared.
+fn matched(text: String) -> String {
+    match values::text::matched(&text) {
+        Cow::Owned(matched) => matched,
+        // A cleaned text has nothing at its ends that could be removed.
+        Cow::Borrowed(_) => text,
+    }
+}
+
+/// Whether nothing is left of a text that is cleaned.
+fn is_silent(text: &str) -> bool {
+    text.chars().all(|c| c == '\0' || c.is_whitespace() || is_format(c))
 }
 
 /// A whole number that JSON held exactly, in digits.
