@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::GzipEncoder;
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -135,20 +134,18 @@ async fn cluster(number: usize, framing: Framing, bytes: usize) -> Vec<u8> {
     packed
 }
 
+/// A slow sender: what tells it to come to its end, and what it is answered.
+type Sender = (watch::Sender<bool>, JoinHandle<(u16, Duration)>);
+
 /// So many slow senders, in turn with each secret and framing.
-async fn crowd(
-    program: &Program,
-    secrets: &[&str],
-    count: usize,
-    bytes: usize,
-    finish: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<(u16, Duration)>> {
+async fn crowd(program: &Program, secrets: &[&str], count: usize, bytes: usize) -> Vec<Sender> {
     let mut crowd = Vec::new();
     for number in 0..count {
         let framing = FRAMINGS[number % FRAMINGS.len()];
         let head = head(CLUSTERS, &format!("Bearer {}", secrets[number % secrets.len()]));
         let body = cluster(number, framing, bytes).await;
-        crowd.push(tokio::spawn(post_slowly(program.address, head, framing, body, finish.clone())));
+        let (finish, finishing) = watch::channel(false);
+        crowd.push((finish, tokio::spawn(post_slowly(program.address, head, framing, body, finishing))));
     }
     crowd
 }
@@ -205,11 +202,13 @@ fn enquiry(id: usize) -> Value {
     })
 }
 
-/// Of the crowd, those who found no room hear it at the end of the hold, and those who kept theirs come to their end.
-async fn outcome_of(crowd: Vec<JoinHandle<(u16, Duration)>>) -> (usize, usize) {
+/// Of the crowd, those who found no room hear it at the end of the hold, and those who kept theirs come to their end. One
+/// after the other, so that a slow machine has applied each before its hold is over.
+async fn outcome_of(crowd: Vec<Sender>) -> (usize, usize) {
     let (mut applied, mut refused) = (0, 0);
-    for answered in join_all(crowd).await {
-        match answered.unwrap() {
+    for (finish, answered) in crowd {
+        finish.send_replace(true);
+        match answered.await.unwrap() {
             (200, _) => applied += 1,
             (503, took) => {
                 assert!(took >= HOLD, "{took:?}");
@@ -225,8 +224,7 @@ async fn outcome_of(crowd: Vec<JoinHandle<(u16, Duration)>>) -> (usize, usize) {
 async fn twenty_slow_senders_of_one_credential_cost_no_other_its_lead() {
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let program = Program::start(&database.url(), folder.path(), &config());
-    let (finish, finishing) = watch::channel(false);
-    let crowd = crowd(&program, &[TOKEN], 20, 5 * MIB + MIB / 2, &finishing).await;
+    let crowd = crowd(&program, &[TOKEN], 20, 5 * MIB + MIB / 2).await;
     // Whoever only announces much holds nothing of it: also before anybody was let go.
     others_are_applied(&program, 100).await;
     crowded(&program).await;
@@ -235,7 +233,6 @@ async fn twenty_slow_senders_of_one_credential_cost_no_other_its_lead() {
     let posted = program.send(LEADPRO, &format!("Authorization: {token}\r\n"), enquiry(1).to_string().as_bytes()).await;
     assert!(posted.starts_with("HTTP/1.1 200") && posted.contains("\"lead\":\"created\""), "{posted}");
 
-    finish.send_replace(true);
     let (applied, refused) = outcome_of(crowd).await;
     assert!(applied >= 5 && refused >= 5, "{applied} {refused}");
     let clusters: i64 = database.value("select count(*) from lead_clusters").await;
@@ -250,12 +247,10 @@ async fn twenty_slow_senders_of_one_credential_cost_no_other_its_lead() {
 async fn two_hundred_slow_senders_of_two_credentials_cost_no_third_its_lead() {
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let program = Program::start(&database.url(), folder.path(), &config());
-    let (finish, finishing) = watch::channel(false);
-    let crowd = crowd(&program, &[TOKEN, secret("OTHER_TOKEN")], 200, 400 << 10, &finishing).await;
+    let crowd = crowd(&program, &[TOKEN, secret("OTHER_TOKEN")], 200, 400 << 10).await;
     others_are_applied(&program, 100).await;
     crowded(&program).await;
     others_are_applied(&program, 200).await;
-    finish.send_replace(true);
     let (applied, refused) = outcome_of(crowd).await;
     assert!(applied >= 50 && refused >= 5, "{applied} {refused}");
 }
