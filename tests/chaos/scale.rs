@@ -48,19 +48,20 @@ fn asked_for() -> Option<Duration> {
     }
 }
 
+/// Few enough deliveries, and time enough for each, that a machine that does other things keeps up with them.
 fn short() -> Scale {
     Scale {
         service_kills: (3, Duration::from_millis(400)),
         postgres_kills: (3, Duration::from_millis(600)),
         kills_in_turn: (2, Duration::from_millis(400)),
         stops: 1,
-        still: Duration::from_millis(500),
-        outage: Duration::from_millis(1500),
-        lock: Duration::from_secs(1),
+        still: Duration::from_secs(2),
+        outage: Duration::from_secs(3),
+        lock: Duration::from_secs(2),
         peace: Duration::from_secs(1),
         silent: (1_000, 120),
-        rate: 60,
-        deadline_ms: 300,
+        rate: 30,
+        deadline_ms: 1000,
     }
 }
 

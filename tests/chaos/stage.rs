@@ -164,7 +164,7 @@ impl Stage {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(Option<u64>) -> bool) {
-        let patience = PATIENCE + SCALE.outage;
+        let patience = PATIENCE * 3 + SCALE.outage;
         let began = Instant::now();
         loop {
             let spooled = self.spooled().await;

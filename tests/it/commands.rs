@@ -19,11 +19,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Arguments, variables, and the status that the command ends with.
+type Case<'c> = (&'c [&'c str], &'c [(&'c str, &'c str)], i32);
+
 #[test]
 fn a_command_ends_with_the_status_that_tells_what_is_wrong_and_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let missing = [("FORECOURT_CONFIG", "/etc/forecourt/no-such.toml")];
-    let cases: [(&[&str], &[(&str, &str)], i32); 9] = [
+    let cases: [Case; 9] = [
         (&["--version"], &[], 0),
         (&["sevre"], &[], 2),
         (&["serve", "--confg", "a"], &[], 2),
