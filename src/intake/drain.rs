@@ -187,7 +187,7 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
 
 /// Whether Postgres answers at all.
 async fn answers(intake: &Intake) -> bool {
-    tokio::time::timeout(ANSWER, intake.store().probe()).await.is_ok_and(|probed| probed.is_ok())
+    tokio::time::timeout(ANSWER, intake.store().answers()).await.is_ok_and(|probed| probed.is_ok())
 }
 
 /// Takes what cannot be read out of the way of the rest; it stays on disk for a person to look at.

@@ -7,6 +7,7 @@
 //! after the transaction that holds the delivery and everything it changed.
 
 pub mod clock;
+pub mod complaints;
 mod delivery;
 mod directory;
 mod drain;

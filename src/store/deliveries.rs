@@ -315,6 +315,7 @@ pub async fn due(
     limit: usize,
 ) -> Result<Vec<Stored>, Error> {
     let Assignable { dealerships, known_credentials, credentials, nameless_feeds } = assignable;
+    let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
@@ -342,8 +343,9 @@ pub async fn due(
         known_credentials,
         MOST_BYTES,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     let stored = rows.into_iter().map(|row| Stored {
         arrived: Arrived {
             id: row.id,
@@ -371,6 +373,7 @@ pub async fn save_codes(store: &Store) -> Result<(), Error> {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
     let meanings: Vec<&str> = Code::ALL.iter().map(|code| code.meaning()).collect();
     let remedies: Vec<&str> = Code::ALL.iter().map(|code| code.remedy()).collect();
+    let mut tx = store.begin(None).await?;
     sqlx::query!(
         "insert into intake.finding_codes as known (code, meaning, remedy)
         select * from unnest($1::text[], $2::text[], $3::text[])
@@ -380,7 +383,7 @@ pub async fn save_codes(store: &Store) -> Result<(), Error> {
         &meanings as &[&str],
         &remedies as &[&str],
     )
-    .execute(store.pool())
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }

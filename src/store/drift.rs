@@ -41,6 +41,7 @@ pub async fn save(store: &Store, seen: &[Seen]) -> Result<(), Error> {
             "last_seen_at": last.to_rfc3339(), "times_seen": times, "example_delivery_id": example,
         })
     });
+    let mut tx = store.begin(None).await?;
     sqlx::query!(
         "insert into intake.drift as known
             (workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id)
@@ -60,7 +61,7 @@ pub async fn save(store: &Store, seen: &[Seen]) -> Result<(), Error> {
         Value::Array(rows.collect()),
         MOST_PATHS,
     )
-    .execute(store.pool())
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }

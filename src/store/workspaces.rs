@@ -42,7 +42,9 @@ pub async fn apply(
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn ids(store: &Store) -> Result<BTreeMap<Slug, RowId>, Error> {
-    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(store.pool()).await?;
+    let mut tx = store.begin(None).await?;
+    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(&mut *tx).await?;
+    tx.commit().await?;
     Ok(ids.into_iter().map(|row| (row.slug, row.id)).collect())
 }
 
@@ -128,8 +130,7 @@ async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: Date
         });
     }
     save(store, &mut tx, id, tenant).await?;
-    tx.commit().await?;
-    Ok(())
+    tx.commit().await
 }
 
 /// The workspaces, among these, in which an identifier of a vehicle is known.
@@ -137,12 +138,14 @@ async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: Date
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn knowing(store: &Store, identifier: &str, among: &[RowId]) -> Result<Vec<RowId>, Error> {
+    let mut tx = store.begin(None).await?;
     let ids = sqlx::query_scalar!(
         "select workspace_id from listing_identifiers where workspace_id = any($1) and identifier = $2",
         among,
         identifier,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(ids)
 }
