@@ -393,9 +393,21 @@ impl Shared {
         stack: &mut Vec<Vec<Pending>>,
         again: &mut bool,
     ) {
+        let mut batch = batch;
         let mut settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
-        match self.save_failed(&batch, &mut settled).await {
+        let mut saved = self.save_failed(&batch, &mut settled).await;
+        if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
+            // Whatever the database's encoding is, it has these letters.
+            batch.iter_mut().for_each(|pending| pending.arrived.make_plain());
+            settled.iter_mut().for_each(Settled::make_plain);
+            saved = self.save_failed(&batch, &mut settled).await;
+        }
+        match saved {
             Ok(()) => answer(batch, settled),
+            Err(error) if error.is_of_the_data() => {
+                // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.
+                tracing::error!(error = error.without_values(), "a delivery cannot be stored, not even as failed");
+            }
             Err(error) => {
                 tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -48,6 +48,19 @@ impl Arrived {
     pub fn bytes(&self) -> usize {
         self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
     }
+
+
+    /// Leaves only letters that every encoding has.
+    pub fn make_plain(&mut self) {
+        plain(&mut self.credential);
+        self.content_type.iter_mut().for_each(plain);
+    }
+}
+
+fn plain(text: &mut String) {
+    if !text.is_ascii() {
+        *text = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    }
 }
 
 /// What came of it.
@@ -71,6 +84,16 @@ pub struct Settled {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was before, where this try is a replay that a person asked for.
     pub replay: Option<Replay>,
+}
+
+impl Settled {
+    /// Leaves only letters that every encoding has.
+    pub fn make_plain(&mut self) {
+        for finding in &mut self.findings {
+            plain(&mut finding.message);
+            finding.path.iter_mut().for_each(plain);
+        }
+    }
 }
 
 /// What a delivery was before a replay that a person asked for.

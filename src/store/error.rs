@@ -76,6 +76,13 @@ impl Error {
         }
     }
 
+    /// Whether the database cannot hold what was to be written: text in its encoding, or so much of it.
+    #[must_use]
+    pub fn is_of_the_data(&self) -> bool {
+        let code = of(self).and_then(|error| error.as_database_error()).and_then(|error| error.code());
+        code.is_some_and(|code| is_one_of(&code, &["22", "54"]))
+    }
+
     /// Whether waiting may be enough: the server is away or busy. What else is wrong at a start, a person has to mend.
     #[must_use]
     pub fn may_pass(&self) -> bool {
@@ -123,7 +130,7 @@ fn is_stale_plan(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// Whether it is a pooler that says so, and waiting is no help.
-fn is_refusal_of_pooler(error: &sqlx::Error) -> bool {
+pub(super) fn is_refusal_of_pooler(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
     error.code().as_deref() == Some("08P01") && POOLER_REFUSES.iter().any(|said| error.message().contains(said))
 }

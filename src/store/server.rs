@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
 
-use super::error::is_lost_statement;
+use super::error::{is_lost_statement, is_refusal_of_pooler};
 use super::{Error, session};
 
 /// What of a server breaks a law.
@@ -263,8 +263,12 @@ async fn keeps_statements(options: &PgConnectOptions, first: &mut PgConnection) 
     };
     match tokio::time::timeout(SECOND, shared).await {
         Ok(Err(error)) if is_lost_statement(&error) => Err(Error::Pooler),
+        Ok(Err(error)) if is_refusal_of_pooler(&error) => Err(Error::Unreachable(error)),
         // No second connection is to be had now, and it was only to show something.
-        Ok(_) | Err(_) => Ok(()),
+        other => {
+            tracing::debug!(?other, "whether prepared statements are kept is not known");
+            Ok(())
+        }
     }
 }
 
