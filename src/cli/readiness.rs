@@ -33,9 +33,9 @@ fn postgres(reception: Reception) -> Check {
     let seen = reception.clone();
     // What breaks a law and is put up with.
     let detail = move || {
-        let flaws: Vec<String> = seen.intake().map_or(Vec::new(), |intake| {
-            intake.store().flaws().iter().map(|flaw| flaw.in_short()).collect()
-        });
+        let flaws: Vec<String> = seen
+            .intake()
+            .map_or(Vec::new(), |intake| intake.store().flaws().iter().map(|flaw| flaw.in_short()).collect());
         if flaws.is_empty() { Value::Null } else { json!({ "unsafe": flaws }) }
     };
     let probe = move || {

@@ -149,8 +149,7 @@ impl Work<'_> {
         };
         let postgres = self.postgres.insert(postgres);
         let place = postgres.place();
-        let demands =
-            Demands { allow_unsafe: config.database.allow_unsafe, puts_up: self.seen.puts_up(&place) };
+        let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: self.seen.puts_up(&place) };
         match bring_up(config, postgres.options.clone(), demands).await {
             Ok(intake) => {
                 for flaw in intake.store().flaws() {

@@ -231,7 +231,15 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
-        Self { spool, intake, waiting: Vec::new(), sent: 0, settled: 0, given_up: Vec::new(), end: Instant::now() + PATIENCE }
+        Self {
+            spool,
+            intake,
+            waiting: Vec::new(),
+            sent: 0,
+            settled: 0,
+            given_up: Vec::new(),
+            end: Instant::now() + PATIENCE,
+        }
     }
 
     /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:

@@ -49,7 +49,6 @@ impl Arrived {
         self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
     }
 
-
     /// Leaves only letters that every encoding has.
     pub fn make_plain(&mut self) {
         plain(&mut self.credential);

@@ -1,6 +1,6 @@
 //! What can go wrong between forecourt and Postgres, and whether the same work may succeed later.
 
-use super::server::Flaw;
+use super::flaw::Flaw;
 
 /// What can go wrong between forecourt and Postgres.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum Error {
     /// The pooler between us and the server loses prepared statements.
     #[error("{POOLER}")]
     Pooler,
+    /// An insert was refused a moment ago.
+    #[error("no delivery can be written: {0}")]
+    NotWritable(String),
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
@@ -62,7 +65,7 @@ impl Error {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
             }
             Self::Unreachable(error) => if_io(error),
-            Self::Unfit(_) | Self::Pooler | Self::Migration(_) => self.to_string(),
+            Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) | Self::Migration(_) => self.to_string(),
         }
     }
 
@@ -71,7 +74,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) => is_transient(error),
-            Self::Unreachable(_) | Self::Unfit(_) | Self::Pooler => true,
+            Self::Unreachable(_) | Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) => true,
             Self::Migration(_) => false,
         }
     }
@@ -89,7 +92,7 @@ impl Error {
         match self {
             Self::Database(error) => is_transient(error),
             Self::Unreachable(error) => is_transient(error) && !is_refusal_of_pooler(error),
-            Self::Unfit(_) | Self::Pooler | Self::Migration(_) => false,
+            Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) | Self::Migration(_) => false,
         }
     }
 }
@@ -97,7 +100,7 @@ impl Error {
 fn of(error: &Error) -> Option<&sqlx::Error> {
     match error {
         Error::Database(error) | Error::Unreachable(error) => Some(error),
-        Error::Unfit(_) | Error::Pooler | Error::Migration(_) => None,
+        Error::Unfit(_) | Error::Pooler | Error::NotWritable(_) | Error::Migration(_) => None,
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Instant;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::{PgConnection, PgPool};
 
-use super::error::is_transient;
+use super::error::{Error, is_transient};
+use super::server::Server;
 use super::session::{self, Transaction};
-use super::{Error, server::Server};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -50,12 +50,16 @@ async fn step(pool: &PgPool, words: &str) -> Result<Step, Error> {
         return Ok(Step::Nothing);
     };
     if applied.is_empty() {
-        make_list(&mut tx).await.map_err(refused)?;
+        make_list(&mut tx).await.map_err(|error| refused(migration, error))?;
     }
-    apply(&mut tx, migration).await.map_err(refused)?;
+    apply(&mut tx, migration).await.map_err(|error| refused(migration, error))?;
     tx.commit().await.map_err(|error| match error {
-        Error::Database(cause) => refused(cause),
-        other @ (Error::Unreachable(_) | Error::Unfit(_) | Error::Pooler | Error::Migration(_)) => other,
+        Error::Database(cause) => refused(migration, cause),
+        other @ (Error::Unreachable(_)
+        | Error::Unfit(_)
+        | Error::Pooler
+        | Error::NotWritable(_)
+        | Error::Migration(_)) => other,
     })?;
     Ok(Step::Done)
 }
@@ -174,13 +178,14 @@ async fn apply(tx: &mut PgConnection, migration: &Migration) -> Result<(), sqlx:
 }
 
 /// A server that went away meanwhile says nothing about the tables.
-fn refused(error: sqlx::Error) -> Error {
+fn refused(migration: &Migration, error: sqlx::Error) -> Error {
     if is_transient(&error) {
         return Error::Database(error);
     }
     Error::Migration(format!(
-        "the tables could not be brought to this version ({error}): check that the database user owns the \
-         database and may create schemas, then start again"
+        "the tables could not be brought to this version (while executing migration {}: {error}): check that the \
+         database user owns the database and may create schemas, then start again",
+        migration.version,
     ))
 }
 

@@ -9,6 +9,7 @@ mod content;
 pub mod deliveries;
 pub mod drift;
 mod error;
+mod flaw;
 mod identifiers;
 mod known;
 mod lead_lists;
@@ -42,10 +43,11 @@ use crate::domain::keys::Keys;
 use crate::domain::values::Email;
 use crate::domain::world::{RowId, Tenant};
 pub use error::Error;
+pub use flaw::Flaw;
 pub use migrations::migrate;
 use probe::Probes;
 use server::Server;
-pub use server::{Demands, Flaw, PutsUp};
+pub use server::{Demands, PutsUp};
 pub use session::Transaction;
 
 /// How to connect to a database.
@@ -120,10 +122,8 @@ impl Store {
         words.push_str(if keeps_plans { session::PLANS_KEPT } else { session::PLANS_ANEW });
         if let Some(workspace) = workspace {
             // What stands in it is a number.
-            let _ = write!(
-                words,
-                "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))"
-            );
+            let _ =
+                write!(words, "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
         }
         match self.begin_with(&words).await {
             // One that rested may be gone without anybody's fault, as after `idle_session_timeout`: nothing was begun.
@@ -191,8 +191,8 @@ impl Store {
     ///
     /// # Errors
     /// When none can, or none could a moment ago.
-    pub async fn probe(&self) -> Result<(), probe::NotWritable> {
-        self.probes.ask(self).await
+    pub async fn probe(&self) -> Result<(), Error> {
+        self.probes.ask(self.begin(None).await?).await
     }
 }
 

@@ -8,12 +8,8 @@ use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Error, Store};
-
-/// Nothing can be written, for the log.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("no delivery can be written: {0}")]
-pub struct NotWritable(String);
+use super::error::Error;
+use super::session::Transaction;
 
 /// For so long the answer to an insert holds.
 const HOLDS: Duration = Duration::from_secs(5);
@@ -21,36 +17,30 @@ const HOLDS: Duration = Duration::from_secs(5);
 /// The answer to the last insert.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    last: Mutex<Option<(Instant, Result<(), NotWritable>)>>,
+    last: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl Probes {
-    /// Whether Postgres answers, which is asked each time, and takes an insert, now or a moment ago. Who does not wait for
-    /// the insert leaves behind that there was no answer.
-    pub(super) async fn ask(&self, store: &Store) -> Result<(), NotWritable> {
+    /// Whether a server that has begun a transaction takes an insert, now or a moment ago. Who does not wait for it leaves
+    /// behind that there was no answer.
+    pub(super) async fn ask(&self, mut tx: Transaction) -> Result<(), Error> {
         let mut last = self.last.lock().await;
-        let mut tx = store.begin(None).await.map_err(not_writable)?;
         if let Some((at, answer)) = &*last
             && at.elapsed() < HOLDS
         {
-            tx.rollback().await.map_err(not_writable)?;
-            return answer.clone();
+            let answer = answer.clone();
+            tx.rollback().await?;
+            return answer.map_err(Error::NotWritable);
         }
-        *last = Some((Instant::now(), Err(NotWritable("it does not answer in time".to_owned()))));
-        let answer = write(&mut tx).await.map_err(not_writable);
+        *last = Some((Instant::now(), Err("it does not answer in time".to_owned())));
+        let written = write(&mut tx).await;
         if let Some((_, known)) = &mut *last {
-            known.clone_from(&answer);
+            *known = written.as_ref().map(|()| ()).map_err(Error::without_values);
         }
         drop(last);
-        if answer.is_ok() {
-            tx.rollback().await.map_err(not_writable)?;
-        }
-        answer
+        written?;
+        tx.rollback().await
     }
-}
-
-fn not_writable(error: Error) -> NotWritable {
-    NotWritable(error.without_values())
 }
 
 /// Writes a delivery of nobody, which is undone.

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
-use super::Error;
+use super::error::Error;
 
 /// How every transaction begins.
 ///

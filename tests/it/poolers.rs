@@ -78,7 +78,10 @@ async fn a_pooler_that_loses_prepared_statements_is_refused_in_one_sentence() {
 
     let pooler = program.start(&database, "statement", "").await;
     let refusal = Store::connect(pooler.address(&database), 4, DEMANDS, 30).await.unwrap_err();
-    assert!(!refusal.may_pass() && refusal.without_values().contains("pool_mode = transaction or session"), "{refusal}");
+    assert!(
+        !refusal.may_pass() && refusal.without_values().contains("pool_mode = transaction or session"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test]
