@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::http::health::Check;
 use crate::intake::clock;
 use crate::intake::reception::Reception;
+use crate::store;
 
 /// The parts that can store a delivery.
 pub(super) fn checks(reception: &Reception) -> Vec<Check> {
@@ -35,7 +36,7 @@ fn postgres(reception: Reception) -> Check {
     let detail = move || {
         let flaws: Vec<String> = seen
             .intake()
-            .map_or(Vec::new(), |intake| intake.store().flaws().iter().map(|flaw| flaw.in_short()).collect());
+            .map_or(Vec::new(), |intake| intake.store().flaws().iter().map(store::Flaw::in_short).collect());
         if flaws.is_empty() { Value::Null } else { json!({ "unsafe": flaws }) }
     };
     let probe = move || {

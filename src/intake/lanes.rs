@@ -398,7 +398,9 @@ impl Shared {
         let mut saved = self.save_failed(&batch, &mut settled).await;
         if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
             // Whatever the database's encoding is, it has these letters.
-            batch.iter_mut().for_each(|pending| pending.arrived.make_plain());
+            for pending in &mut batch {
+                pending.arrived.make_plain();
+            }
             settled.iter_mut().for_each(Settled::make_plain);
             saved = self.save_failed(&batch, &mut settled).await;
         }

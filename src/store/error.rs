@@ -60,11 +60,10 @@ impl Error {
                 let lost = if is_one_of(&code, &LOST_STATEMENT) { format!(": {POOLER}") } else { String::new() };
                 format!("SQLSTATE {code} in {}{lost}", error.table().unwrap_or("a statement"))
             }
-            Self::Database(error) => if_io(error),
             Self::Unreachable(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
             }
-            Self::Unreachable(error) => if_io(error),
+            Self::Database(error) | Self::Unreachable(error) => if_io(error),
             Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) | Self::Migration(_) => self.to_string(),
         }
     }
@@ -82,7 +81,7 @@ impl Error {
     /// Whether the database cannot hold what was to be written: text in its encoding, or so much of it.
     #[must_use]
     pub fn is_of_the_data(&self) -> bool {
-        let code = of(self).and_then(|error| error.as_database_error()).and_then(|error| error.code());
+        let code = of(self).and_then(|error| error.as_database_error()).and_then(sqlx::error::DatabaseError::code);
         code.is_some_and(|code| is_one_of(&code, &["22", "54"]))
     }
 
@@ -140,12 +139,12 @@ pub(super) fn is_refusal_of_pooler(error: &sqlx::Error) -> bool {
 
 /// Whether the connection is gone, and another one may be there.
 pub(super) fn is_gone(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     matches!(error, sqlx::Error::Io(_)) || is_one_of(&code, &["57P05", "57P01"])
 }
 
 pub(super) fn is_lost_statement(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     is_one_of(&code, &LOST_STATEMENT)
 }
 

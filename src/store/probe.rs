@@ -35,7 +35,10 @@ impl Probes {
         *last = Some((Instant::now(), Err("it does not answer in time".to_owned())));
         let written = write(&mut tx).await;
         if let Some((_, known)) = &mut *last {
-            *known = written.as_ref().map(|()| ()).map_err(Error::without_values);
+            *known = match &written {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error.without_values()),
+            };
         }
         drop(last);
         written?;

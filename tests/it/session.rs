@@ -295,7 +295,7 @@ async fn what_was_answered_survives_a_kill_of_postgres_although_the_role_does_no
     cluster.kill();
     let back = Instant::now();
     while sqlx::query("select 1").fetch_one(&database.pool).await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(60));
+        assert!(back.elapsed() < Duration::from_mins(1));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(database.value::<i64>("select count(*) from intake.deliveries").await, 60);
