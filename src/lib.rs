@@ -48,6 +48,8 @@
 //!   and writing them by name, is written once.
 //! - A workspace has one lane of its own. A second lane for it could only wait, because Postgres lets one transaction at
 //!   a time have a workspace; that lock is what lets several processes share a database.
+//! - Every statement runs in a transaction, reads too, and every transaction begins with the same dozens of settings
+//!   (`store/session.rs`): a role, a database or a pooler may say otherwise, and nothing may outlive a transaction there.
 //! - Plans are made anew for each statement (`force_custom_plan`) until Postgres has statistics of the large tables: one
 //!   kept from when a table was empty reads all of it once it is full. From then on all are kept (`store::statistics`).
 //! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle

@@ -18,6 +18,7 @@ mod readiness;
 mod reload;
 mod replay;
 mod secret;
+mod seen;
 mod send;
 pub mod serve;
 mod service;

@@ -13,6 +13,9 @@ use super::ending::{CommandError, Ending};
 /// The private Postgres's database.
 pub(super) const DATABASE: &str = "forecourt";
 
+/// Where the private one is, in a word.
+pub(super) const PRIVATE: &str = "private";
+
 /// The Postgres in use, a private one where none is configured.
 pub(super) struct Postgres {
     pub(super) options: store::Address,
@@ -54,6 +57,22 @@ impl Postgres {
     /// One that somebody else runs.
     pub(super) fn of_another(options: store::Address) -> Self {
         Self { options, psql: String::new(), private: None }
+    }
+
+    /// Whether it is a private one.
+    pub(super) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
+    /// Where its database is, whoever asks for it: the same as long as the tables are the same.
+    pub(super) fn place(&self) -> String {
+        if self.is_private() {
+            return PRIVATE.to_owned();
+        }
+        let options = &self.options;
+        let host = options.get_socket().map_or(options.get_host().to_owned(), |path| path.display().to_string());
+        let database = options.get_database().unwrap_or(options.get_username());
+        format!("{host}:{}/{database}", options.get_port())
     }
 
     /// Stops the private one.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::health::Check;
 use crate::intake::clock;
 use crate::intake::reception::Reception;
+use crate::store;
 
 /// The parts that can store a delivery.
 pub(super) fn checks(reception: &Reception) -> Vec<Check> {
@@ -30,6 +31,14 @@ pub(super) fn checks(reception: &Reception) -> Vec<Check> {
 }
 
 fn postgres(reception: Reception) -> Check {
+    let seen = reception.clone();
+    // What breaks a law and is put up with.
+    let detail = move || {
+        let flaws: Vec<String> = seen
+            .intake()
+            .map_or(Vec::new(), |intake| intake.store().flaws().iter().map(store::Flaw::in_short).collect());
+        if flaws.is_empty() { Value::Null } else { json!({ "unsafe": flaws }) }
+    };
     let probe = move || {
         let intake = reception.intake();
         let probed = async move {
@@ -40,5 +49,5 @@ fn postgres(reception: Reception) -> Check {
         };
         Box::pin(probed) as _
     };
-    Check { part: "postgres", detail: None, probe: Arc::new(probe) }
+    Check { part: "postgres", detail: Some(Arc::new(detail)), probe: Arc::new(probe) }
 }

@@ -12,14 +12,17 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Environment};
 use crate::http;
+use crate::intake::complaints::Complaints;
 use crate::intake::{Intake, replay};
-use crate::store::{self, Store, statistics};
+use crate::local_postgres;
+use crate::store::{self, Demands, Store, statistics};
 
-use super::ending::Ending;
+use super::ending::{Ending, with_causes};
 use super::greeting::greeting;
 use super::log::{start_log, warn};
-use super::postgres::Postgres;
+use super::postgres::{PRIVATE, Postgres};
 use super::reload::{self, Reloader};
+use super::seen::SeenTables;
 use super::service::open_intake;
 use super::{files, stopping};
 
@@ -40,6 +43,8 @@ pub(super) async fn run(
     warn(&config);
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
+    // Before the front makes what a data directory has that was used.
+    let seen = SeenTables::read(&config.server.data_dir);
     let front = Front::open(&config)?;
     let bounds = http::Bounds::of(files::room_for(config.server.max_connections));
     let (stop, mut stopped) = watch::channel(false);
@@ -52,7 +57,7 @@ pub(super) async fn run(
         Some(greeting) => write!(out, "{greeting}").and_then(|()| out.flush()),
         None => Ok(()),
     };
-    let mut work = Work { front: &front, environment, postgres: None };
+    let mut work = Work { front: &front, environment, seen, postgres: None };
     let ending = work.until_told(&config, asked_for, greet).await;
     if ending.is_err() {
         // There will be no tables: what is under way goes to the spool.
@@ -72,6 +77,7 @@ pub(super) async fn run(
 struct Work<'w> {
     front: &'w Front,
     environment: &'w Environment,
+    seen: SeenTables,
     postgres: Option<Postgres>,
 }
 
@@ -104,37 +110,88 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Opens the intake over the tables. While Postgres is away it is asked again and again; anything else ends the start.
+    /// Opens the intake over the tables. While Postgres is away it is asked again and again, whatever it refuses for once
+    /// this data directory has seen its tables; before that, what a person has to mend ends the start.
     async fn start(&mut self, configs: &mut watch::Receiver<Config>) -> Result<Intake, Box<dyn Error + Send + Sync>> {
-        let config = configs.borrow().clone();
-        let postgres = Postgres::open(&config, self.environment).await?;
-        let options = postgres.options.clone();
-        self.postgres = Some(postgres);
+        let mut complaints = Complaints::default();
         loop {
             let config = configs.borrow_and_update().clone();
-            match bring_up(&config, options.clone()).await {
+            let hindrance = match self.attempt(&config).await {
                 Ok(intake) => {
                     self.front.reception.open(intake.clone());
                     self.front.rejections.open(intake.store().clone());
                     return Ok(intake);
                 }
-                Err(error) if error.is_transient() => {
-                    self.front.reception.expect_nothing();
-                    let error: &(dyn Error + 'static) = &error;
-                    tracing::warn!(error, "postgres is away: trying again, and taking deliveries meanwhile");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error.into()),
+                Err(Hindrance::Final(error)) => return Err(error),
+                Err(Hindrance::Passing(hindrance)) => hindrance,
+            };
+            self.front.reception.expect_nothing();
+            if let Some(left_out) = complaints.take(&hindrance) {
+                tracing::warn!(
+                    error = hindrance,
+                    left_out,
+                    "postgres is away: trying again, and taking deliveries meanwhile"
+                );
             }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// One attempt to get the tables ready.
+    async fn attempt(&mut self, config: &Config) -> Result<Intake, Hindrance> {
+        let postgres = match self.postgres.take() {
+            Some(private) if private.is_private() => private,
+            // As the configuration is by now: an address may come from a file that has been mended meanwhile.
+            Some(_) | None => match Postgres::open(config, self.environment).await {
+                Ok(postgres) => postgres,
+                Err(error) => return Err(Hindrance::of_private(error, self.seen.knows(PRIVATE))),
+            },
+        };
+        let postgres = self.postgres.insert(postgres);
+        let place = postgres.place();
+        let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: self.seen.puts_up(&place) };
+        match bring_up(config, postgres.options.clone(), demands).await {
+            Ok(intake) => {
+                for flaw in intake.store().flaws() {
+                    tracing::error!(%flaw, "the server breaks a law, and is used because it was before");
+                }
+                self.seen.note(place);
+                Ok(intake)
+            }
+            Err(error) if error.may_pass() || self.seen.knows(&place) => {
+                Err(Hindrance::Passing(error.without_values()))
+            }
+            Err(error) => Err(Hindrance::Final(error.into())),
+        }
+    }
+}
+
+/// Why there are no tables.
+enum Hindrance {
+    /// It is waited out, with what the log says of it.
+    Passing(String),
+    /// It ends the start.
+    Final(Box<dyn Error + Send + Sync>),
+}
+
+impl Hindrance {
+    /// Why no Postgres is to be had at all. What is wrong with an address does not pass; what is wrong with a private one
+    /// may, unless another process has it.
+    fn of_private(error: Box<dyn Error + Send + Sync>, is_known: bool) -> Self {
+        match error.downcast_ref::<local_postgres::Error>() {
+            Some(local_postgres::Error::InUse { .. }) | None => Self::Final(error),
+            Some(_) if is_known => Self::Passing(with_causes(error.as_ref())),
+            Some(_) => Self::Final(error),
         }
     }
 }
 
 /// Connects, brings the tables to this version, and applies the configuration to them.
-async fn bring_up(config: &Config, options: store::Address) -> Result<Intake, store::Error> {
-    let pool = store::connect(options, config.database.max_connections).await?;
-    store::migrate(&pool).await?;
-    open_intake(config, &Store::new(pool, i64::from(config.server.booking_retry_days))).await
+async fn bring_up(config: &Config, options: store::Address, demands: Demands) -> Result<Intake, store::Error> {
+    let retry_days = i64::from(config.server.booking_retry_days);
+    let store = Store::connect(options, config.database.max_connections, demands, retry_days).await?;
+    store.migrate().await?;
+    open_intake(config, &store).await
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {

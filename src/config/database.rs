@@ -18,6 +18,8 @@ pub struct Database {
     pub bin_dir: Option<PathBuf>,
     /// The most connections of the pool; 10 by default.
     pub max_connections: u32,
+    /// Whether a server may be used that loses what it has committed when its machine loses power; false by default.
+    pub allow_unsafe: bool,
 }
 
 impl Database {
@@ -25,11 +27,14 @@ impl Database {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let url = |database: &Self| database.url.as_ref().map(|url| url.expose_secret().to_owned());
-        url(self) == url(other) && self.bin_dir == other.bin_dir && self.max_connections == other.max_connections
+        url(self) == url(other)
+            && self.bin_dir == other.bin_dir
+            && self.max_connections == other.max_connections
+            && self.allow_unsafe == other.allow_unsafe
     }
 }
 
-pub(super) const KEYS: &[&str] = &["url", "url_env", "url_file", "bin_dir", "max_connections"];
+pub(super) const KEYS: &[&str] = &["url", "url_env", "url_file", "bin_dir", "max_connections", "allow_unsafe"];
 
 /// Opens `[database]` with the keys that it may have.
 pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Section<'a>> {
@@ -45,6 +50,7 @@ pub(super) fn read(section: Option<&Section>, base: &Path, environment: &Environ
         url: url_of_environment(environment, report).or(in_file),
         bin_dir: bin_dir.map(|folder| base.join(folder.get_ref())),
         max_connections: connections.unwrap_or(10),
+        allow_unsafe: section.and_then(|section| section.flag("allow_unsafe", report)).unwrap_or(false),
     }
 }
 

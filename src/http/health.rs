@@ -27,7 +27,7 @@ pub type Detail = Arc<dyn Fn() -> Value + Send + Sync>;
 pub struct Check {
     /// Its name in the reply, as `postgres`.
     pub part: &'static str,
-    /// More of it, told under its name.
+    /// More of it, told under its name; null where there is no more.
     pub detail: Option<Detail>,
     /// How to find out.
     pub probe: Probe,
@@ -52,7 +52,8 @@ pub(crate) async fn readyz(checks: Arc<[Check]>, budget: BodyBudget) -> Response
     let any = works.into_iter().any(|works| works);
     let status = if any { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = Map::from_iter([("status".to_owned(), name(any).into()), ("parts".to_owned(), parts.into())]);
-    body.extend(checks.iter().filter_map(|check| Some((check.part.to_owned(), check.detail.as_ref()?()))));
+    let details = checks.iter().filter_map(|check| Some((check.part.to_owned(), check.detail.as_ref()?())));
+    body.extend(details.filter(|(_, detail)| !detail.is_null()));
     let Usage { held_bytes, total_bytes, waiting, let_go } = budget.usage();
     if waiting > 0 || let_go > 0 {
         let bodies = json!({

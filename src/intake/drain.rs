@@ -1,5 +1,6 @@
 //! The drain: what is in the spool goes through the lanes, in order of arrival, and leaves the spool once it is committed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::delivery::Delivery;
-use super::spool::{Key, Refused, Spool, Unreadable};
+use super::spool::{Key, Refused, Spool};
 use super::{Intake, Tries, Waiting, clock};
 
 /// Where deliveries are applied.
@@ -40,6 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(2);
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
+/// So often a delivery is tried that nothing comes of, although Postgres answers, before it is put aside.
+const TRIES: u32 = 5;
 /// The pause between passes.
 const BREATH: Duration = Duration::from_millis(50);
 /// For how long a pass goes on before it looks again at what it left behind, and for how long it does that at the most.
@@ -70,6 +73,7 @@ async fn watch_over(spool: &Spool) {
 async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
     let mut changes = spool.changes();
     let mut pass = Pass::new(Instant::now());
+    let mut unstorable = BTreeMap::new();
     loop {
         if changes.wait_for(|depth| depth.deliveries > 0).await.is_err() {
             return;
@@ -78,7 +82,7 @@ async fn empty(spool: &Spool, mut backend: watch::Receiver<Backend>) {
             return;
         };
         let Some(intake) = intake else { continue };
-        match round(spool, &intake, pass.after()).await {
+        match round(spool, &intake, pass.after(), &mut unstorable).await {
             Ok(Progress::Further { last, settled }) => pass.went(last, settled, Instant::now()),
             // From the oldest again: what was left over, and what came meanwhile.
             Ok(Progress::End) => {
@@ -165,7 +169,12 @@ enum Progress {
 }
 
 /// Puts the next of what is in the spool through the lanes, and takes out of it what was settled.
-async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Progress, Refused> {
+async fn round(
+    spool: &Spool,
+    intake: &Intake,
+    after: Option<Key>,
+    unstorable: &mut BTreeMap<Key, u32>,
+) -> Result<Progress, Refused> {
     let records = spool.read(after, ROUND).await?;
     let Some((last, _)) = records.last() else { return Ok(Progress::End) };
     let last = *last;
@@ -173,10 +182,18 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
     for (key, record) in records {
         match record {
             Ok(delivery) => round.send(key, delivery).await?,
-            Err(unreadable) => set_aside(spool, key, &unreadable).await,
+            Err(unreadable) => set_aside(spool, key, &unreadable.to_string()).await,
         }
     }
     round.settle().await?;
+    for key in std::mem::take(&mut round.given_up) {
+        let tries = unstorable.entry(key).or_default();
+        *tries += 1;
+        if *tries >= TRIES {
+            unstorable.remove(&key);
+            set_aside(spool, key, "it cannot be stored, not even as failed").await;
+        }
+    }
     // Where Postgres answers, it is a workspace that is stuck, and those behind it need not wait.
     Ok(if round.settled < round.sent && intake.is_stuck() && !answers(intake).await {
         Progress::Stuck
@@ -187,12 +204,12 @@ async fn round(spool: &Spool, intake: &Intake, after: Option<Key>) -> Result<Pro
 
 /// Whether Postgres answers at all.
 async fn answers(intake: &Intake) -> bool {
-    tokio::time::timeout(ANSWER, intake.store().probe()).await.is_ok_and(|probed| probed.is_ok())
+    tokio::time::timeout(ANSWER, intake.store().answers()).await.is_ok_and(|probed| probed.is_ok())
 }
 
-/// Takes what cannot be read out of the way of the rest; it stays on disk for a person to look at.
-async fn set_aside(spool: &Spool, key: Key, unreadable: &Unreadable) {
-    tracing::error!(%key, %unreadable, "a delivery in the spool cannot be read and is set aside");
+/// Takes what cannot be read or stored out of the way of the rest; it stays on disk for a person to look at.
+async fn set_aside(spool: &Spool, key: Key, why: &str) {
+    tracing::error!(%key, why, "a delivery in the spool cannot be read or stored and is set aside");
     if let Err(refused) = spool.set_aside(key).await {
         tracing::error!(%key, %refused, "it could not be set aside and stays in the spool");
     }
@@ -207,12 +224,22 @@ struct Round<'a> {
     sent: usize,
     /// How many of these are committed and have left the spool.
     settled: usize,
+    /// Those that their lane gave up.
+    given_up: Vec<Key>,
     end: Instant,
 }
 
 impl<'a> Round<'a> {
     fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
-        Self { spool, intake, waiting: Vec::new(), sent: 0, settled: 0, end: Instant::now() + PATIENCE }
+        Self {
+            spool,
+            intake,
+            waiting: Vec::new(),
+            sent: 0,
+            settled: 0,
+            given_up: Vec::new(),
+            end: Instant::now() + PATIENCE,
+        }
     }
 
     /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:
@@ -239,10 +266,12 @@ impl<'a> Round<'a> {
         let end = self.end;
         let waiting = std::mem::take(&mut self.waiting);
         let settled = waiting.into_iter().map(|(key, waiting)| async move {
-            let reply = timeout_at(end, waiting.settled()).await.ok().flatten();
-            reply.map(|_committed| key)
+            timeout_at(end, waiting.settled()).await.ok().map(|reply| (key, reply.is_some()))
         });
-        let settled: Vec<Key> = join_all(settled).await.into_iter().flatten().collect();
+        let ended = join_all(settled).await.into_iter().flatten();
+        let (settled, given_up): (Vec<_>, Vec<_>) = ended.partition(|(_, committed)| *committed);
+        self.given_up.extend(given_up.into_iter().map(|(key, _)| key));
+        let settled: Vec<Key> = settled.into_iter().map(|(key, _)| key).collect();
         if settled.is_empty() {
             return Ok(());
         }

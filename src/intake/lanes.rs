@@ -12,7 +12,7 @@ mod turns;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +26,7 @@ use seats::{Slot, leave, portion};
 use speech::Speech;
 use turns::{BATCH, Turns};
 
+use super::complaints::Complaints;
 use super::reply::Reply;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
@@ -61,6 +62,7 @@ struct Shared {
     before_rules: Option<BeforeRules>,
     /// Whether nothing was committed since something failed or took too long.
     away: AtomicBool,
+    complaints: Mutex<Complaints>,
 }
 
 impl Lanes {
@@ -72,7 +74,7 @@ impl Lanes {
         before_rules: Option<BeforeRules>,
     ) -> Self {
         let (turns, away) = (Turns::new(writers), AtomicBool::new(false));
-        let shared = Shared { store, turns, clock, before_rules, away };
+        let shared = Shared { store, turns, clock, before_rules, away, complaints: Mutex::default() };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
@@ -156,12 +158,7 @@ impl Shared {
             match self.attempt_unpanicked(workspace, &batch, again, &mut saved).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
-                    self.away.store(true, Ordering::Relaxed);
-                    tracing::warn!(
-                        error = error.without_values(),
-                        waiting = batch.len(),
-                        "postgres is away: trying again"
-                    );
+                    self.note_away(&error, batch.len());
                     stack.push(batch);
                     again = true;
                     tokio::time::sleep(pause).await;
@@ -190,6 +187,18 @@ impl Shared {
                 }
             }
         }
+    }
+
+    fn note_away(&self, error: &store::Error, waiting: usize) {
+        self.away.store(true, Ordering::Relaxed);
+        let error = error.without_values();
+        if let Some(left_out) = self.complaints().take(&error) {
+            tracing::warn!(error, waiting, left_out, "postgres is away: trying again");
+        }
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, Complaints> {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
@@ -227,8 +236,10 @@ impl Shared {
             // The lane listens for as long as it lives.
             let _ = saved.send(());
         }
-        tx.commit().await.map_err(store::Error::from)?;
-        self.away.store(false, Ordering::Relaxed);
+        tx.commit().await?;
+        if self.away.swap(false, Ordering::Relaxed) {
+            self.complaints().clear();
+        }
         Ok(settled)
     }
 
@@ -299,7 +310,7 @@ impl Shared {
         }
         let mut tx = self.store.begin(workspace).await?;
         let attempt = AssertUnwindSafe(self.carry_out(&mut tx, workspace, batch, false)).catch_unwind().await;
-        tx.rollback().await.map_err(store::Error::from)?;
+        tx.rollback().await?;
         attempt.unwrap_or_else(|_panic| Err(Failure::Poison(String::new())))
     }
 
@@ -379,9 +390,23 @@ impl Shared {
         stack: &mut Vec<Vec<Pending>>,
         again: &mut bool,
     ) {
+        let mut batch = batch;
         let mut settled: Vec<Settled> = batch.iter().map(|pending| self.failed(workspace, pending)).collect();
-        match self.save_failed(&batch, &mut settled).await {
+        let mut saved = self.save_failed(&batch, &mut settled).await;
+        if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
+            // Whatever the database's encoding is, it has these letters.
+            for pending in &mut batch {
+                pending.arrived.make_plain();
+            }
+            settled.iter_mut().for_each(Settled::make_plain);
+            saved = self.save_failed(&batch, &mut settled).await;
+        }
+        match saved {
             Ok(()) => answer(batch, settled),
+            Err(error) if error.is_of_the_data() => {
+                // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.
+                tracing::error!(error = error.without_values(), "a delivery cannot be stored, not even as failed");
+            }
             Err(error) => {
                 tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -406,8 +431,7 @@ impl Shared {
             rows.push((&pending.arrived, &*settled));
         }
         record(&mut tx, rows).await?;
-        tx.commit().await?;
-        Ok(())
+        tx.commit().await
     }
 
     fn failed(&self, workspace: Option<RowId>, pending: &Pending) -> Settled {

@@ -7,6 +7,7 @@
 //! after the transaction that holds the delivery and everything it changed.
 
 pub mod clock;
+pub mod complaints;
 pub mod configuration;
 mod delivery;
 mod directory;

@@ -60,6 +60,7 @@ pub struct Chosen {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i64) -> Result<Vec<Chosen>, Error> {
+    let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
             select id, received_at, octet_length(body) as bytes from intake.deliveries
@@ -93,8 +94,9 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
         MOST_ROWS,
         MOST_BYTES,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     let chosen = rows.into_iter().map(|row| Chosen {
         stored: Stored {
             arrived: Arrived {

@@ -49,6 +49,18 @@ impl Arrived {
     pub fn bytes(&self) -> usize {
         self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
     }
+
+    /// Leaves only letters that every encoding has.
+    pub fn make_plain(&mut self) {
+        plain(&mut self.credential);
+        self.content_type.iter_mut().for_each(plain);
+    }
+}
+
+fn plain(text: &mut String) {
+    if !text.is_ascii() {
+        *text = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    }
 }
 
 /// What came of it.
@@ -72,6 +84,16 @@ pub struct Settled {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was before, where this try is a replay that a person asked for.
     pub replay: Option<Replay>,
+}
+
+impl Settled {
+    /// Leaves only letters that every encoding has.
+    pub fn make_plain(&mut self) {
+        for finding in &mut self.findings {
+            plain(&mut finding.message);
+            finding.path.iter_mut().for_each(plain);
+        }
+    }
 }
 
 /// What a delivery was before a replay that a person asked for.
@@ -343,6 +365,7 @@ pub async fn due(
     limit: usize,
 ) -> Result<Vec<Stored>, Error> {
     let Assignable { dealerships, known_credentials, credentials, nameless_feeds } = assignable;
+    let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
@@ -370,8 +393,9 @@ pub async fn due(
         known_credentials,
         MOST_BYTES,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     let stored = rows.into_iter().map(|row| Stored {
         arrived: Arrived {
             id: row.id,
@@ -399,6 +423,7 @@ pub async fn save_codes(store: &Store) -> Result<(), Error> {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
     let meanings: Vec<&str> = Code::ALL.iter().map(|code| code.meaning()).collect();
     let remedies: Vec<&str> = Code::ALL.iter().map(|code| code.remedy()).collect();
+    let mut tx = store.begin(None).await?;
     sqlx::query!(
         "insert into intake.finding_codes as known (code, meaning, remedy)
         select * from unnest($1::text[], $2::text[], $3::text[])
@@ -408,7 +433,7 @@ pub async fn save_codes(store: &Store) -> Result<(), Error> {
         &meanings as &[&str],
         &remedies as &[&str],
     )
-    .execute(store.pool())
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }

@@ -31,6 +31,7 @@ pub const MOST_PATHS: usize = 1_000;
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn save(store: &Store, workspace: RowId, feed: &str, seen: &[Seen]) -> Result<(), Error> {
+    let mut tx = store.begin(None).await?;
     sqlx::query!(
         "insert into intake.drift as known
             (workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id)
@@ -59,7 +60,7 @@ pub async fn save(store: &Store, workspace: RowId, feed: &str, seen: &[Seen]) ->
         &list(seen, |seen| seen.example),
         i64::try_from(MOST_PATHS).unwrap_or(i64::MAX),
     )
-    .execute(store.pool())
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }

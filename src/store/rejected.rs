@@ -53,8 +53,7 @@ pub async fn save(store: &Store, refused: &[Refused], bounds: Bounds, now: DateT
     let mut tx = store.begin(None).await?;
     insert(&mut tx, refused).await?;
     trim(&mut tx, bounds, now).await?;
-    tx.commit().await?;
-    Ok(())
+    tx.commit().await
 }
 
 async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error> {
@@ -114,6 +113,7 @@ async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Resu
 /// When Postgres refuses or cannot be reached.
 pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -> Result<Vec<Refused>, Error> {
     let addresses: Vec<String> = choice.addresses.iter().map(ToString::to_string).collect();
+    let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
             select id, received_at, octet_length(body) as bytes from intake.rejected
@@ -142,8 +142,9 @@ pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -
         MOST_ROWS,
         MOST_BYTES,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     let refused = rows.into_iter().map(|row| Refused {
         id: row.id,
         received_at: row.received_at,
@@ -181,7 +182,10 @@ pub async fn feeds(store: &Store, choice: &Choice) -> Result<Vec<String>, Error>
         or_none(&addresses),
         or_none(&choice.fingerprints),
     );
-    Ok(feeds.fetch_all(store.pool()).await?)
+    let mut tx = store.begin(None).await?;
+    let feeds = feeds.fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(feeds)
 }
 
 /// Notes that these requests have become deliveries, of the same ids. The first time counts.
@@ -189,12 +193,13 @@ pub async fn feeds(store: &Store, choice: &Choice) -> Result<Vec<String>, Error>
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn mark(store: &Store, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+    let mut tx = store.begin(None).await?;
     sqlx::query!(
         "update intake.rejected set replayed_at = $2, delivery_id = id where id = any($1) and replayed_at is null",
         ids,
         now,
     )
-    .execute(store.pool())
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }

@@ -32,17 +32,19 @@ pub async fn watch(store: Store) {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn look(store: &Store) -> Result<bool, Error> {
+    let mut tx = store.begin(None).await?;
     let seen = sqlx::query!(
         r#"select bool_and(reltuples > 0) as "all_known!",
             bool_or(reltuples <= 0 and pg_table_size(oid) >= $1) as "some_missing!"
         from pg_class where oid = any(array['persons', 'leads', 'lead_clusters', 'listings']::regclass[])"#,
         WORTH_COUNTING,
     )
-    .fetch_one(store.pool())
+    .fetch_one(&mut *tx)
     .await?;
     if seen.some_missing {
-        sqlx::query!("analyze persons, leads, lead_clusters, listings").execute(store.pool()).await?;
+        sqlx::query!("analyze persons, leads, lead_clusters, listings").execute(&mut *tx).await?;
     }
+    tx.commit().await?;
     if seen.all_known {
         store.keep_plans();
     }

@@ -30,7 +30,9 @@ pub async fn save(store: &Store, workspaces: &[Workspace]) -> Result<BTreeMap<Sl
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn ids(store: &Store) -> Result<BTreeMap<Slug, RowId>, Error> {
-    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(store.pool()).await?;
+    let mut tx = store.begin(None).await?;
+    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(&mut *tx).await?;
+    tx.commit().await?;
     Ok(ids.into_iter().map(|row| (row.slug, row.id)).collect())
 }
 
@@ -101,12 +103,14 @@ async fn save_dealerships(
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn knowing(store: &Store, identifier: &str, among: &[RowId]) -> Result<Vec<RowId>, Error> {
+    let mut tx = store.begin(None).await?;
     let ids = sqlx::query_scalar!(
         "select workspace_id from listing_identifiers where workspace_id = any($1) and identifier = $2",
         among,
         identifier,
     )
-    .fetch_all(store.pool())
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(ids)
 }

@@ -76,6 +76,37 @@ fn files_and_functions_fit_the_eye() {
     assert_kept(&laws::sizes(&SOURCES));
 }
 
+/// What is named by whoever reaches the database without `Store::begin`.
+const BESIDE_BEGIN: [&str; 5] = ["PgPool", ".pool", ".acquire(", "raw_sql", "PoolConnection"];
+/// The files that make the one way to begin, and those that look at a server before there is a store.
+const MAKE_BEGIN: [&str; 4] = ["mod.rs", "session.rs", "server.rs", "migrations.rs"];
+
+#[test]
+fn every_statement_runs_in_a_transaction_that_has_one_way_to_begin() {
+    let mut broken = Vec::new();
+    for entry in std::fs::read_dir(root().join("src/store")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !MAKE_BEGIN.contains(&name.as_str()) {
+            broken
+                .extend(BESIDE_BEGIN.iter().filter(|word| text.contains(*word)).map(|word| format!("{name}: {word}")));
+        }
+        // Beginnings stand in one file, and nothing is set for longer than a transaction.
+        let stray = ["begin isolation", "\"begin", "set session", "pg_advisory_lock", "set_config"];
+        broken.extend(
+            stray
+                .iter()
+                .filter(|word| name != "session.rs" && text.contains(*word))
+                .map(|word| format!("{name}: {word}")),
+        );
+    }
+    let session = std::fs::read_to_string(root().join("src/store/session.rs")).unwrap();
+    let sets = session.matches("set ").count() - session.matches("set local ").count();
+    assert_eq!(sets, 0, "what is set is set for the transaction");
+    assert_kept(&broken);
+}
+
 #[test]
 fn nothing_is_left_unfinished() {
     let mut broken = Vec::new();

@@ -14,7 +14,7 @@ use crate::intake::replay::asked::{self, Asked};
 use crate::intake::{self, Intake};
 use crate::local_postgres::{self, LocalPostgres};
 use crate::store::choice::{Choice, Cursor, START};
-use crate::store::{self, Store, rejected, workspaces};
+use crate::store::{self, Demands, PutsUp, Store, rejected, workspaces};
 
 use super::ending::{CommandError, Ending};
 use super::log::{start_log, warn};
@@ -73,9 +73,10 @@ async fn over(
     choice: &Choice,
     out: &mut dyn Write,
 ) -> Result<Option<String>, Failure> {
-    let pool = store::connect(address, CONNECTIONS).await?;
-    store::migrate(&pool).await?;
-    let store = Store::new(pool, i64::from(config.server.booking_retry_days));
+    // A person looks on, and the deliveries are there already: what the server is like is for the service to say.
+    let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: PutsUp::Always };
+    let store = Store::connect(address, CONNECTIONS, demands, i64::from(config.server.booking_retry_days)).await?;
+    store.migrate().await?;
     values::warm_up();
     let named = arguments.credential.as_deref();
     let (entrance, permitted) = if arguments.rejected {

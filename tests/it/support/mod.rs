@@ -4,6 +4,7 @@ pub(crate) mod car;
 mod left_out;
 pub(crate) mod payloads;
 pub(crate) mod picture;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod service;

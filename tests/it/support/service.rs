@@ -9,7 +9,7 @@ use axum::response::Response;
 use forecourt::cli::serve::Service;
 use forecourt::config::{self, Config, Environment};
 use forecourt::feeds::Feed;
-use forecourt::store::Store;
+use forecourt::store::{Address, Demands, PutsUp, Store};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -142,6 +142,16 @@ impl TestService {
         let config = parsed(config, data_dir.path());
         let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
         let service = Service::assemble(&config, &store).await.unwrap();
+        Self { database, service, data_dir }
+    }
+
+    /// A service that connects as the program does, by an address, and brings the tables to this version.
+    pub(crate) async fn connected(database: TestDatabase, address: &Address, config: &str) -> Self {
+        let demands = Demands { allow_unsafe: true, puts_up: PutsUp::Never };
+        let store = Store::connect(address.clone(), 8, demands, 30).await.unwrap();
+        store.migrate().await.unwrap();
+        let data_dir = tempfile::tempdir().unwrap();
+        let service = Service::assemble(&parsed(config, data_dir.path()), &store).await.unwrap();
         Self { database, service, data_dir }
     }
 

@@ -1,0 +1,57 @@
+//! One line in the log for each kind of trouble and minute, with a count of what was left out.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long a kind of trouble is not told again.
+const QUIET: Duration = Duration::from_mins(1);
+/// As many kinds are told apart.
+const MOST_KINDS: usize = 100;
+
+/// What was told.
+#[derive(Debug, Default)]
+pub struct Complaints {
+    told: HashMap<String, (Instant, u64)>,
+}
+
+impl Complaints {
+    /// Whether to tell of it now; then with how many times it was left out since the last time.
+    pub fn take(&mut self, kind: &str) -> Option<u64> {
+        self.take_at(kind, Instant::now())
+    }
+
+    /// The trouble is over: what comes next is told at once.
+    pub fn clear(&mut self) {
+        self.told.clear();
+    }
+
+    fn take_at(&mut self, kind: &str, now: Instant) -> Option<u64> {
+        if let Some((at, left_out)) = self.told.get_mut(kind)
+            && now.duration_since(*at) < QUIET
+        {
+            *left_out += 1;
+            return None;
+        }
+        if self.told.len() >= MOST_KINDS {
+            self.told.clear();
+        }
+        Some(self.told.insert(kind.to_owned(), (now, 0)).map_or(0, |(_, left_out)| left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_once_a_minute_with_a_count() {
+        let began = Instant::now();
+        let mut complaints = Complaints::default();
+        assert_eq!(complaints.take_at("away", began), Some(0));
+        assert_eq!(complaints.take_at("away", began + QUIET / 2), None);
+        assert_eq!(complaints.take_at("full", began + QUIET / 2), Some(0));
+        assert_eq!(complaints.take_at("away", began + QUIET), Some(1));
+        complaints.clear();
+        assert_eq!(complaints.take_at("away", began + QUIET), Some(0));
+    }
+}

@@ -1,0 +1,208 @@
+//! The tables are brought to this version: each migration in a transaction of its own, which has all migrating to itself,
+//! in any number of processes and through any pooler.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::{PgConnection, PgPool};
+
+use super::error::{Error, is_transient};
+use super::server::Server;
+use super::session::{self, Transaction};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Brings the tables to this version, one process at a time.
+///
+/// # Errors
+/// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
+    run(pool, &Server::default()).await
+}
+
+/// The same on a server that was looked at.
+pub(super) async fn run(pool: &PgPool, server: &Server) -> Result<(), Error> {
+    let mut words = String::from(session::BEGIN);
+    words.extend(server.words());
+    words.push_str(session::MIGRATION);
+    while let Step::Done = step(pool, &words).await? {}
+    Ok(())
+}
+
+/// What a look at the tables came to.
+enum Step {
+    /// One migration was applied, and there may be more.
+    Done,
+    /// There is none that was not.
+    Nothing,
+}
+
+/// Applies the first migration that is missing.
+async fn step(pool: &PgPool, words: &str) -> Result<Step, Error> {
+    let connection = pool.acquire().await.map_err(Error::Unreachable)?;
+    let mut tx = Transaction::begin(connection, words).await.map_err(Error::Unreachable)?;
+    lock(&mut tx).await?;
+    let applied = if is_new(&mut tx).await? { BTreeMap::new() } else { applied(&mut tx).await? };
+    let missing = missing(&applied)?;
+    let Some(migration) = missing else {
+        tx.rollback().await?;
+        return Ok(Step::Nothing);
+    };
+    if applied.is_empty() {
+        make_list(&mut tx).await.map_err(|error| refused(migration, error))?;
+    }
+    apply(&mut tx, migration).await.map_err(|error| refused(migration, error))?;
+    tx.commit().await.map_err(|error| match error {
+        Error::Database(cause) => refused(migration, cause),
+        other @ (Error::Unreachable(_)
+        | Error::Unfit(_)
+        | Error::Pooler
+        | Error::NotWritable(_)
+        | Error::Unreadable(_)
+        | Error::Lacking(_)
+        | Error::Migration(_)) => other,
+    })?;
+    Ok(Step::Done)
+}
+
+/// Waits until nobody else migrates this database: neither a process of this version nor one of an older version, which
+/// holds the same lock for a whole session.
+async fn lock(tx: &mut PgConnection) -> Result<(), Error> {
+    let name = sqlx::query_scalar!(r#"select current_database()::text as "name!""#).fetch_one(&mut *tx).await?;
+    let key = lock_key(&name);
+    sqlx::query!(r#"select pg_advisory_xact_lock($1) as "lock!: ()""#, key).execute(tx).await?;
+    Ok(())
+}
+
+/// The key that sqlx's own migrator locks, by which older versions of forecourt migrate.
+fn lock_key(database: &str) -> i64 {
+    0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
+}
+
+/// CRC-32 as zip files have it.
+fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
+}
+
+/// Whether there are no tables yet.
+///
+/// # Errors
+/// Where a session that was not pinned has put them elsewhere.
+async fn is_new(tx: &mut PgConnection) -> Result<bool, Error> {
+    let found = sqlx::query!(
+        r#"select to_regclass('public._sqlx_migrations') is null as "is_new!",
+            (select string_agg(format('%I.%I', schemaname, tablename), ', ' order by 1)
+                from pg_tables where schemaname <> 'public' and tablename = any(array['persons', 'leads', 'listings',
+                    'bookings', 'lead_clusters', 'lead_events', 'listing_identifiers', 'property_enquiries'])
+                and to_regclass(format('public.%I', tablename)) is null
+                and (schemaname in ('identity', 'intake')
+                    or to_regclass(format('%I._sqlx_migrations', schemaname)) is not null)) as misplaced"#
+    )
+    .fetch_one(tx)
+    .await?;
+    match found.misplaced {
+        Some(tables) => Err(Error::Migration(format!(
+            "tables of forecourt are where a `search_path` of the role or the database once put them ({tables}): move \
+             all that is there into the schema public (`alter table ... set schema public`), then start again"
+        ))),
+        None => Ok(found.is_new),
+    }
+}
+
+/// The migrations that the database has, each with the checksum of its text.
+async fn applied(tx: &mut PgConnection) -> Result<BTreeMap<i64, Vec<u8>>, Error> {
+    let rows = sqlx::query!("select version, checksum, success from public._sqlx_migrations order by version");
+    let rows = rows.fetch_all(tx).await?;
+    if let Some(row) = rows.iter().find(|row| !row.success) {
+        return Err(Error::Migration(format!(
+            "migration {} was begun and not finished: restore a backup from before it and start again",
+            row.version
+        )));
+    }
+    Ok(rows.into_iter().map(|row| (row.version, row.checksum)).collect())
+}
+
+/// The first migration that was not applied.
+fn missing(applied: &BTreeMap<i64, Vec<u8>>) -> Result<Option<&'static Migration>, Error> {
+    if let Some(version) = applied.keys().find(|version| !MIGRATIONS.version_exists(**version)) {
+        return Err(Error::Migration(format!(
+            "the database has migration {version}, which this version of forecourt does not know: \
+             run the newer version that made it, or restore a backup from before it"
+        )));
+    }
+    for migration in MIGRATIONS.iter() {
+        let version = migration.version;
+        match applied.get(&version) {
+            None => return Ok(Some(migration)),
+            Some(checksum) if *checksum != *migration.checksum => {
+                return Err(Error::Migration(format!(
+                    "migration {version} was applied to the database with another text than this version of \
+                     forecourt has: run the version that applied it, or restore a backup from before it"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The list of what was applied, as sqlx's own migrator makes it.
+async fn make_list(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let words = "create table if not exists public._sqlx_migrations (
+        version bigint primary key,
+        description text not null,
+        installed_on timestamptz not null default now(),
+        success boolean not null,
+        checksum bytea not null,
+        execution_time bigint not null
+    )";
+    session::run(tx, words).await
+}
+
+async fn apply(tx: &mut PgConnection, migration: &Migration) -> Result<(), sqlx::Error> {
+    let began = Instant::now();
+    sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await?;
+    let took = i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "insert into public._sqlx_migrations (version, description, success, checksum, execution_time)
+        values ($1, $2, true, $3, $4)",
+        migration.version,
+        &migration.description,
+        &migration.checksum,
+        took,
+    )
+    .execute(tx)
+    .await?;
+    tracing::info!(migration = migration.version, "the tables were brought one step further");
+    Ok(())
+}
+
+/// A server that went away meanwhile says nothing about the tables.
+fn refused(migration: &Migration, error: sqlx::Error) -> Error {
+    if is_transient(&error) {
+        return Error::Database(error);
+    }
+    Error::Migration(format!(
+        "the tables could not be brought to this version (while executing migration {}: {error}): check that the \
+         database user owns the database and may create schemas, then start again",
+        migration.version,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_that_of_older_versions() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(lock_key("forecourt"), 0x3d32_ad9e * i64::from(crc32(b"forecourt")));
+    }
+
+    #[test]
+    fn every_migration_runs_in_a_transaction() {
+        assert!(MIGRATIONS.iter().all(|migration| !migration.no_tx && migration.migration_type.is_up_migration()));
+    }
+}

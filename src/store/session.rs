@@ -1,0 +1,141 @@
+//! The session that the laws rely on, made anew by each transaction: whatever the role, the database or a pooler says, it
+//! begins with what stands here. `docs/session.md` says the same of every setting that a session can have.
+//!
+//! All of it is one message, because each would be answered before the next is sent.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
+
+use super::error::Error;
+
+/// How every transaction begins.
+///
+/// The tables are named in `public` alone: a schema that happens to bear the role's name, or temporary tables that
+/// somebody else left in a pooler's connection, are never looked at first.
+pub(super) const BEGIN: &str = concat!(
+    "begin isolation level read committed read write",
+    "; set local search_path = public, pg_temp",
+    // Deadlines are ours. What is left idle was left by a process that stands still, and must let go of its locks.
+    "; set local statement_timeout = 0",
+    "; set local lock_timeout = 0",
+    "; set local idle_in_transaction_session_timeout = '60s'",
+    // How texts are read and written.
+    "; set local client_encoding = 'UTF8'",
+    "; set local timezone = 'UTC'",
+    "; set local datestyle = 'ISO, MDY'",
+    "; set local intervalstyle = 'postgres'",
+    "; set local bytea_output = 'hex'",
+    "; set local extra_float_digits = 1",
+    "; set local standard_conforming_strings = on",
+    "; set local array_nulls = on",
+    "; set local transform_null_equals = off",
+    // A look-up finds all there is, or fails.
+    "; set local row_security = off",
+    "; set local gin_fuzzy_search_limit = 0",
+    // Every look-up has an index, so that nothing needs to be read from end to end; and what Postgres believes to be
+    // costly is not, and would be compiled for longer than it runs.
+    "; set local enable_seqscan = off",
+    "; set local enable_indexscan = on",
+    "; set local enable_bitmapscan = on",
+    "; set local enable_nestloop = on",
+    "; set local from_collapse_limit = 8",
+    "; set local join_collapse_limit = 8",
+    "; set local max_parallel_workers_per_gather = 0",
+    "; set local jit = off",
+    // Notices tell of nothing that a person should do; and values of rows stay out of the server's log.
+    "; set local client_min_messages = warning",
+    "; set local log_parameter_max_length_on_error = 0",
+);
+
+/// Statements are planned for the values of each call until the tables have statistics: a plan kept from an empty table is
+/// wrong on a full one.
+pub(super) const PLANS_ANEW: &str = "; set local plan_cache_mode = force_custom_plan";
+/// From then on plans are kept.
+pub(super) const PLANS_KEPT: &str = "; set local plan_cache_mode = force_generic_plan";
+
+/// What has been answered is on disk, and on the standby that the server waits for.
+pub(super) const COMMITS_ON_DISK: &str = "; set local synchronous_commit = on";
+/// Stronger yet, where the server says so: what has been answered can be seen on the standby.
+pub(super) const COMMITS_APPLIED: &str = "; set local synchronous_commit = remote_apply";
+
+/// Since PostgreSQL 17.
+pub(super) const NO_TRANSACTION_TIMEOUT: &str = "; set local transaction_timeout = 0";
+
+/// What else a migration needs. Tables can be written row by row and have indexes of every kind; bulk moves may read a table
+/// from end to end; and what waits for a lock does not hold up everybody behind it for ever.
+pub(super) const MIGRATION: &str = concat!(
+    "; set local default_table_access_method = heap",
+    "; set local enable_seqscan = on",
+    "; set local check_function_bodies = on",
+    "; set local lock_timeout = '60s'",
+);
+
+/// The first statement fails where another one has: what a failed statement has undone is never taken for committed.
+const COMMIT: &str = "set local jit = off; commit";
+
+/// A transaction. Dropped before its end, it takes its connection with it: whatever was wrong there, a plan that holds no
+/// more or a pooler that mixed up its connections, is gone with it, and the next try has a new one.
+#[derive(Debug)]
+pub struct Transaction {
+    connection: PoolConnection<Postgres>,
+    ended: bool,
+}
+
+impl Transaction {
+    /// Begins one on a connection of the pool.
+    pub(super) async fn begin(connection: PoolConnection<Postgres>, words: &str) -> Result<Self, sqlx::Error> {
+        let mut transaction = Self { connection, ended: false };
+        run(&mut transaction.connection, words).await?;
+        Ok(transaction)
+    }
+
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached; then it may have been committed all the same.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        run(&mut self.connection, COMMIT).await?;
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Undoes it.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached; it is undone all the same.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        run(&mut self.connection, "rollback").await?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// Runs statements that hold nothing but our own words and numbers, as one message.
+pub(super) async fn run(connection: &mut PgConnection, words: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(words.to_owned())).execute(connection).await?;
+    Ok(())
+}
