@@ -472,6 +472,9 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             "delivery"
         );
         let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
+        if let Some(claim) = &pending.claim {
+            claim.settle(&reply);
+        }
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

@@ -32,6 +32,8 @@ pub(super) struct Recalled {
     pub(super) saying: Arc<Saying>,
     /// What its reading found.
     pub(super) findings: Vec<Finding>,
+    /// How many bytes it takes to read and apply it.
+    pub(super) weight: usize,
     /// Paths of fields that are not documented.
     pub(super) unknown: Arc<BTreeSet<String>>,
 }
@@ -57,6 +59,7 @@ pub(super) struct Source {
     pub(super) digest: Digest,
     pub(super) dealership: DealershipId,
     pub(super) locale: Locale,
+    pub(super) weight: usize,
 }
 
 /// The bodies that are remembered.
@@ -95,15 +98,16 @@ impl Recall {
         if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
             return;
         }
-        let Source { feed, digest, dealership, locale } = of;
+        let Source { feed, digest, dealership, locale, weight } = of;
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if *remembered.unknown != *unknown_paths {
             remembered.unknown = Arc::new(unknown_paths.clone());
         }
         let unknown = Arc::clone(&remembered.unknown);
         let (locale, findings, saying) = (locale.clone(), findings.clone(), Arc::clone(saying));
-        let (feed, dealership) = (*feed, *dealership);
-        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown }));
+        let (feed, dealership, weight) = (*feed, *dealership, *weight);
+        let recalled = Recalled { feed, dealership, locale, saying, findings, weight, unknown };
+        remembered.keep(*digest, Arc::new(recalled));
     }
 }
 
@@ -139,7 +143,11 @@ mod tests {
     fn note(recall: &Recall, digest: Digest) {
         let reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
         let saying = Arc::new(Saying::of(&reading.facts).unwrap());
-        recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &saying);
+        recall.note(
+            &Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale(), weight: 1 },
+            &reading,
+            &saying,
+        );
     }
 
     fn numbered(number: usize) -> Digest {
