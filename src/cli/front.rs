@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Server, keyring};
+use crate::config::{self, Budgets, Config, Server, keyring};
 use crate::domain::values;
 use crate::http::access::Entrance;
 use crate::http::room::Room;
@@ -18,8 +18,6 @@ use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
 
-/// How many bytes of bodies may be on their way in, beside those that wait for a store.
-const READING: usize = 64 << 20;
 /// The spool's folder below the data directory.
 const SPOOL: &str = "spool";
 /// The file of the key that makes fingerprints of what refused requests presented.
@@ -48,7 +46,8 @@ impl Front {
         let entrance = Entrance::new(access::open(config)?);
         let reception = reception(config)?;
         let rejections = Rejections::new(rejections(config)?);
-        let room = Room::new(config.server.max_held_bytes.saturating_add(READING));
+        let Budgets { held, arriving, .. } = config.server.budgets;
+        let room = Room::new(held.saturating_add(arriving));
         let router = router(entrance.clone(), &reception, rejections.clone(), room);
         Ok(Self { entrance, reception, rejections, router })
     }
@@ -61,8 +60,8 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
     } else {
         Some(Spool::open(&config.server.data_dir.join(SPOOL), spool::Limits { max_bytes, min_free_bytes })?)
     };
-    let Server { deadline, hold, max_held_bytes, .. } = config.server;
-    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes }))
+    let Server { deadline, hold, budgets, .. } = config.server;
+    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes: budgets.held }))
 }
 
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only

@@ -60,7 +60,7 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
     let settings = Settings {
         hold: config.server.hold,
         writers: WRITERS,
-        reading_bytes: 512 << 20,
+        reading_bytes: config.server.budgets.reading,
         clock: intake::clock::now,
         before_rules: None,
     };

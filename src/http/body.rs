@@ -11,8 +11,10 @@ use axum::body::{Body, HttpBody};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::config::DECODED_AT_ONCE;
 use crate::domain::finding::{Code, Finding};
 
 /// A whole body.
@@ -79,6 +81,9 @@ const MAX_CODINGS: usize = 4;
 /// The largest window of a zstd body, as a power of two: 8 MiB (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
 
+/// Whose bodies are being undone.
+static UNDOING: Semaphore = Semaphore::const_new(DECODED_AT_ONCE);
+
 /// Undone bytes are taken in pieces of this many bytes; between two of them other tasks may run.
 const PIECE: usize = 32 * 1024;
 
@@ -132,6 +137,8 @@ async fn undo_all(sent: &[u8], headers: &HeaderMap, limit: usize) -> Result<Opti
     if sent.is_empty() {
         return Ok(None);
     }
+    // What a body becomes while it is undone is not in its room: so only a few are undone at a time. It is never closed.
+    let _turn = if codings.is_empty() { None } else { UNDOING.acquire().await.ok() };
     let mut undone = None;
     for coding in codings.into_iter().rev() {
         let bytes = undo(coding, undone.as_deref().unwrap_or(sent), limit).await?;
@@ -200,7 +207,7 @@ async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<u8>
         if plain.len() + length > limit {
             return Err(Fault::TooLarge);
         }
-        plain.extend(piece.iter().take(length));
+        plain.extend_from_slice(piece.get(..length).unwrap_or_default());
         tokio::task::consume_budget().await;
     }
 }

@@ -10,6 +10,7 @@ mod speech;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -40,6 +42,8 @@ const WAITING: usize = 1_024;
 /// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
 /// without a word would otherwise be waited for for ever.
 const LONGEST: Duration = Duration::from_mins(5);
+/// A batch with a body of more bytes than this is a large one.
+const LARGE_BODY: usize = 1 << 20;
 /// How often a failed delivery is tried at the most.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
 
@@ -153,7 +157,8 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt_unpanicked(workspace, &batch, again, &mut saved).await {
+            let attempt = self.attempt_unpanicked(workspace, &batch, again, &mut saved);
+            match aside(is_large(&batch), attempt).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
                     self.away.store(true, Ordering::Relaxed);
@@ -219,6 +224,7 @@ impl Shared {
         again: bool,
         saved: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Vec<Settled>, Failure> {
+        let _large = if is_large(batch) { self.turns.take_large().await } else { None };
         let mut turn = self.turns.take().await;
         let mut tx = self.store.begin(workspace).await?;
         let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
@@ -321,28 +327,31 @@ impl Shared {
         let names_nothing = keys.is_empty();
         let mut tenant =
             if names_nothing { Tenant::default() } else { store::load(&self.store, tx, workspace, keys).await? };
-        let mut heard = Vec::with_capacity(batch.len());
-        for (pending, speech) in batch.iter().zip(speeches) {
-            let mut findings = pending.findings.clone();
-            let verdict = match speech {
-                Speech::News(facts) => {
-                    self.before_rules(pending);
-                    domain::apply(&mut tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
-                }
-                Speech::Repetition => {
-                    self.before_rules(pending);
-                    repetition::verdict()
-                }
-                Speech::Settled => Verdict::Heard(Effects::default()),
-                Speech::Nothing => Verdict::Rejected,
-            };
-            heard.push((verdict, findings));
-        }
+        let heard = batch.iter().zip(speeches).map(|(pending, speech)| self.apply(&mut tenant, pending, speech));
+        let heard: Vec<_> = heard.collect();
         if !names_nothing {
             store::save(&self.store, tx, workspace, tenant).await?;
         }
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
+    }
+
+    /// Lets the rules hear one delivery.
+    fn apply(&self, tenant: &mut Tenant, pending: &Pending, speech: Speech<'_>) -> (Verdict, Vec<Finding>) {
+        let mut findings = pending.findings.clone();
+        let verdict = match speech {
+            Speech::News(facts) => {
+                self.before_rules(pending);
+                domain::apply(tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
+            }
+            Speech::Repetition => {
+                self.before_rules(pending);
+                repetition::verdict()
+            }
+            Speech::Settled => Verdict::Heard(Effects::default()),
+            Speech::Nothing => Verdict::Rejected,
+        };
+        (verdict, findings)
     }
 
     fn before_rules(&self, pending: &Pending) {
@@ -425,6 +434,22 @@ impl Shared {
             retry_at: (attempts < MOST_ATTEMPTS).then(|| settled_at + backoff(attempts)),
             replay: None,
         }
+    }
+}
+
+/// Whether a batch takes so long, or so much memory, that one such is enough at a time.
+fn is_large(batch: &[Pending]) -> bool {
+    batch.iter().any(|pending| pending.taken.is_large() || pending.arrived.bytes() > LARGE_BODY)
+}
+
+/// Does what takes long between its waits on a thread of its own, where the runtime has threads for that: what waits on
+/// this one goes on meanwhile.
+async fn aside<T>(is_long: bool, work: impl Future<Output = T>) -> T {
+    match Handle::try_current() {
+        Ok(runtime) if is_long && runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(|| runtime.block_on(work))
+        }
+        Ok(_) | Err(_) => work.await,
     }
 }
 
