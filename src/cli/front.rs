@@ -55,12 +55,15 @@ impl Front {
 
 fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
     let config::Spool { max_bytes, min_free_bytes } = config.spool;
+    let Server { deadline, hold, budgets, .. } = config.server;
     let spool = if max_bytes == 0 {
         None
     } else {
-        Some(Spool::open(&config.server.data_dir.join(SPOOL), spool::Limits { max_bytes, min_free_bytes })?)
+        let limits = spool::Limits { max_bytes, min_free_bytes };
+        // All bodies there are may wait for it.
+        let waiting = u32::try_from(budgets.held.saturating_add(budgets.arriving)).unwrap_or(u32::MAX);
+        Some(Spool::open_for(&config.server.data_dir.join(SPOOL), limits, waiting)?)
     };
-    let Server { deadline, hold, budgets, .. } = config.server;
     Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes: budgets.held }))
 }
 

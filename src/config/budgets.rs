@@ -2,19 +2,23 @@
 //!
 //! Each part has what it needs at the least; what is left over is shared out among them.
 
-use crate::feeds::weight::heaviest;
-
 const MIB: usize = 1 << 20;
 /// What is used where nothing is written and it suffices.
 const USUAL: usize = 1024 * MIB;
-/// The program itself, connections, what vehicles said (some 55 MB), and the batches of the spool and of retries.
-const PROCESS: usize = 176 * MIB;
+/// The program itself, connections, what vehicles said (some 55 MB), the batches of the spool and of retries, and refused
+/// requests that wait to be written.
+const PROCESS: usize = 208 * MIB;
+/// How many bodies of refused requests are read at a time.
+const STRANGERS: usize = 8;
 /// How many bodies are decoded at a time.
 pub const DECODED_AT_ONCE: usize = 2;
 /// How often a body is there while it is decoded: as sent, undone once, undone again, and with what the decoder keeps.
 const DECODING: usize = 4;
 /// How often a body that is being written to the spool is there beside the request's own: its record, and its page.
 const SPOOLING: usize = 3;
+
+/// How many of the largest bodies there may be beside those of deliveries.
+const BODIES_BESIDE: usize = STRANGERS + DECODED_AT_ONCE * DECODING + SPOOLING;
 
 /// What a configuration says of memory.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Written {
     pub(super) held: Option<usize>,
     /// The largest body that any feed takes.
     pub(super) largest_body: usize,
+    /// What the heaviest delivery of any feed takes.
+    pub(super) heaviest: usize,
 }
 
 /// How many bytes each part of the service may take.
@@ -50,10 +56,10 @@ pub(super) struct TooLittle {
 impl Written {
     /// The least that each part needs.
     fn least(self) -> Budgets {
-        let Self { memory: _, held, largest_body } = self;
+        let Self { memory: _, held, largest_body, heaviest } = self;
         let held = held.unwrap_or(2 * largest_body);
-        let (arriving, reading) = (2 * largest_body, heaviest(largest_body));
-        let beside = PROCESS + (DECODED_AT_ONCE * DECODING + SPOOLING) * largest_body;
+        let (arriving, reading) = (2 * largest_body, heaviest);
+        let beside = PROCESS + BODIES_BESIDE * largest_body;
         Budgets { memory: beside.saturating_add(held).saturating_add(arriving + reading), held, arriving, reading }
     }
 
@@ -90,15 +96,20 @@ fn round_up(bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feeds::Feed;
+    use crate::feeds::weight::heaviest;
 
-    const ORDINARY: Written = Written { memory: None, held: None, largest_body: 16 * MIB };
+    /// With bodies of so many bytes at the most.
+    fn with(largest_body: usize) -> Written {
+        Written { memory: None, held: None, largest_body, heaviest: heaviest(Feed::LeadCluster, largest_body) }
+    }
 
     #[test]
     fn a_gibibyte_suffices_for_the_limits_that_nobody_wrote() {
-        let Budgets { memory, held, arriving, reading } = ORDINARY.share().unwrap();
+        let Budgets { memory, held, arriving, reading } = with(16 * MIB).share().unwrap();
         assert_eq!(memory, USUAL);
         assert!(
-            held >= 32 * MIB && arriving >= 32 * MIB && reading >= heaviest(16 * MIB),
+            held >= 32 * MIB && arriving >= 32 * MIB && reading >= heaviest(Feed::LeadCluster, 16 * MIB),
             "{held} {arriving} {reading}"
         );
     }
@@ -109,8 +120,8 @@ mod tests {
             for held in [None, Some(MIB), Some(64 * MIB)] {
                 for largest_body in [MIB, 16 * MIB] {
                     let Budgets { memory, held, arriving, reading } =
-                        Written { memory, held, largest_body }.share().unwrap();
-                    let beside = PROCESS + (DECODED_AT_ONCE * DECODING + SPOOLING) * largest_body;
+                        Written { memory, held, ..with(largest_body) }.share().unwrap();
+                    let beside = PROCESS + BODIES_BESIDE * largest_body;
                     assert!(beside + held + arriving + reading <= memory);
                 }
             }
@@ -119,22 +130,22 @@ mod tests {
 
     #[test]
     fn more_memory_is_shared_out_and_what_is_written_stays() {
-        let usual = ORDINARY.share().unwrap();
-        let more = Written { memory: Some(2 * USUAL), ..ORDINARY }.share().unwrap();
+        let usual = with(16 * MIB).share().unwrap();
+        let more = Written { memory: Some(2 * USUAL), ..with(16 * MIB) }.share().unwrap();
         assert!(more.held > usual.held && more.arriving > usual.arriving && more.reading > usual.reading);
-        let held = Written { held: Some(5 * MIB), ..ORDINARY }.share().unwrap();
+        let held = Written { held: Some(5 * MIB), ..with(16 * MIB) }.share().unwrap();
         assert_eq!(held.held, 5 * MIB);
     }
 
     #[test]
     fn limits_that_need_more_have_it_unless_less_is_written() {
-        let large = Written { largest_body: 256 * MIB, ..ORDINARY };
+        let large = with(256 * MIB);
         let budgets = large.share().unwrap();
-        assert!(budgets.is_unusual() && budgets.reading >= heaviest(256 * MIB));
+        assert!(budgets.is_unusual() && budgets.reading >= heaviest(Feed::LeadCluster, 256 * MIB));
         let refused = Written { memory: Some(USUAL), ..large }.share();
         assert_eq!(refused, Err(TooLittle { needed: budgets.memory }));
         assert_eq!(Written { memory: Some(budgets.memory), ..large }.share().unwrap().memory, budgets.memory);
-        assert!(Written { memory: Some(64 * MIB), ..ORDINARY }.share().is_err());
-        assert!(!ORDINARY.share().unwrap().is_unusual());
+        assert!(Written { memory: Some(64 * MIB), ..with(16 * MIB) }.share().is_err());
+        assert!(!with(16 * MIB).share().unwrap().is_unusual());
     }
 }

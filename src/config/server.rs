@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::feeds::Feed;
+use crate::feeds::weight::heaviest;
 
 use super::budgets::{Budgets, TooLittle, Written};
 use super::environment::Environment;
@@ -124,6 +125,7 @@ fn budgets(section: Option<&Section>, limits: &BTreeMap<Feed, usize>, report: &m
         memory: whole("max_memory_bytes", &MAX_MEMORY_BYTES),
         held: whole("max_held_bytes", &MAX_HELD_BYTES),
         largest_body: Feed::ALL.iter().map(largest_of).max().unwrap_or_default(),
+        heaviest: Feed::ALL.iter().map(|feed| heaviest(*feed, largest_of(feed))).max().unwrap_or_default(),
     };
     let place = |key| section.map_or(0..0, |section| section.span_of(key));
     match written.share() {

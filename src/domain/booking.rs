@@ -306,3 +306,23 @@ fn may_be(text: Option<&str>, email: &Email) -> bool {
     let local = local.as_bytes();
     !text.is_ascii() || text.as_bytes().windows(local.len().max(1)).any(|part| part.eq_ignore_ascii_case(local))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_read_as_an_address_may_be_it() {
+        let odd = ["o'neill+x", "a.b", "\"a b\"", "x_y-z", "ü", "I"];
+        let domains = ["Example.COM", "bücher.example", "xn--bcher-kva.example", "a.b.c.example"];
+        for (local, domain) in odd.iter().flat_map(|local| domains.map(|domain| (local, domain))) {
+            for text in [format!("{local}@{domain}"), format!(" {} ", format!("{local}@{domain}").to_uppercase())] {
+                if let Some(email) = Email::parse(&text) {
+                    assert!(may_be(Some(&text), &email), "{text}");
+                }
+            }
+        }
+        let email = Email::parse("ada@example.com").unwrap();
+        assert!(!may_be(Some("grace@example.com"), &email) && !may_be(None, &email));
+    }
+}

@@ -19,6 +19,12 @@ impl Finding {
         Self { code, path: Some(path.into()), message: message.into() }
     }
 
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.path.as_ref().map_or(0, String::len) + self.message.len()
+    }
+
     /// A finding about the delivery as a whole.
     pub fn whole(code: Code, message: impl Into<String>) -> Self {
         Self { code, path: None, message: message.into() }

@@ -59,6 +59,8 @@ pub struct Scan {
     pub schema_version: Option<&'static str>,
     /// How much is in it. Where a name is repeated all its lists count, though only the last is read.
     pub counts: Counts,
+    /// How many of the values are objects with a field.
+    pub objects: usize,
     /// How many bytes of texts and names have to be copied, because of an escape in them; some more for each of them.
     pub copied_bytes: usize,
     /// Whether U+0000 stands in a name, so that kept objects are put together anew.
@@ -99,6 +101,7 @@ pub fn scan(feed: Feed, body: &[u8]) -> Result<Scan, Finding> {
             Feed::LeadCluster | Feed::Inventory | Feed::LeadPro => None,
         },
         counts: Counts::default(),
+        objects: 0,
         copied_bytes: 0,
         has_unclean_names: false,
         is_object: false,
@@ -300,7 +303,10 @@ impl<'de> Visitor<'de> for Place<'_> {
         self.count();
         let Self { feed, scan, spot } = self;
         scan.is_object |= spot == Spot::Root;
+        let mut is_empty = true;
         while let Some(below) = fields.next_key_seed(Name { feed, scan: &mut *scan, spot })? {
+            scan.objects += usize::from(is_empty);
+            is_empty = false;
             fields.next_value_seed(Place { feed, scan: &mut *scan, spot: below })?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! its body, and gives it back when nothing of what was built is left.
 //!
 //! Ordinary deliveries have a part of their own, so that none waits behind a huge one. Of the huge ones a workspace has
-//! one at a time, and of the ordinary part a quarter at the most, so that no workspace takes all of it. Who waits too long
+//! one at a time, and of the ordinary part half at the most, so that no workspace takes all of it. Who waits too long
 //! goes to the spool, which needs no reading.
 
 use std::collections::HashMap;
@@ -100,8 +100,8 @@ impl Budget {
         if workspaces.len() > MANY {
             workspaces.retain(|_, Share { small, large }| !(small.is_whole() && large.is_whole()));
         }
-        let quarter = (self.shared.small.all / 4).max(kibibytes(LARGE));
-        workspaces.entry(workspace).or_insert_with(|| Share { small: Part::of(quarter), large: Part::of(1) }).clone()
+        let half = (self.shared.small.all / 2).max(kibibytes(LARGE));
+        workspaces.entry(workspace).or_insert_with(|| Share { small: Part::of(half), large: Part::of(1) }).clone()
     }
 }
 
@@ -138,10 +138,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_workspace_takes_no_more_than_a_quarter_of_what_ordinary_deliveries_have() {
+    async fn a_workspace_takes_no_more_than_half_of_what_ordinary_deliveries_have() {
         let budget = Budget::new(64 << 20);
         let all: Vec<Taken> = std::iter::from_fn(|| now(&budget, 1, LARGE / 2)).collect();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 16);
         assert!(now(&budget, 2, LARGE / 2).is_some());
     }
 

@@ -5,12 +5,12 @@
 //! hold up the others; writers are few and taken in turn.
 
 mod failure;
+mod large;
 mod seats;
 mod speech;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use failure::Failure;
+use large::{aside, is_large};
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
 use speech::Speech;
@@ -42,8 +42,6 @@ const WAITING: usize = 1_024;
 /// For so long Postgres may work on one batch, locks of others included. A server that has vanished from the network
 /// without a word would otherwise be waited for for ever.
 const LONGEST: Duration = Duration::from_mins(5);
-/// A batch with a body of more bytes than this is a large one.
-const LARGE_BODY: usize = 1 << 20;
 /// How often a failed delivery is tried at the most.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
 
@@ -434,22 +432,6 @@ impl Shared {
             retry_at: (attempts < MOST_ATTEMPTS).then(|| settled_at + backoff(attempts)),
             replay: None,
         }
-    }
-}
-
-/// Whether a batch takes so long, or so much memory, that one such is enough at a time.
-fn is_large(batch: &[Pending]) -> bool {
-    batch.iter().any(|pending| pending.taken.is_large() || pending.arrived.bytes() > LARGE_BODY)
-}
-
-/// Does what takes long between its waits on a thread of its own, where the runtime has threads for that: what waits on
-/// this one goes on meanwhile.
-async fn aside<T>(is_long: bool, work: impl Future<Output = T>) -> T {
-    match Handle::try_current() {
-        Ok(runtime) if is_long && runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
-            tokio::task::block_in_place(|| runtime.block_on(work))
-        }
-        Ok(_) | Err(_) => work.await,
     }
 }
 

@@ -116,6 +116,8 @@ pub(crate) struct Tries {
 /// A delivery that is being worked on, or waits for that. Dropped, it is given up where that has not begun.
 pub(crate) struct Waiting {
     _kept: Kept,
+    /// Whether the memory of a large delivery was taken for it.
+    has_memory: bool,
     answer: oneshot::Receiver<Reply>,
     noted: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -135,13 +137,13 @@ impl Waiting {
         let (told, answer) = oneshot::channel();
         // Its other end is here.
         let _ = told.send(reply);
-        Self { _kept: Kept::Over, answer, noted: None }
+        Self { _kept: Kept::Over, has_memory: false, answer, noted: None }
     }
 
     /// Nothing comes of it.
     fn given_up() -> Self {
         let (_nobody, answer) = oneshot::channel();
-        Self { _kept: Kept::Over, answer, noted: None }
+        Self { _kept: Kept::Over, has_memory: false, answer, noted: None }
     }
 }
 
@@ -212,33 +214,36 @@ impl Intake {
         let glance = (delivery.arrived.bytes() < LARGE_BODY).then(|| self.shared.reader.glance(&delivery));
         let job = Job { delivery, tries, began_at, claim };
         if glance.as_ref().is_some_and(|glance| glance.weight < budget::LARGE) {
-            return self.put(job, glance, Gone::default()).await.unwrap_or_else(Waiting::given_up);
+            return self.put(job, glance, &mut Gone::default()).await.unwrap_or_else(Waiting::given_up);
         }
         let (here, gone) = oneshot::channel();
         let (told, answer) = oneshot::channel();
         let intake = self.clone();
         tokio::spawn(async move {
             let _large = Large::new(&intake);
-            let put = intake.put(job, glance, Gone::once(gone)).await;
-            if let Some(waiting) = put
-                && let Some(reply) = waiting.settled().await
-            {
+            let mut gone = Gone::once(gone);
+            let Some(waiting) = intake.put(job, glance, &mut gone).await else { return };
+            // What has taken no memory, as one that is rejected, is kept only for as long as it is waited for.
+            let has_memory = waiting.has_memory;
+            let settled = waiting.settled();
+            let reply = if has_memory { settled.await } else { gone.unless(settled).await.flatten() };
+            if let Some(reply) = reply {
                 // It may be waited for elsewhere by now.
                 let _ = told.send(reply);
             }
         });
-        Waiting { _kept: Kept::Aside(here), answer, noted: None }
+        Waiting { _kept: Kept::Aside(here), has_memory: false, answer, noted: None }
     }
 
     /// Reads a delivery and puts it into its lane; `None` where nobody waits for it any more before it was begun.
-    async fn put(&self, job: Job, glance: Option<Glance>, mut gone: Gone) -> Option<Waiting> {
+    async fn put(&self, job: Job, glance: Option<Glance>, gone: &mut Gone) -> Option<Waiting> {
         let Job { mut delivery, tries: Tries { attempts, perhaps_stored }, began_at, claim } = job;
-        let heard = self.shared.reader.hear(&mut delivery, glance, &mut gone).await?;
+        let heard = self.shared.reader.hear(&mut delivery, glance, gone).await?;
         let Heard { workspace, work, findings, unknown, taken } = heard;
         let Delivery { feed, arrived, .. } = delivery;
         let (id, received_at) = (arrived.id, arrived.received_at);
         let (reply, answer) = oneshot::channel();
-        let (asked, claim) = (false, Some(claim));
+        let (asked, claim, has_memory) = (false, Some(claim), taken.is_large());
         let pending =
             Pending { arrived, work, findings, attempts, asked, perhaps_stored, began_at, reply, claim, taken };
         let seat = self.shared.lanes.send(workspace, pending).await;
@@ -247,7 +252,7 @@ impl Intake {
             .zip(unknown)
             .map(|(workspace, paths)| move || drift.count(workspace, feed, &paths, id, received_at));
         let noted = noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>);
-        Some(Waiting { _kept: Kept::InLane(seat), answer, noted })
+        Some(Waiting { _kept: Kept::InLane(seat), has_memory, answer, noted })
     }
 
     /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.

@@ -24,6 +24,7 @@ use crate::domain::repetition::Saying;
 use crate::domain::workspace::Permitted;
 use crate::domain::world::RowId;
 use crate::feeds::scan::{Scan, scan};
+use crate::feeds::weight::{weight, weight_in_short};
 use crate::feeds::{self, DealershipKey, Feed, Reading};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
@@ -102,11 +103,12 @@ impl Reader {
         }
         let digest = feed.is_sent_again().then(|| recall::digest(&arrived.body));
         let recalled = digest.and_then(|digest| self.shared.recall.find(&digest));
-        if let Some(weight) = recalled.as_ref().map(|recalled| recalled.weight) {
+        if recalled.is_some() {
+            let weight = weight_in_short(arrived.bytes());
             return Glance { digest, recalled, scan: None, weight };
         }
         let scan = scan(*feed, &arrived.body);
-        let weight = scan.as_ref().map_or(0, |scan| weight_of(scan, arrived));
+        let weight = scan.as_ref().map_or(0, |scan| weight(*feed, scan, arrived.bytes()));
         Glance { digest, recalled, scan: Some(scan), weight }
     }
 
@@ -146,6 +148,9 @@ impl Reader {
             (reading, differs, arrived, taken)
         };
         let is_large = weight >= budget::LARGE || delivery.arrived.bytes() >= LARGE_BODY;
+        if is_large {
+            tracing::debug!(delivery = %delivery.arrived.id, weight, "a large delivery is read");
+        }
         let (reading, differs, arrived, taken) = self.aside(if is_large { LARGE_BODY } else { 0 }, gone, read).await?;
         delivery.arrived = arrived;
         let reading = match reading {
@@ -153,8 +158,9 @@ impl Reader {
             Err(unreadable) => return Some(Heard::rejected(Some(workspace), Work::Reject, vec![unreadable])),
         };
         let saying = Saying::of(&reading.facts).map(Arc::new);
-        if let (Some(digest), Some(dealership), Some(saying)) = (digest, dealership, &saying) {
-            self.shared.recall.note(&Source { feed, digest, dealership, locale, weight }, &reading, saying);
+        // What is large is not remembered: it would be read again in its lane, in memory that nobody took.
+        if let (Some(digest), Some(dealership), Some(saying), false) = (digest, dealership, &saying, is_large) {
+            self.shared.recall.note(&Source { feed, digest, dealership, locale }, &reading, saying);
         }
         let Reading { facts, mut findings, unknown_paths } = reading;
         findings.extend(differs);
@@ -173,7 +179,7 @@ impl Reader {
         recalled.holds_for(&place.locale).then_some(())?;
         arrived.dealership_id = Some(recalled.dealership);
         // It is read again in its lane where the tables have come to know something else.
-        let taken = self.shared.budget.take(Some(place.workspace), recalled.weight).await;
+        let taken = self.shared.budget.take(Some(place.workspace), glance.weight).await;
         Some(Heard {
             workspace: Some(place.workspace),
             findings: recalled.findings.clone(),
@@ -211,7 +217,7 @@ impl Reader {
         match found {
             Found::Place(place) => match scan.too_many() {
                 None => {
-                    let weight = weight_of(&scan, arrived);
+                    let weight = weight(*feed, &scan, arrived.bytes());
                     Ok(Route { place, dealership: arrived.dealership_id, weight })
                 }
                 Some(finding) => Err((Some(place.workspace), vec![finding])),
@@ -305,7 +311,7 @@ impl Gone {
     }
 
     /// Waits for something, unless nobody waits for the delivery any more.
-    async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let Some(gone) = &mut self.0 else { return Some(work.await) };
         tokio::select! {
             biased;
@@ -313,10 +319,6 @@ impl Gone {
             _gone = gone => None,
         }
     }
-}
-
-fn weight_of(scan: &Scan, arrived: &Arrived) -> usize {
-    feeds::weight::weight(scan, arrived.bytes())
 }
 
 /// Whether it is news of a vehicle that does not say whose it is.

@@ -33,6 +33,8 @@ pub struct Terms {
     pub max_held_bytes: usize,
 }
 
+/// Up to so many bytes a body is a small one.
+const SMALL: usize = 64 << 10;
 /// How often a store that refused is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -113,7 +115,9 @@ impl Reception {
     async fn take(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
         let Terms { deadline, hold, max_held_bytes } = self.shared.terms;
         let held = Held::new(&self.shared.waiting_bytes, delivery.arrived.bytes());
-        if held.bytes_of_all > max_held_bytes {
+        // Small ones have room of their own, so that a few huge ones that wait send no lead to the spool.
+        let more = if held.bytes <= SMALL { max_held_bytes / 2 } else { 0 };
+        if held.bytes_of_all > max_held_bytes.saturating_add(more) {
             return self.spool_now(&delivery).await;
         }
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.

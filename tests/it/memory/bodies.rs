@@ -1,5 +1,7 @@
 //! The worst bodies that were found: small to send, and large once they are read.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 const MIB: usize = 1 << 20;
 
 /// A body, and which feed it goes to.
@@ -21,15 +23,22 @@ fn repeated(before: &str, piece: &str, times: usize, after: &str) -> String {
     format!("{before}{}{after}", pieces.trim_end_matches(','))
 }
 
+/// A number that no other body has.
+fn id() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// A cluster with such fields beside its id.
 fn cluster(fields: &str) -> String {
-    format!("{{\"id\":1,\"dealership_id\":356,{fields}}}")
+    format!("{{\"id\":{},\"dealership_id\":356,{fields}}}", id())
 }
 
 /// A vehicle with such fields beside what it is known by.
 fn vehicle(fields: &str) -> String {
     format!(
-        "{{\"Identifier\":1,\"SaleStatus\":\"For Sale\",\"LastModifiedUtc\":\"2026-01-01T00:00:00Z\",\"Seller\":{{\"Identifier\":356}},{fields}}}"
+        "{{\"Identifier\":{},\"SaleStatus\":\"For Sale\",\"LastModifiedUtc\":\"2026-01-01T00:00:00Z\",\"Seller\":{{\"Identifier\":356}},{fields}}}",
+        id()
     )
 }
 
