@@ -12,9 +12,10 @@ pub fn says_the_same(claims: &[u8], posted: &[u8]) -> bool {
     if posted.len() / MOST_TIMES > claims.len() {
         return false;
     }
-    let (claims_tree, posted_tree) = (tree(claims), tree(posted));
-    let objects = claims_tree.as_ref().and_then(Value::as_object).zip(posted_tree.as_ref().and_then(Value::as_object));
-    let Some((claims_fields, posted_fields)) = objects else { return claims == posted };
+    let claims_tree = tree(claims);
+    let Some(claims_fields) = claims_tree.as_ref().and_then(Value::as_object) else { return claims == posted };
+    let posted_tree = tree(posted);
+    let Some(posted_fields) = posted_tree.as_ref().and_then(Value::as_object) else { return claims == posted };
     let about_token = |name: &str| REGISTERED.contains(&name);
     let same_token = REGISTERED.iter().all(|name| {
         let field = posted_fields.get(name);

@@ -15,7 +15,7 @@ const TEXTS: usize = 5;
 /// What a lead takes as facts, as a row, and on its way to Postgres.
 const LEAD: usize = 32 << 10;
 /// What an event, an appointment or a package takes in the same way.
-const ENTRY: usize = 4 << 10;
+const ENTRY: usize = 2 << 10;
 /// What a finding takes, in memory and as JSON; there are at most so many.
 const FINDING: usize = 400;
 const FINDINGS: usize = 10_000;
@@ -46,6 +46,13 @@ fn keeps_trees(feed: Feed) -> bool {
         Feed::Inventory | Feed::LeadPro => true,
         Feed::Lead | Feed::LeadCluster => false,
     }
+}
+
+/// How many bytes it takes to compare a body of so many bytes with the claims of a token.
+#[must_use]
+pub fn weight_of_posted(bytes: usize) -> usize {
+    // Two bytes make a value, in a list.
+    bytes.saturating_mul(36)
 }
 
 /// How many bytes a vehicle takes that was read before, and says nothing new.

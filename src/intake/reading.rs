@@ -24,7 +24,7 @@ use crate::domain::repetition::Saying;
 use crate::domain::workspace::Permitted;
 use crate::domain::world::RowId;
 use crate::feeds::scan::{Scan, scan};
-use crate::feeds::weight::{weight, weight_in_short};
+use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
 use crate::feeds::{self, DealershipKey, Feed, Reading};
 use crate::store::deliveries::Arrived;
 use crate::store::{Store, workspaces};
@@ -108,7 +108,7 @@ impl Reader {
             return Glance { digest, recalled, scan: None, weight };
         }
         let scan = scan(*feed, &arrived.body);
-        let weight = scan.as_ref().map_or(0, |scan| weight(*feed, scan, arrived.bytes()));
+        let weight = scan.as_ref().map_or(0, |scan| weight_of(*feed, scan, arrived));
         Glance { digest, recalled, scan: Some(scan), weight }
     }
 
@@ -217,7 +217,7 @@ impl Reader {
         match found {
             Found::Place(place) => match scan.too_many() {
                 None => {
-                    let weight = weight(*feed, &scan, arrived.bytes());
+                    let weight = weight_of(*feed, &scan, arrived);
                     Ok(Route { place, dealership: arrived.dealership_id, weight })
                 }
                 Some(finding) => Err((Some(place.workspace), vec![finding])),
@@ -319,6 +319,11 @@ impl Gone {
             _gone = gone => None,
         }
     }
+}
+
+fn weight_of(feed: Feed, scan: &Scan, arrived: &Arrived) -> usize {
+    let posted = arrived.posted_body.as_ref().map_or(0, |posted| weight_of_posted(posted.len()));
+    weight(feed, scan, arrived.bytes()).saturating_add(posted)
 }
 
 /// Whether it is news of a vehicle that does not say whose it is.

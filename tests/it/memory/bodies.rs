@@ -82,9 +82,9 @@ fn events(count: usize) -> String {
 pub(super) fn few() -> Vec<Worst> {
     let mut few = vec![
         worst("200,000 small objects nested in an unknown field", "lead_cluster", nested(2_000)),
-        worst("1,500 leads", "lead_cluster", cluster(&format!("\"leads\":[{}]", full_leads(1_500)))),
+        worst("500 leads", "lead_cluster", cluster(&format!("\"leads\":[{}]", full_leads(500)))),
         worst("entries that are none", "lead_cluster", bad_entries()),
-        worst("a list of objects kept with a vehicle", "inventory", kept_list()),
+        worst("a list of objects kept with a vehicle", "inventory", kept_list(MIB / 2)),
     ];
     few[3].at_once = true;
     few
@@ -103,8 +103,8 @@ fn bad_entries() -> String {
     ))
 }
 
-fn kept_list() -> String {
-    vehicle(&repeated("\"Features\":[", "{\"a\":{\"a\":0}}", 2 * MIB / 14 - 20, "]"))
+fn kept_list(bytes: usize) -> String {
+    vehicle(&repeated("\"Features\":[", "{\"a\":{\"a\":0}}", bytes / 14 - 20, "]"))
 }
 
 /// All of them, at the limits.
@@ -164,7 +164,7 @@ pub(super) fn all() -> Vec<Worst> {
                 repeated("\"x\":[", "0", 1_000_000, "]")
             )),
         ),
-        worst("a list of objects kept with a vehicle, 2 MiB", "inventory", kept_list()),
+        worst("a list of objects kept with a vehicle, 2 MiB", "inventory", kept_list(2 * MIB)),
         worst(
             "a million attributes that are none",
             "inventory",
