@@ -276,7 +276,7 @@ fn what_is_left_out_has_the_documented_defaults() {
 fn memory_that_is_not_written_never_stops_a_configuration_and_what_is_written_must_suffice() {
     let with = |keys: &str| read_with(&format!("[server]\n{keys}\n{WORKSPACE}{CREDENTIAL}"), &[]);
     let quiet = with("").unwrap();
-    assert!(quiet.warnings.is_empty() && quiet.server.budgets.held > 64 << 20, "{:?}", quiet.server.budgets);
+    assert!(quiet.warnings.is_empty() && quiet.server.budgets.held > 32 << 20, "{:?}", quiet.server.budgets);
     let as_before = with("max_held_bytes = 268435456").unwrap();
     assert_eq!(as_before.server.budgets.held, 268_435_456);
     let needed = as_before.server.budgets.memory;

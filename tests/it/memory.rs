@@ -315,7 +315,7 @@ async fn the_worst_bodies_that_are_taken_stay_within_the_memory_and_hold_up_nobo
         let mut sent = Vec::new();
         for number in 0..8 {
             let encoding = encodings[number % encodings.len()];
-            sent.push((worst, encoding, packed(encoding, &worst.body).await));
+            sent.push((worst, encoding, packed(encoding, &worst.another(number)).await));
         }
         let (length, bytes) = (sent.iter().map(|(_, _, sent)| sent.len()).sum(), 8 * worst.body.len());
         let figures = stage.send(&sent).await;

@@ -13,6 +13,15 @@ pub(super) struct Worst {
     pub(super) at_once: bool,
 }
 
+impl Worst {
+    /// The same of something else: with another id.
+    pub(super) fn another(&self, number: usize) -> Vec<u8> {
+        let name = if self.feed == "inventory" { "\"Identifier\":" } else { "\"id\":" };
+        let body = str::from_utf8(&self.body).unwrap();
+        body.replacen(name, &format!("{name}{}", number + 1), 1).into_bytes()
+    }
+}
+
 fn worst(name: &'static str, feed: &'static str, body: String) -> Worst {
     Worst { name, feed, body: body.into_bytes(), at_once: false }
 }
