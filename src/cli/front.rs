@@ -4,11 +4,9 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Server, keyring};
+use crate::config::{self, Budgets, Config, Server, keyring};
 use crate::domain::values;
-use crate::feeds::Feed;
 use crate::http::access::Entrance;
-use crate::http::body;
 use crate::http::body_budget::BodyBudget;
 use crate::http::webhook::Doors;
 use crate::http::{self, Router};
@@ -20,8 +18,6 @@ use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
 
-/// How many bytes of bodies may be on their way in, beside those that wait for a store.
-const READING: usize = 64 << 20;
 /// The spool's folder below the data directory.
 const SPOOL: &str = "spool";
 /// The file of the key that makes fingerprints of what refused requests presented.
@@ -57,13 +53,16 @@ impl Front {
 
 fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
     let config::Spool { max_bytes, min_free_bytes } = config.spool;
+    let Server { deadline, hold, budgets, .. } = config.server;
     let spool = if max_bytes == 0 {
         None
     } else {
-        Some(Spool::open(&config.server.data_dir.join(SPOOL), spool::Limits { max_bytes, min_free_bytes })?)
+        let limits = spool::Limits { max_bytes, min_free_bytes };
+        // All bodies there are may wait for it.
+        let waiting = u32::try_from(budgets.held.saturating_add(budgets.arriving)).unwrap_or(u32::MAX);
+        Some(Spool::open_for(&config.server.data_dir.join(SPOOL), limits, waiting)?)
     };
-    let Server { deadline, hold, max_held_bytes, .. } = config.server;
-    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes }))
+    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes: budgets.held }))
 }
 
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
@@ -87,10 +86,9 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
 }
 
 /// Room for bodies: for those that wait for a store, and for those that are being read.
-fn budget(server: &Server) -> BodyBudget {
-    let largest = Feed::ALL.iter().map(|feed| server.body_limit(*feed)).max().unwrap_or(0);
-    let whole = body::room_of_whole(largest);
-    BodyBudget::new(server.max_held_bytes.saturating_add(READING.max(whole.saturating_mul(2))), whole)
+fn body_budget(server: &Server) -> BodyBudget {
+    let Budgets { held, arriving, whole_body, .. } = server.budgets;
+    BodyBudget::new(held.saturating_add(arriving), whole_body)
 }
 
 fn router(config: &Config, entrance: Entrance, reception: &Reception, rejections: Rejections) -> Router {
@@ -102,7 +100,7 @@ fn router(config: &Config, entrance: Entrance, reception: &Reception, rejections
             let reception = accepting.clone();
             Box::pin(async move { reception.accept(arrival).await })
         }),
-        budget: budget(&config.server),
+        budget: body_budget(&config.server),
         hold: config.server.hold,
         rejections,
     };

@@ -144,7 +144,7 @@ impl Service<'_> {
 
 /// The payload as a token (RFC 7519) whose claims it is. What is no JSON cannot be signed so.
 fn signed(body: &[u8], secret: &SecretString) -> Result<SecretString, SendError> {
-    let claims = json::parse(body).and_then(|claims| serde_json::to_vec(&claims));
+    let claims = json::parse::<serde_json::Value>(body).and_then(|claims| serde_json::to_vec(&claims));
     claims.ok().and_then(|claims| auth::sign(&claims, secret)).ok_or(SendError::NotSignable)
 }
 

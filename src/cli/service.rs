@@ -57,8 +57,13 @@ pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake
 
 /// Opens the intake over the tables as they are.
 pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
-    let settings =
-        Settings { hold: config.server.hold, writers: WRITERS, clock: intake::clock::now, before_rules: None };
+    let settings = Settings {
+        hold: config.server.hold,
+        writers: WRITERS,
+        reading_bytes: config.server.budgets.reading,
+        clock: intake::clock::now,
+        before_rules: None,
+    };
     Intake::new(store.clone(), directory(config, ids), settings)
 }
 

@@ -3,6 +3,7 @@
 //! The file is read key by key, so that every mistake is found in one go and shown with its place. What is read is
 //! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
 
+mod budgets;
 mod credentials;
 mod database;
 pub mod demo;
@@ -28,6 +29,7 @@ use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
 
+pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::Database;
 pub use environment::Environment;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::feeds::Feed;
+use crate::feeds::weight::heaviest;
 
+use super::budgets::{Budgets, TooLittle, Written};
 use super::environment::Environment;
 use super::report::Report;
 use super::section::Section;
@@ -23,8 +25,8 @@ pub struct Server {
     pub hold: Duration,
     /// How long Postgres has to commit a delivery before it goes to the spool; 2 s by default.
     pub deadline: Duration,
-    /// How many bytes of bodies wait for a store at the most; 256 MiB by default.
-    pub max_held_bytes: usize,
+    /// How many bytes of memory each part of the service may take; 1 GiB in all by default, or what the other keys need.
+    pub budgets: Budgets,
     /// How long a stop may take before what is still under way is cut off; 25 s by default.
     pub stop: Duration,
     /// The most connections at a time, silent ones included; 16,000 by default.
@@ -58,6 +60,7 @@ const MIB: usize = 1024 * 1024;
 const BODY_LIMITS: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
 const HOLD_SECONDS: RangeInclusive<i64> = 1..=3600;
 const DEADLINE_MS: RangeInclusive<i64> = 10..=60_000;
+const MAX_MEMORY_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 44;
 const MAX_HELD_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 40;
 const STOP_SECONDS: RangeInclusive<i64> = 1..=3600;
 const MAX_CONNECTIONS: RangeInclusive<i64> = 16..=1_000_000;
@@ -72,6 +75,7 @@ pub(super) const KEYS: &[&str] = &[
     "data_dir",
     "deadline_ms",
     "hold_seconds",
+    "max_memory_bytes",
     "max_held_bytes",
     "stop_seconds",
     "max_connections",
@@ -92,19 +96,19 @@ pub(super) fn read(
     let data_dir = data_dir(section, base, environment, report);
     let hold = section.and_then(|section| section.whole("hold_seconds", &HOLD_SECONDS, report));
     let deadline = section.and_then(|section| section.whole("deadline_ms", &DEADLINE_MS, report));
-    let max_held_bytes = section.and_then(|section| section.whole("max_held_bytes", &MAX_HELD_BYTES, report));
     let stop = section.and_then(|section| section.whole("stop_seconds", &STOP_SECONDS, report));
     let max_connections = section.and_then(|section| section.whole("max_connections", &MAX_CONNECTIONS, report));
     let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
     let reload_on_change = section.and_then(|section| section.flag("reload_on_change", report)).unwrap_or(false);
     let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
     let body_limits = section.map_or_else(BTreeMap::new, |section| body_limits(section, report));
+    let budgets = budgets(section, &body_limits, report);
     Some(Server {
         listen: listen?,
         data_dir: data_dir?,
         hold: Duration::from_secs(hold.unwrap_or(60)),
         deadline: Duration::from_millis(deadline.unwrap_or(2_000)),
-        max_held_bytes: max_held_bytes.unwrap_or(256 * MIB),
+        budgets: budgets?,
         stop: Duration::from_secs(stop.unwrap_or(25)),
         max_connections: max_connections.unwrap_or(16_000),
         booking_retry_days: retry.unwrap_or(30),
@@ -112,6 +116,47 @@ pub(super) fn read(
         api_key_headers,
         body_limits,
     })
+}
+
+/// Shares out the memory. What is not written never stops a configuration that worked; what is written must suffice.
+fn budgets(section: Option<&Section>, limits: &BTreeMap<Feed, usize>, report: &mut Report) -> Option<Budgets> {
+    let largest_of = |feed: &Feed| limits.get(feed).copied().unwrap_or_else(|| default_body_limit(*feed));
+    let mut whole = |key, range| section.and_then(|section| section.whole(key, range, report));
+    let written = Written {
+        memory: whole("max_memory_bytes", &MAX_MEMORY_BYTES),
+        held: whole("max_held_bytes", &MAX_HELD_BYTES),
+        largest_body: Feed::ALL.iter().map(largest_of).max().unwrap_or_default(),
+        heaviest: Feed::ALL.iter().map(|feed| heaviest(*feed, largest_of(feed))).max().unwrap_or_default(),
+    };
+    let place = |key| section.map_or(0..0, |section| section.span_of(key));
+    match written.share() {
+        Ok(budgets) => {
+            if written.memory.is_none() && budgets.is_unusual() {
+                let needed = budgets.memory;
+                let key = if written.held.is_some() { "max_held_bytes" } else { "body_limits" };
+                report.warning(
+                    &place(key),
+                    format!(
+                        "with these limits the service may take {needed} bytes of memory ({} MiB) in place of 1 GiB; write \
+                         `max_memory_bytes = {needed}`, and let the container or the unit have as much",
+                        needed / MIB
+                    ),
+                );
+            }
+            Some(budgets)
+        }
+        Err(TooLittle { needed }) => {
+            report.problem(
+                &place("max_memory_bytes"),
+                format!(
+                    "`max_memory_bytes` does not suffice for the other limits: write {needed} ({} MiB) or more, or lower \
+                     `max_held_bytes` or `body_limits`",
+                    needed / MIB
+                ),
+            );
+            None
+        }
+    }
 }
 
 /// Opens `[server]` with the keys that it may have.

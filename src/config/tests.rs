@@ -47,7 +47,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         (
             "lissten = 1",
             "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
-             `deadline_ms`, `hold_seconds`, `max_held_bytes`, `stop_seconds`, `max_connections`, \
+             `deadline_ms`, `hold_seconds`, `max_memory_bytes`, `max_held_bytes`, `stop_seconds`, `max_connections`, \
              `booking_retry_days`, `reload_on_change`, `api_key_headers`, `body_limits`",
         ),
         ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
@@ -253,7 +253,7 @@ fn what_is_left_out_has_the_documented_defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.hold, Duration::from_mins(1));
     assert_eq!(config.server.deadline, Duration::from_secs(2));
-    assert_eq!(config.server.max_held_bytes, 256 * 1024 * 1024);
+    assert_eq!(config.server.budgets.memory, 1024 * 1024 * 1024);
     assert_eq!(config.server.stop, Duration::from_secs(25));
     assert_eq!(config.spool, Spool { max_bytes: 1024 * 1024 * 1024, min_free_bytes: 64 * 1024 * 1024 });
     assert_eq!(config.server.booking_retry_days, 30);
@@ -270,6 +270,34 @@ fn what_is_left_out_has_the_documented_defaults() {
     let Scheme::Bearer(token) = &credential.scheme else { panic!("bearer") };
     assert_eq!(token.expose_secret(), "abc");
     assert!(!format!("{config:?}").contains("abc"), "a secret is never shown");
+}
+
+#[test]
+fn memory_that_is_not_written_never_stops_a_configuration_and_what_is_written_must_suffice() {
+    let with = |keys: &str| read_with(&format!("[server]\n{keys}\n{WORKSPACE}{CREDENTIAL}"), &[]);
+    let quiet = with("").unwrap();
+    assert!(quiet.warnings.is_empty() && quiet.server.budgets.held > 32 << 20, "{:?}", quiet.server.budgets);
+    let as_before = with("max_held_bytes = 268435456").unwrap();
+    assert_eq!(as_before.server.budgets.held, 268_435_456);
+    let needed = as_before.server.budgets.memory;
+    assert!(needed > 1 << 30);
+    let warning = format!(
+        "forecourt.toml:2:18: with these limits the service may take {needed} bytes of memory ({} MiB) in place of 1 GiB; \
+         write `max_memory_bytes = {needed}`, and let the container or the unit have as much",
+        needed >> 20
+    );
+    assert_eq!(as_before.warnings, [warning]);
+    let written = with(&format!("max_memory_bytes = {needed}\nmax_held_bytes = 268435456")).unwrap();
+    assert_eq!((written.server.budgets.memory, written.warnings.len()), (needed, 0));
+    let refused = with("max_held_bytes = 268435456\nmax_memory_bytes = 1073741824").unwrap_err().to_string();
+    let expected = format!(
+        "forecourt.toml:3:20: `max_memory_bytes` does not suffice for the other limits: write {needed} ({} MiB) or more, or \
+         lower `max_held_bytes` or `body_limits`",
+        needed >> 20
+    );
+    assert_eq!(refused, expected);
+    let large = with("[server.body_limits]\nlead_cluster = 67108864").unwrap();
+    assert!(large.server.budgets.memory > 1 << 30 && large.warnings.len() == 1, "{:?}", large.warnings);
 }
 
 #[test]

@@ -19,6 +19,12 @@ impl Finding {
         Self { code, path: Some(path.into()), message: message.into() }
     }
 
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.path.as_ref().map_or(0, String::len) + self.message.len()
+    }
+
     /// A finding about the delivery as a whole.
     pub fn whole(code: Code, message: impl Into<String>) -> Self {
         Self { code, path: None, message: message.into() }
@@ -67,6 +73,7 @@ macro_rules! codes {
 
 codes! {
     BodyUnreadable = "body_unreadable", "The body is not JSON that can be read.", "The body is kept in intake.deliveries; have the sender correct it and send it again.";
+    TooManyEntries = "too_many_entries", "There is more in the delivery than is taken of one: more than 5,000 leads, 50,000 events, 5,000 appointments, 1,000 packages or 1,500,000 JSON values.", "The body is kept in intake.deliveries and nothing of it was applied; have the sender send it in parts.";
     FieldType = "field_type", "A field has a value of the wrong type; unless the message says that it is kept, it was read as absent.", "Have the sender send the documented type.";
     IdMissing = "id_missing", "A record came without a usable id and was not stored.", "Have the sender give the record its id.";
     NulRemoved = "nul_removed", "A text held the character U+0000, which was removed.", "Nothing needs to be done; the body as received is kept.";

@@ -29,7 +29,7 @@ pub enum NumericDate {
 /// When a token with these claims may be used; `None` where they are not JSON.
 #[must_use]
 pub fn token_times(claims: &[u8]) -> Option<TokenTimes> {
-    let claims = json::parse(claims).ok()?;
+    let claims: Value = json::parse(claims).ok()?;
     let date = |name| claims.get(name).map_or(NumericDate::Absent, numeric_date);
     Some(TokenTimes { expires: date("exp"), not_before: date("nbf") })
 }

@@ -6,6 +6,8 @@ mod identity;
 pub mod json;
 mod leadpro;
 pub mod posted;
+pub mod scan;
+pub mod weight;
 pub mod wire;
 
 use std::collections::BTreeSet;
@@ -15,7 +17,7 @@ use serde_json::error::Category;
 use crate::domain::facts::{Facts, Sender};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
-use wire::{Notes, Object};
+use wire::{Notes, Object, Value};
 
 /// A kind of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,9 +108,9 @@ impl Feed {
 
 /// A body that is JSON, not yet read.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub struct Document<'a> {
     feed: Feed,
-    root: serde_json::Value,
+    root: Value<'a>,
 }
 
 /// What a body says about the dealership it is for.
@@ -133,65 +135,24 @@ pub struct Reading {
     pub unknown_paths: BTreeSet<String>,
 }
 
-impl Document {
-    /// The feed it came through.
-    #[must_use]
-    pub fn feed(&self) -> Feed {
-        self.feed
-    }
-
-    /// The dealership that it names.
-    #[must_use]
-    pub fn dealership(&self) -> DealershipKey {
-        let notes = Notes::default();
-        let root = Object::glance(&self.root, &notes);
-        let (holder, field) = match self.feed {
-            Feed::Lead => (root.object("dealership"), "id"),
-            Feed::LeadCluster => (Object::glance(&self.root, &notes), "dealership_id"),
-            Feed::Inventory => (root.object("Seller"), "Identifier"),
-            Feed::LeadPro => return DealershipKey::Missing,
-        };
+impl DealershipKey {
+    /// What a field says, read leniently.
+    fn of(holder: &Object<'_>, field: &'static str) -> Self {
         match holder.number_id(field) {
-            Some(id) => DealershipKey::Id(id),
-            None if holder.holds_scalar(field) => DealershipKey::Unusable,
-            None => DealershipKey::Missing,
-        }
-    }
-
-    /// What is wrong with the body as a whole: it should be an object.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        let notes = Notes::default();
-        drop(Object::root(&self.root, &notes));
-        notes.into_parts().0
-    }
-
-    /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
-    #[must_use]
-    pub fn identifier(&self) -> Option<String> {
-        match self.feed {
-            Feed::Lead | Feed::LeadCluster | Feed::LeadPro => None,
-            Feed::Inventory => Object::glance(&self.root, &Notes::default()).identifier("Identifier"),
-        }
-    }
-
-    /// The version of a lead's schema; v1 and v2 cannot be told apart.
-    #[must_use]
-    pub fn schema_version(&self) -> Option<&'static str> {
-        match self.feed {
-            Feed::Lead if self.root.get("appointments").is_some_and(serde_json::Value::is_array) => Some("v3"),
-            Feed::Lead => Some("v1"),
-            Feed::LeadCluster | Feed::Inventory | Feed::LeadPro => None,
+            Some(id) => Self::Id(id),
+            None if holder.holds_scalar(field) => Self::Unusable,
+            None => Self::Missing,
         }
     }
 }
 
-/// Parses a body as JSON, whatever it says; a byte order mark before it is skipped.
+/// Makes a tree of a body, whatever it says; a byte order mark before it is skipped. How much memory that may take is to
+/// be asked of [`scan::scan`] before.
 ///
 /// # Errors
 ///
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
-pub fn open(feed: Feed, body: &[u8]) -> Result<Document, Finding> {
+pub fn open(feed: Feed, body: &[u8]) -> Result<Document<'_>, Finding> {
     match json::parse(body) {
         Ok(root) => Ok(Document { feed, root }),
         Err(error) => Err(Finding::whole(Code::BodyUnreadable, reason(&error))),
@@ -200,7 +161,7 @@ pub fn open(feed: Feed, body: &[u8]) -> Result<Document, Finding> {
 
 /// Reads what a body says, for the place and time it came to.
 #[must_use]
-pub fn read(document: &Document, locale: &Locale) -> Reading {
+pub fn read(document: &Document<'_>, locale: &Locale) -> Reading {
     let notes = Notes::default();
     let root = Object::root(&document.root, &notes);
     let facts = match document.feed {

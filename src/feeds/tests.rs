@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::scan::{Scan, scan};
 use super::*;
 use crate::domain::facts::{EventFacts, LeadFacts};
 use crate::domain::values::{Country, PhoneRegion};
@@ -38,8 +39,7 @@ fn shown(feed: Feed, body: &[u8]) -> String {
     };
     let reading = format!("{:#?}", read(&document, &locale()));
     let told = compact(reading.lines().filter(|line| !line.ends_with(": None,")));
-    let (dealership, version) = (document.dealership(), document.schema_version());
-    let identifier = document.identifier();
+    let Scan { dealership, schema_version: version, identifier, .. } = scan(feed, body).unwrap();
     format!("dealership: {dealership:?}, identifier: {identifier:?}, schema version: {version:?}\n{told}")
 }
 
@@ -253,7 +253,7 @@ fn pointers(value: &Value, here: String) -> Vec<String> {
 /// Reads a body as it would be read on arrival, and looks at what must hold for every body.
 fn hold_the_laws(feed: Feed, body: &[u8]) {
     let Ok(document) = open(feed, body) else { return };
-    let _ = (document.dealership(), document.identifier(), document.schema_version());
+    let _ = scan(feed, body);
     let Reading { facts, findings, unknown_paths } = read(&document, &locale());
     let facts = format!("{facts:?}");
     assert!(!facts.contains("\\0") && !facts.contains("u0000"), "U+0000 in {facts}");

@@ -97,12 +97,6 @@ const PIECE: usize = 32 * 1024;
 /// The least that a buffer grows by, where the body may become as large.
 const GROWTH: usize = 1024;
 
-/// How many bytes a whole body of so many may need: as sent, undone, and what the undoing of the hungriest encoding needs.
-#[must_use]
-pub fn room_of_whole(limit: usize) -> usize {
-    limit.saturating_mul(2).saturating_add(Coding::Brotli.window())
-}
-
 /// Reads the body to its end and undoes its `Content-Encoding`. A body that announces more than `limit` bytes is not
 /// begun, so that a sender who asks first (`Expect: 100-continue`) is told before sending. When it is whole, `room` holds
 /// as many bytes as it keeps.

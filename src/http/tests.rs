@@ -26,7 +26,7 @@ use super::body_budget::BodyBudget;
 use super::health::Check;
 use super::webhook::{Accept, Doors};
 use super::*;
-use crate::config::{Credential, Scheme};
+use crate::config::{Credential, DECODER, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::rejected::Rejections;
@@ -94,7 +94,7 @@ fn router_with(accept: Accept, patience: Patience) -> Router {
     limits.patience = patience;
     let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
-    let budget = BodyBudget::new(64 << 20, body::room_of_whole(LIMIT));
+    let budget = BodyBudget::new(64 << 20, 2 * LIMIT + DECODER);
     let hold = Duration::from_secs(2);
     let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, budget, hold, rejections };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::delivery::Delivery;
 use super::spool::{Key, Refused, Spool};
-use super::{Intake, Tries, Waiting, clock};
+use super::{Intake, Tries, clock};
 
 /// Where deliveries are applied.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ const ROUND: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For so long Postgres may take to answer at all.
 const ANSWER: Duration = Duration::from_secs(2);
+/// For so long one delivery of a round may take to come into its lane before the next is sent after it.
+const LOOK: Duration = Duration::from_millis(100);
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
 /// So often a delivery is tried that nothing comes of, although Postgres answers, before it is put aside.
@@ -215,11 +217,12 @@ async fn set_aside(spool: &Spool, key: Key, why: &str) {
     }
 }
 
-/// Deliveries on their way from the spool.
+/// Deliveries on their way from the spool. Dropped, those are given up that work was not begun on.
 struct Round<'a> {
     spool: &'a Spool,
     intake: &'a Intake,
-    waiting: Vec<(Key, Waiting)>,
+    /// Each with what becomes of it.
+    waiting: JoinSet<(Key, bool)>,
     /// How many were to be put into their lanes.
     sent: usize,
     /// How many of these are committed and have left the spool.
@@ -231,22 +234,15 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
-        Self {
-            spool,
-            intake,
-            waiting: Vec::new(),
-            sent: 0,
-            settled: 0,
-            given_up: Vec::new(),
-            end: Instant::now() + PATIENCE,
-        }
+        let (sent, settled) = (0, 0);
+        let (waiting, given_up) = (JoinSet::new(), Vec::new());
+        Self { spool, intake, waiting, sent, settled, given_up, end: Instant::now() + PATIENCE }
     }
 
     /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:
     /// what came before it may be stuck, or have been spooled late, behind the place where the pass is.
     async fn send(&mut self, key: Key, delivery: Delivery) -> Result<(), Refused> {
-        let Delivery { feed, arrived, permitted, undecoded } = delivery;
-        if self.intake.must_look_up(feed, &arrived.body, &permitted) {
+        if self.intake.must_look_up(delivery.feed, &delivery.arrived.body, &delivery.permitted) {
             self.settle().await?;
             if self.spool.depth().oldest.is_some_and(|oldest| oldest < key) {
                 return Ok(());
@@ -254,24 +250,29 @@ impl<'a> Round<'a> {
         }
         self.sent += 1;
         let tries = Tries { attempts: 0, perhaps_stored: true };
-        let enqueued = self.intake.enqueue(feed, arrived, tries, &permitted, undecoded);
-        if let Ok(waiting) = timeout_at(self.end, enqueued).await {
-            self.waiting.push((key, waiting));
-        }
+        let (intake, (in_lane, sent)) = (self.intake.clone(), oneshot::channel::<()>());
+        self.waiting.spawn(async move {
+            let waiting = intake.enqueue(delivery, tries).await;
+            drop(in_lane);
+            (key, waiting.settled().await.is_some())
+        });
+        // In their order, but for one that waits: for its memory, or because work on it goes on since before.
+        let _in_lane = timeout(LOOK, sent).await;
         Ok(())
     }
 
     /// Waits for those that are in their lanes, until the round's end, and takes out of the spool what was settled.
     async fn settle(&mut self) -> Result<(), Refused> {
-        let end = self.end;
-        let waiting = std::mem::take(&mut self.waiting);
-        let settled = waiting.into_iter().map(|(key, waiting)| async move {
-            timeout_at(end, waiting.settled()).await.ok().map(|reply| (key, reply.is_some()))
-        });
-        let ended = join_all(settled).await.into_iter().flatten();
-        let (settled, given_up): (Vec<_>, Vec<_>) = ended.partition(|(_, committed)| *committed);
-        self.given_up.extend(given_up.into_iter().map(|(key, _)| key));
-        let settled: Vec<Key> = settled.into_iter().map(|(key, _)| key).collect();
+        let mut settled = Vec::new();
+        while let Ok(Some(ended)) = timeout_at(self.end, self.waiting.join_next()).await {
+            match ended {
+                Ok((key, true)) => settled.push(key),
+                Ok((key, false)) => self.given_up.push(key),
+                Err(_panic_or_stop) => {}
+            }
+        }
+        // What is not settled by then is tried again.
+        self.waiting.abort_all();
         if settled.is_empty() {
             return Ok(());
         }

@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+/// Up to so many bytes a delivery is a small one, for which there is half as much room more: a few huge ones that wait
+/// send no lead to the spool.
+const SMALL: usize = 64 << 10;
+
 /// What waits for a store. Copies share it.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -58,7 +62,8 @@ impl Held {
         let share = state.by_credential.entry(credential.to_owned()).or_default();
         share.bytes += bytes;
         share.deliveries.insert(number, Waiting { bytes, let_go });
-        while state.bytes > self.most {
+        let more = if bytes <= SMALL { self.most / 2 } else { 0 };
+        while state.bytes > self.most.saturating_add(more) {
             let Some(waiting) = state.take_newest_of_most() else { break };
             // One that has just been settled does not hear it.
             let _ = waiting.let_go.send(());
@@ -110,21 +115,23 @@ mod tests {
 
     use super::*;
 
+    const MIB: usize = 1 << 20;
+
     fn is_let_go(holding: &mut Holding) -> bool {
         holding.let_go().now_or_never().is_some()
     }
 
     #[test]
     fn of_too_much_the_newest_of_the_credential_that_holds_most_is_let_go() {
-        let held = Held::new(100);
-        let mut many: Vec<_> = (0..9).map(|_| held.hold("many", 10)).collect();
-        let mut other = held.hold("other", 10);
+        let held = Held::new(100 * MIB);
+        let mut many: Vec<_> = (0..9).map(|_| held.hold("many", 10 * MIB)).collect();
+        let mut other = held.hold("other", 10 * MIB);
         assert!(many.iter_mut().chain([&mut other]).all(|holding| !is_let_go(holding)), "as much as there may be");
-        let mut another = held.hold("another", 15);
+        let mut another = held.hold("another", 15 * MIB);
         let gone: Vec<_> = many.iter_mut().map(is_let_go).collect();
         assert_eq!(gone, [[false; 7].as_slice(), &[true; 2]].concat());
         assert!(!is_let_go(&mut other) && !is_let_go(&mut another));
-        assert!(is_let_go(&mut held.hold("many", 10)), "and what it brings now");
+        assert!(is_let_go(&mut held.hold("many", 10 * MIB)), "and what it brings now");
         drop((many, other, another));
         let state = held.state();
         assert_eq!((state.bytes, state.by_credential.len()), (0, 0));
@@ -132,9 +139,18 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_all_waits_for_nothing_and_costs_nobody() {
-        let held = Held::new(100);
-        let mut small = held.hold("small", 60);
-        assert!(is_let_go(&mut held.hold("large", 1_000)));
-        assert!(!is_let_go(&mut small) && !is_let_go(&mut held.hold("other", 40)));
+        let held = Held::new(100 * MIB);
+        let mut small = held.hold("small", 60 * MIB);
+        assert!(is_let_go(&mut held.hold("large", 1_000 * MIB)));
+        assert!(!is_let_go(&mut small) && !is_let_go(&mut held.hold("other", 40 * MIB)));
+    }
+
+    #[test]
+    fn small_ones_have_room_of_their_own_beside_large_ones_of_their_credential() {
+        let held = Held::new(100 * MIB);
+        let mut large = held.hold("one", 100 * MIB);
+        let mut lead = held.hold("one", SMALL);
+        assert!(!is_let_go(&mut large) && !is_let_go(&mut lead));
+        assert!(is_let_go(&mut held.hold("one", SMALL + 1)));
     }
 }

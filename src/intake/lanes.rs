@@ -5,6 +5,7 @@
 //! hold up the others; writers are few and taken in turn.
 
 mod failure;
+mod large;
 mod seats;
 mod speech;
 mod turns;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use failure::Failure;
+use large::{aside, is_large};
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
 use speech::Speech;
@@ -155,7 +157,8 @@ impl Shared {
             if batch.is_empty() {
                 continue;
             }
-            match self.attempt_unpanicked(workspace, &batch, again, &mut saved).await {
+            let attempt = self.attempt_unpanicked(workspace, &batch, again, &mut saved);
+            match aside(is_large(&batch), attempt).await {
                 Ok(settled) => answer(batch, settled),
                 Err(Failure::Transient(error)) => {
                     self.note_away(&error, batch.len());
@@ -228,6 +231,7 @@ impl Shared {
         again: bool,
         saved: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Vec<Settled>, Failure> {
+        let _large = if is_large(batch) { self.turns.take_large().await } else { None };
         let mut turn = self.turns.take().await;
         let mut tx = self.store.begin(workspace).await?;
         let settled = self.carry_out(&mut tx, workspace, batch, again).await?;
@@ -331,26 +335,29 @@ impl Shared {
         }
         let mut tenant =
             if keys.is_empty() { Tenant::default() } else { store::load(&self.store, tx, workspace, keys).await? };
-        let mut heard = Vec::with_capacity(batch.len());
-        for (pending, speech) in batch.iter().zip(speeches) {
-            let mut findings = pending.findings.clone();
-            let verdict = match speech {
-                Speech::News(facts) => {
-                    self.before_rules(pending);
-                    domain::apply(&mut tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
-                }
-                Speech::Repetition => {
-                    self.before_rules(pending);
-                    repetition::verdict()
-                }
-                Speech::Settled => Verdict::Heard(Effects::default()),
-                Speech::Nothing => Verdict::Rejected,
-            };
-            heard.push((verdict, findings));
-        }
+        let heard = batch.iter().zip(speeches).map(|(pending, speech)| self.apply(&mut tenant, pending, speech));
+        let heard: Vec<_> = heard.collect();
         store::save(&self.store, tx, workspace, tenant).await?;
         let settled = batch.iter().zip(heard);
         Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
+    }
+
+    /// Lets the rules hear one delivery.
+    fn apply(&self, tenant: &mut Tenant, pending: &Pending, speech: Speech<'_>) -> (Verdict, Vec<Finding>) {
+        let mut findings = pending.findings.clone();
+        let verdict = match speech {
+            Speech::News(facts) => {
+                self.before_rules(pending);
+                domain::apply(tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
+            }
+            Speech::Repetition => {
+                self.before_rules(pending);
+                repetition::verdict()
+            }
+            Speech::Settled => Verdict::Heard(Effects::default()),
+            Speech::Nothing => Verdict::Rejected,
+        };
+        (verdict, findings)
     }
 
     fn before_rules(&self, pending: &Pending) {
@@ -497,6 +504,9 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             "delivery"
         );
         let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
+        if let Some(claim) = &pending.claim {
+            claim.settle(&reply);
+        }
         // The sender may have gone: the delivery is safe all the same.
         let _ = pending.reply.send(reply);
     }

@@ -6,6 +6,7 @@
 //! The intake reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes only
 //! after the transaction that holds the delivery and everything it changed.
 
+mod budget;
 pub mod clock;
 pub mod complaints;
 pub mod configuration;
@@ -15,38 +16,35 @@ mod drain;
 mod drift;
 mod held;
 mod lanes;
+mod reading;
 mod recall;
 pub mod reception;
 pub mod rejected;
 pub mod replay;
 mod reply;
 pub mod spool;
+mod under_way;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::finding::{Code, Finding};
-use crate::domain::repetition::Saying;
-use crate::domain::workspace::{Locale, Permitted};
-use crate::domain::world::RowId;
+use crate::domain::finding::Finding;
+use crate::domain::workspace::Permitted;
 pub use crate::domain::{Effect, Outcome, Tally, Told};
-use crate::feeds::{self, DealershipKey, Document, Feed, Reading};
-use crate::store::deliveries::Arrived;
-use crate::store::{Store, workspaces};
+use crate::feeds::Feed;
+use crate::store::Store;
 pub use delivery::Delivery;
 pub use directory::Directory;
-use directory::{Found, Place};
 pub use lanes::BeforeRules;
-use lanes::{Lanes, Pending, Seat, Work};
-use recall::Recall;
+use lanes::{Lanes, Pending, Seat};
+use reading::{Glance, Gone, Heard, LARGE_BODY, Reader, is_fragment};
 pub use reply::{Answer, Reply};
+use under_way::{Claim, UnderWay};
 
 /// An authenticated request, read to its end.
 #[derive(Clone, Debug)]
@@ -83,6 +81,8 @@ pub struct Settings {
     pub hold: Duration,
     /// How many batches are written at a time.
     pub writers: usize,
+    /// How many bytes what is built of bodies may take, while they are read and applied.
+    pub reading_bytes: usize,
     /// The clock.
     pub clock: fn() -> DateTime<Utc>,
     /// What is done before the rules hear a delivery: nothing in a service; a test can let it panic as a rule might.
@@ -98,10 +98,12 @@ pub struct Intake {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    directory: watch::Sender<Arc<Directory>>,
+    reader: Reader,
     lanes: Lanes,
     drift: drift::Drift,
-    recall: Recall,
+    under_way: UnderWay,
+    /// How many large deliveries are being read or applied.
+    large: AtomicUsize,
     settings: Settings,
 }
 
@@ -114,9 +116,11 @@ pub(crate) struct Tries {
     pub(crate) perhaps_stored: bool,
 }
 
-/// A delivery in its lane. Dropped, it is given up where the lane has not begun with it.
+/// A delivery that is being worked on, or waits for that. Dropped, it is given up where that has not begun.
 pub(crate) struct Waiting {
-    _seat: Seat,
+    _kept: Kept,
+    /// Whether the memory of a large delivery was taken for it.
+    has_memory: bool,
     answer: oneshot::Receiver<Reply>,
     noted: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -130,21 +134,52 @@ impl Waiting {
         }
         Some(reply)
     }
+
+    /// What others made of it.
+    fn over(reply: Reply) -> Self {
+        let (told, answer) = oneshot::channel();
+        // Its other end is here.
+        let _ = told.send(reply);
+        Self { _kept: Kept::Over, has_memory: false, answer, noted: None }
+    }
+
+    /// Nothing comes of it.
+    fn given_up() -> Self {
+        let (_nobody, answer) = oneshot::channel();
+        Self { _kept: Kept::Over, has_memory: false, answer, noted: None }
+    }
 }
 
-/// What a delivery says, and in which lane that is to be heard.
-struct Heard {
-    workspace: Option<RowId>,
-    work: Work,
-    findings: Vec<Finding>,
-    unknown: Option<Arc<BTreeSet<String>>>,
+/// What keeps a delivery from being given up; only dropped.
+#[expect(dead_code, reason = "each is held for what its drop does")]
+enum Kept {
+    InLane(Seat),
+    Aside(oneshot::Sender<()>),
+    Over,
 }
 
-/// What is to be done with a delivery, and in which lane.
-struct Plan {
-    place: Option<Place>,
-    document: Option<Document>,
-    findings: Vec<Finding>,
+/// A large delivery, among all that are under way.
+struct Large(Intake);
+
+impl Large {
+    fn new(intake: &Intake) -> Self {
+        intake.shared.large.fetch_add(1, Ordering::Relaxed);
+        Self(intake.clone())
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.0.shared.large.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A delivery that is to be read and put into its lane.
+struct Job {
+    delivery: Delivery,
+    tries: Tries,
+    began_at: DateTime<Utc>,
+    claim: Claim,
 }
 
 impl Intake {
@@ -154,21 +189,16 @@ impl Intake {
         let lanes = Lanes::new(store.clone(), settings.writers, settings.clock, settings.before_rules);
         let drift = drift::Drift::default();
         tokio::spawn(drift.clone().run(store.clone()));
-        let directory = watch::Sender::new(Arc::new(directory));
-        Self { shared: Arc::new(Shared { store, directory, lanes, drift, recall: Recall::default(), settings }) }
+        let reader = Reader::new(store.clone(), directory, settings.reading_bytes);
+        let (under_way, large) = (UnderWay::default(), AtomicUsize::new(0));
+        let shared = Shared { store, reader, lanes, drift, under_way, large, settings };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Puts a stored delivery through its lane again, and waits for the answer for as long as requests are held.
-    async fn take(
-        &self,
-        feed: Feed,
-        arrived: Arrived,
-        attempts: i32,
-        permitted: &Permitted,
-        undecoded: Option<Finding>,
-    ) -> Result<Reply, Unavailable> {
+    async fn take(&self, delivery: Delivery, attempts: i32) -> Result<Reply, Unavailable> {
         let tries = Tries { attempts, perhaps_stored: true };
-        let work = async { self.enqueue(feed, arrived, tries, permitted, undecoded).await.settled().await };
+        let work = async { self.enqueue(delivery, tries).await.settled().await };
         match tokio::time::timeout(self.shared.settings.hold, work).await {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) | Err(_) => Err(Unavailable),
@@ -176,155 +206,56 @@ impl Intake {
     }
 
     /// Reads a delivery, finds its workspace, and puts it into the workspace's lane, where it stays until it is settled
-    /// or what is given back here is dropped.
-    pub(crate) async fn enqueue(
-        &self,
-        feed: Feed,
-        mut arrived: Arrived,
-        tries: Tries,
-        permitted: &Permitted,
-        undecoded: Option<Finding>,
-    ) -> Waiting {
-        let Tries { attempts, perhaps_stored } = tries;
-        let began_at = if perhaps_stored { self.now() } else { arrived.received_at };
+    /// or what is given back here is dropped. Waits while somebody else works on it. One that is large is settled without
+    /// being waited for, once it was begun: it may take longer than anybody waits.
+    pub(crate) async fn enqueue(&self, delivery: Delivery, tries: Tries) -> Waiting {
+        let claim = self.shared.under_way.claim(delivery.arrived.id).await;
+        if let Some(reply) = claim.former() {
+            return Waiting::over(reply);
+        }
+        let began_at = if tries.perhaps_stored { self.now() } else { delivery.arrived.received_at };
+        let glance = (delivery.arrived.bytes() < LARGE_BODY).then(|| self.shared.reader.glance(&delivery));
+        let job = Job { delivery, tries, began_at, claim };
+        if glance.as_ref().is_some_and(|glance| glance.weight < budget::LARGE) {
+            return self.put(job, glance, &mut Gone::default()).await.unwrap_or_else(Waiting::given_up);
+        }
+        let (here, gone) = oneshot::channel();
+        let (told, answer) = oneshot::channel();
+        let intake = self.clone();
+        tokio::spawn(async move {
+            let _large = Large::new(&intake);
+            let mut gone = Gone::once(gone);
+            let Some(waiting) = intake.put(job, glance, &mut gone).await else { return };
+            // What has taken no memory, as one that is rejected, is kept only for as long as it is waited for.
+            let has_memory = waiting.has_memory;
+            let settled = waiting.settled();
+            let reply = if has_memory { settled.await } else { gone.unless(settled).await.flatten() };
+            if let Some(reply) = reply {
+                // It may be waited for elsewhere by now.
+                let _ = told.send(reply);
+            }
+        });
+        Waiting { _kept: Kept::Aside(here), has_memory: false, answer, noted: None }
+    }
+
+    /// Reads a delivery and puts it into its lane; `None` where nobody waits for it any more before it was begun.
+    async fn put(&self, job: Job, glance: Option<Glance>, gone: &mut Gone) -> Option<Waiting> {
+        let Job { mut delivery, tries: Tries { attempts, perhaps_stored }, began_at, claim } = job;
+        let heard = self.shared.reader.hear(&mut delivery, glance, gone).await?;
+        let Heard { workspace, work, findings, unknown, taken } = heard;
+        let Delivery { feed, arrived, .. } = delivery;
         let (id, received_at) = (arrived.id, arrived.received_at);
-        let Heard { workspace, work, findings, unknown } = self.hear(feed, &mut arrived, permitted, undecoded).await;
         let (reply, answer) = oneshot::channel();
-        let pending = Pending { arrived, work, findings, attempts, asked: false, perhaps_stored, began_at, reply };
+        let (asked, claim, has_memory) = (false, Some(claim), taken.is_large());
+        let pending =
+            Pending { arrived, work, findings, attempts, asked, perhaps_stored, began_at, reply, claim, taken };
         let seat = self.shared.lanes.send(workspace, pending).await;
         let drift = self.shared.drift.clone();
         let noted = workspace
             .zip(unknown)
             .map(|(workspace, paths)| move || drift.count(workspace, feed, &paths, id, received_at));
-        Waiting { _seat: seat, answer, noted: noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>) }
-    }
-
-    /// Finds the workspace, or the reason why there is none.
-    async fn plan(&self, feed: Feed, arrived: &mut Arrived, permitted: &Permitted, undecoded: Option<Finding>) -> Plan {
-        let rejected = |finding: Finding| Plan { place: None, document: None, findings: vec![finding] };
-        if let Some(finding) = undecoded {
-            return rejected(finding);
-        }
-        let document = match feeds::open(feed, &arrived.body) {
-            Ok(document) => document,
-            Err(finding) => return rejected(finding),
-        };
-        arrived.schema_version = document.schema_version();
-        let found = match document.dealership() {
-            DealershipKey::Id(dealership) => {
-                arrived.dealership_id = Some(dealership);
-                self.directory().find(dealership, permitted, arrived.received_at)
-            }
-            DealershipKey::Unusable => Found::Unknown,
-            DealershipKey::Missing => match self.place_of_fragment(&document, permitted, arrived.received_at).await {
-                Some(place) => Found::Place(place),
-                None => return missing_dealership(&document),
-            },
-        };
-        match found {
-            Found::Place(place) => Plan { place: Some(place), document: Some(document), findings: Vec::new() },
-            Found::Unknown => {
-                rejected(of_dealership(feed, Code::DealershipUnknown, "no workspace has this dealership id"))
-            }
-            Found::NotPermitted => {
-                let message = "the credential may not write to this dealership's workspace";
-                rejected(of_dealership(feed, Code::WorkspaceNotPermitted, message))
-            }
-        }
-    }
-
-    /// The workspace of a delivery that names no dealership: the credential's only one, else of a vehicle the one of its
-    /// workspaces that knows the identifier. Waits while Postgres is away.
-    async fn place_of_fragment(
-        &self,
-        document: &Document,
-        permitted: &Permitted,
-        received_at: DateTime<Utc>,
-    ) -> Option<Place> {
-        if !document.feed().may_name_no_dealership() {
-            return None;
-        }
-        let among = self.directory().permitted(permitted);
-        if let [only] = among.as_slice() {
-            return self.directory().place(*only, received_at);
-        }
-        let identifier = document.identifier()?;
-        let knowing = loop {
-            match workspaces::knowing(&self.shared.store, &identifier, &among).await {
-                Ok(knowing) => break knowing,
-                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(200)).await,
-                Err(error) => {
-                    tracing::error!(%error, "the workspace of an identifier could not be looked up");
-                    return None;
-                }
-            }
-        };
-        match knowing.as_slice() {
-            [only] => self.directory().place(*only, received_at),
-            _ => None,
-        }
-    }
-
-    /// Reads a delivery. A panic is our fault: the delivery is kept, and tried again.
-    async fn hear(
-        &self,
-        feed: Feed,
-        arrived: &mut Arrived,
-        permitted: &Permitted,
-        undecoded: Option<Finding>,
-    ) -> Heard {
-        let heard = AssertUnwindSafe(self.read(feed, arrived, permitted, undecoded)).catch_unwind().await;
-        heard.unwrap_or(Heard { workspace: None, work: Work::Fail, findings: vec![], unknown: None })
-    }
-
-    /// Finds the workspace, and reads the payload into facts where there is one.
-    async fn read(
-        &self,
-        feed: Feed,
-        arrived: &mut Arrived,
-        permitted: &Permitted,
-        undecoded: Option<Finding>,
-    ) -> Heard {
-        let digest = (feed.is_sent_again() && undecoded.is_none()).then(|| recall::digest(&arrived.body));
-        if let Some(heard) = digest.and_then(|digest| self.recall(&digest, arrived, permitted)) {
-            return heard;
-        }
-        let differs = compare_posted(arrived);
-        let mut plan = self.plan(feed, arrived, permitted, undecoded).await;
-        let (Some(place), Some(document)) = (plan.place, plan.document) else {
-            plan.findings.extend(differs);
-            return Heard { workspace: None, work: Work::Reject, findings: plan.findings, unknown: None };
-        };
-        let locale = place.locale.clone();
-        let mut reading = reading_of(document, place.locale, arrived.body.len()).await;
-        let saying = Saying::of(&reading.facts).map(Arc::new);
-        if let (Some(digest), Some(dealership), Some(saying)) = (digest, arrived.dealership_id, &saying) {
-            self.shared.recall.note(&recall::Source { feed, digest, dealership, locale }, &reading, saying);
-        }
-        reading.findings.extend(differs);
-        Heard {
-            workspace: Some(place.workspace),
-            work: Work::Hear(Box::new(reading.facts), saying),
-            findings: reading.findings,
-            unknown: Some(Arc::new(reading.unknown_paths)),
-        }
-    }
-
-    /// What a body says that was read before, where it says the same for the place that it is for now.
-    fn recall(&self, digest: &recall::Digest, arrived: &mut Arrived, permitted: &Permitted) -> Option<Heard> {
-        let recalled = self.shared.recall.find(digest)?;
-        let place = match self.directory().find(recalled.dealership, permitted, arrived.received_at) {
-            Found::Place(place) => place,
-            Found::Unknown | Found::NotPermitted => return None,
-        };
-        recalled.holds_for(&place.locale).then_some(())?;
-        arrived.dealership_id = Some(recalled.dealership);
-        Some(Heard {
-            workspace: Some(place.workspace),
-            findings: recalled.findings.clone(),
-            unknown: Some(Arc::clone(&recalled.unknown)),
-            work: Work::Recall(recalled),
-        })
+        let noted = noted.map(|noted| Box::new(noted) as Box<dyn FnOnce() + Send>);
+        Some(Waiting { _kept: Kept::InLane(seat), has_memory, answer, noted })
     }
 
     /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.
@@ -338,9 +269,12 @@ impl Intake {
         self.shared.lanes.are_stuck()
     }
 
-    /// Notes that a delivery was not settled in time.
+    /// Notes that a delivery was not settled in time. Beside a large one that says nothing of Postgres: it takes its time,
+    /// and so does what waits in its lane.
     pub(crate) fn note_late(&self) {
-        self.shared.lanes.note_late();
+        if self.shared.large.load(Ordering::Relaxed) == 0 {
+            self.shared.lanes.note_late();
+        }
     }
 
     /// Writes what is kept in memory only.
@@ -351,17 +285,17 @@ impl Intake {
     /// The directory as it is now.
     #[must_use]
     pub fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.shared.directory.borrow())
+        self.shared.reader.directory()
     }
 
     /// Tells when the directory is replaced.
     fn directories(&self) -> watch::Receiver<Arc<Directory>> {
-        self.shared.directory.subscribe()
+        self.shared.reader.directories().subscribe()
     }
 
     /// Replaces the directory. Deliveries that were rejected for a dealership that it has are tried again.
     pub fn know(&self, directory: Directory) {
-        self.shared.directory.send_replace(Arc::new(directory));
+        self.shared.reader.directories().send_replace(Arc::new(directory));
     }
 
     /// The store.
@@ -375,54 +309,4 @@ impl Intake {
     pub fn now(&self) -> DateTime<Utc> {
         (self.shared.settings.clock)()
     }
-}
-
-/// Above this many bytes a body is read aside, so that other requests need not wait for it.
-const LARGE_BODY: usize = 256 << 10;
-
-async fn reading_of(document: Document, locale: Locale, bytes: usize) -> Reading {
-    if bytes < LARGE_BODY {
-        return feeds::read(&document, &locale);
-    }
-    match tokio::task::spawn_blocking(move || feeds::read(&document, &locale)).await {
-        Ok(reading) => reading,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
-fn compare_posted(arrived: &mut Arrived) -> Option<Finding> {
-    let posted = arrived.posted_body.as_ref()?;
-    if feeds::posted::says_the_same(&arrived.body, posted) {
-        arrived.posted_body = None;
-        return None;
-    }
-    Some(Finding::whole(Code::BodyDiffers, "the body posted beside the token says something else; the token was used"))
-}
-
-/// Whether it is news of a vehicle that does not say whose it is.
-fn is_fragment(feed: Feed, body: &[u8]) -> bool {
-    match feed {
-        Feed::Lead | Feed::LeadCluster | Feed::LeadPro => return false,
-        Feed::Inventory => {}
-    }
-    feeds::open(feed, body).is_ok_and(|document| match document.dealership() {
-        DealershipKey::Missing => true,
-        DealershipKey::Id(_) | DealershipKey::Unusable => false,
-    })
-}
-
-fn missing_dealership(document: &Document) -> Plan {
-    let message = match document.feed() {
-        Feed::Lead | Feed::LeadCluster | Feed::Inventory => "the delivery does not say which dealership it is for",
-        Feed::LeadPro => "a LeadPro delivery names no dealership: its credential must belong to exactly one workspace",
-    };
-    let mut findings = document.findings();
-    findings.push(of_dealership(document.feed(), Code::DealershipMissing, message));
-    Plan { place: None, document: None, findings }
-}
-
-/// A finding about the dealership, at the place where the feed names it.
-fn of_dealership(feed: Feed, code: Code, message: &str) -> Finding {
-    Finding { code, path: feed.dealership_path().map(str::to_owned), message: message.to_owned() }
 }

@@ -18,6 +18,15 @@ use crate::feeds::{self, Feed, Reading};
 /// 550 bytes.
 const MANY: usize = 50_000;
 
+/// So many bytes the half of them may take: bodies with many findings or unknown fields are fewer.
+const HALF_OF_ALL: usize = 32 << 20;
+/// What says more than this is not remembered.
+const MOST_OF_ONE: usize = 16 << 10;
+/// What an unknown field takes beside its path.
+const BESIDE_PATH: usize = 48;
+/// What one takes beside its findings and unknown fields.
+const ONE: usize = 550;
+
 /// The digest of a body.
 pub(super) type Digest = [u8; 32];
 
@@ -34,6 +43,8 @@ pub(super) struct Recalled {
     pub(super) findings: Vec<Finding>,
     /// Paths of fields that are not documented.
     pub(super) unknown: Arc<BTreeSet<String>>,
+    /// How many bytes it takes.
+    bytes: usize,
 }
 
 impl Recalled {
@@ -67,6 +78,8 @@ pub(super) struct Recall(Mutex<Remembered>);
 #[derive(Debug, Default)]
 struct Remembered {
     late: HashMap<Digest, Arc<Recalled>>,
+    /// How many bytes these take.
+    late_bytes: usize,
     before: HashMap<Digest, Arc<Recalled>>,
     /// The undocumented paths of the last one, which are likely those of the next.
     unknown: Arc<BTreeSet<String>>,
@@ -95,23 +108,32 @@ impl Recall {
         if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
             return;
         }
+        let unknown_bytes: usize = unknown_paths.iter().map(|path| path.len() + BESIDE_PATH).sum();
+        let findings_bytes: usize = findings.iter().map(Finding::bytes).sum();
+        if unknown_bytes + findings_bytes > MOST_OF_ONE {
+            return;
+        }
         let Source { feed, digest, dealership, locale } = of;
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = ONE + findings_bytes;
         if *remembered.unknown != *unknown_paths {
+            bytes += unknown_bytes;
             remembered.unknown = Arc::new(unknown_paths.clone());
         }
         let unknown = Arc::clone(&remembered.unknown);
         let (locale, findings, saying) = (locale.clone(), findings.clone(), Arc::clone(saying));
         let (feed, dealership) = (*feed, *dealership);
-        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown }));
+        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown, bytes }));
     }
 }
 
 impl Remembered {
     fn keep(&mut self, digest: Digest, recalled: Arc<Recalled>) {
-        if self.late.len() >= MANY {
+        if self.late.len() >= MANY || self.late_bytes >= HALF_OF_ALL {
             self.before = std::mem::take(&mut self.late);
+            self.late_bytes = 0;
         }
+        self.late_bytes += recalled.bytes;
         self.late.insert(digest, recalled);
     }
 }
@@ -163,6 +185,27 @@ mod tests {
         }
         assert!(recalled.facts(BODY).is_some());
         assert!(recall.find(&numbered(0)).is_none());
+    }
+
+    #[test]
+    fn bodies_that_say_much_are_not_remembered_or_fewer_are() {
+        let recall = Recall::default();
+        let note = |number: usize, findings: usize, unknown: usize| {
+            let mut reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
+            reading.findings = vec![Finding::whole(Code::FieldType, "x".repeat(100)); findings];
+            reading.unknown_paths = (0..unknown).map(|field| format!("{number} {field}")).collect();
+            let saying = Arc::new(Saying::of(&reading.facts).unwrap());
+            let digest = numbered(number);
+            recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &saying);
+        };
+        note(0, 200, 0);
+        note(1, 0, 1_000);
+        assert!(recall.find(&numbered(0)).is_none() && recall.find(&numbered(1)).is_none());
+        for number in 2..8_000 {
+            note(number, 20, 100);
+        }
+        let remembered = recall.0.lock().unwrap();
+        assert!(remembered.before.len() > 100 && remembered.before.len() < 7_000, "{}", remembered.before.len());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::delivery::Delivery;
 use super::drain::{self, Backend};
 use super::held::Held;
+use super::reading::is_fragment;
 use super::reply::{Answer, Reply};
 use super::spool::{Refused, Spool};
 use super::{Arrival, Intake, Tries, Unavailable};
@@ -146,8 +147,7 @@ impl Reception {
             // The sender of the channel is ours, so that it does not end before us.
             let intake = backend.wait_for(|backend| backend.intake().is_some()).await.ok();
             if let Some(intake) = intake.and_then(|backend| backend.intake()) {
-                let Delivery { feed, arrived, permitted, undecoded } = delivery.clone();
-                let waiting = intake.enqueue(feed, arrived, tries, &permitted, undecoded).await;
+                let waiting = intake.enqueue(delivery.clone(), tries).await;
                 if let Some(reply) = waiting.settled().await {
                     return reply;
                 }
@@ -203,7 +203,7 @@ impl Reception {
         }
         let Delivery { feed, arrived, permitted, undecoded: _ } = delivery;
         match &*self.shared.backend.borrow() {
-            Backend::Expected | Backend::Away => super::is_fragment(*feed, &arrived.body),
+            Backend::Expected | Backend::Away => is_fragment(*feed, &arrived.body),
             Backend::Open(intake) => intake.must_look_up(*feed, &arrived.body, permitted),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::Intake;
+use super::{Delivery, Intake};
 use crate::feeds::Feed;
 use crate::store::deliveries::{self, Assignable, Stored};
 
@@ -70,7 +70,8 @@ async fn again(intake: &Intake, stored: Stored) {
         return;
     };
     let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
-    let replied = intake.take(feed, stored.arrived, stored.attempts, &permitted, None).await;
+    let delivery = Delivery { feed, arrived: stored.arrived, permitted, undecoded: None };
+    let replied = intake.take(delivery, stored.attempts).await;
     if replied.is_err() {
         tracing::debug!("a stored delivery could not be tried again");
     }

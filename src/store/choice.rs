@@ -63,7 +63,8 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
-            select id, received_at, octet_length(body) as bytes from intake.deliveries
+            select id, received_at, octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes
+            from intake.deliveries
             where (received_at, id) > ($1, $2) and received_at < $4
                 and ($3::timestamptz is null or received_at >= $3)
                 and ($5::uuid[] is null or id = any($5))

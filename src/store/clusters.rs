@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -88,18 +89,19 @@ pub(super) async fn load_events(
         return Ok(BTreeMap::new());
     }
     let external_ids: Vec<String> = external_ids.iter().cloned().collect();
-    let rows = sqlx::query!(
+    // One by one: as JSON they take several times as much memory.
+    let mut rows = sqlx::query!(
         r#"select to_jsonb(e) as "event!" from lead_events e where workspace_id = $1 and external_id = any($2)"#,
         workspace,
         &external_ids,
     )
-    .fetch_all(tx)
-    .await?;
-    let events = rows.into_iter().map(|row| {
+    .fetch(tx);
+    let mut events = BTreeMap::new();
+    while let Some(row) = rows.try_next().await? {
         let row = Stored::row("lead_events", "id", &row.event)?;
-        Ok((row.needed_text("external_id")?, Row::known(read_event(row)?)))
-    });
-    events.collect()
+        events.insert(row.needed_text("external_id")?, Row::known(read_event(row)?));
+    }
+    Ok(events)
 }
 
 fn read_event(row: Stored<'_>) -> Result<Event, Unreadable> {
@@ -112,13 +114,21 @@ fn read_event(row: Stored<'_>) -> Result<Event, Unreadable> {
     })
 }
 
+/// How many events are written by one statement: a delivery may have tens of thousands, and as JSON they take several
+/// times as much memory.
+const AT_ONCE: usize = 1_000;
+
 /// Writes the events that changed.
 pub(super) async fn save_events(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.events.iter().filter(|(_, row)| row.is_dirty());
-    let events: Vec<Value> = dirty.map(|(id, row)| write_event(workspace, id, &row.value)).collect();
-    if events.is_empty() {
-        return Ok(());
+    let dirty: Vec<_> = tenant.events.iter().filter(|(_, row)| row.is_dirty()).collect();
+    for some in dirty.chunks(AT_ONCE) {
+        let events = some.iter().map(|(id, row)| write_event(workspace, id, &row.value)).collect();
+        write_events(tx, events).await?;
     }
+    Ok(())
+}
+
+async fn write_events(tx: &mut PgConnection, events: Vec<Value>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into lead_events
             (workspace_id, external_id, lead_cluster_id, lead_id, event_type, description, followup_status,

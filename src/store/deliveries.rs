@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -146,7 +147,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             as &[Option<&[u8]>],
         &list(deliveries, |(arrived, _)| arrived.schema_version) as &[Option<&str>],
         &list(deliveries, |(_, settled)| settled.outcome.name()) as &[&str],
-        &list(deliveries, |(_, settled)| findings(&settled.findings).to_string()),
+        &list(deliveries, |(_, settled)| findings(&settled.findings)),
         &list(deliveries, |(_, settled)| changes(&settled.effects).to_string()),
         &list(deliveries, |(_, settled)| settled.attempts),
         &list(deliveries, |(_, settled)| settled.processing_ms),
@@ -196,10 +197,21 @@ fn replays(settled: &Settled) -> Value {
     json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
 }
 
-fn findings(findings: &[Finding]) -> Value {
-    let finding =
-        |Finding { code, path, message }: &Finding| json!({ "code": code.name(), "path": path, "message": message });
-    findings.iter().map(finding).collect()
+/// Findings as a text of JSON: there may be thousands.
+fn findings(findings: &[Finding]) -> String {
+    let rows: Vec<FindingRow<'_>> = findings
+        .iter()
+        .map(|Finding { code, path, message }| FindingRow { code: code.name(), path: path.as_deref(), message })
+        .collect();
+    // Writing texts to a text cannot fail.
+    serde_json::to_string(&rows).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct FindingRow<'a> {
+    code: &'a str,
+    path: Option<&'a str>,
+    message: &'a str,
 }
 
 /// What became of the rows, as an object: a word for each kind, or for many rows of a kind how many became what.
@@ -378,8 +390,9 @@ pub async fn due(
         ), oldest as (
             select id, received_at from wanted order by received_at, id limit $3
         ), measured as (
-            select id, received_at, sum(octet_length(body)) over (order by received_at, id) - octet_length(body) as before
-            from oldest join intake.deliveries using (id, received_at)
+            select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before
+            from oldest join intake.deliveries using (id, received_at),
+                lateral (select octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes) as sized
         )
         select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
             host(remote_address) as remote_address, content_type, body, posted_body, attempts

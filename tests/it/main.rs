@@ -29,6 +29,7 @@ mod listing_history;
 mod listings;
 mod local_postgres;
 mod locations;
+mod memory;
 mod migrations;
 mod oauth;
 mod odd_input;

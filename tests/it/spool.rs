@@ -577,6 +577,7 @@ async fn with_panics(store: &Store) -> Reception {
     let settings = Settings {
         hold: Duration::from_mins(2),
         writers: 4,
+        reading_bytes: 64 << 20,
         clock: now,
         before_rules: Some(|arrived| {
             assert!(!arrived.body.windows(6).any(|text| text == b"poison"), "a rule that panics");

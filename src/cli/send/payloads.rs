@@ -122,7 +122,7 @@ fn feed_of_path(path: &Path) -> Option<Feed> {
 
 /// The feed whose documented fields the body has.
 fn feed_of_body(body: &[u8]) -> Option<Feed> {
-    let body = json::parse(body).ok()?;
+    let body: serde_json::Value = json::parse(body).ok()?;
     let has = |fields: &[&str]| fields.iter().any(|field| body.get(field).is_some());
     let bears_marks_of = |feed: &Feed| match feed {
         Feed::Lead => has(&["prospect", "dealership"]),

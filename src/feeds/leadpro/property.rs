@@ -3,7 +3,7 @@
 use crate::domain::facts::PropertyColumns;
 use crate::domain::finding::Code;
 use crate::domain::values::{self, Json};
-use crate::feeds::wire::Object;
+use crate::feeds::wire::{Object, Value};
 
 use super::limits;
 
@@ -96,8 +96,7 @@ fn questionnaire(data: &Object<'_>) -> Option<Json> {
     let (json, _) = data.whole_array("questionnaire");
     limits::json(data, "questionnaire", JSON);
     for (position, entry) in data.items("questionnaire").iter().enumerate() {
-        let is_pair =
-            entry.as_array().is_some_and(|pair| pair.len() == 2 && pair.iter().all(serde_json::Value::is_string));
+        let is_pair = entry.as_array().is_some_and(|pair| pair.len() == 2 && pair.iter().all(Value::is_string));
         if !is_pair {
             let message = "expected a list of two texts; kept as sent";
             data.note(Code::FieldType, &format!("questionnaire[{position}]"), message);

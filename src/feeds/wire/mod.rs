@@ -7,24 +7,22 @@
 mod json;
 mod notes;
 mod scalars;
+mod tree;
 
 use std::cell::RefCell;
-
-use serde_json::{Map, Value};
 
 use crate::domain::finding::Code;
 use crate::domain::values::Json;
 
 pub use json::Rebuilt;
 pub use notes::Notes;
-
-type Fields = Map<String, Value>;
+pub use tree::{Fields, Value};
 
 /// An object of a body, or the empty one where there is none.
 #[derive(Debug)]
 pub struct Object<'a> {
     notes: &'a Notes,
-    fields: Option<&'a Fields>,
+    fields: Option<&'a Fields<'a>>,
     /// Where it stands, as `appointments[3]`; empty for the root.
     path: String,
     contents: Contents,
@@ -46,7 +44,7 @@ enum Contents {
 impl<'a> Object<'a> {
     /// The whole body; it reads as empty where it is not an object.
     #[must_use]
-    pub fn root(body: &'a Value, notes: &'a Notes) -> Self {
+    pub fn root(body: &'a Value<'a>, notes: &'a Notes) -> Self {
         if !body.is_object() {
             notes.add_whole(Code::FieldType, "expected an object; the body was read as empty");
         }
@@ -55,11 +53,11 @@ impl<'a> Object<'a> {
 
     /// The whole body, for a look at some of its fields: what else is there is not noted.
     #[must_use]
-    pub fn glance(body: &'a Value, notes: &'a Notes) -> Self {
+    pub fn glance(body: &'a Value<'a>, notes: &'a Notes) -> Self {
         Self::at(String::new(), body.as_object(), notes, Contents::FreeForm)
     }
 
-    fn at(path: String, fields: Option<&'a Fields>, notes: &'a Notes, contents: Contents) -> Self {
+    fn at(path: String, fields: Option<&'a Fields<'a>>, notes: &'a Notes, contents: Contents) -> Self {
         Self { notes, fields, path, contents, asked: RefCell::default() }
     }
 
@@ -81,7 +79,7 @@ impl<'a> Object<'a> {
     }
 
     /// The field's value, where one was sent; the field counts as known from now on.
-    fn get(&self, name: &'static str) -> Option<&'a Value> {
+    fn get(&self, name: &'static str) -> Option<&'a Value<'a>> {
         self.asked.borrow_mut().push(name);
         self.fields?.get(name).filter(|value| !value.is_null())
     }
@@ -132,9 +130,8 @@ impl<'a> Object<'a> {
 
     /// The entries of a list, whatever they are; none where there is no list.
     #[must_use]
-    pub fn items(&self, name: &'static str) -> &'a [Value] {
-        let items = self.get(name).and_then(Value::as_array);
-        items.map(Vec::as_slice).unwrap_or_default()
+    pub fn items(&self, name: &'static str) -> &'a [Value<'a>] {
+        self.get(name).and_then(Value::as_array).unwrap_or_default()
     }
 
     /// Whether an object was sent in a field.
@@ -153,7 +150,7 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn json_bytes(&self, name: &'static str) -> usize {
         let value = self.get(name).filter(|value| value.is_object() || value.is_array());
-        value.map_or(0, |value| value.to_string().len())
+        value.map_or(0, json::bytes)
     }
 
     /// An object or a list of any content, kept whole.
@@ -187,7 +184,7 @@ impl<'a> Object<'a> {
         (Some(rest.json), apart)
     }
 
-    fn object_in(&self, name: &'static str) -> Option<&'a Fields> {
+    fn object_in(&self, name: &'static str) -> Option<&'a Fields<'a>> {
         let value = self.get(name)?;
         let fields = value.as_object();
         if fields.is_none() {
@@ -196,9 +193,9 @@ impl<'a> Object<'a> {
         fields
     }
 
-    fn array_in(&self, name: &'static str) -> Option<&'a [Value]> {
+    fn array_in(&self, name: &'static str) -> Option<&'a [Value<'a>]> {
         let value = self.get(name)?;
-        let items = value.as_array().map(Vec::as_slice);
+        let items = value.as_array();
         if items.is_none() {
             self.wrong_type(name, "a list");
         }
@@ -208,7 +205,7 @@ impl<'a> Object<'a> {
     fn objects_of(
         &self,
         name: &'static str,
-        items: &'a [Value],
+        items: &'a [Value<'a>],
         contents: Contents,
     ) -> impl Iterator<Item = Object<'a>> + use<'a> {
         let (path, notes) = (self.path_of(name), self.notes);
@@ -248,8 +245,8 @@ impl Drop for Object<'_> {
             return;
         }
         let asked = self.asked.borrow();
-        for name in self.fields.into_iter().flat_map(Map::keys) {
-            if !asked.iter().any(|known| known == name) {
+        for name in self.fields.into_iter().flat_map(Fields::names) {
+            if !asked.contains(&name) {
                 self.notes.add_unknown(&self.path, name);
             }
         }

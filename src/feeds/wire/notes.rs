@@ -1,6 +1,6 @@
 //! What is noted while a body is read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use crate::domain::finding::{Code, Finding};
@@ -9,6 +9,8 @@ use crate::domain::finding::{Code, Finding};
 #[derive(Debug, Default)]
 pub struct Notes {
     findings: RefCell<Vec<Finding>>,
+    /// How many there were beyond those that are kept.
+    more: Cell<usize>,
     unknown: RefCell<BTreeSet<String>>,
 }
 
@@ -34,9 +36,8 @@ impl Notes {
         let mut findings = self.findings.borrow_mut();
         if findings.len() < MOST_FINDINGS {
             findings.push(finding());
-        } else if findings.len() == MOST_FINDINGS {
-            let message = format!("more than {MOST_FINDINGS} things are wrong; the rest is not listed");
-            findings.push(Finding::whole(Code::FieldType, message));
+        } else {
+            self.more.set(self.more.get() + 1);
         }
     }
 
@@ -54,7 +55,15 @@ impl Notes {
     /// What was noted: the findings, and the paths of the unknown fields.
     #[must_use]
     pub fn into_parts(self) -> (Vec<Finding>, BTreeSet<String>) {
-        (self.findings.into_inner(), self.unknown.into_inner())
+        let mut findings = self.findings.into_inner();
+        let more = self.more.get();
+        if more > 0 {
+            let all = findings.len() + more;
+            let message =
+                format!("{all} things are wrong in all; the {MOST_FINDINGS} that were found first are listed");
+            findings.push(Finding::whole(Code::FieldType, message));
+        }
+        (findings, self.unknown.into_inner())
     }
 }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::json::settled;
-use super::{Contents, NUL_REMOVED, Object};
+use super::{Contents, NUL_REMOVED, Object, Value};
 use crate::domain::facts::Given;
 use crate::domain::finding::Code;
 use crate::domain::values::text::{is_format, trimmed};
@@ -162,10 +162,10 @@ impl Object<'_> {
 
     /// A text or a number, as it was sent.
     #[must_use]
-    pub fn text_or_number(&self, name: &'static str) -> Option<Value> {
+    pub fn text_or_number(&self, name: &'static str) -> Option<serde_json::Value> {
         match self.get(name)? {
-            Value::String(text) => self.cleaned(name, text).map(Value::String),
-            Value::Number(number) => Some(Value::Number(settled(number))),
+            Value::String(text) => self.cleaned(name, text).map(serde_json::Value::String),
+            Value::Number(number) => Some(serde_json::Value::Number(settled(number))),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Null => {
                 self.wrong_type(name, "a text or a number");
                 None

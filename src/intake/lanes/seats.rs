@@ -10,8 +10,10 @@ use tokio::sync::oneshot;
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::repetition::Saying;
+use crate::intake::budget::Taken;
 use crate::intake::recall::Recalled;
 use crate::intake::reply::Reply;
+use crate::intake::under_way::Claim;
 use crate::store::deliveries::Arrived;
 
 /// How many bytes of bodies are written together at the most, where there is more than one delivery.
@@ -49,6 +51,10 @@ pub(in crate::intake) struct Pending {
     pub(in crate::intake) began_at: DateTime<Utc>,
     /// Where the reply goes. Where nobody waits for it any more, work is neither begun nor repeated.
     pub(in crate::intake) reply: oneshot::Sender<Reply>,
+    /// The right to work on it; none where a person asked for this try.
+    pub(in crate::intake) claim: Option<Claim>,
+    /// The memory that it takes.
+    pub(in crate::intake) taken: Taken,
 }
 
 /// A delivery's place in its lane, emptied by the lane when it begins with it, or by whoever gives up waiting.
@@ -124,6 +130,8 @@ mod tests {
             perhaps_stored: false,
             began_at,
             reply,
+            claim: None,
+            taken: Taken::default(),
         };
         let slot: Slot = Arc::new(Mutex::new(Some(pending)));
         (Arc::clone(&slot), Seat(slot), body)

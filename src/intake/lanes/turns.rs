@@ -21,6 +21,8 @@ const SMALL_BATCH: usize = 16;
 const OF_LATE: Duration = Duration::from_millis(500);
 /// For so long a turn is waited for.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// For so long the turn of a large batch is waited for.
+const LARGE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The turns of the lanes.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Turns {
     /// How many batches are written at once whatever they take.
     writers: Semaphore,
     turn: Semaphore,
+    /// One large batch is written at a time, so that there is always one processor and some writers for the others.
+    large: Semaphore,
     asked: Mutex<HashMap<Option<RowId>, Instant>>,
 }
 
@@ -46,7 +50,12 @@ impl Turn<'_> {
 
 impl Turns {
     pub(super) fn new(writers: usize) -> Self {
-        Self { writers: Semaphore::new(writers), turn: Semaphore::new(1), asked: Mutex::default() }
+        Self {
+            writers: Semaphore::new(writers),
+            turn: Semaphore::new(1),
+            large: Semaphore::new(1),
+            asked: Mutex::default(),
+        }
     }
 
     /// Notes that a workspace has something to write, and tells how many of its deliveries may be written together.
@@ -56,6 +65,11 @@ impl Turns {
         asked.retain(|_, at| now.duration_since(*at) < OF_LATE);
         asked.insert(workspace, now);
         if asked.len() > 1 { SMALL_BATCH } else { BATCH }
+    }
+
+    /// Waits for the turn of a large batch; not for ever, because the one before it may be behind a lock.
+    pub(super) async fn take_large(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(LARGE_PATIENCE, self.large.acquire()).await.ok().and_then(Result::ok)
     }
 
     /// Waits for the turn.

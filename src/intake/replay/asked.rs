@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::super::budget::Taken;
 use super::super::lanes::{Pending, Seat};
-use super::super::{Heard, Intake, Outcome, Told};
+use super::super::reading::{Gone, Heard};
+use super::super::{Delivery, Intake, Outcome, Told};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
 use crate::domain::world::RowId;
@@ -87,7 +89,9 @@ pub async fn rehearse(intake: &Intake, asked: Vec<Asked>) -> Result<Vec<Made>, s
     let mut batches: BTreeMap<Option<RowId>, Vec<Pending>> = BTreeMap::new();
     for one in asked {
         let (reply, _unused) = oneshot::channel();
-        let (workspace, pending) = pending(intake, one, reply, false).await;
+        let (workspace, mut pending) = pending(intake, one, reply, false).await;
+        // All of them are there at once: the next one cannot wait until this one gives its memory back.
+        pending.taken = Taken::default();
         batches.entry(workspace).or_default().push(pending);
     }
     let mut made = BTreeMap::new();
@@ -109,10 +113,16 @@ async fn pending(
     count: bool,
 ) -> (Option<RowId>, Pending) {
     let began_at = intake.now();
-    let Asked { feed, mut arrived, attempts, unread: _, permitted } = asked;
-    let Heard { workspace, work, findings, unknown } = intake.hear(feed, &mut arrived, &permitted, None).await;
+    let Asked { feed, arrived, attempts, unread: _, permitted } = asked;
+    let mut delivery = Delivery { feed, arrived, permitted, undecoded: None };
+    // It is not given up, so that there is always something.
+    let heard = intake.shared.reader.hear(&mut delivery, None, &mut Gone::default()).await;
+    let Heard { workspace, work, findings, unknown, taken } = heard.unwrap_or_else(Heard::fault);
+    let arrived = delivery.arrived;
     if let (Some(workspace), Some(unknown), true) = (workspace, unknown, count) {
         intake.shared.drift.count(workspace, feed, &unknown, arrived.id, arrived.received_at);
     }
-    (workspace, Pending { arrived, work, findings, attempts, asked: true, perhaps_stored: true, began_at, reply })
+    let (asked, perhaps_stored, claim) = (true, true, None);
+    let pending = Pending { arrived, work, findings, attempts, asked, perhaps_stored, began_at, reply, claim, taken };
+    (workspace, pending)
 }

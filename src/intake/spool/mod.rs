@@ -44,11 +44,19 @@ impl Spool {
     /// # Errors
     /// When another process has it, or the system lets us start no thread.
     pub fn open(dir: &Path, limits: Limits) -> Result<Self, OpenError> {
+        Self::open_for(dir, limits, WAITING_BYTES)
+    }
+
+    /// The same, where so many bytes of bodies may wait to be written.
+    ///
+    /// # Errors
+    /// When another process has it, or the system lets us start no thread.
+    pub fn open_for(dir: &Path, limits: Limits, waiting_bytes: u32) -> Result<Self, OpenError> {
         let mut file = SpoolFile::new(dir);
         if let Err(Fault::InUse) = file.open() {
             return Err(OpenError::InUse { dir: dir.to_owned() });
         }
-        let (spool, run) = Self::over(file, limits, WAITING_BYTES);
+        let (spool, run) = Self::over(file, limits, waiting_bytes);
         thread::Builder::new().name("spool".to_owned()).spawn(run).map_err(OpenError::Thread)?;
         Ok(spool)
     }

@@ -1,0 +1,352 @@
+//! One pass over a whole body before anything is built of it: whether it is JSON, how much is in it, and whose it is.
+//!
+//! It keeps nothing of the body, so that it takes the same few bytes of memory whatever it is given; only a text with an
+//! escape in it is put together once to be looked at. What reads the body afterwards may skip what it does not need:
+//! everything was checked here, UTF-8, surrogates, numbers and depth.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use super::wire::{Fields, Notes, Object, Value};
+use super::json::without_mark;
+use super::{DealershipKey, Feed, reason};
+use crate::domain::finding::{Code, Finding};
+
+/// How much of a body is taken. What has more is stored and rejected (rulebook 17).
+pub const LIMITS: Counts =
+    Counts { values: 1_500_000, leads: 5_000, events: 50_000, appointments: 5_000, packages: 1_000 };
+
+/// How many of something are in a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Values of JSON: every object, list, text, number, truth and null, wherever it stands.
+    pub values: usize,
+    /// Entries of `leads`.
+    pub leads: usize,
+    /// Entries of `lead_events`, of the whole and of each of its leads.
+    pub events: usize,
+    /// Entries of `appointments`, of the whole and of each of its leads.
+    pub appointments: usize,
+    /// Entries of `SubscriptionPricing`.
+    pub packages: usize,
+}
+
+impl Counts {
+    /// What there is too much of: where it stands, its name, how many there are and how many are taken.
+    fn beyond(&self, limits: &Self) -> Option<(Option<&'static str>, &'static str, usize, usize)> {
+        let Self { values, leads, events, appointments, packages } = *self;
+        let all = [
+            (Some("leads"), "leads", leads, limits.leads),
+            (Some("lead_events"), "events", events, limits.events),
+            (Some("appointments"), "appointments", appointments, limits.appointments),
+            (Some("SubscriptionPricing"), "packages", packages, limits.packages),
+            (None, "JSON values", values, limits.values),
+        ];
+        all.into_iter().find(|(_, _, count, most)| count > most)
+    }
+}
+
+/// What one pass over a body has found.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The dealership that it names.
+    pub dealership: DealershipKey,
+    /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
+    pub identifier: Option<String>,
+    /// The version of a lead's schema; v1 and v2 cannot be told apart.
+    pub schema_version: Option<&'static str>,
+    /// How much is in it. Where a name is repeated all its lists count, though only the last is read.
+    pub counts: Counts,
+    /// How many of the values are objects with a field.
+    pub objects: usize,
+    /// How many bytes of texts and names have to be copied, because of an escape in them; some more for each of them.
+    pub copied_bytes: usize,
+    /// Whether U+0000 stands in a name, so that kept objects are put together anew.
+    pub has_unclean_names: bool,
+    pub(super) is_object: bool,
+}
+
+impl Scan {
+    /// Why the delivery is not taken: there is more in it than any sender has in earnest.
+    #[must_use]
+    pub fn too_many(&self) -> Option<Finding> {
+        let (path, noun, count, most) = self.counts.beyond(&LIMITS)?;
+        let message = format!("{count} {noun}, of which at most {most} are taken; nothing of the delivery was applied");
+        Some(Finding { code: Code::TooManyEntries, path: path.map(str::to_owned), message })
+    }
+
+    /// What is wrong with the body as a whole: it should be an object.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let notes = Notes::default();
+        let body = if self.is_object { Value::Object(Fields::default()) } else { Value::Null };
+        drop(Object::root(&body, &notes));
+        notes.into_parts().0
+    }
+}
+
+/// Goes over a body once; a byte order mark before it is skipped.
+///
+/// # Errors
+///
+/// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
+pub fn scan(feed: Feed, body: &[u8]) -> Result<Scan, Finding> {
+    let mut scan = Scan {
+        dealership: DealershipKey::Missing,
+        identifier: None,
+        schema_version: match feed {
+            Feed::Lead => Some("v1"),
+            Feed::LeadCluster | Feed::Inventory | Feed::LeadPro => None,
+        },
+        counts: Counts::default(),
+        objects: 0,
+        copied_bytes: 0,
+        has_unclean_names: false,
+        is_object: false,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(without_mark(body));
+    let whole = Place { feed, scan: &mut scan, spot: Spot::Root };
+    let done = whole.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    done.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
+    Ok(scan)
+}
+
+/// Where in a body a value stands, as far as that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spot {
+    Root,
+    /// The object that names the dealership.
+    DealershipHolder,
+    DealershipId,
+    Identifier,
+    Leads,
+    Lead,
+    Events,
+    /// The list whose presence tells the version of a lead, where `true`.
+    Appointments(bool),
+    Packages,
+    Elsewhere,
+}
+
+impl Spot {
+    /// Where the field of this name stands in an object that stands here.
+    fn field(self, feed: Feed, name: &str) -> Self {
+        match (self, feed, name) {
+            (Self::Root, Feed::Lead, "dealership") | (Self::Root, Feed::Inventory, "Seller") => Self::DealershipHolder,
+            (Self::DealershipHolder, Feed::Lead, "id")
+            | (Self::DealershipHolder, Feed::Inventory, "Identifier")
+            | (Self::Root, Feed::LeadCluster, "dealership_id") => Self::DealershipId,
+            (Self::Root, Feed::Inventory, "Identifier") => Self::Identifier,
+            (Self::Root, Feed::Inventory, "SubscriptionPricing") => Self::Packages,
+            (Self::Root, Feed::LeadCluster, "leads") => Self::Leads,
+            (Self::Root | Self::Lead, Feed::Lead | Feed::LeadCluster, "lead_events") => Self::Events,
+            (Self::Root | Self::Lead, Feed::Lead | Feed::LeadCluster, "appointments") => {
+                Self::Appointments(feed == Feed::Lead)
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+
+    /// Where an entry of a list that stands here stands, and the count it belongs to.
+    fn entry(self, counts: &mut Counts) -> (Self, Option<&mut usize>) {
+        match self {
+            Self::Leads => (Self::Lead, Some(&mut counts.leads)),
+            Self::Events => (Self::Elsewhere, Some(&mut counts.events)),
+            Self::Appointments(_) => (Self::Elsewhere, Some(&mut counts.appointments)),
+            Self::Packages => (Self::Elsewhere, Some(&mut counts.packages)),
+            Self::Root
+            | Self::DealershipHolder
+            | Self::DealershipId
+            | Self::Identifier
+            | Self::Lead
+            | Self::Elsewhere => (Self::Elsewhere, None),
+        }
+    }
+}
+
+/// A value on its way past.
+struct Place<'s> {
+    feed: Feed,
+    scan: &'s mut Scan,
+    spot: Spot,
+}
+
+impl Place<'_> {
+    /// Counts the value. Of a name that is repeated the last value counts, so that what an earlier one said is forgotten.
+    fn count(&mut self) {
+        self.scan.counts.values += 1;
+        match self.spot {
+            Spot::DealershipHolder | Spot::DealershipId => self.scan.dealership = DealershipKey::Missing,
+            Spot::Identifier => self.scan.identifier = None,
+            Spot::Appointments(true) => self.scan.schema_version = Some("v1"),
+            Spot::Root
+            | Spot::Leads
+            | Spot::Lead
+            | Spot::Events
+            | Spot::Appointments(false)
+            | Spot::Packages
+            | Spot::Elsewhere => {}
+        }
+    }
+
+    /// Looks at a number or a text, as lenient reading does.
+    fn look(&mut self, value: impl FnOnce() -> Value<'static>) {
+        self.count();
+        match self.spot {
+            Spot::DealershipId => {
+                self.scan.dealership = alone(value(), |holder| DealershipKey::of(holder, FIELD));
+            }
+            Spot::Identifier => self.scan.identifier = alone(value(), |holder| holder.identifier(FIELD)),
+            Spot::Root
+            | Spot::DealershipHolder
+            | Spot::Leads
+            | Spot::Lead
+            | Spot::Events
+            | Spot::Appointments(_)
+            | Spot::Packages
+            | Spot::Elsewhere => {}
+        }
+    }
+}
+
+const FIELD: &str = "field";
+
+/// Reads a value as a field of an object.
+fn alone<T>(value: Value<'_>, read: impl FnOnce(&Object<'_>) -> T) -> T {
+    let body = Value::Object([(Cow::Borrowed(FIELD), value)].into_iter().collect());
+    let notes = Notes::default();
+    let holder = Object::glance(&body, &notes);
+    read(&holder)
+}
+
+/// How much of a text is looked at, in characters: more than any id has.
+const LONGEST: usize = 1_024;
+
+/// A text as far as it can be an id: without U+0000 and white space at its ends, and not to its end where it is long.
+fn short(text: &str) -> Value<'static> {
+    let text = text.trim_matches(|letter: char| letter == '\0' || letter.is_whitespace());
+    Value::String(Cow::Owned(text.chars().filter(|letter| *letter != '\0').take(LONGEST).collect()))
+}
+
+/// How many bytes a text that is copied takes beside its own.
+const BESIDE_TEXT: usize = 16;
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(mut self) -> Result<(), E> {
+        self.count();
+        Ok(())
+    }
+
+    fn visit_bool<E>(mut self, _truth: bool) -> Result<(), E> {
+        self.count();
+        Ok(())
+    }
+
+    fn visit_i64<E>(mut self, number: i64) -> Result<(), E> {
+        self.look(|| Value::Number(number.into()));
+        Ok(())
+    }
+
+    fn visit_u64<E>(mut self, number: u64) -> Result<(), E> {
+        self.look(|| Value::Number(number.into()));
+        Ok(())
+    }
+
+    fn visit_f64<E>(mut self, number: f64) -> Result<(), E> {
+        self.look(|| Number::from_f64(number).map_or(Value::Null, Value::Number));
+        Ok(())
+    }
+
+    fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
+        self.scan.copied_bytes += text.len() + BESIDE_TEXT;
+        self.look(|| short(text));
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(mut self, text: &'de str) -> Result<(), E> {
+        self.look(|| short(text));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        self.count();
+        if self.spot == Spot::Appointments(true) {
+            self.scan.schema_version = Some("v3");
+        }
+        let Self { feed, scan, spot } = self;
+        let (below, _) = spot.entry(&mut scan.counts);
+        while let Some(()) = items.next_element_seed(Place { feed, scan: &mut *scan, spot: below })? {
+            if let (_, Some(count)) = spot.entry(&mut scan.counts) {
+                *count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
+        self.count();
+        let Self { feed, scan, spot } = self;
+        scan.is_object |= spot == Spot::Root;
+        let mut is_empty = true;
+        while let Some(below) = fields.next_key_seed(Name { feed, scan: &mut *scan, spot })? {
+            scan.objects += usize::from(is_empty);
+            is_empty = false;
+            fields.next_value_seed(Place { feed, scan: &mut *scan, spot: below })?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a field, which tells where its value stands.
+struct Name<'s> {
+    feed: Feed,
+    scan: &'s mut Scan,
+    spot: Spot,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Spot;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Spot, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name<'_> {
+    type Value = Spot;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Spot, E> {
+        self.scan.copied_bytes += name.len() + BESIDE_TEXT;
+        // Only an escape can put it there.
+        self.scan.has_unclean_names |= name.contains('\0');
+        Ok(self.spot.field(self.feed, name))
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Spot, E> {
+        Ok(self.spot.field(self.feed, name))
+    }
+}
+
+#[cfg(test)]
+mod tests;
