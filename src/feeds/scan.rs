@@ -10,8 +10,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::wire::{Fields, Notes, Object, Value};
 use super::json::without_mark;
+use super::wire::{Fields, Notes, Object, Value};
 use super::{DealershipKey, Feed, reason};
 use crate::domain::finding::{Code, Finding};
 

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::body_budget::{BodyRoom, BudgetTimeout};
+use crate::config::DECODER;
 use crate::domain::finding::{Code, Finding};
 
 /// A whole body.
@@ -259,7 +260,7 @@ impl Coding {
     fn window(self) -> usize {
         match self {
             Self::Gzip | Self::Deflate => 64 << 10,
-            Self::Brotli => 17 << 20,
+            Self::Brotli => DECODER,
             Self::Zstd => (1 << ZSTD_WINDOW_LOG) + (256 << 10),
         }
     }
