@@ -35,7 +35,7 @@ const MEMORY: u64 = 1024 * MIB;
 const LITTLE: u64 = 64 * MIB;
 
 fn is_long() -> bool {
-    std::env::var("FORECOURT_TEST").is_ok_and(|how| how == "long")
+    std::env::vars_os().any(|(name, value)| name == "FORECOURT_TEST" && value == "long")
 }
 
 /// The deadline: a long one where something else is tested on a machine that does other things as well.

@@ -178,7 +178,10 @@ fn values(value: &serde_json::Value) -> usize {
     1 + match value {
         serde_json::Value::Array(items) => items.iter().map(values).sum(),
         serde_json::Value::Object(fields) => fields.values().map(values).sum(),
-        _ => 0,
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => 0,
     }
 }
 

@@ -118,10 +118,28 @@ fn kept_list(bytes: usize) -> String {
 
 /// All of them, at the limits.
 pub(super) fn all() -> Vec<Worst> {
-    let details = |fields: &str| cluster(&format!("\"leads\":[{{\"id\":\"J\",\"additional_details\":{{{fields}}}}}]"));
-    let names = (0..1_200_000).map(|number| format!("\"{number:x}\":0")).collect::<Vec<_>>().join(",");
     let mut all = of_the_issue();
-    all.extend([
+    all.extend(unknown());
+    all.extend(kept());
+    all.extend(entries());
+    all.extend(of_other_feeds());
+    for worst in &mut all {
+        worst.at_once = matches!(
+            worst.name,
+            "leads `{}`, 15 MiB"
+                | "1.48 million objects, 100 deep"
+                | "5,000 leads, 50,000 events and a million zeros"
+                | "a text of 16 MiB of escapes"
+                | "a list of objects kept with a vehicle, 2 MiB"
+        );
+    }
+    all
+}
+
+/// What is read and not kept.
+fn unknown() -> Vec<Worst> {
+    let names = (0..1_200_000).map(|number| format!("\"{number:x}\":0")).collect::<Vec<_>>().join(",");
+    vec![
         worst(
             "1.49 million zeros in an unknown field",
             "lead_cluster",
@@ -136,6 +154,13 @@ pub(super) fn all() -> Vec<Worst> {
             "lead_cluster",
             cluster(&format!("\"leads\":[{{\"id\":\"T\",\"comments\":\"{}\"}}]", "\\n\\u00e9".repeat(2 * MIB - 100))),
         ),
+    ]
+}
+
+/// What is kept as JSON.
+fn kept() -> Vec<Worst> {
+    let details = |fields: &str| cluster(&format!("\"leads\":[{{\"id\":\"J\",\"additional_details\":{{{fields}}}}}]"));
+    vec![
         worst(
             "1.49 million numbers in free-form details",
             "lead_cluster",
@@ -159,6 +184,12 @@ pub(super) fn all() -> Vec<Worst> {
                 repeated("\"third_party_integrations\":[", "{\"a\":0}", 749_000, "]")
             )),
         ),
+    ]
+}
+
+/// As many entries as are taken.
+fn entries() -> Vec<Worst> {
+    vec![
         worst("5,000 empty leads", "lead_cluster", leads("{}", 15_000)),
         worst("entries that are none", "lead_cluster", bad_entries()),
         worst("5,000 leads", "lead_cluster", cluster(&format!("\"leads\":[{}]", full_leads(5_000)))),
@@ -173,6 +204,11 @@ pub(super) fn all() -> Vec<Worst> {
                 repeated("\"x\":[", "0", 1_000_000, "]")
             )),
         ),
+    ]
+}
+
+fn of_other_feeds() -> Vec<Worst> {
+    vec![
         worst("a list of objects kept with a vehicle, 2 MiB", "inventory", kept_list(2 * MIB)),
         worst(
             "a million attributes that are none",
@@ -195,16 +231,5 @@ pub(super) fn all() -> Vec<Worst> {
                 repeated("\"questionnaire\":[", "0", MIB - 100, "]")
             ),
         ),
-    ]);
-    for worst in &mut all {
-        worst.at_once = matches!(
-            worst.name,
-            "leads `{}`, 15 MiB"
-                | "1.48 million objects, 100 deep"
-                | "5,000 leads, 50,000 events and a million zeros"
-                | "a text of 16 MiB of escapes"
-                | "a list of objects kept with a vehicle, 2 MiB"
-        );
-    }
-    all
+    ]
 }
