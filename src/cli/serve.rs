@@ -113,7 +113,7 @@ impl Work<'_> {
     /// Opens the intake over the tables. While Postgres is away it is asked again and again, whatever it refuses for once
     /// this data directory has seen its tables; before that, what a person has to mend ends the start.
     async fn start(&mut self, configs: &mut watch::Receiver<Config>) -> Result<Intake, Box<dyn Error + Send + Sync>> {
-        let mut complaints = Complaints::default();
+        let complaints = Complaints::default();
         loop {
             let config = configs.borrow_and_update().clone();
             let hindrance = match self.attempt(&config).await {

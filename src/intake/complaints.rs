@@ -1,6 +1,7 @@
 //! One line in the log for each kind of trouble and minute, with a count of what was left out.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a kind of trouble is not told again.
@@ -11,31 +12,32 @@ const MOST_KINDS: usize = 100;
 /// What was told.
 #[derive(Debug, Default)]
 pub struct Complaints {
-    told: HashMap<String, (Instant, u64)>,
+    told: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
 impl Complaints {
     /// Whether to tell of it now; then with how many times it was left out since the last time.
-    pub fn take(&mut self, kind: &str) -> Option<u64> {
+    pub fn take(&self, kind: &str) -> Option<u64> {
         self.take_at(kind, Instant::now())
     }
 
     /// The trouble is over: what comes next is told at once.
-    pub fn clear(&mut self) {
-        self.told.clear();
+    pub fn clear(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn take_at(&mut self, kind: &str, now: Instant) -> Option<u64> {
-        if let Some((at, left_out)) = self.told.get_mut(kind)
+    fn take_at(&self, kind: &str, now: Instant) -> Option<u64> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, left_out)) = told.get_mut(kind)
             && now.duration_since(*at) < QUIET
         {
             *left_out += 1;
             return None;
         }
-        if self.told.len() >= MOST_KINDS {
-            self.told.clear();
+        if told.len() >= MOST_KINDS {
+            told.clear();
         }
-        Some(self.told.insert(kind.to_owned(), (now, 0)).map_or(0, |(_, left_out)| left_out))
+        Some(told.insert(kind.to_owned(), (now, 0)).map_or(0, |(_, left_out)| left_out))
     }
 }
 
@@ -46,7 +48,7 @@ mod tests {
     #[test]
     fn a_kind_is_told_once_a_minute_with_a_count() {
         let began = Instant::now();
-        let mut complaints = Complaints::default();
+        let complaints = Complaints::default();
         assert_eq!(complaints.take_at("away", began), Some(0));
         assert_eq!(complaints.take_at("away", began + QUIET / 2), None);
         assert_eq!(complaints.take_at("full", began + QUIET / 2), Some(0));

@@ -13,7 +13,7 @@ mod turns;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +21,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use failure::Failure;
+use failure::{Failure, backoff};
 use large::{aside, is_large};
 pub(super) use seats::{Pending, Seat, Work};
 use seats::{Slot, leave, portion};
@@ -64,7 +64,7 @@ struct Shared {
     before_rules: Option<BeforeRules>,
     /// Whether nothing was committed since something failed or took too long.
     away: AtomicBool,
-    complaints: Mutex<Complaints>,
+    complaints: Complaints,
 }
 
 impl Lanes {
@@ -76,7 +76,7 @@ impl Lanes {
         before_rules: Option<BeforeRules>,
     ) -> Self {
         let (turns, away) = (Turns::new(writers), AtomicBool::new(false));
-        let shared = Shared { store, turns, clock, before_rules, away, complaints: Mutex::default() };
+        let shared = Shared { store, turns, clock, before_rules, away, complaints: Complaints::default() };
         Self { shared: Arc::new(shared), open: Arc::default() }
     }
 
@@ -195,13 +195,9 @@ impl Shared {
     fn note_away(&self, error: &store::Error, waiting: usize) {
         self.away.store(true, Ordering::Relaxed);
         let error = error.without_values();
-        if let Some(left_out) = self.complaints().take(&error) {
+        if let Some(left_out) = self.complaints.take(&error) {
             tracing::warn!(error, waiting, left_out, "postgres is away: trying again");
         }
-    }
-
-    fn complaints(&self) -> MutexGuard<'_, Complaints> {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
@@ -242,7 +238,7 @@ impl Shared {
         }
         tx.commit().await?;
         if self.away.swap(false, Ordering::Relaxed) {
-            self.complaints().clear();
+            self.complaints.clear();
         }
         Ok(settled)
     }
@@ -481,12 +477,6 @@ fn rejection(pending: &Pending) -> (Verdict, Vec<Finding>) {
 
 fn milliseconds(duration: TimeDelta) -> f64 {
     (duration.to_std().unwrap_or_default().as_secs_f64() * 1_000_000.0).round() / 1_000.0
-}
-
-/// The pause before the next try: ten seconds, then twice as long each time, at most six hours.
-fn backoff(attempts: i32) -> TimeDelta {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(12);
-    TimeDelta::seconds((10_i64 << doublings).min(6 * 3_600))
 }
 
 /// Answers the requests of a batch, and logs each delivery once.

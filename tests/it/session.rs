@@ -350,7 +350,7 @@ async fn a_statement_that_is_cancelled_or_waits_for_a_lock_or_a_disk_is_tried_ag
 async fn a_statement_whose_plan_a_changed_table_has_made_stale_is_prepared_anew() {
     let service = service_with(CONFIG).await;
     assert_eq!(service.vehicle(car(1).price(30_000).body()).await.body["outcome"], "applied");
-    service.database.execute("alter table listings alter column description type varchar(100000)").await;
+    service.database.execute("alter table listing_sources alter column fingerprint type varchar(100)").await;
     let answer = service.vehicle(car(1).price(31_000).body()).await;
     assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
     assert_eq!(service.record(&answer).await["attempts"], 1);

@@ -1,5 +1,7 @@
 //! Why a batch was not written, and so what is done with it next.
 
+use chrono::TimeDelta;
+
 use crate::store;
 
 /// Why a batch was not written.
@@ -18,4 +20,10 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
+}
+
+/// The pause before the next try: ten seconds, then twice as long each time, at most six hours.
+pub(super) fn backoff(attempts: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(12);
+    TimeDelta::seconds((10_i64 << doublings).min(6 * 3_600))
 }
