@@ -37,6 +37,10 @@ deps:
     cargo deny check
     cargo machete
 
+# Prove without an engine that what the Dockerfile copies is enough to build it
+image:
+    scripts/check-image
+
 # Everything that CI does
 ci:
     .ci/run

@@ -9,8 +9,12 @@ use crate::domain::workspace::{Permitted, Workspace};
 
 use super::ending::Ending;
 
-/// Says what a good configuration holds, by names and never by secrets. A bad one does not come as far as here.
+/// Says what a good configuration holds, by names and never by secrets. One that no start would take does not come as far
+/// as here; one that a start takes, and logs errors about, ends with these.
 pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Ending {
+    if !config.errors.is_empty() {
+        return Err(config.errors.join("\n").into());
+    }
     match &config.origin {
         Origin::File(path) => writeln!(out, "{} is good.", path.display())?,
         Origin::Demo => writeln!(out, "There is no configuration file; the demo configuration is good.")?,

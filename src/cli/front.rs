@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, Server, keyring};
 use crate::domain::values;
+use crate::feeds::Feed;
 use crate::http::access::Entrance;
-use crate::http::room::Room;
+use crate::http::body;
+use crate::http::body_budget::BodyBudget;
 use crate::http::webhook::Doors;
 use crate::http::{self, Router};
 use crate::intake::clock;
@@ -48,8 +50,7 @@ impl Front {
         let entrance = Entrance::new(access::open(config)?);
         let reception = reception(config)?;
         let rejections = Rejections::new(rejections(config)?);
-        let room = Room::new(config.server.max_held_bytes.saturating_add(READING));
-        let router = router(entrance.clone(), &reception, rejections.clone(), room);
+        let router = router(config, entrance.clone(), &reception, rejections.clone());
         Ok(Self { entrance, reception, rejections, router })
     }
 }
@@ -85,7 +86,14 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
     Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
 }
 
-fn router(entrance: Entrance, reception: &Reception, rejections: Rejections, room: Room) -> Router {
+/// Room for bodies: for those that wait for a store, and for those that are being read.
+fn budget(server: &Server) -> BodyBudget {
+    let largest = Feed::ALL.iter().map(|feed| server.body_limit(*feed)).max().unwrap_or(0);
+    let whole = body::room_of_whole(largest);
+    BodyBudget::new(server.max_held_bytes.saturating_add(READING.max(whole.saturating_mul(2))), whole)
+}
+
+fn router(config: &Config, entrance: Entrance, reception: &Reception, rejections: Rejections) -> Router {
     let accepting = reception.clone();
     let doors = Doors {
         entrance,
@@ -94,7 +102,8 @@ fn router(entrance: Entrance, reception: &Reception, rejections: Rejections, roo
             let reception = accepting.clone();
             Box::pin(async move { reception.accept(arrival).await })
         }),
-        room,
+        budget: budget(&config.server),
+        hold: config.server.hold,
         rejections,
     };
     http::router(doors, readiness::checks(reception))

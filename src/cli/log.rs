@@ -21,8 +21,11 @@ pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
     Ok(())
 }
 
-/// Logs what a person should look at.
+/// Logs what is wrong, and what a person should look at.
 pub(super) fn warn(config: &Config) {
+    for error in &config.errors {
+        tracing::error!("{error}");
+    }
     for warning in config.warnings.iter().cloned().chain(check::expiring(config, clock::now())) {
         tracing::warn!("{warning}");
     }

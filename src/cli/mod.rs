@@ -1,14 +1,17 @@
 //! The commands, one file each.
 //!
-//! `forecourt` without a command is `forecourt serve`. The exit status is 0, or 1 with what is wrong on standard error:
-//! one sentence, or one line for each problem of a configuration.
+//! `forecourt` without a command is `forecourt serve`. The exit status is 0; 1 with what is wrong in one sentence on
+//! standard error; 2 where the command line cannot be used; 78 where the configuration cannot, with one line for each
+//! problem.
 
 mod access;
 mod check;
+mod client;
 mod ending;
 mod files;
 mod front;
 mod greeting;
+mod health;
 mod log;
 mod postgres;
 mod readiness;
@@ -29,7 +32,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
 use crate::intake::clock;
-use ending::{Ending, with_causes};
+use ending::{CommandError, Ending, exit_status, with_causes};
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
 #[derive(Debug, Parser)]
@@ -55,6 +58,8 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Make a good secret for a credential
     Secret,
+    /// Ask a running service whether it answers, as health checks of containers do
+    Health(health::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -65,7 +70,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Nobody is left to be told when standard error is closed.
             let _ = writeln!(io::stderr(), "{}", with_causes(error.as_ref()));
-            ExitCode::FAILURE
+            exit_status(error.as_ref()).into()
         }
     }
 }
@@ -73,7 +78,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment, out: &mut dyn Write) -> Ending {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
-        Err(error) if error.use_stderr() => return Err(sentence(&error).into()),
+        Err(error) if error.use_stderr() => return Err(CommandError::Usage(sentence(&error)).into()),
         Err(help) => return Ok(write!(out, "{}", help.render())?),
     };
     match line.command.unwrap_or(Command::Serve) {
@@ -87,6 +92,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
         }
         Command::Secret => secret::run(out),
+        Command::Health(arguments) => health::run(&arguments, line.config.as_deref(), environment, out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }
 }
@@ -111,6 +117,39 @@ mod tests {
             .map_err(|error| with_causes(error.as_ref()))
     }
 
+    /// The status that the command ends with.
+    fn status_of(arguments: &[&str], variables: &[(&str, &str)]) -> u8 {
+        let arguments = std::iter::once("forecourt").chain(arguments.iter().copied()).map(OsString::from);
+        match run(arguments, &Environment::of(variables.iter().copied()), &mut Vec::new()) {
+            Ok(()) => 0,
+            Err(error) => exit_status(error.as_ref()),
+        }
+    }
+
+    #[test]
+    fn the_exit_status_tells_wrong_usage_and_an_unusable_configuration_from_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_str().unwrap();
+        let bad = folder.path().join("bad.toml");
+        std::fs::write(&bad, "[server]\nhold_seconds = 0\n").unwrap();
+        let (bad, missing) = (bad.to_str().unwrap(), ("FORECOURT_CONFIG", "/no/such/forecourt.toml"));
+        for (arguments, status) in
+            [(&["--version"][..], 0), (&["sevre"], 2), (&["replay"], 2), (&["health", "--url", "x"], 2)]
+        {
+            assert_eq!(status_of(arguments, &[("FORECOURT_DATA_DIR", home)]), status, "{arguments:?}");
+        }
+        for command in
+            [&["serve"][..], &[], &["check"], &["replay", "--all"], &["send", "--credential", "a"], &["health"]]
+        {
+            assert_eq!(status_of(command, &[missing]), 78, "{command:?}, a file that is named and not there");
+        }
+        for command in [&["serve"][..], &["check"], &["replay", "--all"], &["send", "--credential", "a"]] {
+            assert_eq!(status_of(&[command, &["--config", bad]].concat(), &[]), 78, "{command:?}");
+        }
+        assert_eq!(status_of(&["check"], &[("FORECOURT_DATA_DIR", home), ("DATABASE_URL", "mysql://db")]), 78);
+        assert_eq!(status_of(&["send", "/no/such/folder"], &[("FORECOURT_DATA_DIR", home)]), 1);
+    }
+
     #[test]
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
@@ -121,7 +160,7 @@ mod tests {
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
         assert!(
-            ["serve", "check", "send", "replay", "secret", "--config"].iter().all(|word| help.contains(word)),
+            ["serve", "check", "send", "replay", "secret", "health", "--config"].iter().all(|word| help.contains(word)),
             "{help}"
         );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));

@@ -8,7 +8,7 @@ use crate::config::{Config, Environment};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store;
 
-use super::ending::Ending;
+use super::ending::{CommandError, Ending};
 
 /// The private Postgres's database.
 pub(super) const DATABASE: &str = "forecourt";
@@ -32,7 +32,10 @@ impl Postgres {
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(url) = &config.database.url {
             let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
-                "the address of the database cannot be read: write it as postgres://user:password@host:5432/database"
+                CommandError::Configuration(
+                    "the address of the database cannot be read: write it as \
+                    postgres://user:password@host:5432/database",
+                )
             })?;
             return Ok(Self { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
         }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Origin};
 use crate::http::access::Entrance;
 use crate::intake::Intake;
 
@@ -42,7 +42,12 @@ impl Reloader {
         environment: &Environment,
     ) -> (Self, watch::Receiver<Config>) {
         let (configs, follow) = watch::channel(started.clone());
-        let (asked_for, environment) = (asked_for.map(Path::to_path_buf), environment.clone());
+        // A file that was read and is gone is a mistake, and not a wish for the demo configuration.
+        let read = match &started.origin {
+            Origin::File(path) => Some(path.clone()),
+            Origin::Demo => None,
+        };
+        let (asked_for, environment) = (asked_for.map(Path::to_path_buf).or(read), environment.clone());
         (Self { entrance, started, asked_for, environment, configs }, follow)
     }
 

@@ -15,16 +15,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use oauth2::TokenResponse as _;
 use oauth2::basic::BasicTokenResponse;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{self, Environment};
-use crate::feeds::Feed;
+use crate::feeds::{Feed, json};
+use crate::http::auth;
 
+use super::client::agent;
 use credential::{CredentialArguments, CredentialHeader, Shown};
-use error::SendError;
+pub(super) use error::SendError;
 use payloads::Payload;
 
 /// What to send, whither and with which credential.
@@ -65,7 +66,7 @@ pub(super) fn run(
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(SendError::UrlUnusable(url));
     }
-    let service = Service { url: url.trim_end_matches('/'), agent: agent() };
+    let service = Service { url: url.trim_end_matches('/'), agent: agent(PATIENCE) };
     let shown = service.with_token(shown)?;
     let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
     for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
@@ -105,18 +106,6 @@ struct Service<'s> {
     agent: ureq::Agent,
 }
 
-/// Takes every status for an answer, goes to no other place than the one named, and no detour through a proxy.
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .timeout_global(Some(PATIENCE))
-        .build()
-        .into()
-}
-
 impl Service<'_> {
     /// Posts a payload; the status and the body of the reply.
     fn post(&self, payload: &Payload, shown: &Shown) -> Result<(u16, Vec<u8>), SendError> {
@@ -126,7 +115,9 @@ impl Service<'_> {
         let body = payload.body()?;
         match shown {
             Shown::Header(header) => request = request.header(header.name, header.value.expose_secret()),
-            Shown::Signature(secret) => request = request.header("Authorization", signed(&body, secret)?),
+            Shown::Signature(secret) => {
+                request = request.header("Authorization", signed(&body, secret)?.expose_secret());
+            }
             Shown::Nothing | Shown::Client(_) => {}
         }
         let mut response = request.send(body).map_err(unreachable)?;
@@ -152,10 +143,9 @@ impl Service<'_> {
 }
 
 /// The payload as a token (RFC 7519) whose claims it is. What is no JSON cannot be signed so.
-fn signed(body: &[u8], secret: &SecretString) -> Result<String, SendError> {
-    let claims: serde_json::Value = serde_json::from_slice(body).map_err(|_cause| SendError::NotSignable)?;
-    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_cause| SendError::NotSignable)
+fn signed(body: &[u8], secret: &SecretString) -> Result<SecretString, SendError> {
+    let claims = json::parse(body).and_then(|claims| serde_json::to_vec(&claims));
+    claims.ok().and_then(|claims| auth::sign(&claims, secret)).ok_or(SendError::NotSignable)
 }
 
 /// What to do about a status.

@@ -6,8 +6,8 @@ use std::error::Error;
 use crate::config::Config;
 use crate::domain::workspace::{Permitted, Slug};
 use crate::domain::world::RowId;
-use crate::intake::{self, Directory, Intake, Settings};
-use crate::store::{self, Store, deliveries, workspaces};
+use crate::intake::{self, Directory, Intake, Settings, configuration};
+use crate::store::{self, Store, deliveries};
 
 use super::access;
 use super::front::Front;
@@ -51,7 +51,7 @@ impl Service {
 /// Applies the configuration to the tables, and opens the intake over them.
 pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
     deliveries::save_codes(store).await?;
-    let ids = workspaces::apply(store, &config.workspaces, intake::clock::now()).await?;
+    let ids = configuration::apply(store, &config.workspaces, intake::clock::now()).await?;
     Ok(intake_over(config, store, &ids))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
-    let ids = workspaces::apply(intake.store(), &config.workspaces, intake.now()).await?;
+    let ids = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
     intake.know(directory(config, &ids));
     Ok(())
 }

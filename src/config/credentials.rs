@@ -55,6 +55,9 @@ pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -
                 format!("it cannot be told from the credential `{}`; give it a secret of its own", other.name);
             report.problem(&section.span(), message);
         }
+        if let Some(message) = read.iter().find_map(|other| same_client_elsewhere(other, &credential)) {
+            report.error(&section.span(), message);
+        }
         read.push(credential);
     }
     read
@@ -182,6 +185,24 @@ fn names<'a>(section: &Section<'a>, key: &str, example: &str, report: &mut Repor
     }
     report.problem(&value.span(), format!("`{key}` is neither a list of names nor \"all\"; {instead}"));
     None
+}
+
+/// What is wrong with two credentials of one OAuth client that have different workspaces. Each goes on working, and where
+/// one ends the other cannot take over its tokens.
+fn same_client_elsewhere(one: &Credential, other: &Credential) -> Option<String> {
+    let (Scheme::OauthClient { client_id, .. }, Scheme::OauthClient { client_id: same, .. }) =
+        (&one.scheme, &other.scheme)
+    else {
+        return None;
+    };
+    (client_id == same && one.permitted != other.permitted).then(|| {
+        format!(
+            "credential `{}` has the client id `{client_id}` of credential `{}` and other workspaces, so that the tokens of \
+             one are refused where only the other may write; give it a `client_id` of its own, or write the same \
+             `workspaces` in both",
+            other.name, one.name
+        )
+    })
 }
 
 /// Whether the door could not tell which of two credentials was shown.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use super::text::without_mark;
+
 /// Where environment variables are looked up.
 #[derive(Clone)]
 pub struct Environment(Source);
@@ -35,10 +37,10 @@ impl Environment {
     }
 
     /// The value of a variable that is a setting. An empty one counts as unset, because that is how compose files
-    /// pass on what nobody has set; what is not UTF-8 is replaced by U+FFFD.
+    /// pass on what nobody has set; what is not UTF-8 is replaced by U+FFFD, and a byte order mark before it is skipped.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<String> {
-        let value = self.raw(name)?.to_string_lossy().trim().to_owned();
+        let value = without_mark(&self.raw(name)?.to_string_lossy()).trim().to_owned();
         (!value.is_empty()).then_some(value)
     }
 }
@@ -54,10 +56,11 @@ mod tests {
 
     #[test]
     fn an_empty_variable_counts_as_an_unset_setting() {
-        let environment = Environment::of([("EMPTY", ""), ("SPACED", " 127.0.0.1:80\n")]);
+        let environment = Environment::of([("EMPTY", ""), ("SPACED", " 127.0.0.1:80\n"), ("MARKED", "\u{feff}x")]);
         assert_eq!(environment.setting("EMPTY"), None);
         assert_eq!(environment.setting("ABSENT"), None);
         assert_eq!(environment.setting("SPACED").as_deref(), Some("127.0.0.1:80"));
+        assert_eq!(environment.setting("MARKED").as_deref(), Some("x"));
         assert_eq!(environment.raw("EMPTY"), Some(OsString::new()));
     }
 }

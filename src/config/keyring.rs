@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 
+use super::text::text;
+
 /// 256 bits.
 const BYTES: usize = 32;
 
@@ -29,10 +31,11 @@ pub fn new_secret() -> io::Result<SecretString> {
 pub fn kept_secret(data_dir: &Path, name: &str) -> io::Result<SecretString> {
     let path = data_dir.join(name);
     ensure(data_dir, &path)?;
-    let text = fs::read_to_string(&path)?;
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{} {what}", path.display()));
+    let text = text(fs::read(&path)?).map_err(|reason| invalid(&reason.to_string()))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is empty", path.display())));
+        return Err(invalid("is empty"));
     }
     Ok(secret.into())
 }
@@ -92,5 +95,15 @@ mod tests {
         assert!(kept_secret(&folder.path().join("file"), "some.key").is_err());
         fs::write(folder.path().join("empty.key"), "\n").unwrap();
         assert!(kept_secret(folder.path(), "empty.key").is_err());
+        fs::write(folder.path().join("wide.key"), b"\xFF\xFEk\0e\0y\0").unwrap();
+        let error = kept_secret(folder.path(), "wide.key").unwrap_err().to_string();
+        assert!(error.ends_with("wide.key is not a text in UTF-8 but one in UTF-16"), "{error}");
+    }
+
+    #[test]
+    fn a_kept_secret_that_an_editor_wrote_is_what_was_written_into_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("some.key"), "\u{feff}written by hand\r\n").unwrap();
+        assert_eq!(kept_secret(folder.path(), "some.key").unwrap().expose_secret(), "written by hand");
     }
 }

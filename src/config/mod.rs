@@ -17,9 +17,11 @@ mod section;
 mod server;
 mod spool;
 mod surroundings;
+mod text;
 mod workspaces;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -36,6 +38,7 @@ pub use scheme::Scheme;
 pub use secret::{SecretError, SecretSource};
 pub use server::{Server, reachable, reachable_address};
 pub use spool::Spool;
+pub use text::NotText;
 
 use report::{Concluded, Report};
 use section::Section;
@@ -61,6 +64,9 @@ pub struct Config {
     pub oauth: Oauth,
     /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
     pub log_filter: String,
+    /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
+    /// reload, and what `forecourt check` fails for.
+    pub errors: Vec<String>,
     /// What a person should look at, one sentence each, with its place. To be logged at every start.
     pub warnings: Vec<String>,
     /// The files it was read from: the configuration's own first, then those of the secrets.
@@ -86,14 +92,59 @@ const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "wor
 ///
 /// Everything that is wrong with it, at once.
 pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
+    match read_file(asked_for, environment)? {
+        Some((path, text)) => parse_file(&path, &text, environment),
+        None => demo(environment),
+    }
+}
+
+/// The file, with its text; none where nobody named one and the working directory has none.
+fn read_file(asked_for: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
     let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => parse_file(&path, &text, environment),
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => demo(environment),
-        Err(error) => {
-            let message = format!("the configuration file cannot be read ({error}); name another with `--config`");
-            Err(Problems::of(path.display().to_string(), message))
+    match std::fs::read(&path) {
+        Ok(bytes) => match text::text(bytes) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(reason) => {
+                let message = format!("the configuration file {reason}; save it as UTF-8");
+                Err(Problems::of(path.display().to_string(), message))
+            }
+        },
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problems {
+    let message = if error.kind() == io::ErrorKind::NotFound {
+        "there is no configuration file here; put one here, or name another with `--config` or FORECOURT_CONFIG"
+            .to_owned()
+    } else {
+        format!("the configuration file cannot be read ({error}); name another with `--config` or FORECOURT_CONFIG")
+    };
+    Problems::of(path.display().to_string(), message)
+}
+
+/// Where the service of a configuration listens. Of the file nothing else is read, so that this is known without
+/// secrets, and where something else in it is wrong.
+///
+/// # Errors
+///
+/// When the file cannot be read, or what stands there is not an address.
+pub fn listen_address(asked_for: Option<&Path>, environment: &Environment) -> Result<SocketAddr, Problems> {
+    if let Some(text) = environment.setting("FORECOURT_LISTEN") {
+        return text.parse().map_err(|_cause| Problems::of("FORECOURT_LISTEN", server::not_an_address(&text)));
+    }
+    let Some((path, text)) = read_file(asked_for, environment)? else { return Ok(server::DEFAULT_LISTEN) };
+    let place = || path.display().to_string();
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Problems::of(place(), format!("this is not TOML: {}", error.message().replace('\n', "; ")))
+    })?;
+    match table.get("server").and_then(|server| server.get("listen")) {
+        None => Ok(server::DEFAULT_LISTEN),
+        Some(value) => {
+            let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            written.parse().map_err(|_cause| Problems::of(place(), server::not_an_address(&written)))
         }
     }
 }
@@ -115,7 +166,12 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
     };
     let base = token.parent().unwrap_or(&token).to_path_buf();
     demo::ensure_token(&base)?;
-    parse(demo::TEXT, Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base }, environment)
+    let setting = Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
+    let mut config = parse(demo::TEXT, setting, environment)?;
+    if config.database.url.is_some() {
+        config.warnings.push(demo::OVER_A_DATABASE.to_owned());
+    }
+    Ok(config)
 }
 
 /// What a text is: where it came from, its name in messages, and the folder that its relative paths start from.
@@ -163,11 +219,12 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
         credentials,
         oauth,
         log_filter,
+        errors: Vec::new(),
         warnings: Vec::new(),
         files: Vec::new(),
     });
-    let Concluded { read, warnings, files } = report.conclude(config)?;
-    Ok(Config { warnings, files, ..read })
+    let Concluded { read, errors, warnings, files } = report.conclude(config)?;
+    Ok(Config { errors, warnings, files, ..read })
 }
 
 fn log_filter(environment: &Environment, report: &mut Report) -> String {

@@ -47,6 +47,7 @@ pub(super) struct Report<'t> {
     file: String,
     text: &'t str,
     problems: Vec<(usize, Problem)>,
+    errors: Vec<String>,
     warnings: Vec<String>,
     files: Vec<PathBuf>,
 }
@@ -56,6 +57,8 @@ pub(super) struct Report<'t> {
 pub(super) struct Concluded<T> {
     /// What was read.
     pub(super) read: T,
+    /// What is wrong and stops no start.
+    pub(super) errors: Vec<String>,
     /// What a person should look at.
     pub(super) warnings: Vec<String>,
     /// The files it was read from.
@@ -65,7 +68,8 @@ pub(super) struct Concluded<T> {
 impl<'t> Report<'t> {
     /// An empty report about a file, under the name that a person knows it by.
     pub(super) fn about(file: impl Into<String>, text: &'t str) -> Self {
-        Self { file: file.into(), text, problems: Vec::new(), warnings: Vec::new(), files: Vec::new() }
+        let (problems, errors, warnings, files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { file: file.into(), text, problems, errors, warnings, files }
     }
 
     /// Something in the file that refuses the start.
@@ -77,6 +81,12 @@ impl<'t> Report<'t> {
     /// Something in the environment that refuses the start.
     pub(super) fn problem_in_environment(&mut self, variable: &str, message: impl Into<String>) {
         self.problems.push((usize::MAX, Problem { place: variable.to_owned(), message: message.into() }));
+    }
+
+    /// Something in the file that is wrong and worked until now, so that it must not stop a start.
+    pub(super) fn error(&mut self, span: &Span, message: impl fmt::Display) {
+        let place = self.place(span);
+        self.errors.push(format!("{place}: {message}"));
     }
 
     /// Something in the file that a person should look at.
@@ -97,9 +107,9 @@ impl<'t> Report<'t> {
 
     /// What was read, with its warnings, or everything that is wrong. What could not be read has been reported.
     pub(super) fn conclude<T>(self, read: Option<T>) -> Result<Concluded<T>, Problems> {
-        let mut problems = self.problems;
+        let Self { file: _, text: _, mut problems, errors, warnings, files } = self;
         match read {
-            Some(read) if problems.is_empty() => Ok(Concluded { read, warnings: self.warnings, files: self.files }),
+            Some(read) if problems.is_empty() => Ok(Concluded { read, errors, warnings, files }),
             Some(_) | None => {
                 problems.sort_by_key(|(position, _)| *position);
                 problems.dedup();

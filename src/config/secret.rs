@@ -8,13 +8,14 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use super::environment::Environment;
+use super::text::{NotText, text};
 
 /// Where a secret stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// In the environment variable of that name.
     Variable(String),
-    /// In that file, a trailing newline excepted.
+    /// In that file, newlines at its end and a byte order mark at its start excepted.
     File(PathBuf),
 }
 
@@ -34,8 +35,8 @@ pub enum SecretError {
     #[error("{0} is empty; put the secret into it")]
     Empty(String),
     /// It is not UTF-8.
-    #[error("{0} is not a text in UTF-8; put the secret into it as text")]
-    NotText(String),
+    #[error("{0} {1}; write the secret into it as a text in UTF-8")]
+    NotText(String, NotText),
 }
 
 impl SecretSource {
@@ -45,7 +46,8 @@ impl SecretSource {
         Self::Variable(name.to_owned())
     }
 
-    /// Reads the secret. Newlines at its end are not part of it: editors and `echo` leave them there.
+    /// Reads the secret. Newlines at its end are not part of it, nor is a byte order mark at its start: editors and `echo`
+    /// leave them there, and a variable is often filled from a file.
     ///
     /// # Errors
     ///
@@ -65,7 +67,7 @@ impl SecretSource {
                 }
             })?,
         };
-        let text = String::from_utf8(bytes).map_err(|_bytes_would_be_shown| SecretError::NotText(self.to_string()))?;
+        let text = text(bytes).map_err(|reason| SecretError::NotText(self.to_string(), reason))?;
         let secret = text.trim_end_matches(['\n', '\r']);
         if secret.trim().is_empty() {
             return Err(SecretError::Empty(self.to_string()));
@@ -117,8 +119,39 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_at_the_start_is_not_part_of_the_secret_wherever_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = Environment::of::<&str, &str>([]);
+        for (value, expected) in
+            [("\u{feff}abc\r\n", "abc"), ("\u{feff} abc", " abc"), ("ab\u{feff}c\n", "ab\u{feff}c")]
+        {
+            std::fs::write(folder.path().join("token"), value).unwrap();
+            let of_file = SecretSource::file(folder.path(), "token").read(&nowhere).unwrap();
+            assert_eq!((of_file.expose_secret(), of_variable(value).unwrap().expose_secret()), (expected, expected));
+        }
+    }
+
+    #[test]
+    fn a_file_in_utf_16_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        for bytes in [&b"\xFF\xFEs\0e\0"[..], b"\xFE\xFF\0s\0e", b"s\0e\0"] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = SecretSource::File(path.clone()).read(&Environment::of_process()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "the secret file `{}` is not a text in UTF-8 but one in UTF-16; write the secret into it as a text in \
+                     UTF-8",
+                    path.display()
+                )
+            );
+        }
+    }
+
+    #[test]
     fn an_empty_secret_is_refused() {
-        for value in ["", "\n", "  \n"] {
+        for value in ["", "\n", "  \n", "\u{feff}", "\u{feff}\r\n"] {
             let error = of_variable(value).unwrap_err();
             assert_eq!(error.to_string(), "the environment variable `TOKEN` is empty; put the secret into it");
         }
@@ -142,7 +175,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token"), b"\xffsecret").unwrap();
         let error = SecretSource::file(folder.path(), "token").read(&Environment::of_process()).unwrap_err();
-        assert!(error.to_string().ends_with("is not a text in UTF-8; put the secret into it as text"), "{error}");
+        assert!(
+            error.to_string().ends_with("is not a text in UTF-8; write the secret into it as a text in UTF-8"),
+            "{error}"
+        );
         assert!(!format!("{error:?}").contains("secret\""), "{error:?}");
     }
 }

@@ -63,7 +63,8 @@ const STOP_SECONDS: RangeInclusive<i64> = 1..=3600;
 const MAX_CONNECTIONS: RangeInclusive<i64> = 16..=1_000_000;
 const BOOKING_RETRY_DAYS: RangeInclusive<i64> = 0..=3650;
 
-const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// Where the service listens where nothing says.
+pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const EXAMPLE_LISTEN: &str = "\"127.0.0.1:8080\"";
 
 pub(super) const KEYS: &[&str] = &[
@@ -121,7 +122,7 @@ pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Sectio
 /// The address at which this machine reaches a service that listens where the environment or the default says.
 #[must_use]
 pub fn reachable_address(environment: &Environment) -> String {
-    let listen = environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let listen = environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_string());
     listen.parse().map_or(listen, |address| reachable(address).to_string())
 }
 
@@ -137,22 +138,27 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 fn listen(section: Option<&Section>, environment: &Environment, report: &mut Report) -> Option<SocketAddr> {
-    let instead = "write an address and a port, such as `127.0.0.1:8080` or `[::]:8080`";
-    let mut listen = DEFAULT_LISTEN.parse().ok();
+    let mut listen = Some(DEFAULT_LISTEN);
     if let Some(text) = section.and_then(|section| section.text("listen", EXAMPLE_LISTEN, report)) {
         listen = text.get_ref().parse().ok();
         if listen.is_none() {
-            report.problem(&text.span(), format!("`{}` is not an address to listen on; {instead}", text.get_ref()));
+            report.problem(&text.span(), not_an_address(text.get_ref()));
         }
     }
     if let Some(text) = environment.setting("FORECOURT_LISTEN") {
         listen = text.parse().ok();
         if listen.is_none() {
-            let message = format!("`{text}` is not an address to listen on; {instead}");
-            report.problem_in_environment("FORECOURT_LISTEN", message);
+            report.problem_in_environment("FORECOURT_LISTEN", not_an_address(&text));
         }
     }
     listen
+}
+
+/// What is wrong with a text that is no address to listen on.
+pub(super) fn not_an_address(text: &str) -> String {
+    format!(
+        "`{text}` is not an address to listen on; write an address and a port, such as `127.0.0.1:8080` or `[::]:8080`"
+    )
 }
 
 fn data_dir(section: Option<&Section>, base: &Path, env: &Environment, report: &mut Report) -> Option<PathBuf> {

@@ -335,12 +335,44 @@ fn relative_paths_start_from_the_folder_of_the_file() {
 }
 
 #[test]
+fn what_an_editor_puts_before_the_text_is_no_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecourt.toml");
+    let marked = |name: &str, text: &str| fs::write(folder.path().join(name), format!("\u{feff}{text}\r\n")).unwrap();
+    let key = "0123456789abcdefghijklmnopqrstuv";
+    let credential = CREDENTIAL.replace("secret_env = \"T\"", "secret_file = \"t\"");
+    let files = "[database]\nurl_file = \"u\"\n[oauth]\nsigning_key_file = \"k\"\nprevious_signing_key_file = \"k\"\n";
+    marked("forecourt.toml", &format!("{WORKSPACE}{credential}{files}").replace('\n', "\r\n"));
+    for (name, text) in [("t", "abc"), ("u", "postgres://u:p@h/d"), ("k", key)] {
+        marked(name, text);
+    }
+    let config = load(Some(&path), &environment(&[])).unwrap();
+    let Scheme::Bearer(secret) = &config.credentials[0].scheme else { panic!("a bearer token") };
+    assert_eq!(secret.expose_secret(), "abc");
+    assert_eq!(config.database.url.unwrap().expose_secret(), "postgres://u:p@h/d");
+    assert_eq!(config.oauth.signing_key.unwrap().expose_secret(), key);
+    assert_eq!(config.oauth.previous_signing_key.unwrap().expose_secret(), key);
+
+    marked("forecourt.toml", "lissten = 1");
+    let problems = load(Some(&path), &environment(&[])).unwrap_err().to_string();
+    assert!(problems.contains("forecourt.toml:1:1: unknown key"), "{problems}");
+    fs::write(&path, b"\xFF\xFE[\0[\0").unwrap();
+    assert_eq!(
+        load(Some(&path), &environment(&[])).unwrap_err().to_string(),
+        format!(
+            "{}: the configuration file is not a text in UTF-8 but one in UTF-16; save it as UTF-8",
+            path.display()
+        )
+    );
+}
+
+#[test]
 fn a_file_that_was_asked_for_and_is_not_there_is_refused() {
     let problems = load(Some(Path::new("/no/such.toml")), &environment(&[])).unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "/no/such.toml: the configuration file cannot be read (No such file or directory (os error 2)); name another \
-         with `--config`"
+        "/no/such.toml: there is no configuration file here; put one here, or name another with `--config` or \
+         FORECOURT_CONFIG"
     );
 }
 
@@ -374,6 +406,20 @@ fn the_demo_has_a_workspace_for_each_documented_dealership() {
     assert_eq!(config.warnings, Vec::<String>::new());
     let gulsons = &config.workspaces[3];
     assert_eq!(gulsons.locations[0].columns, LocationColumns::default(), "the inventory feed fills it");
+}
+
+#[test]
+fn the_demo_beside_a_database_of_ones_own_is_a_loud_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = ("FORECOURT_DATA_DIR", folder.path().to_str().unwrap());
+    let environment = Environment::of([data_dir, ("DATABASE_URL", "postgres://u:p@h/d")]);
+    let warnings = demo(&environment).unwrap().warnings;
+    assert_eq!(warnings, [demo::OVER_A_DATABASE]);
+    assert!(warnings[0].contains("DEMO CONFIGURATION") && !warnings[0].contains("u:p"));
+    let path = folder.path().join("forecourt.toml");
+    fs::write(&path, format!("{WORKSPACE}{CREDENTIAL}")).unwrap();
+    let more = [data_dir, ("DATABASE_URL", "postgres://u:p@h/d"), ("T", "abc")];
+    assert!(load(Some(&path), &Environment::of(more)).unwrap().warnings.is_empty());
 }
 
 #[test]

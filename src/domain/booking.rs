@@ -12,7 +12,7 @@ use super::finding::{Code, Finding};
 use super::stock;
 use super::values::Email;
 use super::wish::{self, Want, Wish, WishColumns};
-use super::world::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Row, RowId, Tenant};
+use super::world::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Location, Row, RowId, Tenant};
 
 /// What a wish needs for a booking, all found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn wanted_listing<'a>(tenant: &'a Tenant, wish: &WishColumns) -> Result<&'a List
 fn wanted_location(tenant: &Tenant, wish: &WishColumns, listing: Option<&Listing>) -> Result<RowId, Code> {
     let of_listing = || {
         let ids = listing.map(|listing| listing.locations.as_slice()).unwrap_or_default();
-        let bookable = |id: &RowId| tenant.locations.values().any(|row| row.value.id == *id && row.value.is_bookable());
+        let bookable = |id: &RowId| tenant.location(*id).is_some_and(Location::is_bookable);
         ids.iter().copied().find(bookable)
     };
     named_location(tenant, wish).or_else(of_listing).ok_or(Code::LocationNotFound)

@@ -43,6 +43,10 @@ pub enum Kind {
     Json,
 }
 
+/// The name of a column whose value is not of the column's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misfit(pub &'static str);
+
 /// A type that a column can have.
 pub trait Column: Clone + PartialEq + Sized {
     /// The column's type.
@@ -148,9 +152,24 @@ macro_rules! scalar_columns {
             }
 
             /// Makes the group from what `read` gives for each column's name and kind.
-            pub fn from_columns(read: &mut dyn FnMut(&'static str, $crate::domain::columns::Kind) -> Option<$crate::domain::columns::Scalar>) -> Self {
-                use $crate::domain::columns::Column;
-                Self { $($field: read(stringify!($field), <$type as Column>::KIND).and_then(<$type as Column>::from_scalar),)* }
+            ///
+            /// # Errors
+            /// With the name of a column whose value is not of its type.
+            pub fn from_columns(
+                read: &mut dyn FnMut(
+                    &'static str,
+                    $crate::domain::columns::Kind,
+                ) -> Result<Option<$crate::domain::columns::Scalar>, $crate::domain::columns::Misfit>,
+            ) -> Result<Self, $crate::domain::columns::Misfit> {
+                use $crate::domain::columns::{Column, Misfit};
+                Ok(Self {
+                    $($field: match read(stringify!($field), <$type as Column>::KIND)? {
+                        Some(scalar) => {
+                            Some(<$type as Column>::from_scalar(scalar).ok_or(Misfit(stringify!($field)))?)
+                        }
+                        None => None,
+                    },)*
+                })
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{ClusterFacts, Facts, Given, LeadFacts, VehicleFacts};
+use super::facts::{ClusterFacts, Facts, Given, LeadColumns, LeadFacts, VehicleFacts};
 use super::listing;
 use super::values::{Email, StockNumber, Vin};
 use super::wish::{self, Want};
@@ -35,6 +35,10 @@ pub struct Keys {
     pub packages: BTreeSet<String>,
     /// Names of locations that inventory brings, in lower case.
     pub locations: BTreeSet<String>,
+    /// Names of packages that leads ask for, or that the configuration names.
+    pub wanted_packages: BTreeSet<String>,
+    /// Names of locations that leads ask for, or that the configuration names, in lower case.
+    pub wanted_locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
     pub sources: BTreeSet<SourceKey>,
     /// What leads may wait for beside what deliveries bring.
@@ -43,8 +47,40 @@ pub struct Keys {
     pub has_lists: bool,
     /// Whether leads are wanted that are blocked for want of any location or package.
     pub any_missing_name: bool,
+    /// Whether all locations and packages are wanted that the configuration names or named.
+    pub configured: bool,
     /// How many rows the batch may make at the most.
     pub new_rows: usize,
+}
+
+/// Locations and packages to be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Names of locations, in lower case.
+    pub locations: BTreeSet<String>,
+    /// Rows of locations.
+    pub location_ids: BTreeSet<RowId>,
+    /// Names of packages.
+    pub packages: BTreeSet<String>,
+}
+
+impl Names {
+    /// Leaves out what was asked for before.
+    #[must_use]
+    pub fn beside(mut self, tenant: &Tenant) -> Self {
+        self.locations.retain(|name| !tenant.locations.is_asked(name));
+        self.packages.retain(|name| !tenant.packages.is_asked(name));
+        for (_, row) in tenant.locations.iter() {
+            self.location_ids.remove(&row.value.id);
+        }
+        self
+    }
+
+    /// Whether there is nothing to load.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.locations.is_empty() && self.location_ids.is_empty() && self.packages.is_empty()
+    }
 }
 
 impl Keys {
@@ -88,6 +124,9 @@ impl Keys {
         self.has_lists |= lead.appointments.is_some();
         self.wanted_vins.extend(lead.columns.vin.clone());
         self.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
+        let LeadColumns { requested_plan, offered_plan, location_name, .. } = &lead.columns;
+        self.wanted_packages.extend([requested_plan, offered_plan].into_iter().flatten().cloned());
+        self.wanted_locations.extend(location_name.as_deref().map(str::to_lowercase));
         self.new_rows += 3;
     }
 
@@ -136,8 +175,8 @@ impl Keys {
     /// What the batch may bring that leads wait for: vehicles, names that are not there yet, and persons.
     #[must_use]
     pub fn wants(&self, tenant: &Tenant) -> BTreeSet<Want> {
-        let is_new_plan = |name: &&String| tenant.packages.get(*name).is_none_or(|row| !row.value.is_active());
-        let is_new_place = |name: &&String| tenant.locations.get(*name).is_none_or(|row| !row.value.is_bookable());
+        let is_new_plan = |name: &&String| tenant.packages.get(name).is_none_or(|row| !row.value.is_active());
+        let is_new_place = |name: &&String| tenant.locations.get(name).is_none_or(|row| !row.value.is_bookable());
         let (vins, numbers) = self.listed(tenant);
         let mut wants = self.wants.clone();
         wants.extend(vins.into_iter().map(Want::Vin));
@@ -155,8 +194,34 @@ impl Keys {
                 Want::Vin(vin) => _ = self.wanted_vins.insert(vin),
                 Want::Stock(number) => _ = self.wanted_stock_numbers.insert(number),
                 Want::Person(email) => _ = self.emails.insert(email),
-                Want::Plan(_) | Want::Location(_) => {}
+                Want::Plan(name) => _ = self.wanted_packages.insert(name),
+                Want::Location(name) => _ = self.wanted_locations.insert(name),
             }
+        }
+    }
+
+    /// The locations and packages that inventory may bring or show: those that the deliveries name, and those in contents
+    /// that were loaded, because a listing may show them again.
+    #[must_use]
+    pub fn brought(&self, tenant: &Tenant) -> Names {
+        let (mut locations, mut packages) = (self.locations.clone(), self.packages.clone());
+        for content in tenant.sources.values().filter_map(|row| row.value.content.as_deref()) {
+            locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
+            packages.extend(content.packages.iter().map(|package| package.name.clone()));
+        }
+        Names { locations, packages, location_ids: BTreeSet::new() }
+    }
+
+    /// The locations and packages that decide on bookings: those that leads name, and where leads are heard or loaded
+    /// also those of the vehicles that they may be booked for. To be asked once [`Self::add_wishes`] has heard the leads.
+    #[must_use]
+    pub fn asked_by_leads(&self, tenant: &Tenant) -> Names {
+        let are_there = !(self.leads.is_empty() && tenant.leads.is_empty());
+        let listings = tenant.listings.values().filter(|_| are_there);
+        Names {
+            locations: self.wanted_locations.clone(),
+            packages: self.wanted_packages.clone(),
+            location_ids: listings.flat_map(|row| row.value.locations.iter().copied()).collect(),
         }
     }
 

@@ -4,12 +4,13 @@
 //! and the VIN it belongs to; a [`ListingSource`] the newest content said under an identifier and a VIN. A listing is
 //! computed from those that belong to it, never from its former self, so any order of arrival gives the same row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
 use super::facts::{ListingColumns, SaleWord, VehicleFacts};
 use super::finding::{Code, Finding};
+use super::named::Named;
 use super::stamp::{Heard, Moment, hear_newest};
 use super::stock::{self, Shelf};
 use super::values::Vin;
@@ -344,7 +345,7 @@ fn show_content(
     listing: &mut Listing,
     key: &SourceKey,
     source: &ListingSource,
-    locations: &BTreeMap<String, Row<Location>>,
+    locations: &Named<Row<Location>>,
 ) -> bool {
     let same = listing.shows.as_ref() == Some(key) && listing.content_at == Some(source.at);
     if same && listing.claims == source.for_sale {

@@ -14,6 +14,7 @@ pub mod finding;
 pub mod keys;
 pub mod lead;
 pub mod listing;
+pub mod named;
 mod outcome;
 pub mod person;
 pub mod place;

@@ -78,8 +78,8 @@ pub fn hear(
 
 fn hear_location(tenant: &mut Tenant, said: &SellerLocation, at: Moment, appeared: &mut Appeared) {
     let key = said.name.to_lowercase();
-    let id = if tenant.locations.contains_key(&key) { 0 } else { tenant.take_id() };
-    let row = tenant.locations.entry(key.clone()).or_insert_with(|| Row::new(unnamed(id)));
+    let id = if tenant.locations.get(&key).is_some() { 0 } else { tenant.take_id() };
+    let row = tenant.locations.get_or_make(&key, || Row::new(unnamed(id)));
     let was_bookable = row.value.is_bookable();
     let heard = hear_newest(&mut row.value.reported, said.clone(), at);
     if heard.writes() {
@@ -96,9 +96,9 @@ fn unnamed(id: i64) -> Location {
 }
 
 fn hear_package(tenant: &mut Tenant, name: &str, appeared: &mut Appeared) {
-    let id = if tenant.packages.contains_key(name) { 0 } else { tenant.take_id() };
+    let id = if tenant.packages.get(name).is_some() { 0 } else { tenant.take_id() };
     let unknown = || Row::new(Package { id, configured: false, reported: false });
-    let row = tenant.packages.entry(name.to_owned()).or_insert_with(unknown);
+    let row = tenant.packages.get_or_make(name, unknown);
     if row.value.reported {
         return;
     }
@@ -110,7 +110,8 @@ fn hear_package(tenant: &mut Tenant, name: &str, appeared: &mut Appeared) {
     appeared.wrote = true;
 }
 
-/// Takes over the workspace's locations and packages from the configuration; what it no longer names it loses.
+/// Takes over the workspace's locations and packages from the configuration; what it no longer names it loses. Those that
+/// it names and those that it named before must be loaded.
 pub fn configure(tenant: &mut Tenant, workspace: &Workspace) -> Appeared {
     let mut appeared = Appeared::default();
     configure_locations(tenant, workspace, &mut appeared);
@@ -119,12 +120,12 @@ pub fn configure(tenant: &mut Tenant, workspace: &Workspace) -> Appeared {
 }
 
 fn configure_locations(tenant: &mut Tenant, workspace: &Workspace, appeared: &mut Appeared) {
-    let mut before: Vec<String> = tenant.locations.keys().cloned().collect();
+    let mut named = BTreeSet::new();
     for configured in &workspace.locations {
         let key = configured.name.to_lowercase();
-        before.retain(|known| *known != key);
-        let id = if tenant.locations.contains_key(&key) { 0 } else { tenant.take_id() };
-        let row = tenant.locations.entry(key.clone()).or_insert_with(|| Row::new(unnamed(id)));
+        named.insert(key.clone());
+        let id = if tenant.locations.get(&key).is_some() { 0 } else { tenant.take_id() };
+        let row = tenant.locations.get_or_make(&key, || Row::new(unnamed(id)));
         let was_bookable = row.value.is_bookable();
         if row.value.configured.as_ref() != Some(configured) {
             row.value.configured = Some(configured.clone());
@@ -134,23 +135,22 @@ fn configure_locations(tenant: &mut Tenant, workspace: &Workspace, appeared: &mu
             appeared.locations.push(key);
         }
     }
-    for key in before {
-        let Some(row) = tenant.locations.get_mut(&key) else { continue };
+    for (key, row) in tenant.locations.iter_mut().filter(|(key, _)| !named.contains(*key)) {
         let was_bookable = row.value.is_bookable();
         if row.value.configured.take().is_some() {
             row.touch();
         }
         if row.value.is_bookable() && !was_bookable {
-            appeared.locations.push(key);
+            appeared.locations.push(key.clone());
         }
     }
 }
 
 fn configure_packages(tenant: &mut Tenant, workspace: &Workspace, appeared: &mut Appeared) {
     for name in &workspace.packages {
-        let id = if tenant.packages.contains_key(name) { 0 } else { tenant.take_id() };
+        let id = if tenant.packages.get(name).is_some() { 0 } else { tenant.take_id() };
         let unknown = || Row::new(Package { id, configured: false, reported: false });
-        let row = tenant.packages.entry(name.clone()).or_insert_with(unknown);
+        let row = tenant.packages.get_or_make(name, unknown);
         if !row.value.is_active() {
             appeared.packages.push(name.clone());
         }

@@ -12,6 +12,7 @@ use super::facts::{
     PropertyColumns, SaleWord, SellerLocation, Sender, TradeInColumns,
 };
 use super::finding::Code;
+use super::named::Named;
 use super::stamp::{Clocks, Moment, Stamp, Tie, Timed};
 use super::values::{Email, StockNumber, Vin};
 use super::wish::{Want, Wish};
@@ -70,6 +71,8 @@ impl<T> Row<T> {
 pub struct Tenant {
     /// Ids reserved for new rows.
     pub ids: Vec<RowId>,
+    /// Whether more ids were taken than were reserved.
+    pub ids_short: bool,
     /// How long a blocked booking is tried again, in days from the lead's arrival.
     pub booking_retry_days: i64,
     /// Persons by e-mail address.
@@ -82,10 +85,10 @@ pub struct Tenant {
     pub appointments: BTreeMap<String, Row<Appointment>>,
     /// Lead events by the sender's id.
     pub events: BTreeMap<String, Row<Event>>,
-    /// Locations by name, in lower case; all of the workspace's.
-    pub locations: BTreeMap<String, Row<Location>>,
-    /// Packages by name; all of the workspace's.
-    pub packages: BTreeMap<String, Row<Package>>,
+    /// Locations by name, in lower case.
+    pub locations: Named<Row<Location>>,
+    /// Packages by name.
+    pub packages: Named<Row<Package>>,
     /// Listings by row.
     pub listings: BTreeMap<RowId, Row<Listing>>,
     /// Identifiers of vehicles.
@@ -125,10 +128,47 @@ impl Tenant {
         (id, true)
     }
 
-    /// A reserved id for a new row. The loader reserves as many as the batch can need.
+    /// A reserved id for a new row. The loader reserves as many as the batch can need; where they do not suffice, what is
+    /// given is no id, and nothing of the batch may be saved: see [`Tenant::lack`].
     pub fn take_id(&mut self) -> RowId {
-        self.ids.pop().unwrap_or_default()
+        self.ids.pop().unwrap_or_else(|| {
+            self.ids_short = true;
+            RowId::default()
+        })
     }
+
+    /// The location of a row that another row points to.
+    #[must_use]
+    pub fn location(&self, id: RowId) -> Option<&Location> {
+        let found = self.locations.iter().map(|(_, row)| &row.value).find(|location| location.id == id);
+        // It exists, because it is pointed to.
+        if found.is_none() {
+            self.locations.miss();
+        }
+        found
+    }
+
+    /// What the rules needed and did not have, because too little was loaded: what they made of it is worth nothing.
+    #[must_use]
+    pub fn lack(&self) -> Option<Lack> {
+        let lacks = [
+            (self.ids_short, Lack::Id),
+            (self.locations.was_missed(), Lack::Location),
+            (self.packages.was_missed(), Lack::Package),
+        ];
+        lacks.into_iter().find_map(|(is_lacking, lack)| is_lacking.then_some(lack))
+    }
+}
+
+/// Something that should have been loaded or reserved for a batch and was not: a fault of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// An id for a new row.
+    Id,
+    /// A location.
+    Location,
+    /// A package.
+    Package,
 }
 
 /// What identifies a lead inside a workspace.

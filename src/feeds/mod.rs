@@ -1,7 +1,9 @@
 //! The feeds: which there are, where they are posted to, and how a body becomes facts.
 
+pub mod claims;
 pub mod dealer_studio;
 mod identity;
+pub mod json;
 mod leadpro;
 pub mod posted;
 pub mod wire;
@@ -190,8 +192,7 @@ impl Document {
 ///
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
 pub fn open(feed: Feed, body: &[u8]) -> Result<Document, Finding> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    match serde_json::from_slice(body) {
+    match json::parse(body) {
         Ok(root) => Ok(Document { feed, root }),
         Err(error) => Err(Finding::whole(Code::BodyUnreadable, reason(&error))),
     }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::feeds::json;
+
 /// The claims of a token that say nothing of the payload (RFC 7519 §4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
@@ -9,7 +11,7 @@ const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 /// about the token itself may be in both.
 #[must_use]
 pub fn says_the_same(claims: &[u8], posted: &[u8]) -> bool {
-    let read = |bytes| serde_json::from_slice::<Value>(bytes).ok();
+    let read = |bytes| json::parse(bytes).ok();
     let (Some(Value::Object(mut claims)), Some(Value::Object(mut posted))) = (read(claims), read(posted)) else {
         return claims == posted;
     };
@@ -32,6 +34,7 @@ mod tests {
         for (posted, same) in [
             ("{\"data\": {\"name\":\"ü\", \"id\":1}, \"event\":\"x\"}", true),
             ("{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"ü\"},\"iat\":7}", true),
+            ("\u{feff}{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"ü\"}}", true),
             ("{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"ü\"},\"iat\":8}", false),
             ("{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"u\"}}", false),
             ("{\"event\":\"x\",\"data\":{\"id\":\"1\",\"name\":\"ü\"}}", false),

@@ -1,6 +1,7 @@
 //! Reads a request's body within its limit and undoes its `Content-Encoding` (RFC 9110 §8.4).
 //!
 //! The limit holds for the body as sent and for every stage of undoing, so a few bytes cannot become a gigabyte here.
+//! Room is taken for each piece before it is kept, as it arrives and as it is undone: both buffers exist at a time.
 //! A body whose encoding is unknown or broken is not refused: its bytes are taken as they came, with a finding.
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::body_budget::{BodyRoom, BudgetTimeout};
 use crate::domain::finding::{Code, Finding};
 
 /// A whole body.
@@ -39,6 +41,9 @@ pub enum BodyError {
     /// It ended before its end: the sender broke off or broke the framing.
     #[error("the body did not arrive whole")]
     Incomplete(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There was no room for it.
+    #[error("the body was not read")]
+    NoRoom(#[from] BudgetTimeout),
 }
 
 /// How slowly a body may come.
@@ -71,6 +76,13 @@ enum Fault {
     TooLarge,
     Unknown,
     Broken,
+    NoRoom(BudgetTimeout),
+}
+
+impl From<BudgetTimeout> for Fault {
+    fn from(timeout: BudgetTimeout) -> Self {
+        Self::NoRoom(timeout)
+    }
 }
 
 /// More encodings than this, one upon the other, are nothing a sender does in earnest.
@@ -82,24 +94,49 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// Undone bytes are taken in pieces of this many bytes; between two of them other tasks may run.
 const PIECE: usize = 32 * 1024;
 
+/// The least that a buffer grows by, where the body may become as large.
+const GROWTH: usize = 1024;
+
+/// How many bytes a whole body of so many may need: as sent, undone, and what the undoing of the hungriest encoding needs.
+#[must_use]
+pub fn room_of_whole(limit: usize) -> usize {
+    limit.saturating_mul(2).saturating_add(Coding::Brotli.window())
+}
+
 /// Reads the body to its end and undoes its `Content-Encoding`. A body that announces more than `limit` bytes is not
-/// begun, so that a sender who asks first (`Expect: 100-continue`) is told before sending.
+/// begun, so that a sender who asks first (`Expect: 100-continue`) is told before sending. When it is whole, `room` holds
+/// as many bytes as it keeps.
 ///
 /// # Errors
 ///
-/// When the body is larger than `limit` bytes or does not arrive whole.
-pub async fn read(body: Body, headers: &HeaderMap, limit: usize, patience: Patience) -> Result<Whole, BodyError> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
+/// When the body is larger than `limit` bytes, does not arrive whole, or finds no room.
+pub async fn read(
+    body: Body,
+    headers: &HeaderMap,
+    limit: usize,
+    patience: Patience,
+    room: &mut BodyRoom,
+) -> Result<Whole, BodyError> {
+    let announced = body.size_hint();
+    if usize::try_from(announced.lower()).unwrap_or(usize::MAX) > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    let sent = collect(body, limit, announced, patience).await?;
-    match undo_all(&sent, headers, limit).await {
-        Ok(None) => Ok(Whole { bytes: sent, undecoded: None }),
-        Ok(Some(bytes)) => Ok(Whole { bytes, undecoded: None }),
-        Err(Fault::TooLarge) => Err(BodyError::TooLarge { limit }),
-        Err(fault @ (Fault::Unknown | Fault::Broken)) => Ok(Whole { bytes: sent, undecoded: Some(finding(fault)) }),
-    }
+    let most = announced.exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limit);
+    let sent = collect(body, limit, most, patience, room).await?;
+    let unusable = match undo_all(&sent, headers, limit, room).await {
+        Ok(None) => return Ok(Whole { bytes: sent, undecoded: None }),
+        Ok(Some(bytes)) => {
+            forget(sent, room);
+            return Ok(Whole { bytes, undecoded: None });
+        }
+        Err(fault @ (Fault::Unknown | Fault::Broken)) => {
+            return Ok(Whole { bytes: sent, undecoded: Some(finding(fault)) });
+        }
+        Err(Fault::TooLarge) => BodyError::TooLarge { limit },
+        Err(Fault::NoRoom(timeout)) => BodyError::NoRoom(timeout),
+    };
+    forget(sent, room);
+    Err(unusable)
 }
 
 /// `Content-Type` as sent.
@@ -107,35 +144,99 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Everything that is sent. A sender who pauses for too long, or sends a little now and then, is given up.
-async fn collect(body: Body, limit: usize, announced: usize, patience: Patience) -> Result<Vec<u8>, BodyError> {
+/// Bytes that are kept, each piece with its room.
+struct Buffer<'r> {
+    bytes: Vec<u8>,
+    /// It is not expected to become larger.
+    most: usize,
+    room: &'r mut BodyRoom,
+}
+
+impl<'r> Buffer<'r> {
+    fn new(most: usize, room: &'r mut BodyRoom) -> Self {
+        Self { bytes: Vec::new(), most, room }
+    }
+
+    /// Keeps a piece, once there is room for it. The buffer grows by a quarter, so that of what it holds little is spare.
+    async fn push(&mut self, piece: &[u8]) -> Result<(), BudgetTimeout> {
+        let (capacity, needed) = (self.bytes.capacity(), self.bytes.len() + piece.len());
+        let grown = if needed <= capacity {
+            capacity
+        } else {
+            (capacity + GROWTH.max(capacity / 4)).min(self.most).max(needed)
+        };
+        self.room.take(piece.len(), grown - capacity).await?;
+        self.bytes.reserve_exact(grown - self.bytes.len());
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The bytes; their room stays taken.
+    fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+impl Drop for Buffer<'_> {
+    fn drop(&mut self) {
+        forget(std::mem::take(&mut self.bytes), self.room);
+    }
+}
+
+/// Drops bytes and gives their room back.
+fn forget(bytes: Vec<u8>, room: &mut BodyRoom) {
+    let capacity = bytes.capacity();
+    drop(bytes);
+    room.give_back(capacity);
+}
+
+/// Everything that is sent. A sender who pauses for too long, or sends a little now and then, is given up; one who is to
+/// make room for others is read no further.
+async fn collect(
+    body: Body,
+    limit: usize,
+    most: usize,
+    patience: Patience,
+    room: &mut BodyRoom,
+) -> Result<Vec<u8>, BodyError> {
     let end = Instant::now() + patience.whole;
     let mut body = Limited::new(body, limit);
-    let mut sent = Vec::with_capacity(announced.min(PIECE));
+    let mut sent = Buffer::new(most, room);
     loop {
         let pause = end.min(Instant::now() + patience.pause);
-        let Some(frame) = timeout_at(pause, body.frame()).await.map_err(|_elapsed| BodyError::TooSlow)? else {
-            return Ok(sent);
+        let frame = tokio::select! {
+            biased;
+            frame = timeout_at(pause, body.frame()) => frame.map_err(|_elapsed| BodyError::TooSlow)?,
+            timeout = sent.room.let_go() => return Err(BodyError::NoRoom(timeout)),
         };
+        let Some(frame) = frame else { return Ok(sent.into_bytes()) };
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() { BodyError::TooLarge { limit } } else { BodyError::Incomplete(error) }
         })?;
         if let Some(piece) = frame.data_ref() {
-            sent.extend_from_slice(piece);
+            sent.push(piece).await?;
         }
     }
 }
 
 /// The body with every encoding undone, the last one first; `None` where there is nothing to undo.
-async fn undo_all(sent: &[u8], headers: &HeaderMap, limit: usize) -> Result<Option<Vec<u8>>, Fault> {
+async fn undo_all(
+    sent: &[u8],
+    headers: &HeaderMap,
+    limit: usize,
+    room: &mut BodyRoom,
+) -> Result<Option<Vec<u8>>, Fault> {
     let codings = codings(headers)?;
     if sent.is_empty() {
         return Ok(None);
     }
-    let mut undone = None;
+    let mut undone: Option<Vec<u8>> = None;
     for coding in codings.into_iter().rev() {
-        let bytes = undo(coding, undone.as_deref().unwrap_or(sent), limit).await?;
-        undone = Some(bytes);
+        let bytes = undo(coding, undone.as_deref().unwrap_or(sent), limit, room).await;
+        if let Some(packed) = undone.take() {
+            forget(packed, room);
+        }
+        undone = Some(bytes?);
     }
     Ok(undone)
 }
@@ -159,48 +260,72 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Fault> {
     if codings.len() > MAX_CODINGS { Err(Fault::Unknown) } else { Ok(codings) }
 }
 
-/// Undoes one encoding. `deflate` means zlib (RFC 9110 §8.4.1.2), but some senders leave the zlib wrapping away.
-async fn undo(coding: Coding, packed: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
+impl Coding {
+    /// How many bytes undoing it keeps beside what it reads and gives: its window, and some for its tables.
+    fn window(self) -> usize {
+        match self {
+            Self::Gzip | Self::Deflate => 64 << 10,
+            Self::Brotli => 17 << 20,
+            Self::Zstd => (1 << ZSTD_WINDOW_LOG) + (256 << 10),
+        }
+    }
+}
+
+/// Undoes one encoding, and gives back the room of the window when that is done.
+async fn undo(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+    let window = coding.window();
+    room.take(0, window).await?;
+    let plain = undo_within(coding, packed, limit, room).await;
+    room.give_back(window);
+    plain
+}
+
+/// `deflate` means zlib (RFC 9110 §8.4.1.2), but some senders leave the zlib wrapping away.
+async fn undo_within(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
     let mut rest = packed;
     let plain = match coding {
         Coding::Gzip => {
             let mut decoder = GzipDecoder::new(&mut rest);
             decoder.multiple_members(true);
-            unpack(decoder, limit).await?
+            unpack(decoder, limit, room).await?
         }
-        Coding::Deflate => match unpack(ZlibDecoder::new(&mut rest), limit).await {
+        Coding::Deflate => match unpack(ZlibDecoder::new(&mut rest), limit, room).await {
             Err(Fault::Broken) => {
                 rest = packed;
-                unpack(DeflateDecoder::new(&mut rest), limit).await?
+                unpack(DeflateDecoder::new(&mut rest), limit, room).await?
             }
             other => other?,
         },
-        Coding::Brotli => unpack(BrotliDecoder::new(&mut rest), limit).await?,
+        Coding::Brotli => unpack(BrotliDecoder::new(&mut rest), limit, room).await?,
         Coding::Zstd => {
             let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
             let mut decoder = ZstdDecoder::with_params(&mut rest, &[window]);
             decoder.multiple_members(true);
-            unpack(decoder, limit).await?
+            unpack(decoder, limit, room).await?
         }
     };
     // Bytes after the end would silently be lost: better the whole body as it came.
-    if rest.is_empty() { Ok(plain) } else { Err(Fault::Broken) }
+    if rest.is_empty() {
+        return Ok(plain);
+    }
+    forget(plain, room);
+    Err(Fault::Broken)
 }
 
 /// Reads a decoder to its end, or until it has given more than `limit` bytes.
-async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<u8>, Fault> {
+async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
     let mut decoder = Box::new(decoder);
-    let mut plain = Vec::new();
+    let mut plain = Buffer::new(limit, room);
     let mut piece = vec![0; PIECE];
     loop {
         let Ok(length) = decoder.read(&mut piece).await else { return Err(Fault::Broken) };
         if length == 0 {
-            return Ok(plain);
+            return Ok(plain.into_bytes());
         }
-        if plain.len() + length > limit {
+        if plain.bytes.len() + length > limit {
             return Err(Fault::TooLarge);
         }
-        plain.extend(piece.iter().take(length));
+        plain.push(piece.get(..length).unwrap_or_default()).await?;
         tokio::task::consume_budget().await;
     }
 }
@@ -208,7 +333,9 @@ async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<u8>
 fn finding(fault: Fault) -> Finding {
     let message = match fault {
         Fault::Unknown => "the Content-Encoding is none of gzip, deflate, br and zstd; the body is kept as it came",
-        Fault::Broken | Fault::TooLarge => "the Content-Encoding could not be undone; the body is kept as it came",
+        Fault::Broken | Fault::TooLarge | Fault::NoRoom(_) => {
+            "the Content-Encoding could not be undone; the body is kept as it came"
+        }
     };
     Finding::whole(Code::BodyUnreadable, message)
 }
@@ -220,6 +347,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+    use crate::http::body_budget::BodyBudget;
 
     const LIMIT: usize = 100_000;
     const ENCODINGS: [&str; 5] = ["gzip", "deflate", "raw deflate", "br", "zstd"];
@@ -247,7 +375,18 @@ mod tests {
     }
 
     async fn read_bytes(sent: &[u8], encodings: &[&str], limit: usize) -> Result<Whole, BodyError> {
-        read(Body::from(sent.to_vec()), &encoded_as(encodings), limit, Patience::default()).await
+        read_body(Body::from(sent.to_vec()), &encoded_as(encodings), limit).await
+    }
+
+    async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<Whole, BodyError> {
+        let budget = BodyBudget::new(64 << 20, 1 << 20);
+        let mut room = budget.of_credential("sender", Duration::from_secs(1));
+        let whole = read(body, headers, limit, Patience::default(), &mut room).await;
+        let kept = whole.as_ref().map_or(0, |whole| whole.bytes.capacity());
+        assert_eq!(budget.usage().held_bytes, kept, "what is counted is what is kept");
+        drop(room);
+        assert_eq!(budget.usage().held_bytes, 0);
+        whole
     }
 
     fn is_kept_as_it_came(read: Result<Whole, BodyError>, sent: &[u8]) -> bool {
@@ -299,7 +438,7 @@ mod tests {
             assert!(is_kept_as_it_came(read_bytes(b"{}", encodings, LIMIT).await, b"{}"), "{encodings:?}");
         }
         let headers = [(CONTENT_ENCODING, HeaderValue::from_bytes(b"\xff").unwrap())].into_iter().collect();
-        assert!(is_kept_as_it_came(read(Body::from("{}"), &headers, LIMIT, Patience::default()).await, b"{}"));
+        assert!(is_kept_as_it_came(read_body(Body::from("{}"), &headers, LIMIT).await, b"{}"));
     }
 
     #[tokio::test]
@@ -362,19 +501,13 @@ mod tests {
     async fn a_body_of_unknown_length_is_held_to_the_limit_too() {
         let pieces = std::iter::repeat_n(Bytes::from(vec![b' '; 1_000]), 1_000).map(Ok::<_, std::io::Error>);
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        assert!(matches!(
-            read(body, &HeaderMap::new(), LIMIT, Patience::default()).await,
-            Err(BodyError::TooLarge { .. })
-        ));
+        assert!(matches!(read_body(body, &HeaderMap::new(), LIMIT).await, Err(BodyError::TooLarge { .. })));
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_body() {
         let pieces = [Ok(Bytes::from("{")), Err(std::io::Error::other("gone"))];
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        assert!(matches!(
-            read(body, &HeaderMap::new(), LIMIT, Patience::default()).await,
-            Err(BodyError::Incomplete(_))
-        ));
+        assert!(matches!(read_body(body, &HeaderMap::new(), LIMIT).await, Err(BodyError::Incomplete(_))));
     }
 }

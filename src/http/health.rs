@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 
+use super::body_budget::{BodyBudget, Usage};
+
 /// Finds out whether one part works.
 pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProbeError>> + Send + Sync>;
 
@@ -40,8 +42,9 @@ pub(crate) async fn livez() -> Response {
 }
 
 /// `GET /readyz`: 200 while at least one part works, so that deliveries can be stored, else 503; with the state of each
-/// part by name.
-pub(crate) async fn readyz(checks: Arc<[Check]>) -> Response {
+/// part by name. A lack of room for bodies is told and makes nothing unready: it costs those who take most of it, and else
+/// a slow sender could have the whole service taken away.
+pub(crate) async fn readyz(checks: Arc<[Check]>, budget: BodyBudget) -> Response {
     let works = join_all(checks.iter().map(works)).await;
     let name = |works: bool| if works { "ok" } else { "unavailable" };
     let parts: Map<String, Value> =
@@ -50,6 +53,13 @@ pub(crate) async fn readyz(checks: Arc<[Check]>) -> Response {
     let status = if any { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = Map::from_iter([("status".to_owned(), name(any).into()), ("parts".to_owned(), parts.into())]);
     body.extend(checks.iter().filter_map(|check| Some((check.part.to_owned(), check.detail.as_ref()?()))));
+    let Usage { held_bytes, total_bytes, waiting, let_go } = budget.usage();
+    if waiting > 0 || let_go > 0 {
+        let bodies = json!({
+            "held_bytes": held_bytes, "total_bytes": total_bytes, "waiting": waiting, "let_go_in_last_minute": let_go,
+        });
+        body.insert("bodies".to_owned(), bodies);
+    }
     (status, Json(body)).into_response()
 }
 
@@ -91,7 +101,7 @@ mod tests {
     }
 
     async fn asked(checks: Vec<Check>) -> (u16, String) {
-        let response = readyz(checks.into()).await;
+        let response = readyz(checks.into(), BodyBudget::new(1 << 20, 1 << 10)).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

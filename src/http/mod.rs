@@ -3,12 +3,14 @@
 pub mod access;
 pub mod auth;
 pub mod body;
+pub mod body_budget;
+mod connections;
 mod head;
 pub mod health;
 mod linger;
 mod refusal;
 mod remote;
-pub mod room;
+
 mod server;
 mod token;
 pub mod webhook;
@@ -22,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, middleware};
@@ -44,7 +46,8 @@ use webhook::Doors;
 /// Every route, under every layer. A layer sees a request before those above it.
 pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
     let entrance = doors.entrance.clone();
-    let desk = Desk { entrance: entrance.clone(), clock: doors.clock };
+    let desk = Desk { entrance: entrance.clone(), budget: doors.budget.clone(), clock: doors.clock };
+    let budget = doors.budget.clone();
     let doors = Arc::new(doors);
     let checks: Arc<[Check]> = checks.into();
 
@@ -56,7 +59,7 @@ pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
         })
         .route("/oauth/token", post(move |request| token::give(desk, request)))
         .route("/livez", get(health::livez))
-        .route("/readyz", get(move || health::readyz(checks)))
+        .route("/readyz", get(move || health::readyz(checks, budget.clone())))
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(caught))
         .layer(middleware::from_fn(linger::read_on_behind))
@@ -84,10 +87,21 @@ fn caught(_panic: Box<dyn Any + Send>) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "internal_error" }))).into_response()
 }
 
-/// The span of one request. The query is left out: people put secrets there.
+/// The span of one request. It names the door and never the path as it was sent, with or without its query: people put
+/// secrets and addresses there. What leads to no door is `*`, and so is a method that nobody knows.
 fn span(request: &Request) -> Span {
     let request_id = Uuid::now_v7();
-    tracing::info_span!("request", %request_id, method = %request.method(), path = request.uri().path())
+    let route = request.extensions().get::<MatchedPath>().map_or(UNKNOWN, MatchedPath::as_str);
+    tracing::info_span!("request", %request_id, method = known(request.method()), route)
+}
+
+/// What stands in the log for a word that is the sender's own.
+const UNKNOWN: &str = "*";
+
+/// The name of a method of HTTP (RFC 9110 §9.3, RFC 5789). Any other word of a sender's making would pass for one.
+fn known(method: &Method) -> &'static str {
+    let names = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    names.into_iter().find(|name| method == name).unwrap_or(UNKNOWN)
 }
 
 fn trace(response: &Response, latency: Duration, _span: &Span) {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::auth::Refused;
 use super::body::{self, Patience};
+use super::body_budget::BodyBudget;
 use crate::feeds::Feed;
 use crate::intake::rejected::{Rejected, Rejections};
 
@@ -28,10 +29,11 @@ pub(super) struct Stranger<'r> {
 /// So long a stranger may take to send a body.
 const PATIENCE: Patience = Patience { pause: Duration::from_secs(10), whole: Duration::from_secs(10) };
 
-/// Reads the body, if there is leave to, and hands the request over to be kept. Never waits for a database. A body that
+/// Reads the body, if there is leave to and room among strangers, and hands the request over to be kept. Never waits for a database. A body that
 /// does not arrive whole, in time and within the limit is not kept; that there was a request is.
 pub(super) async fn keep_aside(
     rejections: &Rejections,
+    budget: &BodyBudget,
     stranger: Stranger<'_>,
     limit: usize,
     headers: &HeaderMap,
@@ -39,7 +41,8 @@ pub(super) async fn keep_aside(
 ) {
     let Stranger { feed, received_at, remote_address, refused } = stranger;
     let Some(leave) = rejections.leave(remote_address) else { return };
-    let whole = body::read(body, headers, limit, PATIENCE).await.ok();
+    let mut room = budget.of_stranger(remote_address, PATIENCE.whole);
+    let whole = body::read(body, headers, limit, PATIENCE, &mut room).await.ok();
     let rejected = Rejected {
         feed,
         received_at,

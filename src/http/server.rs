@@ -1,14 +1,13 @@
 //! Connections: how many, for how long, and how they end.
 //!
 //! A connection that has said nothing yet is only a socket: it gets the buffers and the state of an HTTP connection with
-//! its first byte. So thousands of silent ones cost little, and when there are too many the longest silent goes.
+//! its first byte. So thousands of silent ones cost little; who goes when there are too many is said in `connections`.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,9 +19,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tower::Service as _;
+
+use super::connections::{Connections, LEAVING, Place};
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +50,6 @@ const HEAD_BYTES: usize = 320 << 10;
 const HEADERS: usize = 128;
 /// For so long a connection that has spoken may take to begin its request when the service stops.
 const BEGINNING: Duration = Duration::from_millis(500);
-/// For so long a dismissed connection may take to leave.
-const LEAVING: Duration = Duration::from_millis(20);
 /// The pause after the system gave no connection, as when there are too many files open.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -66,40 +65,39 @@ pub async fn serve(
     bounds: Bounds,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let lobby = Lobby::new(bounds.connections);
+    let connections = Connections::new(bounds.connections);
     let (stop, stopping) = watch::channel(false);
     // Dropped with the last connection that holds a copy.
     let (alive, mut ended) = mpsc::channel::<()>(1);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (connection, place) = tokio::select! {
-            taken = take(&listener, &lobby) => taken,
+            taken = take(&listener, &connections) => taken,
             () = &mut shutdown => break,
         };
-        tokio::spawn(attend(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
+        tokio::spawn(serve_connection(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
     }
     // What the system has taken already is ours to answer.
     while let Ok(Ok((stream, address))) = timeout(LEAVING, listener.accept()).await {
-        let Some(place) = lobby.place().now_or_never() else { break };
+        let Some(place) = connections.place(address.ip()).now_or_never() else { break };
         let connection = Connection { stream, address };
-        tokio::spawn(attend(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
+        tokio::spawn(serve_connection(connection, place, router.clone(), bounds, stopping.clone(), alive.clone()));
     }
     drop((listener, alive));
     stop.send_replace(true);
-    lobby.dismiss_all();
     while ended.recv().await.is_some() {}
     Ok(())
 }
 
 /// The next connection, once there is a place for it.
-async fn take(listener: &TcpListener, lobby: &Lobby) -> (Connection, Place) {
+async fn take(listener: &TcpListener, connections: &Connections) -> (Connection, Place) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
-                return (Connection { stream, address }, lobby.place().await);
+                return (Connection { stream, address }, connections.place(address.ip()).await);
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be taken");
@@ -116,35 +114,41 @@ struct Connection {
 }
 
 /// Waits for the first byte, and then answers the connection's requests.
-async fn attend(
+async fn serve_connection(
     connection: Connection,
     place: Place,
     router: Router,
     bounds: Bounds,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 ) {
     let Connection { stream, address } = connection;
-    let Place { waiting, dismissed, _permit } = place;
     let mut byte = [0];
     // One that has spoken is heard, also where it is dismissed at that moment.
     let spoke = tokio::select! {
         biased;
         first = timeout(bounds.silence, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
-        _ = dismissed => false,
+        () = place.dismissed() => false,
+        _ = stopping.wait_for(|stopping| *stopping) => false,
     };
-    drop(waiting);
     if !spoke {
         return;
     }
-    let begun = Arc::new(Notify::new());
+    let (begun, phase) = (Arc::new(Notify::new()), place.phase());
     let beginning = Arc::clone(&begun);
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         beginning.notify_one();
         let mut router = router.clone();
         let mut request = request.map(Body::new);
+        phase.waiting();
         request.extensions_mut().insert(ConnectInfo(address));
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        request.extensions_mut().insert(phase.clone());
+        let phase = phase.clone();
+        async move {
+            let answer = router.call(request).await.unwrap_or_else(|never| match never {});
+            phase.waiting();
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -153,16 +157,22 @@ async fn attend(
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        // Before its first request has begun, hyper would close it unheard.
-        () = told_to_end(stopping, &begun) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let served = async {
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            // Before its first request has begun, hyper would close it unheard.
+            () = told_to_end(stopping, &begun) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
-    if let Err(error) = ended {
-        tracing::trace!(%error, "a connection ended");
+    tokio::select! {
+        biased;
+        ended = served => if let Err(error) = ended {
+            tracing::trace!(%error, "a connection ended");
+        },
+        () = place.dismissed() => tracing::debug!("a slow connection was closed, because there are too many"),
     }
 }
 
@@ -171,75 +181,4 @@ async fn told_to_end(mut stopping: watch::Receiver<bool>, begun: &Notify) {
     // The sender is dropped at the end only.
     let _ = stopping.wait_for(|stopping| *stopping).await;
     let _begun_or_late = timeout(BEGINNING, begun.notified()).await;
-}
-
-/// Where connections wait until they speak.
-struct Lobby {
-    places: Arc<Semaphore>,
-    silent: Arc<Mutex<Silent>>,
-}
-
-/// The silent connections by the order in which they came.
-#[derive(Default)]
-struct Silent {
-    next: u64,
-    waiting: BTreeMap<u64, oneshot::Sender<()>>,
-}
-
-/// A connection's place.
-struct Place {
-    waiting: Waiting,
-    dismissed: oneshot::Receiver<()>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-/// Takes a connection off the list of the silent when it is dropped.
-struct Waiting {
-    silent: Arc<Mutex<Silent>>,
-    number: u64,
-}
-
-impl Lobby {
-    fn new(most: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(most)), silent: Arc::default() }
-    }
-
-    /// A place; where all are taken, the longest silent connection is dismissed, and where none is silent the new one
-    /// waits for one to end.
-    async fn place(&self) -> Place {
-        let permit = loop {
-            if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-                break Some(permit);
-            }
-            let dismissed = self.dismiss_longest();
-            let freed = Arc::clone(&self.places).acquire_owned();
-            // One that has spoken in the last moment stays, and the next one is asked to go.
-            if let Ok(freed) = timeout(if dismissed { LEAVING } else { PAUSE }, freed).await {
-                break freed.ok();
-            }
-        };
-        let (dismiss, dismissed) = oneshot::channel();
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = silent.next;
-        silent.next += 1;
-        silent.waiting.insert(number, dismiss);
-        drop(silent);
-        let waiting = Waiting { silent: Arc::clone(&self.silent), number };
-        Place { waiting, dismissed, _permit: permit }
-    }
-
-    fn dismiss_longest(&self) -> bool {
-        let longest = self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_first();
-        longest.is_some_and(|(_, dismiss)| dismiss.send(()).is_ok())
-    }
-
-    fn dismiss_all(&self) {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.number);
-    }
 }

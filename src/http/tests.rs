@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::access::{Access, Entrance, Limits};
 use super::auth::Credentials;
 use super::body::Patience;
+use super::body_budget::BodyBudget;
 use super::health::Check;
-use super::room::Room;
 use super::webhook::{Accept, Doors};
 use super::*;
 use crate::config::{Credential, Scheme};
@@ -47,13 +47,17 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::with(SHORT)
+    }
+
+    fn with(patience: Patience) -> Self {
         let arrivals = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&arrivals);
         let accept: Accept = Arc::new(move |arrival| {
             kept.lock().unwrap().push(arrival);
             Box::pin(async { Ok(Answer::Settled(reply())) })
         });
-        Self { router: router_over(accept), arrivals }
+        Self { router: router_with(accept, patience), arrivals }
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -66,6 +70,10 @@ impl House {
 }
 
 fn router_over(accept: Accept) -> Router {
+    router_with(accept, SHORT)
+}
+
+fn router_with(accept: Accept, patience: Patience) -> Router {
     let secret = SecretString::from;
     let credentials = [
         ("bearer", Scheme::Bearer(secret("bearer-5ecret")), Feed::Lead),
@@ -83,10 +91,12 @@ fn router_over(accept: Accept) -> Router {
         not_after: None,
     });
     let mut limits = Limits::default().with(Feed::Lead, LIMIT);
-    limits.patience = SHORT;
+    limits.patience = patience;
     let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
-    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, room: Room::new(64 << 20), rejections };
+    let budget = BodyBudget::new(64 << 20, body::room_of_whole(LIMIT));
+    let hold = Duration::from_secs(2);
+    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, budget, hold, rejections };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(doors, vec![postgres])
 }

@@ -1,6 +1,7 @@
 //! `POST /oauth/token`: the client credentials grant (RFC 6749 §4.4), with the words of the `oauth2` crate.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -15,14 +16,17 @@ use secrecy::ExposeSecret as _;
 
 use super::access::Entrance;
 use super::auth::{ClientProof, ClientProofError, Credentials, Issued, TokenRefused};
-use super::body::{self, Patience};
-use super::remote;
+use super::body::{self, BodyError, Patience};
+use super::body_budget::{BodyBudget, BodyRoom};
+use super::{remote, webhook};
 
 /// What the handler works with.
 #[derive(Clone)]
 pub(crate) struct Desk {
     /// The clients.
     pub(crate) entrance: Entrance,
+    /// Where requests have room: who asks is not known yet.
+    pub(crate) budget: BodyBudget,
     /// Tells when a token begins.
     pub(crate) clock: fn() -> DateTime<Utc>,
 }
@@ -38,19 +42,25 @@ enum Error {
     GrantType,
     #[error("a scope is one or more of the client's feeds, with spaces between them")]
     Scope,
+    #[error("there was no room for the request")]
+    NoRoom,
 }
 
 /// The most bytes of a request.
 const LIMIT: usize = 16 << 10;
+/// So long a request waits for room.
+const PATIENCE: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"forecourt\", charset=\"UTF-8\"");
 
 /// Gives an OAuth client a token, or says why not.
 pub(crate) async fn give(desk: Desk, request: Request) -> Response {
-    let remote_address = remote::address(request.extensions()).map(tracing::field::display);
+    let remote_address = remote::address(request.extensions());
+    let mut room = desk.budget.of_stranger(remote_address, PATIENCE);
+    let remote_address = remote_address.map(tracing::field::display);
     let (head, body) = request.into_parts();
     let access = desk.entrance.current();
-    let given = match fields(&head, body).await {
+    let given = match fields(&head, body, &mut room).await {
         Ok(fields) => issue(&access.credentials, &head.headers, &fields, (desk.clock)()),
         Err(error) => Err(error),
     };
@@ -68,7 +78,7 @@ pub(crate) async fn give(desk: Desk, request: Request) -> Response {
 }
 
 /// The fields of the form. One without a value counts as left out; one that comes twice spoils the request (§3.2).
-async fn fields(head: &request::Parts, body: Body) -> Result<BTreeMap<String, String>, Error> {
+async fn fields(head: &request::Parts, body: Body, room: &mut BodyRoom) -> Result<BTreeMap<String, String>, Error> {
     let is_form = |value: &HeaderValue| {
         let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
         kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
@@ -76,8 +86,13 @@ async fn fields(head: &request::Parts, body: Body) -> Result<BTreeMap<String, St
     if !head.headers.get(CONTENT_TYPE).is_none_or(is_form) {
         return Err(Error::Request("the body must be application/x-www-form-urlencoded"));
     }
-    let whole = body::read(body, &head.headers, LIMIT, Patience::default()).await;
-    let whole = whole.map_err(|_too_large| Error::Request("the body is too large or was broken off"))?;
+    let whole = match body::read(body, &head.headers, LIMIT, Patience::default(), room).await {
+        Ok(whole) => whole,
+        Err(BodyError::NoRoom(_)) => return Err(Error::NoRoom),
+        Err(BodyError::TooLarge { .. } | BodyError::TooSlow | BodyError::Incomplete(_)) => {
+            return Err(Error::Request("the body is too large or was broken off"));
+        }
+    };
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(&whole.bytes).filter(|(_, value)| !value.is_empty()) {
         if fields.insert(name.into_owned(), value.into_owned()).is_some() {
@@ -132,6 +147,7 @@ impl IntoResponse for Error {
             Self::Client => (StatusCode::UNAUTHORIZED, BasicErrorResponseType::InvalidClient),
             Self::GrantType => (StatusCode::BAD_REQUEST, BasicErrorResponseType::UnsupportedGrantType),
             Self::Scope => (StatusCode::BAD_REQUEST, BasicErrorResponseType::InvalidScope),
+            Self::NoRoom => return webhook::unavailable("temporarily_unavailable"),
         };
         let told = BasicErrorResponse::new(kind, Some(self.to_string()), None);
         let mut response = (status, Json(told)).into_response();

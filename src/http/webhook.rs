@@ -5,24 +5,28 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
-use super::access::Entrance;
+use super::access::{Access, Entrance};
 use super::auth::{Admitted, Refused};
-use super::body::{self, BodyError, content_type};
+use super::body::{self, BodyError, Whole, content_type};
+use super::body_budget::{BodyBudget, BodyRoom, BudgetTimeout};
+use super::connections::Phase;
 use super::head::{self, HeadTooLarge};
 use super::refusal::{self, Stranger};
 use super::remote;
-use super::room::{self, Crowded, Room};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
 use crate::intake::rejected::Rejections;
@@ -40,7 +44,9 @@ pub struct Doors {
     /// Where an arrival goes.
     pub accept: Accept,
     /// Where bodies have room.
-    pub room: Room,
+    pub budget: BodyBudget,
+    /// How long a request is held whose body finds no room.
+    pub hold: Duration,
     /// Where a refused request goes.
     pub rejections: Rejections,
 }
@@ -58,8 +64,6 @@ enum Error {
     Head(#[from] HeadTooLarge),
     #[error("the body was not taken")]
     Body(#[from] BodyError),
-    #[error("the body was not read")]
-    Crowded(#[from] Crowded),
     #[error("the delivery was not taken in")]
     Unavailable(#[from] Unavailable),
 }
@@ -88,27 +92,28 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
     let (head, body) = request.into_parts();
     head::check(&head.headers, feed)?;
     let access = doors.entrance.current();
-    let Admitted { credential, claims } = match access.credentials.authenticate(&head.headers, feed, received_at) {
+    let phase = Phase::of(&head.extensions);
+    let admitted = match access.credentials.authenticate(&head.headers, feed, received_at) {
         Ok(admitted) => admitted,
         Err(refused) => {
             let stranger = Stranger { feed, received_at, remote_address, refused: &refused };
-            refusal::keep_aside(&doors.rejections, stranger, access.limits.of(feed), &head.headers, body).await;
+            let limit = access.limits.of(feed);
+            refusal::keep_aside(&doors.rejections, &doors.budget, stranger, limit, &head.headers, body).await;
             return Err(Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) });
         }
     };
-    let limit = access.limits.of(feed);
-    let needed = room::needed(&body, &head.headers, limit);
-    let mut room = doors.room.take(needed).await?;
-    let whole = body::read(body, &head.headers, limit, access.limits.patience).await;
-    // A signed token's claims are the payload; what was posted beside them is kept where it says something else. One that
-    // cannot be had whole costs nothing but itself.
-    let (body, posted_body, undecoded) = if let Some(claims) = claims {
-        (claims, Some(whole.map_or_else(|_unusable| Vec::new(), |whole| whole.bytes)), None)
-    } else {
-        let whole = whole?;
-        (whole.bytes, None, whole.undecoded)
+    let credential = admitted.credential;
+    phase.reading(&credential.name);
+    let received = match read(doors, &access, feed, admitted, &head.headers, body).await {
+        // It holds nothing any more. Answered now, it would never be repeated.
+        Err(Error::Body(BodyError::NoRoom(BudgetTimeout { since }))) => {
+            sleep_until(since + doors.hold).await;
+            return Err(Error::Body(BodyError::NoRoom(BudgetTimeout { since })));
+        }
+        received => received?,
     };
-    room::keep(&mut room, body.len() + posted_body.as_ref().map_or(0, Vec::len));
+    phase.working();
+    let Received { body, posted_body, undecoded, rooms } = received;
     let arrival = Arrival {
         feed,
         received_at,
@@ -120,7 +125,60 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
         posted_body,
         undecoded,
     };
-    Ok((doors.accept)(arrival).await?)
+    let begun = Instant::now();
+    match (doors.accept)(arrival).await {
+        Err(Unavailable) => {
+            // Nothing of it is here any more. Answered before the end of the hold, it would never be repeated.
+            drop(rooms);
+            phase.reading(&credential.name);
+            sleep_until(begun + doors.hold).await;
+            Err(Unavailable.into())
+        }
+        answer => Ok(answer?),
+    }
+}
+
+/// What a request brought, with the room that it takes.
+struct Received {
+    body: Vec<u8>,
+    posted_body: Option<Vec<u8>>,
+    undecoded: Option<Finding>,
+    rooms: (BodyRoom, Option<BodyRoom>),
+}
+
+/// Reads the body. A signed token's claims are the payload; what was posted beside them is kept where it says something
+/// else. One that cannot be had whole, or finds no room, costs nothing but itself.
+async fn read(
+    doors: &Doors,
+    access: &Access,
+    feed: Feed,
+    admitted: Admitted<'_>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Received, Error> {
+    let Admitted { credential, claims } = admitted;
+    let mut room = doors.budget.of_credential(&credential.name, doors.hold);
+    let mut room_of_claims = None;
+    if let Some(claims) = &claims {
+        let mut room = doors.budget.of_credential(&credential.name, doors.hold);
+        room.take(claims.len(), claims.capacity()).await.map_err(BodyError::from)?;
+        room.finish();
+        room_of_claims = Some(room);
+    }
+    let whole = body::read(body, headers, access.limits.of(feed), access.limits.patience, &mut room).await;
+    let (body, posted_body, undecoded) = match (claims, whole) {
+        (Some(claims), Ok(whole)) => (claims, Some(whole.bytes), None),
+        (Some(claims), Err(_unusable)) => {
+            room = doors.budget.of_credential(&credential.name, doors.hold);
+            (claims, Some(Vec::new()), None)
+        }
+        (None, whole) => {
+            let Whole { bytes, undecoded } = whole?;
+            (bytes, None, undecoded)
+        }
+    };
+    room.finish();
+    Ok(Received { body, posted_body, undecoded, rooms: (room, room_of_claims) })
 }
 
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
@@ -147,7 +205,11 @@ fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>
         Error::Body(BodyError::Incomplete(_)) => {
             tracing::info!(feed, remote_address, "the sender broke off before the end of the body");
         }
-        Error::Crowded(Crowded) | Error::Unavailable(Unavailable) => {
+        // A line a minute says that there is no room.
+        Error::Body(BodyError::NoRoom(_)) => {
+            tracing::debug!(feed, remote_address, "a body found no room and was answered 503");
+        }
+        Error::Unavailable(Unavailable) => {
             tracing::error!(feed, remote_address, "a delivery could not be stored and was answered 503");
         }
     }
@@ -173,13 +235,16 @@ impl IntoResponse for Error {
             }
             Self::Body(BodyError::TooSlow) => failure(StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::Body(BodyError::Incomplete(_)) => failure(StatusCode::BAD_REQUEST, "body_incomplete"),
-            Self::Crowded(Crowded) | Self::Unavailable(Unavailable) => {
-                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-                response
-            }
+            Self::Body(BodyError::NoRoom(_)) | Self::Unavailable(Unavailable) => unavailable("unavailable"),
         }
     }
+}
+
+/// Nothing could be done now; later it may be.
+pub(super) fn unavailable(error: &str) -> Response {
+    let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, error);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    response
 }
 
 fn failure(status: StatusCode, error: &str) -> Response {

@@ -1,8 +1,11 @@
 //! Undocumented fields, counted in memory and written now and then, apart from the deliveries' transactions.
+//!
+//! The room is shared out: each workspace and feed counts as many paths as are kept of it in the tables, and where all
+//! together are too many, the workspace that has most gives way. One that sends ever new names loses its own notes only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -10,21 +13,36 @@ use uuid::Uuid;
 use crate::domain::world::RowId;
 use crate::feeds::Feed;
 use crate::store::Store;
-use crate::store::drift::{self, Seen};
+use crate::store::drift::{self, MOST_PATHS, Seen};
 
 /// How often the counts are written.
 const PERIOD: Duration = Duration::from_millis(500);
-/// How many paths are counted in memory at the most.
-const MOST_PATHS: usize = 10_000;
+/// How many paths of all workspaces are counted in memory at the most.
+const MOST_OF_ALL: usize = 20_000;
+/// How much of a path is kept, in characters: with this it fits into an index.
+const LONGEST_PATH: usize = 255;
+/// For so long the tables are waited for, for one workspace and feed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is told that there is more than is noted.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
-type Counts = BTreeMap<(RowId, Feed), BTreeMap<String, Seen>>;
+/// The counts of one workspace.
+type OfWorkspace = BTreeMap<Feed, BTreeMap<String, Seen>>;
 
 /// The counts that are not written yet.
+#[derive(Debug, Default)]
+struct Counts {
+    workspaces: BTreeMap<RowId, OfWorkspace>,
+    /// How many paths were left out, by workspace, since that was told.
+    left_out: BTreeMap<RowId, u64>,
+}
+
+/// Counts undocumented fields.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drift {
     counts: Arc<Mutex<Counts>>,
-    /// Held while counts are written.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held while counts are written. When it was last told that paths were left out.
+    turn: Arc<tokio::sync::Mutex<Option<Instant>>>,
 }
 
 impl Drift {
@@ -41,21 +59,10 @@ impl Drift {
             return;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known: usize = counts.values().map(BTreeMap::len).sum();
-        let mut room = MOST_PATHS.saturating_sub(known);
-        let counts = counts.entry((workspace, feed)).or_default();
         for path in paths {
-            if let Some(seen) = counts.get_mut(path) {
-                seen.times += 1;
-                seen.last = received_at.max(seen.last);
-                seen.first = received_at.min(seen.first);
-            } else if room > 0 {
-                room -= 1;
-                let (first, last) = (received_at, received_at);
-                let feed = feed.name();
-                let seen = Seen { workspace, feed, path: path.clone(), first, last, times: 1, example: delivery };
-                counts.insert(path.clone(), seen);
-            }
+            let path = path.chars().take(LONGEST_PATH).collect();
+            let (first, last) = (received_at, received_at);
+            counts.add(workspace, feed, Seen { path, first, last, times: 1, example: delivery });
         }
     }
 
@@ -67,17 +74,142 @@ impl Drift {
         }
     }
 
-    /// Writes the counts, after those that are being written; those that could not be written are lost, which costs a
-    /// count and nothing else.
+    /// Writes the counts, after those that are being written: those of each workspace and feed on their own, so that what
+    /// keeps one from being written costs no other. Those that could not be written are lost, which costs a count and
+    /// nothing else; while Postgres is away they are kept.
     pub(super) async fn write(&self, store: &Store) {
-        let _turn = self.turn.lock().await;
-        let counts = std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
-        if counts.is_empty() {
+        let mut told_at = self.turn.lock().await;
+        let taken = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).workspaces);
+        let mut is_away = false;
+        for (workspace, feeds) in taken {
+            for (feed, paths) in feeds {
+                let seen: Vec<Seen> = paths.into_values().collect();
+                if is_away || !save(store, workspace, feed, &seen).await {
+                    is_away = true;
+                    self.put_back(workspace, feed, seen);
+                }
+            }
+        }
+        if told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY) && self.tell_left_out() {
+            *told_at = Some(Instant::now());
+        }
+    }
+
+    fn put_back(&self, workspace: RowId, feed: Feed, seen: Vec<Seen>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for seen in seen {
+            counts.add(workspace, feed, seen);
+        }
+    }
+
+    fn tell_left_out(&self) -> bool {
+        let left_out = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).left_out);
+        for (workspace, paths) in &left_out {
+            tracing::warn!(workspace, paths, "more undocumented fields came at once than are noted");
+        }
+        !left_out.is_empty()
+    }
+}
+
+/// Writes what was seen in one workspace and feed; tells whether it is done with, in one way or another.
+async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) -> bool {
+    match tokio::time::timeout(PATIENCE, drift::save(store, workspace, feed.name(), seen)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.is_transient() => return false,
+        Ok(Err(error)) => {
+            tracing::warn!(workspace, error = error.without_values(), "undocumented fields could not be noted");
+        }
+        Err(_elapsed) => tracing::warn!(workspace, "undocumented fields could not be noted in time"),
+    }
+    true
+}
+
+impl Counts {
+    fn add(&mut self, workspace: RowId, feed: Feed, seen: Seen) {
+        let of_feed = self.workspaces.entry(workspace).or_default().entry(feed).or_default();
+        if let Some(known) = of_feed.get_mut(&seen.path) {
+            known.times += seen.times;
+            known.last = known.last.max(seen.last);
+            known.first = known.first.min(seen.first);
             return;
         }
-        let seen: Vec<Seen> = counts.into_values().flat_map(BTreeMap::into_values).collect();
-        if let Err(error) = drift::save(store, &seen).await {
-            tracing::warn!(%error, "undocumented fields could not be noted");
+        if of_feed.len() >= MOST_PATHS {
+            *self.left_out.entry(workspace).or_default() += 1;
+            return;
         }
+        of_feed.insert(seen.path.clone(), seen);
+        if self.workspaces.values().map(held).sum::<usize>() > MOST_OF_ALL {
+            self.give_way();
+        }
+    }
+
+    /// Takes a path from the workspace that has most, where it has most.
+    fn give_way(&mut self) {
+        let Some((workspace, feeds)) = self.workspaces.iter_mut().max_by_key(|(_, feeds)| held(feeds)) else { return };
+        if let Some(paths) = feeds.values_mut().max_by_key(|paths| paths.len()) {
+            paths.pop_last();
+            *self.left_out.entry(*workspace).or_default() += 1;
+        }
+    }
+}
+
+/// How many paths of a workspace are counted.
+fn held(feeds: &OfWorkspace) -> usize {
+    feeds.values().map(BTreeMap::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(drift: &Drift, workspace: RowId, feed: Feed, names: impl Iterator<Item = String>) {
+        drift.count(workspace, feed, &names.collect(), Uuid::nil(), DateTime::UNIX_EPOCH);
+    }
+
+    fn paths(drift: &Drift, workspace: RowId) -> usize {
+        drift.counts.lock().unwrap().workspaces.get(&workspace).map_or(0, held)
+    }
+
+    /// Names as long as somebody likes, which differ at their beginning.
+    fn hostile(from: usize) -> impl Iterator<Item = String> {
+        (from..from + 1_000).map(|number| format!("{number}{}", "ä".repeat(400)))
+    }
+
+    #[test]
+    fn who_sends_ever_new_names_loses_only_its_own() {
+        let drift = Drift::default();
+        // As many workspaces that flood as would fill the room together, in every feed.
+        for round in 0..3 {
+            for workspace in 1..=30 {
+                for feed in [Feed::Lead, Feed::LeadCluster, Feed::Inventory, Feed::LeadPro] {
+                    count(&drift, workspace, feed, hostile(round * 1_000));
+                }
+            }
+        }
+        count(&drift, 99, Feed::Lead, ["new".to_owned()].into_iter());
+        count(&drift, 98, Feed::Lead, (0..100).map(|number| number.to_string()));
+        count(&drift, 1, Feed::Lead, hostile(9_000));
+        assert_eq!([paths(&drift, 99), paths(&drift, 98)], [1, 100]);
+        let all: usize = (1..=99).map(|workspace| paths(&drift, workspace)).sum();
+        assert_eq!(all, MOST_OF_ALL);
+        let shares: Vec<usize> = (1..=30).map(|workspace| paths(&drift, workspace)).collect();
+        assert!(shares.iter().all(|share| (600..=700).contains(share)), "{shares:?}");
+        let counts = drift.counts.lock().unwrap();
+        assert!(counts.left_out.contains_key(&1) && !counts.left_out.contains_key(&98), "{:?}", counts.left_out);
+        let longest =
+            counts.workspaces.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys).map(String::len).max();
+        assert!(longest.is_some_and(|bytes| bytes <= 4 * LONGEST_PATH), "{longest:?}");
+    }
+
+    #[test]
+    fn a_workspace_alone_counts_as_many_paths_as_are_kept_and_those_it_has_go_on_being_counted() {
+        let drift = Drift::default();
+        count(&drift, 1, Feed::Lead, hostile(0));
+        count(&drift, 1, Feed::Lead, hostile(500));
+        count(&drift, 1, Feed::Inventory, hostile(0));
+        assert_eq!(paths(&drift, 1), 2 * MOST_PATHS);
+        let counts = drift.counts.lock().unwrap();
+        let times: Vec<i64> = counts.workspaces[&1][&Feed::Lead].values().map(|seen| seen.times).collect();
+        assert_eq!((times.iter().filter(|times| **times == 2).count(), counts.left_out[&1]), (500, 500));
     }
 }

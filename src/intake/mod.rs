@@ -7,10 +7,12 @@
 //! after the transaction that holds the delivery and everything it changed.
 
 pub mod clock;
+pub mod configuration;
 mod delivery;
 mod directory;
 mod drain;
 mod drift;
+mod held;
 mod lanes;
 mod recall;
 pub mod reception;

@@ -5,7 +5,6 @@
 //! take it, the request is held while both are tried, because senders repeat only what was not answered.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use uuid::Uuid;
 
 use super::delivery::Delivery;
 use super::drain::{self, Backend};
+use super::held::Held;
 use super::reply::{Answer, Reply};
 use super::spool::{Refused, Spool};
 use super::{Arrival, Intake, Tries, Unavailable};
@@ -28,7 +28,8 @@ pub struct Terms {
     pub deadline: Duration,
     /// How long a request is held while nothing can store its delivery.
     pub hold: Duration,
-    /// How many bytes of bodies wait for a store at the most; what comes beyond that waits for nothing.
+    /// How many bytes of bodies wait for a store at the most; beyond that the newest of the credential that holds most
+    /// wait for nothing.
     pub max_held_bytes: usize,
 }
 
@@ -46,7 +47,7 @@ struct Shared {
     backend: watch::Sender<Backend>,
     spool: Option<Spool>,
     terms: Terms,
-    waiting_bytes: Arc<AtomicUsize>,
+    held: Held,
     drain: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,8 +60,8 @@ impl Reception {
         terms.deadline = terms.deadline.min(terms.hold / 2);
         let (backend, ready) = watch::channel(Backend::Expected);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
-        let (waiting_bytes, drain) = (Arc::default(), Mutex::new(drain));
-        Self { shared: Arc::new(Shared { backend, spool, terms, waiting_bytes, drain }) }
+        let (held, drain) = (Held::new(terms.max_held_bytes), Mutex::new(drain));
+        Self { shared: Arc::new(Shared { backend, spool, terms, held, drain }) }
     }
 
     /// From now on deliveries are applied by this intake.
@@ -110,11 +111,8 @@ impl Reception {
 
     /// Waits for the first store that has the delivery.
     async fn take(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
-        let Terms { deadline, hold, max_held_bytes } = self.shared.terms;
-        let held = Held::new(&self.shared.waiting_bytes, delivery.arrived.bytes());
-        if held.bytes_of_all > max_held_bytes {
-            return self.spool_now(&delivery).await;
-        }
+        let Terms { deadline, hold, max_held_bytes: _ } = self.shared.terms;
+        let mut held = self.shared.held.hold(&delivery.arrived.credential, delivery.arrived.bytes());
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
         let spool_first = self.is_stuck() || self.must_follow_spooled(&delivery);
         let applied = pin!(async {
@@ -132,10 +130,12 @@ impl Reception {
         });
         tokio::select! {
             biased;
-            reply = applied => Ok(Answer::Settled(reply)),
-            () = spooled => Ok(told_of(&delivery)),
-            () = sleep(hold) => Err(Unavailable),
+            () = held.let_go() => {}
+            reply = applied => return Ok(Answer::Settled(reply)),
+            () = spooled => return Ok(told_of(&delivery)),
+            () = sleep(hold) => return Err(Unavailable),
         }
+        self.spool_now(&delivery).await
     }
 
     /// Applies the delivery, for as long as that takes.
@@ -178,7 +178,7 @@ impl Reception {
         match refused {
             None => Ok(told_of(delivery)),
             Some(refused) => {
-                tracing::warn!(%refused, "more waits for a store than server.max_held_bytes: the newest is let go");
+                tracing::warn!(%refused, credential = delivery.arrived.credential, "more waits for a store than server.max_held_bytes: the newest of the credential that holds most is let go");
                 Err(Unavailable)
             }
         }
@@ -257,26 +257,6 @@ fn told_of(delivery: &Delivery) -> Answer {
     let Arrived { id, feed, credential, .. } = &delivery.arrived;
     tracing::info!(delivery = %id, feed, credential, outcome = "spooled", "delivery");
     Answer::Spooled(*id)
-}
-
-/// The bytes of a delivery that waits, among those of all that wait.
-struct Held {
-    all: Arc<AtomicUsize>,
-    bytes: usize,
-    bytes_of_all: usize,
-}
-
-impl Held {
-    fn new(all: &Arc<AtomicUsize>, bytes: usize) -> Self {
-        let bytes_of_all = all.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        Self { all: Arc::clone(all), bytes, bytes_of_all }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::record::{self, Record};
+use super::stored::{LoadError, Stored, Unreadable};
 use crate::domain::facts::AppointmentColumns;
 use crate::domain::world::{Appointment, Row, RowId, Tenant};
 
@@ -16,7 +17,7 @@ pub(super) async fn load(
     external_ids: &BTreeSet<String>,
     clusters: &[RowId],
     leads: &[RowId],
-) -> Result<BTreeMap<String, Row<Appointment>>, sqlx::Error> {
+) -> Result<BTreeMap<String, Row<Appointment>>, LoadError> {
     let external_ids: Vec<String> = external_ids.iter().cloned().collect();
     let rows = sqlx::query!(
         r#"with wanted as (
@@ -35,20 +36,20 @@ pub(super) async fn load(
     )
     .fetch_all(tx)
     .await?;
-    let appointments = rows.into_iter().filter_map(|row| {
-        let external_id = record::text(&row.appointment, "external_id")?;
-        Some((external_id, Row::known(read(&row.appointment)?)))
+    let appointments = rows.into_iter().map(|row| {
+        let row = Stored::row("appointments", "id", &row.appointment)?;
+        Ok((row.needed_text("external_id")?, Row::known(read(row)?)))
     });
-    Ok(appointments.collect())
+    appointments.collect()
 }
 
-fn read(appointment: &Value) -> Option<Appointment> {
-    Some(Appointment {
-        columns: AppointmentColumns::from_columns(&mut record::reader(appointment)),
-        lead: record::int(appointment, "lead_id"),
-        cluster: record::int(appointment, "lead_cluster_id"),
-        as_of: record::read_stamp(appointment.get("as_of")?)?,
-        removed_at: record::instant(appointment, "removed_at"),
+fn read(row: Stored<'_>) -> Result<Appointment, Unreadable> {
+    Ok(Appointment {
+        columns: row.columns(AppointmentColumns::from_columns)?,
+        lead: row.int("lead_id")?,
+        cluster: row.int("lead_cluster_id")?,
+        as_of: row.needed_stamp("as_of")?,
+        removed_at: row.instant("removed_at")?,
     })
 }
 

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::lists::list;
 use super::record;
+use super::stored::{LoadError, Place, read_wish};
 use crate::domain::world::{Booking, Row, RowId, Tenant};
 
 /// Loads the bookings of these leads.
@@ -13,7 +14,7 @@ pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: i64,
     leads: &[RowId],
-) -> Result<BTreeMap<RowId, Row<Booking>>, sqlx::Error> {
+) -> Result<BTreeMap<RowId, Row<Booking>>, LoadError> {
     if leads.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -25,19 +26,20 @@ pub(super) async fn load(
     )
     .fetch_all(tx)
     .await?;
-    let bookings = rows.into_iter().filter_map(|row| {
+    let bookings = rows.into_iter().map(|row| {
+        let place = Place::new("bookings", "lead_id", row.lead_id);
         let booking = Booking {
             person: row.person_id,
             listing: row.listing_id,
             location: row.location_id,
             package: row.package_id,
-            wish: record::read_wish(&row.wish)?,
+            wish: place.need("wish", read_wish(&row.wish))?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
-        Some((row.lead_id, Row::known(booking)))
+        Ok((row.lead_id, Row::known(booking)))
     });
-    Ok(bookings.collect())
+    bookings.collect()
 }
 
 /// Writes the bookings that changed.

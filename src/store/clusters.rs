@@ -8,22 +8,24 @@ use sqlx::PgConnection;
 
 use super::lists::save_lists;
 use super::record::{self, Record};
+use super::stored::{LoadError, Stored, Unreadable};
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
 use crate::domain::world::{Cluster, Event, Row, RowId, Tenant};
 
 /// A cluster as it was loaded.
-pub(super) fn read_row(cluster: &Value) -> Option<(String, Row<Cluster>)> {
-    Some((record::text(cluster, "external_id")?, Row::known(read(cluster)?)))
+pub(super) fn read_row(cluster: &Value) -> Result<(String, Row<Cluster>), Unreadable> {
+    let row = Stored::row("lead_clusters", "id", cluster)?;
+    Ok((row.needed_text("external_id")?, Row::known(read(row)?)))
 }
 
-fn read(cluster: &Value) -> Option<Cluster> {
-    Some(Cluster {
-        id: record::int(cluster, "id")?,
-        columns: ClusterColumns::from_columns(&mut record::reader(cluster)),
-        at: cluster.get("said_at").and_then(record::read_stamp),
-        modified_at: record::instant(cluster, "source_modified_at"),
-        person: record::int(cluster, "person_id"),
-        appointments_as_of: cluster.get("appointments_as_of").and_then(record::read_stamp),
+fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
+    Ok(Cluster {
+        id: row.id(),
+        columns: row.columns(ClusterColumns::from_columns)?,
+        at: row.stamp("said_at")?,
+        modified_at: row.instant("source_modified_at")?,
+        person: row.int("person_id")?,
+        appointments_as_of: row.stamp("appointments_as_of")?,
     })
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn load_events(
     tx: &mut PgConnection,
     workspace: i64,
     external_ids: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Row<Event>>, sqlx::Error> {
+) -> Result<BTreeMap<String, Row<Event>>, LoadError> {
     if external_ids.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -93,20 +95,20 @@ pub(super) async fn load_events(
     )
     .fetch_all(tx)
     .await?;
-    let events = rows.into_iter().filter_map(|row| {
-        let external_id = record::text(&row.event, "external_id")?;
-        Some((external_id, Row::known(read_event(&row.event)?)))
+    let events = rows.into_iter().map(|row| {
+        let row = Stored::row("lead_events", "id", &row.event)?;
+        Ok((row.needed_text("external_id")?, Row::known(read_event(row)?)))
     });
-    Ok(events.collect())
+    events.collect()
 }
 
-fn read_event(event: &Value) -> Option<Event> {
-    Some(Event {
-        columns: EventColumns::from_columns(&mut record::reader(event)),
-        at: record::read_stamp(event.get("said_at")?)?,
-        modified_at: record::instant(event, "source_modified_at"),
-        cluster: record::read_tie(event, "lead_cluster_id", "cluster_said_at"),
-        lead: record::read_tie(event, "lead_id", "lead_said_at"),
+fn read_event(row: Stored<'_>) -> Result<Event, Unreadable> {
+    Ok(Event {
+        columns: row.columns(EventColumns::from_columns)?,
+        at: row.needed_stamp("said_at")?,
+        modified_at: row.instant("source_modified_at")?,
+        cluster: row.tie("lead_cluster_id", "cluster_said_at")?,
+        lead: row.tie("lead_id", "lead_said_at")?,
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::record::{self, Record};
-use crate::domain::columns::{Column, Kind};
+use super::stored::{Place, Stored, Unreadable};
 use crate::domain::facts::{ListingColumns, ListingContent, LocationColumns, PackagePrices, SellerLocation};
 use crate::domain::world::{Listing, RowId, Tenant};
 use rust_decimal::Decimal;
@@ -36,31 +36,33 @@ fn text(price: Decimal) -> String {
     price.to_string()
 }
 
-/// A content from its object.
-pub(super) fn read(value: &Value) -> ListingContent {
-    let columns = value.get("columns").unwrap_or(&Value::Null);
-    let location = value.get("location").and_then(|location| {
-        let columns = location.get("columns").unwrap_or(&Value::Null);
-        let columns = LocationColumns::from_columns(&mut record::reader(columns));
-        Some(SellerLocation { name: record::text(location, "name")?, columns })
-    });
-    let packages = value.get("packages").and_then(Value::as_array).into_iter().flatten().filter_map(read_package);
-    ListingContent {
-        columns: ListingColumns::from_columns(&mut record::reader(columns)),
-        location,
-        packages: packages.collect(),
-    }
+/// A content from its object, which stands in a row of this place.
+pub(super) fn read(place: Place, value: &Value) -> Result<ListingContent, Unreadable> {
+    let content = place.within("content", value)?;
+    let columns = content.need("columns", content.value("columns"))?;
+    let location = content.value("location").map(|location| read_location(content.within("content", location)?));
+    let packages = content.need("packages", content.value("packages").and_then(Value::as_array))?;
+    let packages = packages.iter().map(|package| read_package(content.within("content", package)?));
+    Ok(ListingContent {
+        columns: content.within("content", columns)?.columns(ListingColumns::from_columns)?,
+        location: location.transpose()?,
+        packages: packages.collect::<Result<_, _>>()?,
+    })
 }
 
-fn read_package(package: &Value) -> Option<PackagePrices> {
-    let mut read = record::reader(package);
-    let mut price = |name| read(name, Kind::Decimal).and_then(Decimal::from_scalar);
-    Some(PackagePrices {
-        daily_price: price("daily_price"),
-        weekly_price: price("weekly_price"),
-        fortnightly_price: price("fortnightly_price"),
-        monthly_price: price("monthly_price"),
-        name: record::text(package, "name")?,
+fn read_location(location: Stored<'_>) -> Result<SellerLocation, Unreadable> {
+    let columns = location.need("columns", location.value("columns"))?;
+    let columns = location.within("content", columns)?.columns(LocationColumns::from_columns)?;
+    Ok(SellerLocation { name: location.needed_text("name")?, columns })
+}
+
+fn read_package(package: Stored<'_>) -> Result<PackagePrices, Unreadable> {
+    Ok(PackagePrices {
+        name: package.needed_text("name")?,
+        daily_price: package.decimal("daily_price")?,
+        weekly_price: package.decimal("weekly_price")?,
+        fortnightly_price: package.decimal("fortnightly_price")?,
+        monthly_price: package.decimal("monthly_price")?,
     })
 }
 

@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::lists::list;
-use super::record::{self, Record};
+use super::record::Record;
+use super::stored::Unreadable;
 use super::{Error, Store};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::world::RowId;
@@ -219,54 +220,81 @@ pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid,
     )
     .fetch_all(tx)
     .await?;
-    let known = rows.into_iter().filter_map(|row| {
-        let findings = row.findings.as_array().into_iter().flatten().filter_map(read_finding);
+    let known = rows.into_iter().map(|row| {
+        let unreadable = |column| Unreadable::new("intake.deliveries", format!("id is '{}'", row.id), column);
+        let findings = row.findings.as_array().ok_or_else(|| unreadable("findings"))?;
+        let findings = findings.iter().map(read_finding).collect::<Option<_>>();
         let known = Known {
             attempts: row.attempts,
-            outcome: Outcome::named(&row.outcome)?,
-            effects: read_changes(&row.changes),
-            findings: findings.collect(),
+            outcome: Outcome::named(&row.outcome).ok_or_else(|| unreadable("outcome"))?,
+            effects: read_changes(&row.changes).ok_or_else(|| unreadable("changes"))?,
+            findings: findings.ok_or_else(|| unreadable("findings"))?,
         };
-        Some((row.id, known))
+        Ok((row.id, known))
     });
-    Ok(known.collect())
+    known.collect()
 }
 
 fn read_finding(finding: &Value) -> Option<Finding> {
     Some(Finding {
         code: Code::named(finding.get("code")?.as_str()?)?,
-        path: record::text(finding, "path"),
-        message: record::text(finding, "message")?,
+        path: match finding.get("path") {
+            None | Some(Value::Null) => None,
+            Some(path) => Some(path.as_str()?.to_owned()),
+        },
+        message: finding.get("message")?.as_str()?.to_owned(),
     })
 }
 
-fn read_changes(changes: &Value) -> Effects {
-    let effect = |kind| Effect::named(changes.get(kind)?.as_str()?);
-    let tally = |kind| {
-        let part = |name| record::int_u32(changes.get(kind)?, name);
-        let part = |name| part(name).unwrap_or_default();
-        Tally {
-            created: part("created"),
-            updated: part("updated"),
-            unchanged: part("unchanged"),
-            blocked: part("blocked"),
+fn read_changes(changes: &Value) -> Option<Effects> {
+    let changes = changes.as_object()?;
+    let (mut effects, mut counts) = (Effects::default(), Counts::default());
+    for (kind, told) in changes {
+        if let Some(name) = told.as_str() {
+            if let Some(of_kind) = one(&mut effects, kind) {
+                *of_kind = Some(Effect::named(name)?);
+            }
+        } else if let Some(of_kind) = many(&mut counts, kind) {
+            *of_kind = read_tally(told)?;
         }
-    };
-    let counts = Counts {
-        person: tally("person"),
-        lead: tally("lead"),
-        lead_event: tally("lead_event"),
-        booking: tally("booking"),
-    };
-    Effects {
-        person: effect("person"),
-        lead: effect("lead"),
-        lead_cluster: effect("lead_cluster"),
-        listing: effect("listing"),
-        booking: effect("booking"),
-        counts: (counts != Counts::default()).then_some(counts),
-        beside: false,
     }
+    effects.counts = (counts != Counts::default()).then_some(counts);
+    Some(effects)
+}
+
+fn one<'a>(effects: &'a mut Effects, kind: &str) -> Option<&'a mut Option<Effect>> {
+    match kind {
+        "person" => Some(&mut effects.person),
+        "lead" => Some(&mut effects.lead),
+        "lead_cluster" => Some(&mut effects.lead_cluster),
+        "listing" => Some(&mut effects.listing),
+        "booking" => Some(&mut effects.booking),
+        _ => None,
+    }
+}
+
+fn many<'a>(counts: &'a mut Counts, kind: &str) -> Option<&'a mut Tally> {
+    match kind {
+        "person" => Some(&mut counts.person),
+        "lead" => Some(&mut counts.lead),
+        "lead_event" => Some(&mut counts.lead_event),
+        "booking" => Some(&mut counts.booking),
+        _ => None,
+    }
+}
+
+fn read_tally(tally: &Value) -> Option<Tally> {
+    let tally = tally.as_object()?;
+    let part = |name| match tally.get(name) {
+        None => Some(0),
+        Some(count) => count.as_u64()?.try_into().ok(),
+    };
+    Some(Tally {
+        created: part("created")?,
+        updated: part("updated")?,
+        unchanged: part("unchanged")?,
+        blocked: part("blocked")?,
+    })
 }
 
 /// A stored delivery that is to be tried again.

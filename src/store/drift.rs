@@ -1,19 +1,15 @@
 //! Fields that the senders send and do not document, counted by path.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::lists::list;
 use super::{Error, Store};
 use crate::domain::world::RowId;
 
 /// How often a path was seen since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The workspace.
-    pub workspace: RowId,
-    /// The name of the feed.
-    pub feed: &'static str,
     /// The path, array positions as `[]`.
     pub path: String,
     /// Arrival of the first delivery with it.
@@ -27,38 +23,41 @@ pub struct Seen {
 }
 
 /// How many paths are kept for each workspace and feed.
-const MOST_PATHS: i64 = 1_000;
+pub const MOST_PATHS: usize = 1_000;
 
-/// Adds to the counts. A path beyond the thousandth of its workspace and feed is left out.
+/// Adds to the counts of one workspace and feed. A path beyond the thousandth is left out; of several that are new at once
+/// those that were seen first are kept.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn save(store: &Store, seen: &[Seen]) -> Result<(), Error> {
-    let rows = seen.iter().map(|seen| {
-        let Seen { workspace, feed, path, first, last, times, example } = seen;
-        json!({
-            "workspace_id": workspace, "feed": feed, "path": path, "first_seen_at": first.to_rfc3339(),
-            "last_seen_at": last.to_rfc3339(), "times_seen": times, "example_delivery_id": example,
-        })
-    });
+pub async fn save(store: &Store, workspace: RowId, feed: &str, seen: &[Seen]) -> Result<(), Error> {
     sqlx::query!(
         "insert into intake.drift as known
             (workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id)
-        select workspace_id, feed, path, first_seen_at, last_seen_at, times_seen, example_delivery_id
-        from jsonb_populate_recordset(null::intake.drift, $1) as seen
-        where exists (
-                select from intake.drift d
-                where d.workspace_id = seen.workspace_id and d.feed = seen.feed and d.path = seen.path
-            ) or $2 > (
-                select count(*) from intake.drift d where d.workspace_id = seen.workspace_id and d.feed = seen.feed
-            )
-        order by workspace_id, feed, path
+        select $1, $2, path, first_seen_at, last_seen_at, times_seen, example_delivery_id
+        from (
+            select s.*, d.path is not null as is_known,
+                count(*) filter (where d.path is null) over (order by s.first_seen_at, s.path) as new_before
+            from unnest($3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::uuid[])
+                as s (path, first_seen_at, last_seen_at, times_seen, example_delivery_id)
+            left join intake.drift d on d.workspace_id = $1 and d.feed = $2 and d.path = s.path
+        ) as seen
+        where is_known or new_before <= $8 - (
+            select count(*) from intake.drift d where d.workspace_id = $1 and d.feed = $2
+        )
+        order by path
         on conflict (workspace_id, feed, path) do update set
             first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
             last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
             times_seen = known.times_seen + excluded.times_seen",
-        Value::Array(rows.collect()),
-        MOST_PATHS,
+        workspace,
+        feed,
+        &list(seen, |seen| seen.path.as_str()) as &[&str],
+        &list(seen, |seen| seen.first),
+        &list(seen, |seen| seen.last),
+        &list(seen, |seen| seen.times),
+        &list(seen, |seen| seen.example),
+        i64::try_from(MOST_PATHS).unwrap_or(i64::MAX),
     )
     .execute(store.pool())
     .await?;

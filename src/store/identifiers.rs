@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::record;
+use super::stored::{LoadError, Place};
 use crate::domain::facts::SaleWord;
 use crate::domain::stamp::{Moment, Timed};
 use crate::domain::values::Vin;
@@ -17,7 +18,7 @@ pub(super) async fn load_identifiers(
     workspace: i64,
     identifiers: &BTreeSet<String>,
     listings: &[RowId],
-) -> Result<BTreeMap<String, Row<Identifier>>, sqlx::Error> {
+) -> Result<BTreeMap<String, Row<Identifier>>, LoadError> {
     let identifiers: Vec<String> = identifiers.iter().cloned().collect();
     let rows = sqlx::query!(
         r#"select identifier as "identifier!", listing_id as "listing_id!", status, source_modified_at,
@@ -34,16 +35,18 @@ pub(super) async fn load_identifiers(
     .fetch_all(tx)
     .await?;
     let rows = rows.into_iter().map(|row| {
-        let word = row.status.as_deref().and_then(read_word);
+        let place = Place::new("listing_identifiers", "listing_id", row.listing_id);
+        let word = place.read("status", row.status.as_deref(), read_word)?;
+        let vin = place.read("vin", row.vin.as_deref(), Vin::stored)?;
         let identifier = Identifier {
             listing: row.listing_id,
-            vin: record::timed(row.vin.as_deref().and_then(Vin::stored), row.vin_at, row.vin_arrived_at),
-            word: record::timed(word, row.source_modified_at, row.word_arrived_at),
+            vin: place.timed("vin_arrived_at", vin, row.vin_at, row.vin_arrived_at)?,
+            word: place.timed("word_arrived_at", word, row.source_modified_at, row.word_arrived_at)?,
             for_sale_at: row.for_sale_arrived_at.map(|arrived_at| Moment { at: row.for_sale_at, arrived_at }),
         };
-        (row.identifier, Row::known(identifier))
+        Ok((row.identifier, Row::known(identifier)))
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// The name of a word in the tables.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::lead_words::want_text;
+use super::stored::{LoadError, Unreadable};
 use super::{clusters, leads, persons};
 use crate::domain::values::Email;
 use crate::domain::wish::Want;
@@ -37,7 +38,7 @@ pub(super) struct Known {
 
 /// Loads what is known. Each arm has an index of its own. How many leads wait is badly guessed, so the rows are looked up
 /// one by one, whatever Postgres expects (`offset 0`).
-pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_>) -> Result<Known, sqlx::Error> {
+pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_>) -> Result<Known, LoadError> {
     let Asked { leads: keys, clusters, emails, wants, any_missing_name } = asked;
     if keys.is_empty() && clusters.is_empty() && emails.is_empty() && wants.is_empty() && !any_missing_name {
         return Ok(Known::default());
@@ -59,7 +60,7 @@ pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_
     .await?;
     let mut known = Known::default();
     for row in rows {
-        known.add(&row.kind, &row.row, (row.first.as_ref(), row.second.as_ref(), row.third));
+        known.add(&row.kind, &row.row, (row.first.as_ref(), row.second.as_ref(), row.third))?;
     }
     Ok(known)
 }
@@ -71,11 +72,12 @@ impl Known {
         kind: &str,
         row: &Value,
         (first, second, third): (Option<&Value>, Option<&Value>, Option<Value>),
-    ) {
+    ) -> Result<(), Unreadable> {
         match kind {
-            "cluster" => self.clusters.extend(clusters::read_row(row)),
-            "person" => self.persons.extend(persons::read_row(row, first, second)),
-            _ => self.leads.extend(leads::read_row(row, first, second, third)),
+            "cluster" => self.clusters.extend([clusters::read_row(row)?]),
+            "person" => self.persons.extend([persons::read_row(row, first, second)?]),
+            _ => self.leads.extend([leads::read_row(row, first, second, third)?]),
         }
+        Ok(())
     }
 }

@@ -5,8 +5,10 @@ use sqlx::PgConnection;
 
 use super::lead_words::{read_state, read_want};
 use super::record::{self, Record};
+use super::stored::{Stored, Unreadable, read_wish};
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
+use crate::domain::stamp::Clocks;
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::domain::wish;
 use crate::domain::world::{Lead, LeadKey, Row, Tenant};
@@ -27,40 +29,49 @@ pub(super) fn read_row(
     trade_in: Option<&Value>,
     property: Option<&Value>,
     documents: Option<Value>,
-) -> Option<(LeadKey, Row<Lead>)> {
-    let sender = Sender::named(&record::text(lead, "sender")?)?;
-    let external_id = record::text(lead, "external_id")?;
-    Some((LeadKey { sender, external_id }, Row::known(read(lead, trade_in, property, documents)?)))
+) -> Result<(LeadKey, Row<Lead>), Unreadable> {
+    let row = Stored::row("leads", "id", lead)?;
+    let sender = row.parsed("sender", Sender::named)?;
+    let key = LeadKey { sender: row.need("sender", sender)?, external_id: row.needed_text("external_id")? };
+    let columns = row.columns(LeadColumns::from_columns)?;
+    let documents = documents.map(|documents| Json::from_text(documents.to_string()));
+    let mut lead = read(row, LeadColumns { documents, ..columns })?;
+    if let Some(trade_in) = trade_in {
+        let row = Stored::row("trade_ins", "lead_id", trade_in)?;
+        (lead.trade_in, lead.trade_in_clocks) = (row.columns(TradeInColumns::from_columns)?, row.clocks("clocks")?);
+    }
+    if let Some(property) = property {
+        let row = Stored::row("property_enquiries", "lead_id", property)?;
+        (lead.property, lead.property_clocks) = (row.columns(PropertyColumns::from_columns)?, row.clocks("clocks")?);
+    }
+    Ok((key, Row::known(lead)))
 }
 
-fn read(lead: &Value, trade_in: Option<&Value>, property: Option<&Value>, documents: Option<Value>) -> Option<Lead> {
-    let blockers = lead.get("booking_blockers").and_then(Value::as_array).into_iter().flatten();
-    let columns = LeadColumns::from_columns(&mut record::reader(lead));
-    let clocks = record::read_clocks(lead.get("clocks"));
-    let wishes = lead.get("wishes").and_then(Value::as_array);
-    let wishes = wishes.map(|wishes| wishes.iter().filter_map(record::read_wish).collect());
-    let waits_for = lead.get("waits_for").and_then(Value::as_array).into_iter().flatten();
-    Some(Lead {
-        wishes: wishes.unwrap_or_else(|| wish::only(&columns, &clocks)),
-        waits_for: waits_for.filter_map(|want| read_want(want.as_str()?)).collect(),
-        id: record::int(lead, "id")?,
-        columns: LeadColumns {
-            documents: documents.map(|documents| Json::from_text(documents.to_string())),
-            ..columns
-        },
+fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
+    let clocks = row.clocks("clocks")?;
+    let wishes = match row.value("wishes") {
+        Some(_) => row.list("wishes", read_wish)?,
+        None => wish::only(&columns, &clocks),
+    };
+    let booking = row.parsed("booking_state", read_state)?;
+    Ok(Lead {
+        wishes,
+        waits_for: row.list("waits_for", |want| read_want(want.as_str()?))?,
+        id: row.id(),
+        columns,
         clocks,
-        trade_in: trade_in.map(|row| TradeInColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
-        trade_in_clocks: record::read_clocks(trade_in.and_then(|row| row.get("clocks"))),
-        property: property.map(|row| PropertyColumns::from_columns(&mut record::reader(row))).unwrap_or_default(),
-        property_clocks: record::read_clocks(property.and_then(|row| row.get("clocks"))),
-        modified_at: record::instant(lead, "source_modified_at"),
-        cluster: record::read_tie(lead, "lead_cluster_id", "membership"),
-        person: record::int(lead, "person_id"),
-        appointments_as_of: lead.get("appointments_as_of").and_then(record::read_stamp),
-        booking: read_state(&record::text(lead, "booking_state")?)?,
-        blockers: blockers.filter_map(|code| Code::named(code.as_str()?)).collect(),
-        received_at: record::instant(lead, "received_at")?,
-        updated_at: record::instant(lead, "updated_at")?,
+        trade_in: TradeInColumns::default(),
+        trade_in_clocks: Clocks::default(),
+        property: PropertyColumns::default(),
+        property_clocks: Clocks::default(),
+        modified_at: row.instant("source_modified_at")?,
+        cluster: row.tie("lead_cluster_id", "membership")?,
+        person: row.int("person_id")?,
+        appointments_as_of: row.stamp("appointments_as_of")?,
+        booking: row.need("booking_state", booking)?,
+        blockers: row.list("booking_blockers", |code| Code::named(code.as_str()?))?,
+        received_at: row.needed_instant("received_at")?,
+        updated_at: row.needed_instant("updated_at")?,
     })
 }
 

@@ -10,6 +10,7 @@ use super::identifiers::{load_identifiers, read_word, save_identifiers, word_nam
 use super::leads::{number_texts, vin_texts};
 use super::lists::list;
 use super::record;
+use super::stored::{LoadError, Place};
 use crate::domain::content;
 use crate::domain::facts::ListingContent;
 use crate::domain::keys::Keys;
@@ -24,7 +25,7 @@ pub(super) async fn load(
     workspace: i64,
     keys: &Keys,
     tenant: &mut Tenant,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), LoadError> {
     if keys.identifiers.is_empty() {
         return Ok(());
     }
@@ -47,7 +48,7 @@ pub(super) async fn load_wanted(
     workspace: i64,
     keys: &Keys,
     tenant: &mut Tenant,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), LoadError> {
     let booked = tenant.bookings.values().map(|row| row.value.listing);
     let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
     add_rows(tx, workspace, &keys.wanted_vins, &keys.wanted_stock_numbers, &booked, tenant).await
@@ -61,7 +62,7 @@ async fn add_rows(
     numbers: &BTreeSet<StockNumber>,
     ids: &[RowId],
     tenant: &mut Tenant,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), LoadError> {
     if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
         return Ok(());
     }
@@ -84,7 +85,7 @@ async fn load_rows(
     vins: &[String],
     numbers: &[String],
     ids: &[RowId],
-) -> Result<BTreeMap<RowId, Row<Listing>>, sqlx::Error> {
+) -> Result<BTreeMap<RowId, Row<Listing>>, LoadError> {
     let rows = sqlx::query!(
         r#"with wanted as (
             select id from listings where workspace_id = $1 and vin = any($2)
@@ -106,29 +107,30 @@ async fn load_rows(
     )
     .fetch_all(tx)
     .await?;
-    let rows = rows.into_iter().filter_map(|row| {
-        let shown_vin = row.shows_vin.as_deref().and_then(Vin::stored);
+    let rows = rows.into_iter().map(|row| {
+        let place = Place::new("listings", "id", row.id);
+        let shown_vin = place.read("shows_vin", row.shows_vin.as_deref(), Vin::stored)?;
         let at = row.source_modified_at;
         let listing = Listing {
             id: row.id,
-            vin: row.vin.as_deref().and_then(Vin::stored),
+            vin: place.read("vin", row.vin.as_deref(), Vin::stored)?,
             shows: row.identifier.map(|identifier| (identifier, shown_vin)),
             content_at: row.content_arrived_at.map(|arrived_at| Moment { at, arrived_at }),
             claims: row.claims,
             content: None,
-            stock_number: row.stock_number.as_deref().and_then(StockNumber::stored),
+            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
             dealership_id: row.dealership_id,
             prices: content::prices_of([row.price_egc, row.price_dap, row.price_before, row.price_rrp, row.price_igc]),
-            word: read_word(&row.word)?,
+            word: place.need("word", read_word(&row.word))?,
             withdrawn_at: row.withdrawn_at,
-            status: read_status(&row.status)?,
+            status: place.need("status", read_status(&row.status))?,
             locations: row.locations,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
-        Some((row.id, Row::known(listing)))
+        Ok((row.id, Row::known(listing)))
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// Loads what was said of these listings, without the content.
@@ -136,7 +138,7 @@ async fn load_sources(
     tx: &mut PgConnection,
     workspace: i64,
     listings: &[RowId],
-) -> Result<BTreeMap<SourceKey, Row<ListingSource>>, sqlx::Error> {
+) -> Result<BTreeMap<SourceKey, Row<ListingSource>>, LoadError> {
     let rows = sqlx::query!(
         "select identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number, dealership_id,
             fingerprint
@@ -147,18 +149,19 @@ async fn load_sources(
     .fetch_all(tx)
     .await?;
     let rows = rows.into_iter().map(|row| {
+        let place = Place::new("listing_sources", "listing_id", row.listing_id);
         let source = ListingSource {
             listing: row.listing_id,
             for_sale: row.for_sale,
             at: Moment { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
             content: None,
-            stock_number: row.stock_number.as_deref().and_then(StockNumber::stored),
+            stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
             dealership_id: row.dealership_id,
         };
-        ((row.identifier, Vin::stored(&row.vin)), Row::known(source))
+        Ok(((row.identifier, Vin::stored(&row.vin)), Row::known(source)))
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// Loads the contents of these sources.
@@ -167,7 +170,7 @@ async fn load_contents(
     workspace: i64,
     sources: &[SourceKey],
     tenant: &mut Tenant,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), LoadError> {
     if sources.is_empty() {
         return Ok(());
     }
@@ -185,7 +188,8 @@ async fn load_contents(
     .await?;
     for row in rows {
         if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
-            source.value.content = Some(Box::new(super::content::read(&row.content)));
+            let place = Place::new("listing_sources", "listing_id", source.value.listing);
+            source.value.content = Some(Box::new(super::content::read(place, &row.content)?));
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ mod record;
 pub mod rejected;
 pub mod repetition;
 pub mod statistics;
+mod stored;
 pub mod workspaces;
 
 use std::collections::BTreeSet;
@@ -35,7 +36,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Pg
 
 use crate::domain::keys::Keys;
 use crate::domain::values::Email;
-use crate::domain::world::{RowId, Tenant};
+use crate::domain::world::{Lack, RowId, Tenant};
+use stored::LoadError;
+pub use stored::Unreadable;
 
 /// What can go wrong between forecourt and Postgres.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +46,27 @@ pub enum Error {
     /// A statement or the connection failed.
     #[error("the database refused or could not be reached")]
     Database(#[from] sqlx::Error),
+    /// A row does not hold what belongs there.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The rules needed what was not loaded or reserved.
+    #[error("the rules needed a row or an id that was not loaded: {0:?}")]
+    Lacking(Lack),
     /// The server is older than forecourt can use.
     #[error("the server is PostgreSQL {0}: use 14 or newer")]
     TooOld(i32),
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Database(error) => Self::Database(error),
+            LoadError::Unreadable(row) => Self::Unreadable(row),
+        }
+    }
 }
 
 /// SQLSTATE classes and codes after which the same transaction may succeed: connection, resources, operator
@@ -64,6 +82,7 @@ impl Error {
             Self::Database(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} in {}", error.code().unwrap_or_default(), error.table().unwrap_or("a statement"))
             }
+            Self::Unreadable(_) | Self::Lacking(_) => self.to_string(),
             Self::Database(_) | Self::Migration(_) | Self::TooOld(_) => "the database library refused".to_owned(),
         }
     }
@@ -73,7 +92,16 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) => is_transient(error),
-            Self::TooOld(_) | Self::Migration(_) => false,
+            Self::TooOld(_) | Self::Migration(_) | Self::Unreadable(_) | Self::Lacking(_) => false,
+        }
+    }
+
+    /// Whether it is one row, or we, that is to blame, and not the database.
+    #[must_use]
+    pub fn is_of_rows(&self) -> bool {
+        match self {
+            Self::Unreadable(_) | Self::Lacking(_) => true,
+            Self::Database(_) | Self::TooOld(_) | Self::Migration(_) => false,
         }
     }
 }
@@ -282,16 +310,17 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut keys: Keys) -> Result<Tenant, Error> {
-    let (locations, packages) = places::load(tx, workspace).await?;
     let mut tenant = Tenant {
         ids: store.take_ids(tx, keys.new_rows).await?,
         booking_retry_days: store.booking_retry_days,
-        locations,
-        packages,
         events: clusters::load_events(tx, workspace, &keys.events).await?,
         ..Tenant::default()
     };
+    if keys.configured {
+        places::load_configured(tx, workspace, &mut tenant).await?;
+    }
     listings::load(tx, workspace, &keys, &mut tenant).await?;
+    places::load(tx, workspace, keys.brought(&tenant), &mut tenant).await?;
     let asked: BTreeSet<Email> = keys.emails.clone();
     let known = known::load(tx, workspace, &asked_for(&keys, &tenant)).await?;
     (tenant.clusters, tenant.leads, tenant.persons) = (known.clusters, known.leads, known.persons);
@@ -304,6 +333,7 @@ pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut ke
     let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
     tenant.bookings = bookings::load(tx, workspace, &leads).await?;
     listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
+    places::load(tx, workspace, keys.asked_by_leads(&tenant), &mut tenant).await?;
     if keys.has_lists {
         let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
         tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
@@ -325,8 +355,9 @@ fn asked_for<'a>(keys: &'a Keys, tenant: &Tenant) -> known::Asked<'a> {
 /// Saves what a batch changed, in the order in which the tables refer to each other.
 ///
 /// # Errors
-/// When Postgres refuses or cannot be reached.
+/// When Postgres refuses or cannot be reached; and, before anything is written, when the rules lacked something.
 pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant: Tenant) -> Result<(), Error> {
+    complete(&tenant)?;
     listings::save_heads(tx, workspace, &tenant).await?;
     places::save_locations(tx, workspace, &tenant).await?;
     places::save_packages(tx, workspace, &tenant).await?;
@@ -339,6 +370,13 @@ pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant
     listings::save(tx, workspace, &tenant).await?;
     bookings::save(tx, workspace, &tenant).await?;
     listings::save_merged(tx, workspace, &tenant.merged).await?;
+    // Names are looked up while writing, too.
+    complete(&tenant)?;
     store.return_ids(tenant.ids);
     Ok(())
+}
+
+/// What the rules make of too little is not saved.
+fn complete(tenant: &Tenant) -> Result<(), Error> {
+    tenant.lack().map_or(Ok(()), |lack| Err(Error::Lacking(lack)))
 }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::lists::{list, save_lists};
 use super::record;
+use super::stored::{Stored, Unreadable};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
 use crate::domain::values::{Country, Email};
 use crate::domain::world::{Person, Row, RowId, Tenant};
@@ -15,63 +16,71 @@ pub(super) fn read_row(
     person: &Value,
     licence: Option<&Value>,
     passport: Option<&Value>,
-) -> Option<(Email, Row<Person>)> {
-    let email = Email::stored(person.get("email")?.as_str()?)?;
-    Some((email, Row::known(read(person, licence, passport)?)))
+) -> Result<(Email, Row<Person>), Unreadable> {
+    let row = Stored::row("persons", "id", person)?;
+    let email = row.parsed("email", Email::stored)?;
+    Ok((row.need("email", email)?, Row::known(read(row, licence, passport)?)))
 }
 
-fn read(person: &Value, licence: Option<&Value>, passport: Option<&Value>) -> Option<Person> {
-    let text = |name| record::text(person, name);
-    Some(Person {
-        id: record::int(person, "id")?,
+fn read(row: Stored<'_>, licence: Option<&Value>, passport: Option<&Value>) -> Result<Person, Unreadable> {
+    Ok(Person {
+        id: row.id(),
         columns: PersonColumns {
-            title: text("title"),
-            first_name: text("first_name"),
-            middle_name: text("middle_name"),
-            last_name: text("last_name"),
-            business_name: text("business_name"),
-            date_of_birth: record::date(person, "date_of_birth"),
-            mobile_phone: text("mobile_phone"),
-            home_phone: text("home_phone"),
-            postcode: text("postcode"),
-            marketing_opt_in: person.get("marketing_opt_in").and_then(Value::as_bool),
-            address: read_address(person),
-            licence: licence.and_then(read_licence),
-            passport: passport.and_then(read_passport),
+            title: row.text("title")?,
+            first_name: row.text("first_name")?,
+            middle_name: row.text("middle_name")?,
+            last_name: row.text("last_name")?,
+            business_name: row.text("business_name")?,
+            date_of_birth: row.date("date_of_birth")?,
+            mobile_phone: row.text("mobile_phone")?,
+            home_phone: row.text("home_phone")?,
+            postcode: row.text("postcode")?,
+            marketing_opt_in: row.flag("marketing_opt_in")?,
+            address: read_address(row)?,
+            licence: licence.map(read_licence).transpose()?,
+            passport: passport.map(read_passport).transpose()?,
         },
-        clocks: record::read_clocks(person.get("clocks")),
-        created_at: record::instant(person, "created_at")?,
-        updated_at: record::instant(person, "updated_at")?,
+        clocks: row.clocks("clocks")?,
+        created_at: row.needed_instant("created_at")?,
+        updated_at: row.needed_instant("updated_at")?,
     })
 }
 
-fn read_address(person: &Value) -> Option<Address> {
-    let text = |name| record::text(person, name);
-    Some(Address {
-        street: text("address_street")?,
-        city: text("address_city")?,
-        state: text("address_state")?,
-        postcode: text("address_postcode")?,
-        country: Country::parse(&text("address_country")?)?,
+/// An address is there whole or not at all.
+fn read_address(row: Stored<'_>) -> Result<Option<Address>, Unreadable> {
+    let parts = ["address_street", "address_city", "address_state", "address_postcode", "address_country"];
+    if parts.iter().all(|part| row.value(part).is_none()) {
+        return Ok(None);
+    }
+    let country = row.parsed("address_country", Country::parse)?;
+    Ok(Some(Address {
+        street: row.needed_text("address_street")?,
+        city: row.needed_text("address_city")?,
+        state: row.needed_text("address_state")?,
+        postcode: row.needed_text("address_postcode")?,
+        country: row.need("address_country", country)?,
+    }))
+}
+
+fn read_licence(licence: &Value) -> Result<Licence, Unreadable> {
+    let row = Stored::row("identity.driver_licences", "person_id", licence)?;
+    Ok(Licence {
+        number: row.needed_text("number")?,
+        card_number: row.text("card_number")?,
+        state: row.text("state")?,
+        expires_on: row.needed_date("expires_on")?,
+        date_of_birth: row.needed_date("date_of_birth")?,
     })
 }
 
-fn read_licence(licence: &Value) -> Option<Licence> {
-    Some(Licence {
-        number: record::text(licence, "number")?,
-        card_number: record::text(licence, "card_number"),
-        state: record::text(licence, "state"),
-        expires_on: record::date(licence, "expires_on")?,
-        date_of_birth: record::date(licence, "date_of_birth")?,
-    })
-}
-
-fn read_passport(passport: &Value) -> Option<Passport> {
-    Some(Passport {
-        number: record::text(passport, "number")?,
-        country: Country::parse(&record::text(passport, "country")?)?,
-        expires_on: record::date(passport, "expires_on")?,
-        date_of_birth: record::date(passport, "date_of_birth")?,
+fn read_passport(passport: &Value) -> Result<Passport, Unreadable> {
+    let row = Stored::row("identity.passports", "person_id", passport)?;
+    let country = row.parsed("country", Country::parse)?;
+    Ok(Passport {
+        number: row.needed_text("number")?,
+        country: row.need("country", country)?,
+        expires_on: row.needed_date("expires_on")?,
+        date_of_birth: row.needed_date("date_of_birth")?,
     })
 }
 

@@ -1,54 +1,104 @@
-//! Locations and packages: few for each workspace, so all of them are loaded.
-
-use std::collections::BTreeMap;
+//! Locations and packages, loaded by their names: a workspace may have any number of them.
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::record::{self, Record};
+use super::stored::{LoadError, Place, Unreadable};
 use crate::domain::facts::{LocationColumns, SellerLocation};
+use crate::domain::keys::Names;
 use crate::domain::workspace::ConfiguredLocation;
-use crate::domain::world::{Location, Package, Row, Tenant};
+use crate::domain::world::{Location, Package, Row, RowId, Tenant};
+use chrono::{DateTime, Utc};
 
-/// The workspace's locations, by name in lower case, and its packages, by name.
-pub(super) type Places = (BTreeMap<String, Row<Location>>, BTreeMap<String, Row<Package>>);
+/// A row of either table. Packages have no key of their name.
+struct LoadedRow {
+    id: RowId,
+    name: String,
+    name_key: Option<String>,
+    configured: Option<Value>,
+    reported: Option<Value>,
+    reported_at: Option<DateTime<Utc>>,
+    reported_arrived_at: Option<DateTime<Utc>>,
+}
 
-/// Loads the workspace's locations and packages, which alone have no key of their name.
-pub(super) async fn load(tx: &mut PgConnection, workspace: i64) -> Result<Places, sqlx::Error> {
-    let rows = sqlx::query!(
+/// Loads the locations and packages of these names, as far as they were not asked for before. Each is looked up by its
+/// own key, however many there are and whatever Postgres expects (`offset 0`).
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    workspace: i64,
+    names: Names,
+    tenant: &mut Tenant,
+) -> Result<(), LoadError> {
+    let names = names.beside(tenant);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query_file_as!(
+        LoadedRow,
+        "src/store/load_places.sql",
+        workspace,
+        &names.locations.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
+        &names.location_ids.iter().copied().collect::<Vec<_>>(),
+        &names.packages.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
+    )
+    .fetch_all(tx)
+    .await?;
+    names.locations.into_iter().for_each(|name| tenant.locations.ask(name));
+    names.packages.into_iter().for_each(|name| tenant.packages.ask(name));
+    rows.into_iter().try_for_each(|row| Ok(add(row, tenant)?))
+}
+
+/// Loads all locations and packages that the configuration names or named. There is an index of these alone.
+pub(super) async fn load_configured(
+    tx: &mut PgConnection,
+    workspace: i64,
+    tenant: &mut Tenant,
+) -> Result<(), LoadError> {
+    let rows = sqlx::query_as!(
+        LoadedRow,
         r#"select id as "id!", name as "name!", name_key, configured, reported, reported_at, reported_arrived_at
-        from locations where workspace_id = $1
+        from locations where workspace_id = $1 and configured is not null
         union all
         select id, name, null, to_jsonb(configured), to_jsonb(reported), null, null
-        from packages where workspace_id = $1"#,
+        from packages where workspace_id = $1 and configured"#,
         workspace,
     )
     .fetch_all(tx)
     .await?;
-    let (mut locations, mut packages) = Places::default();
-    for row in rows {
-        let (id, configured, reported) = (row.id, row.configured.as_ref(), row.reported.as_ref());
-        if let Some(key) = row.name_key {
-            let reported = record::timed(reported.and_then(read_reported), row.reported_at, row.reported_arrived_at);
-            let configured = configured.and_then(read_configured);
-            locations.insert(key, Row::known(Location { id, last_name: row.name, configured, reported }));
-        } else {
-            let is = |truth: Option<&Value>| truth.and_then(Value::as_bool).unwrap_or_default();
-            let package = Package { id, configured: is(configured), reported: is(reported) };
-            packages.insert(row.name, Row::known(package));
-        }
-    }
-    Ok((locations, packages))
+    rows.into_iter().try_for_each(|row| Ok(add(row, tenant)?))
 }
 
-fn read_reported(value: &Value) -> Option<SellerLocation> {
-    let columns = LocationColumns::from_columns(&mut record::reader(value));
-    Some(SellerLocation { name: record::text(value, "name")?, columns })
+fn add(row: LoadedRow, tenant: &mut Tenant) -> Result<(), Unreadable> {
+    let LoadedRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
+    let Some(key) = name_key else {
+        let is = |truth: Option<Value>| truth.as_ref().and_then(Value::as_bool).unwrap_or_default();
+        tenant.packages.found(name, Row::known(Package { id, configured: is(configured), reported: is(reported) }));
+        return Ok(());
+    };
+    let place = Place::new("locations", "id", id);
+    let reported = reported.as_ref().map(|value| read_reported(place, value)).transpose()?;
+    let reported = place.timed("reported_arrived_at", reported, reported_at, reported_arrived_at)?;
+    let configured = configured.as_ref().map(|value| read_configured(place, value)).transpose()?;
+    tenant.locations.found(key, Row::known(Location { id, last_name: name, configured, reported }));
+    Ok(())
 }
 
-fn read_configured(value: &Value) -> Option<ConfiguredLocation> {
-    let columns = LocationColumns::from_columns(&mut record::reader(value));
-    Some(ConfiguredLocation { name: record::text(value, "name")?, bookable: record::flag(value, "bookable"), columns })
+fn read_reported(place: Place, value: &Value) -> Result<SellerLocation, Unreadable> {
+    let reported = place.within("reported", value)?;
+    Ok(SellerLocation {
+        name: reported.needed_text("name")?,
+        columns: reported.columns(LocationColumns::from_columns)?,
+    })
+}
+
+fn read_configured(place: Place, value: &Value) -> Result<ConfiguredLocation, Unreadable> {
+    let configured = place.within("configured", value)?;
+    Ok(ConfiguredLocation {
+        name: configured.needed_text("name")?,
+        bookable: configured.flag("bookable")?.unwrap_or_default(),
+        columns: configured.columns(LocationColumns::from_columns)?,
+    })
 }
 
 /// Writes the locations that changed.

@@ -8,6 +8,7 @@ use super::Error;
 use super::identifiers::read_word;
 use super::listings::{read_status, vin_text};
 use super::lists::list;
+use super::stored::Place;
 use crate::domain::repetition::{Known, Saying};
 use crate::domain::values::Vin;
 use crate::domain::world::{RowId, SourceKey};
@@ -25,29 +26,33 @@ pub async fn load(
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
-        "select k.identifier, k.vin, s.for_sale, s.source_modified_at, s.fingerprint, i.status as word,
+        r#"select k.identifier as "identifier!", k.vin as "vin!", s.listing_id, s.for_sale, s.source_modified_at, s.fingerprint, i.status as word,
             i.source_modified_at as word_at, i.for_sale_at, i.vin as newest_vin, i.vin_at, l.status
         from unnest($2::text[], $3::text[]) as k (identifier, vin)
         join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin
         join listing_identifiers i on i.workspace_id = $1 and i.identifier = k.identifier
-        join listings l on l.workspace_id = $1 and l.id = s.listing_id",
+        join listings l on l.workspace_id = $1 and l.id = s.listing_id"#,
         workspace,
         &list(sayings, |saying| saying.key.0.as_str()) as &[&str],
         &list(sayings, |saying| vin_text(saying.key.1.as_ref())),
     )
     .fetch_all(tx)
     .await?;
-    let known = rows.into_iter().filter_map(|row| {
+    let known = rows.into_iter().map(|row| {
+        let of_identifier = Place::new("listing_identifiers", "listing_id", row.listing_id);
+        let of_listing = Place::new("listings", "id", row.listing_id);
+        let word = of_identifier.read("status", row.word.as_deref(), read_word)?;
+        let vin = of_identifier.read("vin", row.newest_vin.as_deref(), Vin::stored)?;
         let known = Known {
             for_sale: row.for_sale,
             at: row.source_modified_at,
             fingerprint: row.fingerprint,
-            word: row.word.as_deref().and_then(read_word).map(|word| (word, row.word_at)),
+            word: word.map(|word| (word, row.word_at)),
             for_sale_at: row.for_sale_at,
-            vin: row.newest_vin.as_deref().and_then(Vin::stored).map(|vin| (vin, row.vin_at)),
-            status: read_status(&row.status)?,
+            vin: vin.map(|vin| (vin, row.vin_at)),
+            status: of_listing.need("status", read_status(&row.status))?,
         };
-        Some(((row.identifier?, Vin::stored(&row.vin?)), known))
+        Ok(((row.identifier, Vin::stored(&row.vin)), known))
     });
-    Ok(known.collect())
+    known.collect()
 }

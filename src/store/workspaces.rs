@@ -5,23 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Error, Store, load, save};
-use crate::domain::keys::Keys;
+use super::{Error, Store};
 use crate::domain::workspace::{Slug, Workspace};
 use crate::domain::world::RowId;
-use crate::domain::{booking, finding::Code, place};
-use chrono::{DateTime, Utc};
 
-/// Applies the configuration: what it names is there and active afterwards, what it no longer names is inactive. Blocked
-/// leads are tried again where it brought a location or a package. Gives the ids of the workspaces.
+/// Saves the workspaces and dealerships of the configuration: what it names is there and active afterwards, what it no
+/// longer names is inactive. Gives the ids of the workspaces.
 ///
 /// # Errors
-/// When Postgres refuses or cannot be reached; then nothing was applied.
-pub async fn apply(
-    store: &Store,
-    workspaces: &[Workspace],
-    now: DateTime<Utc>,
-) -> Result<BTreeMap<Slug, RowId>, Error> {
+/// When Postgres refuses or cannot be reached; then nothing was saved.
+pub async fn save(store: &Store, workspaces: &[Workspace]) -> Result<BTreeMap<Slug, RowId>, Error> {
     let mut tx = store.begin(None).await?;
     sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended('forecourt configuration', 0)) as "lock!: ()""#)
         .execute(&mut *tx)
@@ -29,11 +22,6 @@ pub async fn apply(
     let ids = save_workspaces(&mut tx, workspaces).await?;
     save_dealerships(&mut tx, workspaces, &ids).await?;
     tx.commit().await?;
-    for workspace in workspaces {
-        if let Some(id) = ids.get(&workspace.slug) {
-            apply_places(store, workspace, *id, now).await?;
-        }
-    }
     Ok(ids)
 }
 
@@ -105,30 +93,6 @@ async fn save_dealerships(
     )
     .execute(tx)
     .await?;
-    Ok(())
-}
-
-/// Locations and packages of one workspace, and the leads that waited for one of them.
-async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: DateTime<Utc>) -> Result<(), Error> {
-    let mut tx = store.begin(Some(id)).await?;
-    let new_rows = workspace.locations.len() + workspace.packages.len();
-    let mut tenant = load(store, &mut tx, id, Keys { new_rows, ..Keys::default() }).await?;
-    let appeared = place::configure(&mut tenant, workspace);
-    if !(appeared.locations.is_empty() && appeared.packages.is_empty()) {
-        let wants = appeared.wants();
-        let keys = Keys { any_missing_name: true, wants: wants.clone(), ..Keys::default() };
-        let waiting = load(store, &mut tx, id, keys).await?;
-        tenant.leads = waiting.leads;
-        tenant.persons = waiting.persons;
-        tenant.listings = waiting.listings;
-        tenant.bookings = waiting.bookings;
-        booking::retry(&mut tenant, now, |lead| {
-            let missing = [Code::LocationNotFound, Code::PackageNotFound];
-            missing.iter().any(|code| lead.blockers.contains(code)) || booking::waits_for(lead, &wants)
-        });
-    }
-    save(store, &mut tx, id, tenant).await?;
-    tx.commit().await?;
     Ok(())
 }
 

@@ -25,6 +25,9 @@ const OF_DOMAIN: &[&str] =
 /// The crates that belong to certain rooms.
 const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];
 
+/// The modules that decide: what they say is asked by `intake` between loading and saving, never while either is done.
+const RULES: &[&str] = &["appointment", "booking", "cluster", "event", "lead", "listing", "person", "place", "stock"];
+
 const LONGEST_FUNCTION: usize = 60;
 const LONGEST_FILE: usize = 500;
 
@@ -58,6 +61,23 @@ pub(crate) fn libraries(sources: &Sources) -> Vec<String> {
             let stray = AT_HOME.iter().any(|(of, homes)| *of == name && !homes.contains(&layer));
             if stray || (layer == "domain" && !OF_DOMAIN.contains(&name.as_str())) {
                 broken.insert(format!("{}:{line}: {layer} names {name}", module.file));
+            }
+        }
+    }
+    broken.into_iter().collect()
+}
+
+/// Rules run in `intake`: the store names none of the modules that decide.
+pub(crate) fn rules(sources: &Sources) -> Vec<String> {
+    let mut broken = BTreeSet::new();
+    for (module, _) in in_layers(sources).filter(|(_, layer)| *layer == "store") {
+        for (line, target) in sources.references(module) {
+            let Target::Module(path) = target else { continue };
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            if let ["domain", rule] = path.as_slice()
+                && RULES.contains(rule)
+            {
+                broken.insert(format!("{}:{line}: store asks the rules of {rule}", module.file));
             }
         }
     }

@@ -52,6 +52,11 @@ fn modules_import_only_what_their_layer_may() {
 }
 
 #[test]
+fn rules_run_in_intake_and_never_in_the_store() {
+    assert_kept(&laws::rules(&SOURCES));
+}
+
+#[test]
 fn libraries_are_named_only_where_they_belong() {
     assert_kept(&laws::libraries(&SOURCES));
 }
@@ -141,6 +146,20 @@ mod can_fail {
             ("intake.rs", "use crate::config::Config;"),
         ]);
         assert_eq!(only(&laws::layers(&sources)), "intake.rs:1: intake imports config");
+    }
+
+    #[test]
+    fn on_a_store_that_asks_the_rules() {
+        let sources = snippets(&[
+            ("lib.rs", "mod domain; mod store;"),
+            ("domain/mod.rs", "pub mod place; pub mod world;"),
+            ("domain/place.rs", "pub fn configure() {}"),
+            ("domain/world.rs", "pub struct Tenant;"),
+            ("store.rs", "use crate::domain::{place, world::Tenant};\nfn f(_: &Tenant) { place::configure() }"),
+        ]);
+        let broken = laws::rules(&sources);
+        assert!(broken.contains(&"store.rs:1: store asks the rules of place".to_owned()), "{broken:?}");
+        assert!(broken.iter().all(|broken| broken.contains("place")), "{broken:?}");
     }
 
     #[test]

@@ -167,7 +167,7 @@ pub(crate) async fn both_fail() {
     if !LIMITS_FILES {
         return table::leave_out("both stores fail", NO_LIMIT);
     }
-    let mut stage = Stage::ready(Settings { hold_seconds: 2, deadline_ms: Some(300), ..ORDINARY }).await;
+    let mut stage = Stage::ready(Settings { hold_seconds: 8, deadline_ms: Some(300), ..ORDINARY }).await;
     let pid = stage.program().pid();
     let load = stage.load_of(SCALE.rate / 4);
     sleep(Duration::from_millis(500)).await;
@@ -191,7 +191,7 @@ pub(crate) async fn both_fail() {
 
     limit_files(pid, Some(0));
     signal_all(&stage.cluster, Signal::STOP);
-    sleep(Duration::from_millis(2700)).await;
+    sleep(Duration::from_millis(8700)).await;
     limit_files(pid, None);
     signal_all(&stage.cluster, Signal::CONT);
     let sent = load.end().await;

@@ -11,7 +11,7 @@ use sqlx::FromRow;
 use crate::sender::Sent;
 use crate::stage::Stage;
 use crate::story::telling;
-use crate::support::{CONFIG, TestService, service};
+use crate::support::{CONFIG, PATIENCE, TestService, service};
 use crate::table::{self, Row};
 
 /// What a scenario has seen.
@@ -59,7 +59,7 @@ pub(crate) async fn prove(scenario: &str, mut stage: Stage, seen: Seen) {
     });
     assert!(lost.is_empty(), "lost: {:#?}", lost.iter().take(5).collect::<Vec<_>>());
     assert!(twice.is_empty(), "taken twice: {:#?}", twice.iter().take(5).collect::<Vec<_>>());
-    let bound = stage.hold + Duration::from_secs(5);
+    let bound = stage.hold + PATIENCE / 2;
     assert!(sent.iter().all(|sent| sent.took() < bound), "an answer came after more than {bound:?}");
     assert!(times.len() > 10, "next to nothing was acknowledged: {:?}", sent.iter().take(5).collect::<Vec<_>>());
     assert_same_tables(&stage, &stored).await;

@@ -17,7 +17,7 @@ use crate::scale::SCALE;
 use crate::sender::{Load, Sender};
 use crate::support::postgres::{OwnCluster, TestDatabase};
 use crate::support::program::Launch;
-use crate::support::{CONFIG, Program, own_cluster};
+use crate::support::{PATIENCE, Program, config_with, own_cluster};
 
 /// The cluster that the last scenario left whole.
 static CLUSTER: Mutex<Option<OwnCluster>> = Mutex::new(None);
@@ -79,9 +79,9 @@ impl Stage {
         let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
         let deadline_ms = deadline_ms.unwrap_or(SCALE.deadline_ms);
         let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {deadline_ms}");
-        let config = CONFIG.replace("hold_seconds = 20", &terms).replace("max_bytes = 0", spool);
+        let config = config_with(&terms).replace("max_bytes = 0", spool);
         let (address, hold) = (free_address(), Duration::from_secs(hold_seconds));
-        let sender = Sender::new(address, hold + Duration::from_secs(10));
+        let sender = Sender::new(address, hold + PATIENCE);
         let (folder, next) = (tempfile::tempdir().unwrap(), Arc::default());
         Self { cluster, database, sender, hold, folder, config, address, next, program: None }
     }
@@ -164,7 +164,7 @@ impl Stage {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(Option<u64>) -> bool) {
-        let patience = Duration::from_mins(1) + SCALE.outage;
+        let patience = PATIENCE + SCALE.outage;
         let began = Instant::now();
         loop {
             let spooled = self.spooled().await;

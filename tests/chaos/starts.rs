@@ -29,11 +29,12 @@ pub(crate) async fn stopped() {
 /// The service itself stands still: what is not answered in time is repeated, and each repetition is a delivery.
 pub(crate) async fn stood_still() {
     let mut stage = Stage::ready(ORDINARY).await;
-    stage.sender = stage.sender.waiting(Duration::from_secs(1));
+    // Longer than an answer takes on a busy machine, and shorter than the service stands still.
+    stage.sender = stage.sender.waiting(Duration::from_secs(4));
     let load = stage.load();
     sleep(Duration::from_millis(300)).await;
     stage.program().signal(Signal::STOP);
-    sleep(Duration::from_millis(1300)).await;
+    sleep(Duration::from_secs(5)).await;
     stage.program().signal(Signal::CONT);
     sleep(Duration::from_millis(300)).await;
     let sent = load.end().await;

@@ -1,14 +1,12 @@
 //! The record of deliveries: what repetition leaves, what becomes of deliveries for dealerships that are configured
 //! later, and how the tables explain themselves.
 
-use std::time::{Duration, Instant};
-
 use forecourt::domain::finding::Code;
 use forecourt::feeds::Feed;
 use forecourt::intake::replay;
 use serde_json::{Value, json};
 
-use crate::support::{CONFIG, TestService, fixture, fixtures, service, service_with};
+use crate::support::{CONFIG, TestService, fixture, fixtures, service, service_with, soon};
 
 /// The documented examples, which together make one row of nearly every table.
 fn examples() -> Vec<(Feed, Value)> {
@@ -144,11 +142,7 @@ async fn every_code_stands_in_its_table_with_meaning_and_remedy() {
 
 /// Waits until a query counts so many rows.
 async fn wait_for(service: &TestService, from: &str, count: i64) {
-    let begun = Instant::now();
-    while service.count(from).await != count {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{from} never was {count}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    soon(&format!("{count} of {from}"), async || service.count(from).await == count).await;
 }
 
 fn lead_of(id: i64, dealership: i64) -> Value {

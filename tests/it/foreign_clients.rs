@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Program, SECRETS, credential, database, workspaces};
+use crate::support::{Program, SECRETS, credential, database, left_out, workspaces};
 
 fn client_secret() -> &'static str {
     SECRETS.iter().find(|(name, _)| *name == "CLIENT_SECRET").unwrap().1
@@ -26,8 +26,7 @@ async fn the_oauth_clients_of_python_get_tokens_and_post_with_them() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/clients/venv/bin/python");
     if !root.join("target/clients/ready").exists() {
-        eprintln!("left out: `tests/clients/install` brings the clients of this test");
-        return;
+        return left_out("`tests/clients/install` brings the clients of this test");
     }
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let program = Program::start(&database.url(), folder.path(), &config());
@@ -46,8 +45,7 @@ async fn the_oauth_clients_of_python_get_tokens_and_post_with_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_gets_a_token_with_its_user_option() {
     if Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("left out: there is no curl");
-        return;
+        return left_out("there is no curl");
     }
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let program = Program::start(&database.url(), folder.path(), &config());

@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use crate::support::token::{signed, signed_as, signed_by_hs384};
 use crate::support::{Answer, SECRETS, TestService, credential, service_with, workspaces};
 
 const LEADPRO: &str = "/webhooks/leadpro";
@@ -32,10 +32,6 @@ async fn service() -> TestService {
 async fn post(service: &TestService, authorization: &str, body: &str) -> Answer {
     let request = Request::post(LEADPRO).header("authorization", authorization);
     service.send(request.body(Body::from(body.to_owned())).unwrap()).await
-}
-
-fn signed(claims: &Value, secret: &str) -> String {
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
 #[tokio::test]
@@ -115,7 +111,7 @@ async fn a_body_that_says_something_else_is_kept_and_noted_and_never_used() {
 async fn nobody_else_gets_in_and_nothing_of_a_refused_token_is_stored() {
     let service = service().await;
     let claims = json!({"event": "lead.created", "data": {"id": 1, "email": "ada@example.com"}});
-    let (secret, key) = (signing_secret(), |secret: &str| EncodingKey::from_secret(secret.as_bytes()));
+    let secret = signing_secret();
     let good = signed(&claims, secret);
     let with_claims = |more: Value| {
         let mut claims = claims.clone();
@@ -126,7 +122,7 @@ async fn nobody_else_gets_in_and_nothing_of_a_refused_token_is_stored() {
     let rs256 = format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}", good.split_once('.').unwrap().1);
     for (name, authorization) in [
         ("alg none", none),
-        ("HS384", jsonwebtoken::encode(&Header::new(Algorithm::HS384), &claims, &key(secret)).unwrap()),
+        ("HS384", signed_by_hs384(&claims, secret)),
         ("RS256 with our secret", rs256),
         ("expired", with_claims(json!({"exp": 1_600_000_000}))),
         ("too early", with_claims(json!({"nbf": 9_000_000_000_i64}))),
@@ -149,4 +145,42 @@ async fn a_body_that_cannot_be_had_costs_the_token_beside_it_nothing() {
     let answer = post(&service, &signed(&claims, signing_secret()), &"x".repeat(3 << 20)).await;
     assert_eq!((answer.status.as_u16(), &answer.body["lead"]), (200, &json!("created")));
     assert!(answer.codes().contains(&"body_differs"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_header_with_fields_of_any_type_costs_no_lead() {
+    let service = service().await;
+    let claims =
+        |id: i64| json!({"event": "lead.created", "data": {"id": id, "email": "ruth@example.com"}}).to_string();
+    let fields = [r#""ver":1"#, r#""ver":{"major":1}"#, r#""ver":[1,2]"#, r#""ver":null"#, r#""ver":true,"kid":5"#];
+    for (id, field) in (1..).zip(fields) {
+        let token = signed_as(&format!(r#"{{"alg":"HS256","typ":"JWT",{field}}}"#), &claims(id), signing_secret());
+        let answer = post(&service, &token, "{}").await;
+        assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &json!("applied")), "{field}: {answer:?}");
+    }
+    let critical = signed_as(r#"{"alg":"HS256","crit":["ver"],"ver":1}"#, &claims(9), signing_secret());
+    assert_eq!(post(&service, &critical, "{}").await.status, 401);
+    assert_eq!(service.count("leads").await, 5);
+}
+
+#[tokio::test]
+async fn claims_behind_a_byte_order_mark_count_as_they_do_without_one() {
+    let service = service().await;
+    let header = r#"{"alg":"HS256","typ":"JWT"}"#;
+    let with = |id: i64, rest: Value| {
+        let mut claims = json!({"event": "lead.created", "data": {"id": id, "email": "ruth@example.com"}});
+        claims.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        claims
+    };
+    let posted = async |claims: &Value, body: &str| {
+        post(&service, &signed_as(header, &format!("\u{feff}{claims}"), signing_secret()), body).await
+    };
+    assert_eq!(posted(&with(1, json!({"exp": 1_600_000_000})), "{}").await.status, 401, "it has expired");
+    assert_eq!(posted(&with(1, json!({"nbf": 9_000_000_000_i64})), "{}").await.status, 401, "it is too early");
+    let claims = with(1, json!({"exp": 9_000_000_000_i64, "iat": 1_770_000_000}));
+    let answer = posted(&claims, &claims.to_string()).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &json!("applied")), "{answer:?}");
+    assert!(!answer.codes().contains(&"body_differs"), "{answer:?}");
+    let modified = service.row("select source_modified_at = to_timestamp(1770000000) as is_iat from leads").await;
+    assert_eq!(modified["is_iat"], true);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use forecourt::local_postgres::{Durability, Error, LocalPostgres, Options};
 use sqlx::Connection;
 
-use crate::support::{self, throwaway_options};
+use crate::support::{self, soon, throwaway_options};
 
 /// How the test binary, started once more, is told to be the owner of a cluster.
 const OWNER_OF: &str = "FORECOURT_TEST_OWNER_OF";
@@ -38,15 +38,6 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         let _best_effort = std::fs::remove_dir_all(&self.0.data_dir);
-    }
-}
-
-/// Waits for what must come true soon.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}: not within 20 seconds");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -136,7 +127,8 @@ async fn a_database_for_a_test_takes_no_noticeable_time() {
     let databases = futures_util::future::join_all((0..8).map(|_| support::database())).await;
     let each = began.elapsed() / 8;
     println!("{each:?} for a database");
-    assert!(each < Duration::from_secs(1), "{each:?} for each of {}", databases.len());
+    // A tenth of this where nothing else goes on.
+    assert!(each < Duration::from_secs(5), "{each:?} for each of {}", databases.len());
 }
 
 #[tokio::test]
@@ -299,7 +291,7 @@ async fn root_is_told_when_the_servers_account_cannot_reach_the_directory() {
     let mut home = Home::new();
     std::fs::create_dir_all(&home.0.data_dir).unwrap();
     if std::fs::metadata(&home.0.data_dir).unwrap().uid() != 0 {
-        return;
+        return support::left_out("only root can lock the server's account out");
     }
     std::fs::set_permissions(&home.0.data_dir, PermissionsExt::from_mode(0o700)).unwrap();
     let whole = home.0.data_dir.clone();

@@ -10,7 +10,7 @@ use oauth2::basic::{BasicClient, BasicTokenType};
 use oauth2::{AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, Scope, TokenResponse as _, TokenUrl};
 use serde_json::{Value, json};
 
-use crate::support::{SECRETS, TestService, credential, service_with, workspaces};
+use crate::support::{Program, SECRETS, TestService, credential, database, service_with, workspaces};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
@@ -237,4 +237,94 @@ async fn a_reload_counts_at_once_for_tokens_that_were_given_before() {
     assert_eq!(enters(config(&first, &rotated)).await, 200, "its secret was changed");
     assert_eq!(ask(&service, authorization(), "grant_type=client_credentials").await.0.status(), 401);
     assert_eq!(service.count("intake.deliveries where credential = 'next'").await, 1);
+}
+
+/// A credential of the client `studio`, for leads of one workspace.
+fn of_workspace(name: &str, feeds: &str, workspace: &str, variable: &str, rest: &str) -> String {
+    let rest = format!("client_id = \"studio\"\nsecret_env = \"{variable}\"\n{rest}");
+    credential(name, "oauth_client", feeds, &format!("[\"{workspace}\"]"), &rest)
+}
+
+#[tokio::test]
+async fn a_token_of_one_workspace_never_writes_into_another() {
+    let oauth = keys("SIGNING_KEY", None);
+    let config = |first: &str| {
+        let second = of_workspace("of-beta", "[\"lead\"]", "beta", "NEXT_CLIENT_SECRET", "");
+        [workspaces(), &oauth, first, &second].concat()
+    };
+    let first = |feeds: &str, rest: &str| of_workspace("of-alpha", feeds, "alpha", "CLIENT_SECRET", rest);
+    let service = service_with(&config(&first("[\"lead\"]", ""))).await;
+    let mut tokens = Vec::new();
+    for variable in ["CLIENT_SECRET", "NEXT_CLIENT_SECRET"] {
+        let (_, body) = ask(&service, Some(basic("studio", secret(variable))), "grant_type=client_credentials").await;
+        tokens.push(body["access_token"].as_str().unwrap().to_owned());
+    }
+    // A lead of each workspace with each token; the second workspace's dealership is 285.
+    let answers = async |id: i64| {
+        let mut answers = Vec::new();
+        for token in &tokens {
+            for dealership in [356, 285] {
+                let body =
+                    json!({"id": id, "dealership": {"id": dealership}, "prospect": {"email": "ada@example.com"}});
+                let request = Request::post(LEADS).header("authorization", format!("Bearer {token}"));
+                let answer = service.send(request.body(Body::from(body.to_string())).unwrap()).await;
+                answers.push((answer.status.as_u16(), answer.body["outcome"].as_str().map(str::to_owned)));
+            }
+        }
+        answers
+    };
+    let answered = |status: u16, outcome: &str| (status, Some(outcome.to_owned()));
+    let of_beta = [answered(200, "rejected"), answered(200, "applied")];
+    let both_work = [[answered(200, "applied"), answered(200, "rejected")], of_beta.clone()].concat();
+    assert_eq!(answers(1).await, both_work, "each token is its own credential");
+
+    let refused = (401, None);
+    let only_beta = [vec![refused.clone(), refused], of_beta.to_vec()].concat();
+    let unchanged = only_beta.iter().map(|(status, _)| *status).collect::<Vec<_>>();
+    let ways = [
+        ("taken out", String::new()),
+        ("lost the feed", first("[\"inventory\"]", "")),
+        ("passed not_after", first("[\"lead\"]", "not_after = 2026-01-31T18:00:00+10:00\n")),
+    ];
+    for (id, (way, first)) in (2..).zip(ways) {
+        service.reload(&config(&first)).await;
+        let statuses: Vec<u16> = answers(id).await.into_iter().map(|(status, _)| status).collect();
+        assert_eq!(statuses, unchanged, "{way}");
+    }
+    let leads = "select workspaces.slug, count(*) from leads join workspaces on workspaces.id = leads.workspace_id
+        group by 1 order by 1";
+    assert_eq!(service.rows(leads).await, [json!({"slug": "alpha", "count": 1}), json!({"slug": "beta", "count": 4})]);
+    let rotated = of_workspace("of-alpha-next", "[\"lead\"]", "alpha", "OTHER_TOKEN", "");
+    service.reload(&config(&rotated)).await;
+    assert_eq!(answers(9).await, both_work, "another credential with the same workspaces takes its place");
+    assert_eq!(service.count("intake.deliveries where credential = 'of-alpha-next'").await, 2);
+}
+
+#[tokio::test]
+async fn one_client_in_two_workspaces_is_an_error_in_the_log_and_of_check_and_stops_no_start() {
+    let second = of_workspace("of-beta", "[\"lead\"]", "beta", "NEXT_CLIENT_SECRET", "");
+    let first = of_workspace("of-alpha", "[\"lead\"]", "alpha", "CLIENT_SECRET", "");
+    let config = [workspaces(), &keys("SIGNING_KEY", None), &first, &second].concat();
+    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    let mut program = Program::start(&database.url(), folder.path(), &config);
+    let sentence = "credential `of-beta` has the client id `studio` of credential `of-alpha` and other workspaces";
+    let is_error = |line: &String| line.contains("ERROR") && line.contains(sentence);
+    assert!(program.seen.iter().any(is_error), "{:#?}", program.seen);
+    program.wait_for("deliveries are applied");
+    program.signal(rustix::process::Signal::HUP);
+    program.wait_for(sentence);
+    program.wait_for("configuration reloaded");
+
+    let check = |config: &str| {
+        let path = folder.path().join("checked.toml");
+        std::fs::write(&path, config).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_forecourt"));
+        command.env_clear().envs(SECRETS).env("FORECOURT_DATA_DIR", folder.path()).arg("check").arg("--config");
+        let output = command.arg(path).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (good, said) = check(&config);
+    assert!(!good && said.contains(sentence), "{said}");
+    let (good, said) = check(&config.replace("[\"beta\"]", "[\"alpha\"]"));
+    assert!(good, "{said}");
 }

@@ -1,12 +1,18 @@
 //! How Postgres answers the statements of `store` when the tables are large: by index, also before it has statistics.
 
-use serde_json::Value;
+use forecourt::domain::keys::Keys;
+use forecourt::domain::values::{Country, PhoneRegion};
+use forecourt::domain::workspace::Locale;
+use forecourt::feeds::{self, Feed};
+use forecourt::store::{self, Store};
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
+use crate::support::payloads::{car, lead};
 use crate::support::{TestService, service};
 
 /// The tables that grow with the business.
-const LARGE: [&str; 13] = [
+const LARGE: [&str; 15] = [
     "persons",
     "leads",
     "trade_ins",
@@ -20,6 +26,8 @@ const LARGE: [&str; 13] = [
     "listing_packages",
     "listing_changes",
     "bookings",
+    "locations",
+    "packages",
 ];
 
 /// Fills one workspace with 20,000 rows of each kind. Ids and texts are numbers from 1.
@@ -58,6 +66,12 @@ async fn fill(service: &TestService) {
                 updated_at)",
             "w, n, n, n, 1, 1, 'requested', '{}', now(), now()",
         ),
+        // Beside those of the configuration, whose ids are small.
+        (
+            "locations (workspace_id, id, name, name_key, bookable, active, reported, reported_arrived_at)",
+            "w, n + 1000000, n::text, n::text, true, true, jsonb_build_object('name', n::text), now()",
+        ),
+        ("packages (workspace_id, id, name, active, configured, reported)", "w, n + 1000000, n::text, true, false, true"),
     ];
     let quiet = LARGE.map(|table| format!("alter table {table} set (autovacuum_enabled = false);")).concat();
     let inserts = rows.map(|(table, values)| format!("insert into {table} select {values} {many};")).concat();
@@ -163,9 +177,12 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
     }
     let node = plan["Node Type"].as_str().unwrap();
     let condition = plan["Index Cond"].as_str().unwrap_or_default();
-    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "waits_for"]
+    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "waits_for", "name_key = ", "name = "]
         .iter()
         .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
+    // There is an index of those few that the configuration names, which are read all.
+    let of_configured = plan["Index Name"].as_str().is_some_and(|index| index.ends_with("_configured_idx"));
+    let names_a_key = names_a_key || of_configured;
     if LARGE.contains(&table) && node == "Seq Scan" {
         found.push((Reading::Whole, table.to_owned()));
     } else if LARGE.contains(&table) && node.contains("Index") && !names_a_key {
@@ -221,4 +238,63 @@ async fn batches_are_looked_up_by_index_before_and_after_the_tables_are_analysed
     assert!(whole.is_empty(), "{}", whole.join("\n"));
     let kept = not_by_key_when_kept(&service).await;
     assert!(kept.is_empty(), "{}", kept.join("\n"));
+}
+
+/// How many locations and packages are loaded for a lead, and how many pages the statement reads that looks them up.
+async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
+    let locale = Locale {
+        received_at: "2025-10-02T00:00:00Z".parse().unwrap(),
+        timezone: chrono_tz::Australia::Sydney,
+        phone_region: PhoneRegion::parse("AU").unwrap(),
+        country: Country::parse("AU").unwrap(),
+    };
+    let body = lead(json!({})).to_string();
+    let document = feeds::open(Feed::Lead, body.as_bytes()).unwrap();
+    let mut keys = Keys::default();
+    keys.add(&feeds::read(&document, &locale).facts);
+    let workspace = service.database.value("select id from workspaces where slug = 'alpha'").await;
+    let store = Store::new(service.database.pool.clone(), 30);
+    let mut tx = store.begin(Some(workspace)).await.unwrap();
+    let tenant = store::load(&store, &mut tx, workspace, keys).await.unwrap();
+    tx.rollback().await.unwrap();
+    let rows = tenant.locations.iter().count() + tenant.packages.iter().count();
+
+    let mut all = statements(workspace, 1).into_iter();
+    let lookup = all.find(|statement| statement.query.starts_with("-- Locations by name")).unwrap();
+    let explain = format!(
+        "explain (analyze, buffers, format json) {}",
+        lookup.with_keys().replace("'{70}'::text[]", "'{Premium}'::text[]")
+    );
+    let plan: Value = service.database.value(&explain).await;
+    (
+        rows,
+        plan[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap()
+            + plan[0]["Plan"]["Shared Read Blocks"].as_i64().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn a_lead_costs_the_same_however_many_locations_and_packages_its_workspace_has() {
+    let service = service().await;
+    assert_eq!(service.vehicle(&car(json!({}))).await.body["outcome"], "applied");
+    let (rows, pages) = cost_of_a_lead(&service).await;
+    service
+        .database
+        .execute(
+            "insert into packages (workspace_id, id, name, active, configured, reported)
+            select w.id, 1000000 + n, 'package ' || n, true, false, true
+            from workspaces w, generate_series(1, 50000) n where w.slug = 'alpha';
+            insert into locations (workspace_id, id, name, name_key, bookable, active, reported, reported_arrived_at)
+            select w.id, 1000000 + n, 'location ' || n, 'location ' || n, true, true,
+                jsonb_build_object('name', 'location ' || n), now()
+            from workspaces w, generate_series(1, 50000) n where w.slug = 'alpha';
+            analyze packages, locations",
+        )
+        .await;
+    let (rows_after, pages_after) = cost_of_a_lead(&service).await;
+    // The location and the package that it names, and no other.
+    assert_eq!((rows, rows_after), (2, 2));
+    // An index of 50,000 rows may be some levels deep.
+    assert!(pages_after <= pages + 12, "{pages_after} pages, before {pages}");
+    assert_eq!(service.lead(&lead(json!({}))).await.body["booking"], "created");
 }

@@ -9,8 +9,9 @@ use axum::http::Request;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::program::Launch;
 use crate::support::{
-    CONFIG, Program, SECRETS, TOKEN, TestService, credential, database, service_with, unique, workspaces,
+    CONFIG, Program, SECRETS, TOKEN, TestService, credential, database, service_with, soon, unique, workspaces,
 };
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -88,14 +89,8 @@ async fn what_waited_for_a_dealership_is_applied_once_a_reload_brings_it() {
     service.reload(&CONFIG.replace("[356, 357]", "[356, 357, 999]")).await;
     assert_eq!(post(&service, TOKEN, 999).await.1["outcome"], "applied");
     let applied = "intake.deliveries where outcome = 'applied'";
-    for _ in 0..100 {
-        if service.count(applied).await == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    soon("both applied", async || service.count(applied).await == 2).await;
     retrying.abort();
-    assert_eq!(service.count(applied).await, 2);
 }
 
 /// The status of a lead posted to the program.
@@ -128,12 +123,30 @@ async fn sighup_reads_the_file_again_whole_or_not_at_all() {
     let slugs: i64 = database.value("select count(*) from workspaces where slug = 'gamma'").await;
     assert_eq!(slugs, 0);
 
-    write(&CONFIG.replace("hold_seconds = 20", "hold_seconds = 21").replace("Alpha", "Alpha Motors"));
+    write(&CONFIG.replace("hold_seconds = 120", "hold_seconds = 121").replace("Alpha", "Alpha Motors"));
     program.signal(Signal::HUP);
     program.wait_for("`server.hold_seconds` has changed");
     program.wait_for("the workspaces of the configuration are applied");
     let name: String = database.value("select name from workspaces where slug = 'alpha'").await;
     assert_eq!((name.as_str(), status(&program, TOKEN).await.as_str()), ("Alpha Motors", "200"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_keeps_the_running_configuration_and_does_not_bring_the_demo() {
+    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    // Found in the working directory, and named by nobody.
+    let first = "cd \"$FORECOURT_DATA_DIR\" && unset FORECOURT_CONFIG";
+    let listen = ([127, 0, 0, 1], 0).into();
+    let url = database.url();
+    let launch = Launch { database: &url, folder: folder.path(), config: CONFIG, listen, log: "info", first };
+    let mut program = Program::launch(&launch);
+    program.wait_for("postgres is ready");
+    std::fs::remove_file(folder.path().join("forecourt.toml")).unwrap();
+    program.signal(Signal::HUP);
+    program.wait_for("there is no configuration file here");
+    program.wait_for("the running one stays");
+    assert_eq!(status(&program, TOKEN).await, "200");
+    assert!(!folder.path().join("demo-token").exists());
 }
 
 #[tokio::test]
@@ -147,14 +160,14 @@ async fn a_changed_file_counts_without_a_signal_where_that_is_asked_for() {
     };
     write("the-first-secret\n");
     let config = CONFIG
-        .replace("hold_seconds = 20", "hold_seconds = 20\nreload_on_change = true")
+        .replace("[server]", "[server]\nreload_on_change = true")
         .replace("secret_env = \"TOKEN\"", "secret_file = \"token\"");
     let mut program = Program::start(&database.url(), folder.path(), &config);
     assert_eq!(status(&program, "the-first-secret").await, "200", "the file's newline is no part of the secret");
-    write("the-second-secret");
+    write("\u{feff}the-second-secret\r\n");
     program.wait_for("configuration reloaded");
     assert_eq!(status(&program, "the-first-secret").await, "401");
-    assert_eq!(status(&program, "the-second-secret").await, "200");
+    assert_eq!(status(&program, "the-second-secret").await, "200", "nor is what an editor of Windows wrote around it");
     write("");
     program.wait_for("is empty; put the secret into it");
     assert_eq!(status(&program, "the-second-secret").await, "200");

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Program, SECRETS, credential, database, workspaces};
+use crate::support::token;
+use crate::support::{Program, SECRETS, credential, database, soon, workspaces};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const LEADPRO: &str = "/webhooks/leadpro";
@@ -38,7 +38,7 @@ fn pair(user: &str, password: &str) -> String {
 
 fn signed(secret: &str) -> String {
     let claims = json!({"event": "lead.created", "data": {"id": 1, "email": "ada@example.com"}});
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+    token::signed(&claims, secret)
 }
 
 async fn post(program: &Program, path: &str, header: &str, body: &[u8]) -> (String, Value) {
@@ -87,9 +87,7 @@ async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
     program.signal(Signal::HUP);
     program.wait_for("the running one stays");
     let kept = "select count(*) from intake.rejected";
-    while database.value::<i64>(kept).await < 6 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    soon("six refusals written", async || database.value::<i64>(kept).await >= 6).await;
 
     let mut searched = std::mem::take(&mut program.seen);
     assert!(searched.iter().any(|line| line.contains("DEBUG")) && searched.len() > 50, "the log is whole");
@@ -127,4 +125,52 @@ async fn rows(database: &crate::support::postgres::TestDatabase) -> Vec<String> 
     }
     assert!(rows.len() > 20, "{rows:#?}");
     rows
+}
+
+/// What senders put where no secret belongs.
+const STRAY: &str = "a-stray-token-91x";
+const ADDRESS: &str = "grace.hopper-91x";
+
+#[tokio::test]
+async fn nothing_of_a_path_a_query_a_method_or_a_header_is_in_a_log_line_at_any_level() {
+    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    let mut program = Program::start(&database.url(), folder.path(), &config());
+    program.wait_for("deliveries are applied");
+    let token = secret("TOKEN");
+    let right = format!("Authorization: Bearer {token}\r\n");
+    let mut paths = Vec::new();
+    for secret in [STRAY, ADDRESS, token] {
+        paths.extend([
+            format!("{LEADS}?token={secret}"),
+            format!("{LEADS}/{secret}"),
+            format!("/webhooks/{secret}"),
+            format!("/{secret}@example.com/leads"),
+            format!("/oauth/token?client_secret={secret}"),
+            format!("/livez?{secret}"),
+            format!("/readyz/{secret}"),
+            format!("/webhooks/leadpro/%2F{secret}"),
+        ]);
+    }
+    for path in &paths {
+        for method in ["POST", "GET", "PUT", "OPTIONS", &format!("X{STRAY}")] {
+            let named = format!("X-{STRAY}: {STRAY}\r\nReferer: http://x/{ADDRESS}\r\nCookie: {token}\r\n{right}");
+            let answer = program.send_by(method, path, &named, b"{}").await;
+            let status: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
+            assert!([200, 400, 401, 404, 405].contains(&status), "{method} {path}: {status}");
+        }
+    }
+    // What HTTP cannot read at all, and a whole address in place of a path.
+    for line in [format!("POST /{STRAY} {ADDRESS} HTTP/1.1"), format!("GET http://{ADDRESS}.test/{STRAY} HTTP/1.1")] {
+        program.send_raw(format!("{line}\r\nHost: {ADDRESS}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+    }
+    program.signal(Signal::HUP);
+    program.wait_for("configuration reloaded");
+    let log = std::mem::take(&mut program.seen);
+    for used in [STRAY, ADDRESS, token] {
+        let found: Vec<_> = log.iter().filter(|line| line.contains(used)).collect();
+        assert!(found.is_empty(), "{used}: {found:#?}");
+    }
+    for expected in ["route=\"/webhooks/dealer-studio/leads\"", "route=\"*\"", "method=\"*\"", "method=\"POST\""] {
+        assert!(log.iter().any(|line| line.contains(expected)), "{expected} is missing: {log:#?}");
+    }
 }

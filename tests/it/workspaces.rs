@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::payloads::{car, lead, names, with};
 use crate::support::picture::picture;
 use crate::support::service::CONFIG;
-use crate::support::{TestService, fixture, service, service_with};
+use crate::support::{TestService, fixture, service, service_with, soon};
 
 /// Everything a delivery can name, for a dealership; the same names whichever it is.
 async fn everything(service: &TestService, dealership: i64, phone: &str) {
@@ -250,13 +250,11 @@ async fn what_came_for_an_unknown_dealership_is_applied_once_the_configuration_k
     let applied = "select outcome, attempts, d.received_at = l.received_at as as_it_arrived
         from intake.deliveries d, leads l";
     let mut rows = Vec::new();
-    for _ in 0..100 {
+    soon("the lead applied", async || {
         rows = service.rows(applied).await;
-        if !rows.is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        !rows.is_empty()
+    })
+    .await;
     again.abort();
     assert_eq!(rows, [json!({ "outcome": "applied", "attempts": 2, "as_it_arrived": true })]);
 }

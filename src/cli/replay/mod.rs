@@ -16,8 +16,8 @@ use crate::local_postgres::{self, LocalPostgres};
 use crate::store::choice::{Choice, Cursor, START};
 use crate::store::{self, Store, rejected, workspaces};
 
-use super::ending::Ending;
-use super::log::start_log;
+use super::ending::{CommandError, Ending};
+use super::log::{start_log, warn};
 use super::postgres::{DATABASE, Postgres};
 use super::service;
 pub(super) use arguments::Arguments;
@@ -36,10 +36,11 @@ pub(super) async fn run(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Ending {
-    let choice = arguments.choice(intake::clock::now())?;
+    let choice = arguments.choice(intake::clock::now()).map_err(|wrong| CommandError::Usage(wrong.to_owned()))?;
     // Each delivery has its line on standard output, so the log tells only what went wrong.
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());
     start_log(&filter, environment)?;
+    warn(&config);
     let postgres = reach_postgres(&config, environment).await?;
     let done = Box::pin(over(postgres.options.clone(), arguments, &config, &choice, out)).await;
     postgres.stop().await?;

@@ -4,9 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::feeds::Feed;
+use crate::feeds::{Feed, json};
 
 use super::SendError;
 
@@ -124,7 +122,7 @@ fn feed_of_path(path: &Path) -> Option<Feed> {
 
 /// The feed whose documented fields the body has.
 fn feed_of_body(body: &[u8]) -> Option<Feed> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::parse(body).ok()?;
     let has = |fields: &[&str]| fields.iter().any(|field| body.get(field).is_some());
     let bears_marks_of = |feed: &Feed| match feed {
         Feed::Lead => has(&["prospect", "dealership"]),

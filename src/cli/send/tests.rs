@@ -120,6 +120,29 @@ fn a_credential_of_the_configuration_is_shown_by_its_name() {
 }
 
 #[test]
+fn what_an_editor_puts_before_a_payload_or_a_token_stands_in_the_way_of_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), format!("\u{feff}{text}")).unwrap();
+        folder.path().join(name)
+    };
+    let (lead, token) = (file("x.json", r#"{"prospect":{}}"#), file("token", "abc\r\n"));
+    let (url, server) = serve(&[APPLIED]);
+    let credential = CredentialArguments { bearer_file: Some(token), ..CredentialArguments::default() };
+    send(&Arguments { paths: vec![lead], credential, ..arguments(&url) }).1.unwrap();
+    let requests = server.join().unwrap();
+    assert_eq!(requests[0].line, "POST /webhooks/dealer-studio/leads HTTP/1.1");
+    assert!(requests[0].headers.contains("authorization: bearer abc\r\n"), "{}", requests[0].headers);
+
+    let token = signed("\u{feff}{\"event\":\"lead.created\"}".as_bytes(), &SecretString::from("hush")).unwrap();
+    // The same as other libraries make of these claims.
+    assert!(
+        token.expose_secret().starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJldmVudCI6ImxlYWQuY3JlYXRlZCJ9.")
+    );
+    assert!(matches!(signed(b"not JSON", &SecretString::from("hush")), Err(SendError::NotSignable)));
+}
+
+#[test]
 fn an_address_that_is_none_is_refused_before_anything_is_sent() {
     let unusable = send(&arguments("127.0.0.1:8080")).1.unwrap_err();
     assert_eq!(

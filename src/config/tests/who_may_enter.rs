@@ -216,3 +216,32 @@ fn the_keys_of_access_tokens_are_read_and_a_weak_one_is_refused() {
         assert!(problems.contains(said), "{lines}: {problems}");
     }
 }
+
+#[test]
+fn one_client_with_different_workspaces_is_an_error_that_stops_no_start() {
+    let client = |name: &str, id: &str, workspaces: &str| {
+        let scheme = CLIENT.replace("\"all\"\nsecret_env = \"T\"", &format!("{workspaces}\nsecret_env = \"{name}\""));
+        format!("[[credentials]]\nname = \"{name}\"\nclient_id = \"{id}\"\n{scheme}")
+    };
+    let errors = |credentials: &[String]| {
+        let workspaces = "[[workspaces]]\nslug = \"a\"\n[[workspaces]]\nslug = \"b\"\n";
+        let text = format!("{workspaces}{}", credentials.concat());
+        read_with(&text, &[("one", "1"), ("two", "2"), ("three", "3")]).unwrap().errors
+    };
+    let sentence = |line: usize, name: &str, first: &str| {
+        format!(
+            "forecourt.toml:{line}:1: credential `{name}` has the client id `id` of credential `{first}` and other \
+             workspaces, so that the tokens of one are refused where only the other may write; give it a `client_id` of \
+             its own, or write the same `workspaces` in both"
+        )
+    };
+    let one = |workspaces: &str| client("one", "id", workspaces);
+    let two = |workspaces: &str| client("two", "id", workspaces);
+    assert_eq!(errors(&[one("[\"a\"]"), two("[\"b\"]")]), [sentence(12, "two", "one")]);
+    assert_eq!(errors(&[one("[\"a\", \"b\"]"), two("[\"b\"]")]), [sentence(12, "two", "one")]);
+    assert_eq!(errors(&[one("[\"a\", \"b\"]"), two("\"all\"")]), [sentence(12, "two", "one")]);
+    let three = client("three", "id", "[\"a\"]");
+    assert_eq!(errors(&[one("[\"a\"]"), two("[\"a\"]"), three]), [""; 0]);
+    assert_eq!(errors(&[one("[\"a\", \"b\"]"), two("[\"b\", \"a\"]")]), [""; 0]);
+    assert_eq!(errors(&[one("[\"a\"]"), client("two", "another", "[\"b\"]")]), [""; 0]);
+}

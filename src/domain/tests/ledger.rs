@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
-use crate::domain::keys::Keys;
+use crate::domain::keys::{Keys, Names};
+use crate::domain::named::Named;
 use crate::domain::repetition::{self, Known, Saying};
 use crate::domain::values::{Email, Vin};
 use crate::domain::world::{Lead, Listing, Row, RowId, RowState, SourceKey, Tenant};
@@ -75,19 +76,29 @@ impl Ledger {
         let first = self.next_id + 1;
         self.next_id += RowId::try_from(keys.new_rows).unwrap();
         let rows = &self.rows;
-        let mut tenant = Tenant {
-            ids: (first..=self.next_id).collect(),
-            booking_retry_days: 30,
-            locations: rows.locations.clone(),
-            packages: rows.packages.clone(),
-            ..Tenant::default()
-        };
+        let mut tenant = Tenant { ids: (first..=self.next_id).collect(), booking_retry_days: 30, ..Tenant::default() };
         for (name, row) in rows.clusters.iter().filter(|(name, _)| keys.clusters.contains(*name)) {
             tenant.clusters.insert(name.clone(), row.clone());
         }
         self.load_vehicles(&keys, &mut tenant);
+        self.load_names(keys.brought(&tenant), &mut tenant);
         self.load_leads(&mut keys, &mut tenant);
+        self.load_names(keys.asked_by_leads(&tenant), &mut tenant);
         tenant
+    }
+
+    fn load_names(&self, names: Names, tenant: &mut Tenant) {
+        let names = names.beside(tenant);
+        for (name, row) in self.rows.locations.iter() {
+            if names.locations.contains(name) || names.location_ids.contains(&row.value.id) {
+                tenant.locations.found(name.clone(), row.clone());
+            }
+        }
+        for (name, row) in self.rows.packages.iter().filter(|(name, _)| names.packages.contains(*name)) {
+            tenant.packages.found(name.clone(), row.clone());
+        }
+        names.locations.into_iter().for_each(|name| tenant.locations.ask(name));
+        names.packages.into_iter().for_each(|name| tenant.packages.ask(name));
     }
 
     fn load_vehicles(&self, keys: &Keys, tenant: &mut Tenant) {
@@ -169,8 +180,10 @@ impl Ledger {
     }
 
     fn save(&mut self, tenant: Tenant) {
+        assert_eq!(tenant.lack(), None, "the rules looked for what was not loaded");
         let Tenant {
             ids: _,
+            ids_short: _,
             booking_retry_days: _,
             persons,
             clusters,
@@ -187,8 +200,8 @@ impl Ledger {
             bookings,
         } = tenant;
         let rows = &mut self.rows;
-        put(&mut rows.locations, locations);
-        put(&mut rows.packages, packages);
+        put_named(&mut rows.locations, &locations);
+        put_named(&mut rows.packages, &packages);
         put(&mut rows.persons, persons);
         put(&mut rows.clusters, clusters);
         put(&mut rows.leads, leads);
@@ -244,5 +257,12 @@ fn put<K: Ord, V>(known: &mut std::collections::BTreeMap<K, Row<V>>, changed: st
     for (key, mut row) in changed.into_iter().filter(|(_, row)| row.is_dirty()) {
         row.state = RowState::Known;
         known.insert(key, row);
+    }
+}
+
+fn put_named<V: Clone>(known: &mut Named<Row<V>>, changed: &Named<Row<V>>) {
+    for (name, row) in changed.iter().filter(|(_, row)| row.is_dirty()) {
+        known.ask(name.clone());
+        *known.get_or_make(name, || Row::known(row.value.clone())) = Row::known(row.value.clone());
     }
 }

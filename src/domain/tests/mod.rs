@@ -11,6 +11,10 @@ mod oracle;
 mod vehicles;
 mod view;
 
+use super::facts::PackagePrices;
+use super::place;
+use super::stamp::Moment;
+use super::world::{Lack, Tenant};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// A runner whose histories are the same in every run. `PROPTEST_CASES` makes it go on for longer.
@@ -19,6 +23,28 @@ fn runner(cases: u32) -> TestRunner {
     let cases = if asked == 256 { cases } else { asked };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn rules_that_look_for_what_was_not_loaded_or_take_more_ids_than_were_reserved_are_found_out() {
+    let moment = Moment { at: None, arrived_at: chrono::DateTime::UNIX_EPOCH };
+    let gold = PackagePrices { name: "Gold".to_owned(), ..PackagePrices::default() };
+    let hear = |tenant: &mut Tenant| _ = place::hear(tenant, None, std::slice::from_ref(&gold), moment);
+    let mut asked = Tenant { ids: vec![7], ..Tenant::default() };
+    asked.packages.ask("Gold".to_owned());
+    hear(&mut asked);
+    assert_eq!(asked.lack(), None);
+    assert_eq!(asked.location(9).map(|location| location.id), None);
+    assert_eq!(asked.lack(), Some(Lack::Location), "what a row points to exists");
+
+    let mut unasked = Tenant { ids: vec![7], ..Tenant::default() };
+    hear(&mut unasked);
+    assert_eq!(unasked.lack(), Some(Lack::Package));
+
+    let mut without_ids = Tenant::default();
+    without_ids.packages.ask("Gold".to_owned());
+    hear(&mut without_ids);
+    assert_eq!(without_ids.lack(), Some(Lack::Id));
 }
 
 /// Numbers that look random, the same for the same seed.

@@ -102,7 +102,7 @@ pub(super) fn inventory(tenant: &Tenant) -> Inventory {
         identifiers: identifiers.collect(),
         sources: sources.collect(),
         locations: locations.collect(),
-        packages: tenant.packages.keys().cloned().collect(),
+        packages: tenant.packages.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 

@@ -20,8 +20,9 @@ use subtle::Choice;
 use crate::config::{Credential, Scheme};
 use crate::feeds::Feed;
 pub use access_token::AccessTokens;
-use access_token::Grant;
+use access_token::{Grant, WorkspacesDigest};
 pub use client::{ClientProof, ClientProofError};
+pub use jwt::sign;
 use presented::{API_KEY, BASIC, BEARER, Fingerprint, Presented, digest, equals_any};
 
 /// Why a set of credentials cannot be used.
@@ -115,8 +116,9 @@ struct Candidate {
 enum Proof {
     /// A secret with this digest.
     Secret(Fingerprint),
-    /// A token that was given to the client; and for getting one, a pair with this digest.
-    Client(Fingerprint),
+    /// A token that was given to the client, for this credential or for one of these workspaces; and for getting one, a
+    /// pair with this digest.
+    Client(Fingerprint, WorkspacesDigest),
     /// A signature with this key.
     Signature(jwt::Key),
     /// Nothing is asked.
@@ -151,10 +153,8 @@ impl Credentials {
                 return Err(CredentialError::DuplicateName { name: credential.name.clone() });
             }
         }
-        let candidates = credentials
-            .into_iter()
-            .map(|credential| Candidate { proof: Proof::of(&credential.scheme), credential })
-            .collect();
+        let candidates =
+            credentials.into_iter().map(|credential| Candidate { proof: Proof::of(&credential), credential }).collect();
         let mut headers = API_KEY_HEADERS.to_vec();
         for name in api_key_headers {
             let unusable = |_cause| CredentialError::HeaderName { name: name.clone() };
@@ -174,14 +174,14 @@ impl Credentials {
     /// When no credential of the feed is proven.
     pub fn authenticate(&self, headers: &HeaderMap, feed: Feed, now: DateTime<Utc>) -> Result<Admitted<'_>, Refused> {
         let presented = Presented::of(headers, &self.api_key_headers);
-        let grant = presented.token.zip(self.tokens.as_ref()).and_then(|(token, tokens)| tokens.grant(token, now));
+        let grant = presented.token.and_then(|token| self.grant(token, now));
         let mut found = Found::default();
         for Candidate { credential, proof } in &self.candidates {
             let of_feed = Choice::from(u8::from(credential.feeds.contains(&feed)));
             let (proven, strength) = match proof {
                 Proof::Secret(digest) => (equals_any(digest, &presented.digests), Strength::Own(None)),
                 Proof::Signature(key) => signed(&presented, key, now),
-                Proof::Client(_) => granted(credential, grant.as_ref(), feed),
+                Proof::Client(_, workspaces) => granted(credential, workspaces, grant.as_ref(), feed),
                 Proof::Nothing => (Choice::from(1), Strength::Open),
             };
             if bool::from(proven & of_feed) {
@@ -192,7 +192,19 @@ impl Credentials {
         own.or(sibling).or(open).ok_or(Refused { tried: presented.tried, presented: presented.digests, expired })
     }
 
-    /// Gives a client a token for the feeds it asks for, which are all of its feeds where it asks for none.
+    /// What a token grants that we made. The workspaces are those of its credential as it is now, also where that lets
+    /// nobody in any more; of one that is gone, those that it had when the token was made.
+    fn grant(&self, token: jwt::Compact<'_>, now: DateTime<Utc>) -> Option<Grant> {
+        let grant = self.tokens.as_ref()?.grant(token, now)?;
+        let own = self.candidates.iter().find_map(|Candidate { credential, proof }| match proof {
+            Proof::Client(_, workspaces) if is_own(credential, &grant) => Some(workspaces.clone()),
+            Proof::Client(..) | Proof::Secret(_) | Proof::Signature(_) | Proof::Nothing => None,
+        });
+        Some(Grant { workspaces: own.or(grant.workspaces), ..grant })
+    }
+
+    /// Gives a client a token for the feeds it asks for, which are all of its feeds where it asks for none. Where two
+    /// credentials have its id and secret, the token is for the first that is valid.
     ///
     /// # Errors
     ///
@@ -205,12 +217,12 @@ impl Credentials {
     ) -> Result<Issued<'_>, TokenRefused> {
         let mut proven = None;
         for Candidate { credential, proof: own } in &self.candidates {
-            let Proof::Client(digest) = own else { continue };
+            let Proof::Client(digest, workspaces) = own else { continue };
             if bool::from(equals_any(digest, &proof.digests)) && credential.is_valid(now) {
-                proven = proven.or(Some(credential));
+                proven = proven.or(Some((credential, workspaces)));
             }
         }
-        let credential = proven.ok_or(TokenRefused::Client)?;
+        let (credential, workspaces) = proven.ok_or(TokenRefused::Client)?;
         let (Scheme::OauthClient { client_id, .. }, Some(tokens)) = (&credential.scheme, &self.tokens) else {
             return Err(TokenRefused::Client);
         };
@@ -218,8 +230,13 @@ impl Credentials {
             None => credential.feeds.clone(),
             Some(names) => narrowed(names, &credential.feeds).ok_or(TokenRefused::Scope)?,
         };
-        let grant = Grant { client_id: client_id.clone(), credential: credential.name.clone(), scope: scope.clone() };
-        let token = tokens.issue(&grant, now).ok_or(TokenRefused::Client)?;
+        let grant = Grant {
+            client_id: client_id.clone(),
+            credential: credential.name.clone(),
+            scope: scope.clone(),
+            workspaces: Some(workspaces.clone()),
+        };
+        let token = tokens.issue(grant, now).ok_or(TokenRefused::Client)?;
         Ok(Issued { credential, token: SecretString::from(token), scope, lifetime: tokens.lifetime() })
     }
 
@@ -256,7 +273,7 @@ impl Credentials {
 enum Strength {
     /// By what is its own; with the claims of a signed token.
     Own(Option<Vec<u8>>),
-    /// By a token that was given for another secret of its client.
+    /// By a token that was given for another credential of its client, in whose place it stands.
     Sibling,
     /// By nothing, because it asks for nothing.
     Open,
@@ -288,18 +305,19 @@ impl<'c> Found<'c> {
 }
 
 impl Proof {
-    /// What proves a credential of the scheme.
-    fn of(scheme: &Scheme) -> Self {
-        match scheme {
+    /// What proves a credential.
+    fn of(credential: &Credential) -> Self {
+        match &credential.scheme {
             Scheme::Bearer(secret) => Self::Secret(digest(BEARER, secret.expose_secret().as_bytes())),
             Scheme::ApiKey(secret) => Self::Secret(digest(API_KEY, secret.expose_secret().as_bytes())),
             Scheme::Basic { user, password } => {
                 let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
                 Self::Secret(digest(BASIC, pair.expose_secret().as_bytes()))
             }
-            Scheme::OauthClient { client_id, secret } => {
-                Self::Client(client::client_digest(client_id.as_bytes(), secret.expose_secret().as_bytes()))
-            }
+            Scheme::OauthClient { client_id, secret } => Self::Client(
+                client::client_digest(client_id.as_bytes(), secret.expose_secret().as_bytes()),
+                WorkspacesDigest::of(&credential.permitted),
+            ),
             Scheme::LeadproJwt(secret) => Self::Signature(jwt::Key::of(secret)),
             Scheme::Open => Self::Nothing,
         }
@@ -312,15 +330,29 @@ fn signed(presented: &Presented<'_>, key: &jwt::Key, now: DateTime<Utc>) -> (Cho
     (Choice::from(u8::from(claims.is_some())), Strength::Own(claims))
 }
 
-/// Whether a token that grants this is good for the credential. It may have been given for another secret of the same
-/// client, so that a client whose secret is changed keeps the token it has.
-fn granted(credential: &Credential, grant: Option<&Grant>, feed: Feed) -> (Choice, Strength) {
-    let (Some(grant), Scheme::OauthClient { client_id, .. }) = (grant, &credential.scheme) else {
-        return (Choice::from(0), Strength::Sibling);
-    };
-    let good = grant.client_id == *client_id && grant.scope.contains(&feed);
-    let strength = if grant.credential == credential.name { Strength::Own(None) } else { Strength::Sibling };
+/// Whether a token that grants this is good for the credential: it is the one that the token was given for, or one of the
+/// same client and exactly the same workspaces, so that a client whose secret is changed keeps the token it has. A client
+/// whose credentials have different workspaces could else write with a token of one where only the other may.
+fn granted(
+    credential: &Credential,
+    workspaces: &WorkspacesDigest,
+    grant: Option<&Grant>,
+    feed: Feed,
+) -> (Choice, Strength) {
+    let Some(grant) = grant else { return (Choice::from(0), Strength::Sibling) };
+    let (is_own, is_same) = (is_own(credential, grant), grant.workspaces.as_ref() == Some(workspaces));
+    let good = is_of_client(credential, grant) && grant.scope.contains(&feed) && (is_own || is_same);
+    let strength = if is_own { Strength::Own(None) } else { Strength::Sibling };
     (Choice::from(u8::from(good)), strength)
+}
+
+/// Whether it is the credential that a token was given for: its name says so, as it does in the tables and the log.
+fn is_own(credential: &Credential, grant: &Grant) -> bool {
+    is_of_client(credential, grant) && grant.credential == credential.name
+}
+
+fn is_of_client(credential: &Credential, grant: &Grant) -> bool {
+    matches!(&credential.scheme, Scheme::OauthClient { client_id, .. } if *client_id == grant.client_id)
 }
 
 /// The feeds that a scope names (RFC 6749 §3.3), if they are all among these.

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use hmac::Hmac;
+use sha2::{Sha256, Sha384};
 
 use super::presented::BASE64;
 use super::*;
@@ -233,10 +234,13 @@ fn a_credential_shown_for_debugging_hides_its_secret() {
 
 /// A token made by hand: header and claims as they are given, signed by HS256.
 fn jwt(header: &str, claims: &str, secret: &str) -> String {
+    jwt_by::<Hmac<Sha256>>(header, claims, secret)
+}
+
+fn jwt_by<M: hmac::Mac + hmac::digest::KeyInit>(header: &str, claims: &str, secret: &str) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-    format!("{message}.{signature}")
+    let hmac = <M as hmac::Mac>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&message);
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac.finalize().into_bytes()))
 }
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -273,16 +277,26 @@ fn a_token_that_is_not_signed_by_hs256_with_the_secret_is_refused() {
     let claims = r#"{"event":"lead.created"}"#;
     let good = jwt(HS256, claims, SIGNING);
     let (message, signature) = good.rsplit_once('.').unwrap();
-    let key = EncodingKey::from_secret(SIGNING.as_bytes());
-    let hs384 = Header::new(Algorithm::HS384);
     let table = [
         ("alg none", format!("{}.", jwt(r#"{"alg":"none"}"#, claims, SIGNING).rsplit_once('.').unwrap().0)),
         ("alg none, signed", jwt(r#"{"alg":"none"}"#, claims, SIGNING)),
-        ("HS384", jsonwebtoken::encode(&hs384, &serde_json::json!({"event": "lead.created"}), &key).unwrap()),
+        ("HS384", jwt_by::<Hmac<Sha384>>(r#"{"alg":"HS384"}"#, claims, SIGNING)),
+        ("HS384 that says HS256", jwt_by::<Hmac<Sha384>>(HS256, claims, SIGNING)),
         ("HS384 in name", jwt(r#"{"alg":"HS384"}"#, claims, SIGNING)),
         ("RS256 with the secret as key", jwt(r#"{"alg":"RS256","typ":"JWT"}"#, claims, SIGNING)),
         ("no algorithm", jwt(r#"{"typ":"JWT"}"#, claims, SIGNING)),
         ("lower case", jwt(r#"{"alg":"hs256"}"#, claims, SIGNING)),
+        ("an algorithm that is no text", jwt(r#"{"alg":["HS256"]}"#, claims, SIGNING)),
+        ("two algorithms, the last of which is none", jwt(r#"{"alg":"HS256","alg":"none"}"#, claims, SIGNING)),
+        ("a header that is no object", jwt(r#"["HS256","JWT"]"#, claims, SIGNING)),
+        ("a header that is no JSON", jwt("HS256", claims, SIGNING)),
+        ("half a signature", format!("{message}.{}", signature.split_at(20).0)),
+        ("a signature with bits behind its end", format!("{message}.{}", with_last_bit(signature))),
+        ("a padded header", format!("{}=.{}", message.replace('.', "=."), signature)),
+        ("an empty header", format!(".{}", good.split_once('.').unwrap().1)),
+        ("critical extensions, none", jwt(r#"{"alg":"HS256","crit":null}"#, claims, SIGNING)),
+        ("critical extensions, an empty list", jwt(r#"{"alg":"HS256","crit":[]}"#, claims, SIGNING)),
+        ("critical extensions, taken back", jwt(r#"{"crit":["exp"],"alg":"HS256","crit":null}"#, claims, SIGNING)),
         ("critical extension", jwt(r#"{"alg":"HS256","crit":["exp"]}"#, claims, SIGNING)),
         ("another secret", jwt(HS256, claims, "another secret")),
         ("an empty secret", jwt(HS256, claims, "")),
@@ -302,6 +316,36 @@ fn a_token_that_is_not_signed_by_hs256_with_the_secret_is_refused() {
     assert!(signed_in(&good).is_some());
 }
 
+/// The same bytes in another text: the last letter of 43 has two bits that belong to none.
+fn with_last_bit(signature: &str) -> String {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (rest, last) = signature.split_at(signature.len() - 1);
+    let next = alphabet.find(last).unwrap() + 1;
+    format!("{rest}{}", &alphabet[next..=next])
+}
+
+#[test]
+fn fields_of_a_header_that_are_not_understood_are_ignored_whatever_they_are() {
+    let rest = [
+        r#""ver":1"#,
+        r#""ver":1.5e300,"x":1e999"#,
+        r#""ver":{"a":{"b":[]}}"#,
+        r#""ver":[1,"two",null]"#,
+        r#""ver":null,"kid":7,"jku":false,"x5c":"none","typ":3"#,
+        r#""ver":"\ud800","ver":2"#,
+        r#""typ":["JWT"],"cty":{"critical":true}"#,
+        r#""kid":"a","kid":{},"\u0063ty":"JWT""#,
+    ];
+    for rest in rest {
+        for header in [format!(r#"{{"alg":"HS256",{rest}}}"#), format!(r#"{{{rest},"alg":"HS256"}}"#)] {
+            assert!(signed_in(&jwt(&header, "{}", SIGNING)).is_some(), "{header}");
+            assert!(signed_in(&jwt(&header, "{}", "another secret")).is_none(), "{header}");
+        }
+    }
+    let deep = format!(r#"{{"alg":"HS256","ver":{}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    assert!(signed_in(&jwt(&deep, "{}", SIGNING)).is_some());
+}
+
 #[test]
 fn exp_and_nbf_count_where_they_are_present() {
     let (now, enters) = (now().timestamp(), |claims: String| signed_in(&jwt(HS256, &claims, SIGNING)).is_some());
@@ -317,6 +361,18 @@ fn exp_and_nbf_count_where_they_are_present() {
         (format!(r#"{{"nbf":{}}}"#, now + 61), false),
         (format!(r#"{{"nbf":{},"exp":{}}}"#, now - 5, now - 1), false),
         (format!(r#"{{"iat":{}}}"#, now + 9_999), true),
+        (format!("\u{feff}{{\"exp\":{}}}", now - 1), false),
+        (format!("\u{feff}{{\"exp\":{}}}", now + 1), true),
+        (format!("\u{feff}{{\"nbf\":{}}}", now + 61), false),
+        (format!(r#"{{"exp":{},"exp":{}}}"#, now + 1, now - 1), false),
+        (format!(r#"{{"exp":{},"exp":{}}}"#, now - 1, now + 1), true),
+        (format!(r#"{{"exp":"{}"}}"#, now - 1), false),
+        (format!(r#"{{"exp":"{}"}}"#, now + 1), true),
+        (r#"{"exp":1e300}"#.to_owned(), true),
+        (r#"{"exp":-1}"#.to_owned(), false),
+        (r#"{"exp":[9999999999]}"#.to_owned(), false),
+        (r#"{"nbf":"soon"}"#.to_owned(), false),
+        (r#"{"nbf":-1e300}"#.to_owned(), true),
     ];
     for (claims, expected) in table {
         assert_eq!(enters(claims.clone()), expected, "{claims}");
@@ -428,6 +484,106 @@ fn what_a_client_may_do_counts_as_it_is_when_the_token_is_used() {
     assert_eq!(enters(rotated(), tokens(KEY, None)).as_deref(), Some("new"), "its secret was changed");
     let during = vec![client("new", "id", "new", BOTH), client("studio", "id", "old", BOTH)];
     assert_eq!(enters(during, tokens(KEY, None)).as_deref(), Some("studio"), "its own credential is still there");
+}
+
+/// A client's credential for leads of these workspaces, or of all where none are named.
+fn of(name: &str, secret: &str, feeds: &[Feed], workspaces: &[&str]) -> Credential {
+    let slugs = workspaces.iter().map(|slug| (*slug).to_owned()).collect();
+    let permitted = if workspaces.is_empty() { Permitted::All } else { Permitted::Only(slugs) };
+    Credential { permitted, ..client(name, "id", secret, feeds) }
+}
+
+fn ended(credential: Credential) -> Credential {
+    Credential { not_after: Some(now()), ..credential }
+}
+
+#[test]
+fn a_token_is_good_for_its_own_credential_and_one_of_the_same_client_and_the_same_workspaces() {
+    const STOCK: &[Feed] = &[Feed::Inventory];
+    let before = house_of(vec![of("a", "old", LEADS, &["x", "y"]), of("b", "other", LEADS, &["z"])], tokens(KEY, None));
+    let token = ask(&before, "id:old", None).unwrap().token;
+    let other = || of("b", "other", LEADS, &["z"]);
+    let next = |workspaces: &[&str]| of("next", "new", LEADS, workspaces);
+    let same = &["x", "y"][..];
+    let table = [
+        ("both are there", vec![other(), of("a", "old", LEADS, same)], Some("a")),
+        ("taken out", vec![other()], None),
+        ("lost the feed", vec![of("a", "old", STOCK, same), other()], None),
+        ("ended", vec![ended(of("a", "old", LEADS, same)), other()], None),
+        ("taken out, rotated", vec![other(), next(&["y", "x"])], Some("next")),
+        ("lost the feed, rotated", vec![other(), of("a", "old", STOCK, same), next(same)], Some("next")),
+        ("ended, rotated", vec![ended(of("a", "old", LEADS, same)), next(same), other()], Some("next")),
+        ("rotated, and the new one has ended", vec![ended(next(same)), other()], None),
+        ("rotated for another feed", vec![of("next", "new", STOCK, same)], None),
+        ("fewer workspaces", vec![next(&["x"])], None),
+        ("more workspaces", vec![next(&["x", "y", "z"])], None),
+        ("all workspaces", vec![next(&[])], None),
+        ("names that read alike", vec![next(&["xy"])], None),
+        ("another client", vec![Credential { scheme: client("n", "no", "new", LEADS).scheme, ..next(same) }], None),
+        ("its own workspaces were changed", vec![of("a", "old", LEADS, &["z"])], Some("a")),
+        ("its own secret was changed", vec![of("a", "new", LEADS, same)], Some("a")),
+        ("changed and ended", vec![ended(of("a", "old", LEADS, &["z"])), next(&["z"])], Some("next")),
+        (
+            "changed and ended, and the former ones are another's",
+            vec![ended(of("a", "old", LEADS, &["z"])), next(same)],
+            None,
+        ),
+    ];
+    for (what, credentials, expected) in table {
+        let house = house_of(credentials, tokens(KEY, None));
+        assert_eq!(with_token(&house, &token, Feed::Lead, 0).as_deref(), expected, "{what}");
+        assert_eq!(with_token(&house, &token, Feed::Inventory, 0), None, "{what}: the scope");
+    }
+}
+
+#[test]
+fn a_token_for_all_workspaces_is_none_for_a_list_of_them() {
+    let before = house_of(vec![of("a", "old", LEADS, &[])], tokens(KEY, None));
+    let token = ask(&before, "id:old", None).unwrap().token;
+    for (workspaces, expected) in [(&[][..], Some("next")), (&["x", "y"], None), (&["all"], None)] {
+        let house = house_of(vec![of("next", "new", LEADS, workspaces)], tokens(KEY, None));
+        assert_eq!(with_token(&house, &token, Feed::Lead, 0).as_deref(), expected, "{workspaces:?}");
+    }
+}
+
+#[test]
+fn a_token_of_a_version_that_named_no_workspaces_is_its_own_credentials_only() {
+    let end = now().timestamp() + 60;
+    let claims = format!(r#"{{"iss":"forecourt","sub":"a","client_id":"id","scope":"lead","iat":1,"exp":{end}}}"#);
+    let token = SecretString::from(jwt(ACCESS, &claims, KEY));
+    let own = || of("a", "old", LEADS, &["x"]);
+    let table = [
+        ("its own", vec![of("b", "new", LEADS, &["x"]), own()], Some("a")),
+        ("gone", vec![of("b", "new", LEADS, &["x"])], None),
+        ("ended, and the workspaces are known from it", vec![ended(own()), of("b", "new", LEADS, &["x"])], Some("b")),
+        ("ended, of other workspaces", vec![ended(own()), of("b", "new", LEADS, &["y"])], None),
+    ];
+    for (what, credentials, expected) in table {
+        let house = house_of(credentials, tokens(KEY, None));
+        assert_eq!(with_token(&house, &token, Feed::Lead, 0).as_deref(), expected, "{what}");
+    }
+}
+
+#[test]
+fn of_two_credentials_with_one_id_and_secret_the_first_that_is_valid_gives_the_token() {
+    let two = |first: Credential| house_of(vec![first, of("b", "same", LEADS, &["y"])], tokens(KEY, None));
+    let a = || of("a", "same", LEADS, &["x"]);
+    for (house, name) in [(two(a()), "a"), (two(ended(a())), "b")] {
+        let issued = ask(&house, "id:same", None).unwrap();
+        assert_eq!(issued.credential.name, name);
+        assert_eq!(with_token(&house, &issued.token, Feed::Lead, 0).as_deref(), Some(name));
+    }
+}
+
+#[test]
+fn a_token_is_as_short_for_a_thousand_workspaces_as_for_one() {
+    let slugs: Vec<String> = (0..1_000).map(|number| format!("dealership-{number}")).collect();
+    let slugs: Vec<&str> = slugs.iter().map(String::as_str).collect();
+    let length = |workspaces: &[&str]| {
+        let house = house_of(vec![of("a", "old", LEADS, workspaces)], tokens(KEY, None));
+        ask(&house, "id:old", None).unwrap().token.expose_secret().len()
+    };
+    assert_eq!(length(&slugs), length(&["x"]));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! What the integration tests stand on.
 
 pub(crate) mod car;
+mod left_out;
 pub(crate) mod payloads;
 pub(crate) mod picture;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod service;
+pub(crate) mod token;
 
 pub(crate) use car::{Car, car, minute, vin};
+pub(crate) use left_out::left_out;
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
 pub(crate) use program::Program;
 pub(crate) use service::{
-    Answer, CONFIG, SECRETS, TOKEN, TestService, credential, fixture, fixture_bytes, fixtures, service, service_with,
-    unique, workspaces,
+    Answer, CONFIG, PATIENCE, SECRETS, TOKEN, TestService, config_with, credential, fixture, fixture_bytes, fixtures,
+    service, service_with, soon, unique, workspaces,
 };

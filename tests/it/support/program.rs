@@ -113,7 +113,7 @@ impl Program {
 
     /// The first line from now on that holds a text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let line = self.log.recv_timeout(end.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|_| panic!("{text} never came: {:#?}", self.seen));
@@ -131,10 +131,21 @@ impl Program {
 
     /// Posts anything; the whole answer as text.
     pub(crate) async fn send(&self, path: &str, headers: &str, body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        self.send_by("POST", path, headers, body).await
+    }
+
+    /// Sends anything by any method; the whole answer as text.
+    pub(crate) async fn send_by(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n");
-        stream.write_all(&[format!("{head}{headers}\r\n").as_bytes(), body].concat()).await.unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n");
+        self.send_raw(&[format!("{head}{headers}\r\n").as_bytes(), body].concat()).await
+    }
+
+    /// Sends bytes over a connection of their own; the whole answer as text.
+    pub(crate) async fn send_raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()

@@ -21,9 +21,11 @@ use super::postgres::TestDatabase;
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 
 /// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
+/// Postgres has a minute: on a machine that does other things no test fails for want of time that it is not about.
 pub(crate) const CONFIG: &str = r#"
 [server]
-hold_seconds = 20
+hold_seconds = 120
+deadline_ms = 60000
 
 [spool]
 max_bytes = 0
@@ -50,6 +52,27 @@ feeds = "all"
 workspaces = "all"
 secret_env = "TOKEN"
 "#;
+
+/// The times of `CONFIG`.
+const TIMES: &str = "hold_seconds = 120\ndeadline_ms = 60000\n";
+
+/// `CONFIG` with other lines of `[server]` in the place of its times, for tests that are about these.
+pub(crate) fn config_with(server: &str) -> String {
+    assert!(CONFIG.contains(TIMES));
+    CONFIG.replace(TIMES, &format!("{server}\n"))
+}
+
+/// How long a test waits at the most for what must come true soon.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Waits for what must come true soon.
+pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
 pub(crate) const SECRETS: [(&str, &str); 8] = [

@@ -1,0 +1,157 @@
+//! A database of each release comes to the newest version with all its rows, and then holds what a fresh one holds after
+//! the same deliveries. `tests/upgrade/make` says what is in the dumps and how they were made.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_compression::tokio::bufread::GzipDecoder;
+use forecourt::config::Config;
+use forecourt::feeds::Feed;
+use forecourt::intake::{Arrival, replay};
+use forecourt::store::deliveries::Assignable;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use tokio::io::AsyncReadExt as _;
+
+use super::support::picture::{Picture, picture};
+use super::support::postgres::{OwnCluster, TestDatabase};
+use super::support::service::parsed;
+use super::support::{TestService, own_cluster, service_with};
+
+/// The releases of which there is a dump.
+const RELEASES: [&str; 1] = ["9c06cd2"];
+
+const TABLES: &str = "select format('%I.%I', schemaname, tablename) from pg_tables
+    where schemaname in ('public', 'identity', 'intake') order by 1";
+
+fn folder(release: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade").join(release)
+}
+
+async fn unpacked(path: &Path) -> Vec<u8> {
+    let packed = std::fs::read(path).unwrap();
+    let mut plain = Vec::new();
+    GzipDecoder::new(packed.as_slice()).read_to_end(&mut plain).await.unwrap();
+    plain
+}
+
+/// A database as the release left it.
+async fn restored(cluster: &OwnCluster, release: &str) -> TestDatabase {
+    let database = cluster.bare_database(&format!("release_{release}")).await;
+    let dump = String::from_utf8(unpacked(&folder(release).join("dump.sql.gz")).await).unwrap();
+    // The dump changes settings of its session, which must not be used for anything else.
+    let mut session = PgConnection::connect_with(&database.options).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(dump)).execute(&mut session).await.unwrap();
+    session.close().await.unwrap();
+    database
+}
+
+/// The newest version over a database of a release and its spool, once nothing waits any more.
+async fn upgraded(cluster: &OwnCluster, release: &str) -> TestService {
+    let database = restored(cluster, release).await;
+    let data_dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(data_dir.path().join("spool")).unwrap();
+    let spool = unpacked(&folder(release).join("deliveries.redb.gz")).await;
+    std::fs::write(data_dir.path().join("spool/deliveries.redb"), spool).unwrap();
+    forecourt::store::migrate(&database.pool).await.unwrap();
+    let service = TestService::with_data(database, &config(release), data_dir).await;
+    assert!(service.reception().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
+    let waiting = async {
+        while service.reception().spool().unwrap().depth().deliveries > 0
+            || service.count("intake.deliveries where outcome = 'failed'").await > 0
+        {
+            replay::round(service.intake(), &Assignable::default()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("what was spooled or failed is applied");
+    service
+}
+
+fn config(release: &str) -> String {
+    std::fs::read_to_string(folder(release).join("forecourt.toml")).unwrap()
+}
+
+/// What came to a database, oldest first, as if it came now.
+async fn arrivals(database: &TestDatabase, config: &Config) -> Vec<Arrival> {
+    let query = "select received_at, feed, credential, content_type, body, posted_body
+        from intake.deliveries order by received_at, id";
+    let rows = sqlx::query(query).fetch_all(&database.pool).await.unwrap();
+    let arrival = |row: &sqlx::postgres::PgRow| {
+        let name: String = row.get("credential");
+        let credential = config.credentials.iter().find(|credential| credential.name == name).unwrap();
+        Arrival {
+            feed: Feed::named(row.get("feed")).unwrap(),
+            received_at: row.get("received_at"),
+            permitted: credential.permitted.clone(),
+            credential: name,
+            remote_address: None,
+            content_type: row.get("content_type"),
+            body: row.get("body"),
+            posted_body: row.get("posted_body"),
+            undecoded: None,
+        }
+    };
+    rows.iter().map(arrival).collect()
+}
+
+async fn deliver(service: &TestService, arrivals: &[Arrival]) {
+    for arrival in arrivals {
+        service.reception().accept(arrival.clone()).await.unwrap();
+    }
+}
+
+/// What each workspace of the configuration holds.
+async fn pictures(service: &TestService, config: &Config) -> Vec<(String, Picture)> {
+    let mut pictures = Vec::new();
+    for workspace in &config.workspaces {
+        let slug = workspace.slug.to_string();
+        pictures.push((slug.clone(), picture(service, &slug).await));
+    }
+    pictures
+}
+
+fn assert_equal(left: &[(String, Picture)], right: &[(String, Picture)], what: &str) {
+    for ((workspace, left), (_, right)) in left.iter().zip(right) {
+        for (table, rows) in left {
+            assert_eq!(*rows, right[table], "{what}: {table} of {workspace}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
+    let cluster = own_cluster().await;
+    for release in RELEASES {
+        let database = restored(&cluster, release).await;
+        let tables: Vec<String> = sqlx::query_scalar(TABLES).fetch_all(&database.pool).await.unwrap();
+        let mut counts = Vec::new();
+        for table in tables {
+            let count: i64 = database.value(&format!("select count(*) from {table}")).await;
+            assert!(count > 0, "{table} of {release} is empty");
+            counts.push((table, count));
+        }
+        forecourt::store::migrate(&database.pool).await.unwrap();
+        for (table, count) in counts.iter().filter(|(table, _)| !table.ends_with("_sqlx_migrations")) {
+            let now: i64 = database.value(&format!("select count(*) from {table}")).await;
+            assert_eq!(now, *count, "{table} of {release}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgraded_database_holds_what_a_fresh_one_holds_after_the_same_deliveries() {
+    let cluster = own_cluster().await;
+    for release in RELEASES {
+        let text = config(release);
+        let folder = tempfile::tempdir().unwrap();
+        let config = parsed(&text, folder.path());
+        let old = upgraded(&cluster, release).await;
+        let arrivals = arrivals(&old.database, &config).await;
+        let fresh = service_with(&text).await;
+        deliver(&fresh, &arrivals).await;
+        let expected = pictures(&fresh, &config).await;
+        assert_equal(&expected, &pictures(&old, &config).await, "as it was left");
+        deliver(&old, &arrivals).await;
+        assert_equal(&expected, &pictures(&old, &config).await, "after the same once more");
+    }
+}
