@@ -70,6 +70,11 @@ async fn again(intake: &Intake, stored: Stored) {
         return;
     };
     let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
+    if stored.was_heard {
+        let Stored { arrived, attempts, .. } = stored;
+        asked::replay(intake, vec![asked::Asked { feed, arrived, attempts, unread: false, permitted }]).await;
+        return;
+    }
     let replied = intake.take(feed, stored.arrived, stored.attempts, &permitted, None).await;
     if replied.is_err() {
         tracing::debug!("a stored delivery could not be tried again");
