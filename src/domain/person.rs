@@ -1,8 +1,11 @@
 //! Persons: who is one, and which of the things said about them stays.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::Effect;
+use super::columns::Columns as _;
 use super::facts::{
     Address, AddressParts, Given, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
 };
@@ -80,6 +83,19 @@ fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> 
     person.clocks.hear(&mut person.columns, said, at);
     tenant.persons.insert(email.clone(), Row::new(person));
     (Effect::Created, true)
+}
+
+/// Takes over what is known of another person who turned out to be the same: of each column the newest value stays.
+pub fn absorb(person: &mut Person, other: Person) {
+    let Person { id: _, columns, clocks, created_at, updated_at } = other;
+    let times: BTreeSet<Stamp> = columns.held().into_iter().filter_map(|column| clocks.of(column).cloned()).collect();
+    for at in times {
+        let mut said = PersonColumns::default();
+        said.take(columns.clone(), &mut |said| clocks.of(said.column) == Some(&at));
+        person.clocks.hear(&mut person.columns, said, &at);
+    }
+    person.created_at = person.created_at.min(created_at);
+    person.updated_at = person.updated_at.max(updated_at);
 }
 
 /// A person of whom nothing is known but the address.
@@ -173,5 +189,52 @@ pub fn passport_of(parts: Option<PassportParts>) -> Group<Passport> {
             date_of_birth: Some(date_of_birth),
         } => Group::Complete(Passport { number, country, expires_on, date_of_birth }),
         PassportParts { .. } => Group::Incomplete(missing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::facts::Source;
+    use crate::domain::stamp::LeadOrder;
+
+    /// Something said of a customer at one time.
+    fn saying() -> impl Strategy<Value = (i64, PersonColumns)> {
+        let text = || prop::option::of("[ab]");
+        (0..6_i64, text(), text(), text()).prop_map(|(at, title, first_name, last_name)| {
+            (at, PersonColumns { title, first_name, last_name, ..PersonColumns::default() })
+        })
+    }
+
+    fn person(sayings: &[(i64, PersonColumns)]) -> Person {
+        let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let mut person = stranger(1, moment(0));
+        for (at, said) in sayings {
+            let lead = LeadOrder(at.to_string());
+            let at =
+                Stamp { at: moment(*at), then: moment(*at), source: Source::LeadFeed, lead, arrived_at: moment(*at) };
+            person.clocks.hear(&mut person.columns, said.clone(), &at);
+        }
+        person
+    }
+
+    proptest! {
+        #[test]
+        fn two_that_become_one_know_what_one_would_have_known(
+            sayings in prop::collection::btree_map(0..12_i64, saying(), 0..8), split in 0_usize..8,
+        ) {
+            let sayings: Vec<_> = sayings.into_iter().map(|(at, (_, said))| (at, said)).collect();
+            let (of_other, own): (Vec<_>, Vec<_>) =
+                sayings.iter().cloned().partition(|(at, _)| usize::try_from(*at).unwrap() % 3 == split % 3);
+            let mut one = person(&own);
+            absorb(&mut one, person(&of_other));
+            let expected = person(&sayings);
+            prop_assert_eq!(&one.columns, &expected.columns);
+            for column in expected.columns.held() {
+                prop_assert_eq!(one.clocks.of(column), expected.clocks.of(column));
+            }
+        }
     }
 }

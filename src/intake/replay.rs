@@ -70,8 +70,12 @@ async fn again(intake: &Intake, stored: Stored) {
         return;
     };
     let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
-    let delivery = Delivery { feed, arrived: stored.arrived, permitted, undecoded: None };
-    let replied = intake.take(delivery, stored.attempts).await;
+    let Stored { arrived, attempts, was_heard, .. } = stored;
+    if was_heard {
+        asked::replay(intake, vec![asked::Asked { feed, arrived, attempts, unread: false, permitted }]).await;
+        return;
+    }
+    let replied = intake.take(Delivery { feed, arrived, permitted, undecoded: None }, attempts).await;
     if replied.is_err() {
         tracing::debug!("a stored delivery could not be tried again");
     }

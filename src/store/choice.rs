@@ -114,6 +114,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
             },
             workspace: row.workspace_id,
             attempts: row.attempts,
+            was_heard: false,
         },
         outcome: row.outcome,
         codes: row.codes,

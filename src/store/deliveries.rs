@@ -174,7 +174,8 @@ pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settl
     });
     let notes = Value::Array(notes.collect());
     sqlx::query!(
-        "update intake.deliveries as known set attempts = n.attempts, replays = known.replays || n.replays
+        "update intake.deliveries as known
+        set attempts = n.attempts, replays = known.replays || n.replays, retry_at = null
         from jsonb_populate_recordset(null::intake.deliveries, $1) as n
         where known.id = n.id and known.received_at = n.received_at and known.attempts < n.attempts",
         notes,
@@ -340,6 +341,8 @@ pub struct Stored {
     pub workspace: Option<RowId>,
     /// How often it was tried.
     pub attempts: i32,
+    /// Whether it has been heard, and is to be heard again because values are read otherwise now.
+    pub was_heard: bool,
 }
 
 /// How many bytes of bodies are loaded at a time, beside one more delivery.
@@ -395,7 +398,8 @@ pub async fn due(
                 lateral (select octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes) as sized
         )
         select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
-            host(remote_address) as remote_address, content_type, body, posted_body, attempts
+            host(remote_address) as remote_address, content_type, body, posted_body, attempts,
+            outcome in ('applied', 'unchanged') as "was_heard!"
         from measured join intake.deliveries using (id, received_at) where before < $7::bigint
         order by received_at, id"#,
         now,
@@ -424,6 +428,7 @@ pub async fn due(
         },
         workspace: row.workspace_id,
         attempts: row.attempts,
+        was_heard: row.was_heard,
     });
     Ok(stored.collect())
 }

@@ -17,11 +17,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
-pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
-    run(pool, &Server::default()).await
-}
-
-/// The same on a server that was looked at.
 pub(super) async fn run(pool: &PgPool, server: &Server) -> Result<(), Error> {
     let mut words = String::from(session::BEGIN);
     words.extend(server.words());

@@ -26,6 +26,7 @@ mod properties;
 mod record;
 pub mod rejected;
 pub mod repetition;
+mod rereading;
 mod server;
 mod session;
 pub mod statistics;
@@ -45,7 +46,6 @@ use crate::domain::values::Email;
 use crate::domain::world::{RowId, Tenant};
 pub use error::Error;
 pub use flaw::Flaw;
-pub use migrations::migrate;
 use probe::Probes;
 use server::Server;
 pub use server::{Demands, PutsUp};
@@ -98,12 +98,13 @@ impl Store {
         Self { pool, server, reserved, booking_retry_days, keeps_plans, probes }
     }
 
-    /// Brings the tables to this version, one process at a time.
+    /// Brings the tables to this version, one process at a time, and reads stored values anew where that is to be done.
     ///
     /// # Errors
     /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
     pub async fn migrate(&self) -> Result<(), Error> {
-        migrations::run(&self.pool, &self.server).await
+        migrations::run(&self.pool, &self.server).await?;
+        rereading::run(self).await
     }
 
     /// What of the server breaks a law and is put up with.
@@ -201,6 +202,14 @@ impl Store {
 /// Puts the smallest ids last, where they are taken from: later rows have greater ids.
 fn descend(ids: &mut [RowId]) {
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+}
+
+/// Brings the tables behind a pool to this version, on a server that nobody looked at; see [`Store::migrate`].
+///
+/// # Errors
+/// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
+pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
+    Store::new(pool.clone(), 0).migrate().await
 }
 
 /// Loads what is known about the keys of a batch.

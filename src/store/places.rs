@@ -42,11 +42,43 @@ pub(super) async fn load(
         &names.location_ids.iter().copied().collect::<Vec<_>>(),
         &names.packages.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
     )
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
     .await?;
     names.locations.into_iter().for_each(|name| tenant.locations.ask(name));
-    names.packages.into_iter().for_each(|name| tenant.packages.ask(name));
-    rows.into_iter().try_for_each(|row| Ok(add(row, tenant)?))
+    names.packages.iter().cloned().for_each(|name| tenant.packages.ask(name));
+    rows.into_iter().try_for_each(|row| add(row, tenant))?;
+    let missing = names.packages.iter().filter(|name| tenant.packages.get(name).is_none()).map(String::as_str);
+    let missing: Vec<&str> = missing.collect();
+    load_in_any_case(tx, workspace, &missing, tenant).await
+}
+
+/// Loads the packages whose names differ from these only in case: none of them is meant, but a finding can name it.
+async fn load_in_any_case(
+    tx: &mut PgConnection,
+    workspace: i64,
+    names: &[&str],
+    tenant: &mut Tenant,
+) -> Result<(), LoadError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select p.id as "id!", p.name as "name!", p.configured as "configured!", p.reported as "reported!"
+        from unnest($2::text[]) as k (name)
+        cross join lateral (
+            select id, name, configured, reported from packages
+            where workspace_id = $1 and lower(name) = lower(k.name) offset 0
+        ) p"#,
+        workspace,
+        names as &[&str],
+    )
+    .fetch_all(tx)
+    .await?;
+    for row in rows {
+        let package = Package { id: row.id, configured: row.configured, reported: row.reported };
+        tenant.packages.found(row.name, Row::known(package));
+    }
+    Ok(())
 }
 
 /// Loads all locations and packages that the configuration names or named. There is an index of these alone.

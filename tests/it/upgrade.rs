@@ -57,7 +57,7 @@ async fn upgraded(cluster: &OwnCluster, release: &str) -> TestService {
     assert!(service.reception().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
     let waiting = async {
         while service.reception().spool().unwrap().depth().deliveries > 0
-            || service.count("intake.deliveries where outcome = 'failed'").await > 0
+            || service.count("intake.deliveries where outcome = 'failed' or retry_at is not null").await > 0
         {
             replay::round(service.intake(), &Assignable::default()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,0 +1,336 @@
+//! Stored values read anew, once, after a migration has said that they are read otherwise now: persons get the form of
+//! their address that is matched today and become one where two have the same, vehicles that a word such as TBA had made
+//! one become several, and the deliveries that may say something else today are heard again by and by.
+//!
+//! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::stored::LoadError;
+use super::{Error, Store, known, persons};
+use crate::domain::person;
+use crate::domain::values::{Email, StockNumber, Vin};
+use crate::domain::world::{RowId, RowState, Tenant};
+
+/// How many persons are looked at in one transaction.
+const BATCH: i64 = 500;
+
+/// Reads the stored values of every workspace anew for which that is still to be done.
+pub(super) async fn run(store: &Store) -> Result<(), Error> {
+    while let Some(workspace) = next(store).await? {
+        tracing::info!(workspace, "stored values are read anew");
+        while rekey_some(store, workspace).await? {}
+        finish(store, workspace).await?;
+    }
+    Ok(())
+}
+
+async fn next(store: &Store) -> Result<Option<RowId>, Error> {
+    let mut tx = store.begin(None).await?;
+    let next = sqlx::query_scalar!("select workspace_id from intake.rereadings order by workspace_id limit 1");
+    let next = next.fetch_optional(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(next)
+}
+
+/// Gives the next persons the address that is matched today; says whether there may be more.
+async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, Error> {
+    let mut tx = store.begin(Some(workspace)).await?;
+    // Plain addresses are matched as before.
+    let candidates = sqlx::query!(
+        r#"select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
+        where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
+        order by p.id limit $2"#,
+        workspace,
+        BATCH,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let (mut rekeyed, mut merged) = (0_i64, 0_i64);
+    for candidate in &candidates {
+        let Some(email) = Email::parse(&candidate.email).filter(|email| email.as_str() != candidate.email) else {
+            continue;
+        };
+        if rekey(&mut tx, workspace, candidate.id, &candidate.email, &email).await? {
+            merged += 1;
+        } else {
+            rekeyed += 1;
+        }
+    }
+    let last = candidates.last().map(|candidate| candidate.id);
+    count(&mut tx, workspace, last, &[("persons_rekeyed", rekeyed), ("persons_merged", merged)]).await?;
+    tx.commit().await?;
+    Ok(last.is_some())
+}
+
+/// Gives a person another address; where another person has it, the two become one, and it is true.
+async fn rekey(
+    tx: &mut PgConnection,
+    workspace: RowId,
+    id: RowId,
+    old: &str,
+    email: &Email,
+) -> Result<bool, LoadError> {
+    let asked = known::Asked { emails: vec![old, email.as_str()], ..known::Asked::default() };
+    let mut persons = known::load(tx, workspace, &asked).await?.persons;
+    let other = Email::stored(old).and_then(|old| persons.remove(&old));
+    let (Some(other), Some(mut row)) = (other, persons.remove(email)) else {
+        sqlx::query!(
+            "update persons set email = $3 where workspace_id = $1 and id = $2",
+            workspace,
+            id,
+            email.as_str()
+        )
+        .execute(tx)
+        .await?;
+        return Ok(false);
+    };
+    person::absorb(&mut row.value, other.value);
+    let into = row.value.id;
+    row.state = RowState::Changed;
+    let rows = Tenant { persons: [(email.clone(), row)].into(), ..Tenant::default() };
+    persons::save(tx, workspace, &rows).await?;
+    sqlx::query!(
+        "with of_leads as (
+            update leads set person_id = $3 where workspace_id = $1 and person_id = $2
+        ), of_clusters as (
+            update lead_clusters set person_id = $3 where workspace_id = $1 and person_id = $2
+        ), of_bookings as (
+            update bookings set person_id = $3 where workspace_id = $1 and person_id = $2
+        ), licences as (
+            delete from identity.driver_licences where workspace_id = $1 and person_id = $2
+        )
+        delete from identity.passports where workspace_id = $1 and person_id = $2",
+        workspace,
+        id,
+        into,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("delete from persons where workspace_id = $1 and id = $2", workspace, id).execute(tx).await?;
+    Ok(true)
+}
+
+/// Adds to what is counted, and notes how far the persons are done.
+async fn count(
+    tx: &mut PgConnection,
+    workspace: RowId,
+    after: Option<RowId>,
+    counted: &[(&str, i64)],
+) -> Result<(), sqlx::Error> {
+    for (name, more) in counted {
+        sqlx::query!(
+            "update intake.rereadings set after_person_id = coalesce($2, after_person_id),
+                counts = counts || jsonb_build_object($3::text, coalesce((counts ->> $3)::bigint, 0) + $4::bigint)
+            where workspace_id = $1",
+            workspace,
+            after,
+            *name,
+            *more,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// All but the persons, and the record of what was done.
+async fn finish(store: &Store, workspace: RowId) -> Result<(), Error> {
+    let mut tx = store.begin(Some(workspace)).await?;
+    rewrite_addresses(&mut tx, workspace).await?;
+    let freed = free_vehicles(&mut tx, workspace).await?;
+    forget_placeholders(&mut tx, workspace).await?;
+    let marked = mark_deliveries(&mut tx, workspace).await?;
+    count(&mut tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
+    sqlx::query!(
+        "with done as (
+            delete from intake.rereadings where workspace_id = $1 returning counts
+        )
+        insert into intake.actions (action, acted_at, acted_by, counts)
+        select 'values_read_anew', now(), 'migrate', $2::jsonb || counts from done",
+        workspace,
+        json!({ "workspace_id": workspace }),
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Leads and clusters wait for a person by the form of the address that is matched.
+async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let sent = sqlx::query_scalar!(
+        r#"select contact_email as "email!" from leads
+        where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')
+        union select contact_email from lead_clusters
+        where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let matched: Vec<Option<String>> =
+        sent.iter().map(|sent| Email::parse(sent).map(|email| email.as_str().to_owned())).collect();
+    sqlx::query!(
+        "with forms as (
+            select * from unnest($2::text[], $3::text[]) as f (sent, matched)
+        ), of_leads as (
+            update leads set person_email = matched from forms
+            where workspace_id = $1 and contact_email = sent and person_email is distinct from matched
+        )
+        update lead_clusters set person_email = matched from forms
+        where workspace_id = $1 and contact_email = sent and person_email is distinct from matched",
+        workspace,
+        &sent,
+        &matched as &[Option<String>],
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes vehicles apart that a word had made one, which stands for no VIN. The row stays that of the identifier whose content
+/// it shows; what was said of the others is forgotten, because their deliveries tell it again.
+async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
+    let listings = sqlx::query!(
+        r#"select id, vin as "vin!", identifier from listings
+        where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$') order by id"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut freed = 0;
+    for listing in listings.into_iter().filter(|listing| Vin::parse(&listing.vin).is_none()) {
+        // An identifier for which the word itself stood in is none any more.
+        let keeper = listing.identifier.filter(|identifier| *identifier != listing.vin);
+        sqlx::query!(
+            "with sources as (
+                delete from listing_sources where workspace_id = $1 and vin = $2 and identifier is distinct from $3
+                returning identifier
+            )
+            delete from listing_sources where workspace_id = $1 and listing_id = $4 and vin = ''
+                and identifier is distinct from $3",
+            workspace,
+            listing.vin,
+            keeper,
+            listing.id,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let others = sqlx::query!(
+            "delete from listing_identifiers
+            where workspace_id = $1 and listing_id = $2 and identifier is distinct from $3",
+            workspace,
+            listing.id,
+            keeper,
+        )
+        .execute(&mut *tx)
+        .await?;
+        freed += i64::try_from(others.rows_affected()).unwrap_or_default();
+        keep_without_vin(tx, workspace, listing.id, &listing.vin, keeper.as_deref()).await?;
+    }
+    Ok(freed)
+}
+
+/// Leaves a listing without its VIN, to the one identifier that stays.
+async fn keep_without_vin(
+    tx: &mut PgConnection,
+    workspace: RowId,
+    listing: RowId,
+    vin: &str,
+    keeper: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with former as (
+            delete from listing_sources where workspace_id = $1 and identifier = $4 and vin = ''
+        )
+        update listing_identifiers set vin = null, vin_at = null, vin_arrived_at = null
+        where workspace_id = $1 and identifier = $4 and vin = $3 and listing_id = $2",
+        workspace,
+        listing,
+        vin,
+        keeper,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update listing_sources set vin = '' where workspace_id = $1 and identifier = $2 and vin = $3",
+        workspace,
+        keeper,
+        vin,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update listings l set vin = null, shows_vin = null,
+            word = case when has.identifier then word else 'withdrawn' end,
+            status = case when has.identifier then status else 'withdrawn' end
+        from (
+            select exists (select from listing_identifiers where workspace_id = $1 and listing_id = $2) as identifier
+        ) has
+        where l.workspace_id = $1 and l.id = $2",
+        workspace,
+        listing,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes VINs and stock numbers that stand for none out of leads, which their deliveries cannot do: nothing erases.
+async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let named = sqlx::query!(
+        r#"select distinct vin, stock_number from leads
+        where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$' or stock_number !~ '[0-9]')"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let vins = named.iter().filter_map(|row| row.vin.clone()).filter(|vin| Vin::parse(vin).is_none());
+    let numbers = named.iter().filter_map(|row| row.stock_number.clone());
+    let numbers = numbers.filter(|number| StockNumber::parse(number).is_none());
+    for (column, words) in [("vin", vins.collect::<Vec<_>>()), ("stock_number", numbers.collect())] {
+        sqlx::query!(
+            "with of_bookings as (
+                update bookings set wish = wish #- array['said', $2::text]
+                where workspace_id = $1 and wish -> 'said' ->> $2 = any($3)
+            )
+            update leads set
+                vin = case when $2 = 'vin' then null else vin end,
+                stock_number = case when $2 = 'stock_number' then null else stock_number end,
+                item = nullif(item - $2, '{}'),
+                wishes = (
+                    select jsonb_agg(case when w -> 'said' ->> $2 = any($3) then w #- array['said', $2] else w end order by n)
+                    from jsonb_array_elements(wishes) with ordinality as e (w, n)
+                )
+            where workspace_id = $1
+                and (case $2 when 'vin' then vin = any($3) else stock_number = any($3) end)",
+            workspace,
+            column,
+            &words,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks the deliveries that may say something else today than when they were heard, to be heard again: those with anything
+/// beyond ASCII, those with a finding of a kind that is told otherwise now, phones with letters or with a country whose
+/// numbers lost their zero, and words in place of VINs and stock numbers.
+async fn mark_deliveries(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
+    let marked = sqlx::query!(
+        r#"update intake.deliveries set retry_at = now()
+        where workspace_id = $1 and retry_at is null and outcome in ('applied', 'unchanged') and (
+            findings::text ~ '"(phone_invalid|email_invalid|date_invalid|vin_unusual|field_type)"'
+            or encode(body, 'escape') ~ '\\'
+            or encode(body, 'escape') ~* '"[a-z_]*phone"\s*:\s*"([^"]*[a-z]|[^0-9"]*(\+|00)[^0-9"]*(11)?[^0-9"]*(39|225|229|241|242|378))'
+            or encode(body, 'escape') ~* '"(vin|stock_?number)"[^{}]*:\s*"([^"0-9]*|([^"])\3*)"'
+            or encode(body, 'escape') ~* '"value"\s*:\s*"([^"0-9]*|([^"])\2*)"[^{}]*"(vin|stocknumber)"'
+        )"#,
+        workspace,
+    )
+    .execute(tx)
+    .await?;
+    Ok(i64::try_from(marked.rows_affected()).unwrap_or_default())
+}
