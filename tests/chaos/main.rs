@@ -3,7 +3,7 @@
 //!
 //! Each scenario ends with the same questions: is every delivery that was answered 200 in `intake.deliveries`, once and
 //! with an outcome, and do the business tables hold what a run without faults makes of the same deliveries? The
-//! figures of all of them are printed at the end. `FORECOURT_CHAOS=long` makes them as long as the README tells of, and
+//! figures of all of them are printed at the end. `FORECOURT_CHAOS=long` makes them as long as the page docs/proofs.md tells of, and
 //! a number of seconds there makes the longest ones last so long; a part of a name chooses scenarios, as it does for
 //! tests.
 #![allow(

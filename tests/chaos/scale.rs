@@ -1,4 +1,4 @@
-//! How long the scenarios are: short in the ordinary test command, long for the figures of the README.
+//! How long the scenarios are: short in the ordinary test command, long for the figures of docs/proofs.md.
 
 use std::sync::LazyLock;
 use std::time::Duration;
