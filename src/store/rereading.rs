@@ -4,12 +4,15 @@
 //!
 //! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::stored::LoadError;
 use super::{Error, Store, known, persons};
 use crate::domain::person;
+use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
 use crate::domain::world::{RowId, RowState, Tenant};
 
@@ -139,6 +142,8 @@ async fn finish(store: &Store, workspace: RowId) -> Result<(), Error> {
     let mut tx = store.begin(Some(workspace)).await?;
     rewrite_addresses(&mut tx, workspace).await?;
     let freed = free_vehicles(&mut tx, workspace).await?;
+    rename_vehicles(&mut tx, workspace).await?;
+    rename_places(&mut tx, workspace).await?;
     forget_placeholders(&mut tx, workspace).await?;
     let marked = mark_deliveries(&mut tx, workspace).await?;
     count(&mut tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
@@ -273,6 +278,87 @@ async fn keep_without_vin(
     )
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Gives vehicles the form of their identifiers and VINs that is compared today, where no other vehicle has it.
+async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let named = sqlx::query!(
+        r#"select identifier, vin from listing_sources
+        where workspace_id = $1 and (identifier !~ '^[ -~]*$' or vin !~ '^[ -~]*$')"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let vins = named.iter().filter_map(|row| Some((row.vin.clone(), Vin::parse(&row.vin)?.as_str().to_owned())));
+    let identifiers = named.iter().map(|row| (row.identifier.clone(), matched(&row.identifier).into_owned()));
+    for (kind, forms) in [("vin", forms(vins)), ("identifier", forms(identifiers))] {
+        for (old, new) in forms {
+            sqlx::query!(
+                "with free as (
+                    select where not exists (
+                        select from listings where workspace_id = $1 and (case $2 when 'vin' then vin else identifier end) = $4
+                    ) and not exists (
+                        select from listing_identifiers where workspace_id = $1 and $2 = 'identifier' and identifier = $4
+                    )
+                ), of_listings as (
+                    update listings set
+                        vin = case when $2 = 'vin' and vin = $3 then $4 else vin end,
+                        shows_vin = case when $2 = 'vin' and shows_vin = $3 then $4 else shows_vin end,
+                        identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                    from free where workspace_id = $1 and $3::text in (vin, shows_vin, identifier)
+                ), of_identifiers as (
+                    update listing_identifiers set
+                        vin = case when $2 = 'vin' and vin = $3 then $4 else vin end,
+                        identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                    from free where workspace_id = $1 and $3 in (vin, identifier)
+                )
+                update listing_sources set
+                    vin = case when $2::text = 'vin' and vin = $3 then $4::text else vin end,
+                    identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                from free where workspace_id = $1 and $3 in (vin, identifier)",
+                workspace,
+                kind,
+                old,
+                new,
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The former forms with those of today, each once, where they differ.
+fn forms(named: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    named.filter(|(old, new)| old != new).collect()
+}
+
+/// Gives packages and locations the form of their names that is compared today, where no other has it.
+async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        r#"select name as "name!" from packages where workspace_id = $1 and name !~ '^[ -~]*$'
+        union select name from locations where workspace_id = $1 and name !~ '^[ -~]*$'"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for (old, new) in forms(named.into_iter().map(|name| (name.clone(), matched(&name).into_owned()))) {
+        sqlx::query!(
+            "with of_packages as (
+                update packages set name = $3 where workspace_id = $1 and name = $2
+                    and not exists (select from packages where workspace_id = $1 and name = $3)
+            )
+            update locations set name = $3, name_key = $4 where workspace_id = $1 and name = $2
+                and not exists (select from locations where workspace_id = $1 and name_key = $4)",
+            workspace,
+            old,
+            new,
+            new.to_lowercase(),
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
     Ok(())
 }
 

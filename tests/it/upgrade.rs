@@ -9,6 +9,7 @@ use forecourt::config::Config;
 use forecourt::feeds::Feed;
 use forecourt::intake::{Arrival, replay};
 use forecourt::store::deliveries::Assignable;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::io::AsyncReadExt as _;
 
@@ -111,10 +112,42 @@ async fn pictures(service: &TestService, config: &Config) -> Vec<(String, Pictur
 }
 
 fn assert_equal(left: &[(String, Picture)], right: &[(String, Picture)], what: &str) {
+    let mut differing = Vec::new();
     for ((workspace, left), (_, right)) in left.iter().zip(right) {
         for (table, rows) in left {
-            assert_eq!(*rows, right[table], "{what}: {table} of {workspace}");
+            let only = |rows: &[Value], others: &[Value]| -> Vec<Value> {
+                rows.iter().filter(|row| !others.contains(row)).cloned().collect()
+            };
+            let (expected, found) = (only(rows, &right[table]), only(&right[table], rows));
+            for at in 0..expected.len().max(found.len()) {
+                let difference = difference(expected.get(at), found.get(at));
+                differing.push(format!("{table} of {workspace}: {difference}"));
+            }
         }
+    }
+    assert!(differing.is_empty(), "{what}:\n{}", differing.join("\n"));
+}
+
+/// The columns in which two rows differ, as expected and as found, beside the names of both.
+fn difference(expected: Option<&Value>, found: Option<&Value>) -> String {
+    let (Some(Value::Object(expected)), Some(Value::Object(found))) = (expected, found) else {
+        return format!("expected {expected:?}, found {found:?}");
+    };
+    let columns = expected.iter().filter(|(column, value)| found.get(*column) != Some(*value));
+    let columns: Vec<String> =
+        columns.map(|(column, value)| format!("{column}: expected {value}, found {:?}", found.get(column))).collect();
+    let named = |row: &serde_json::Map<String, Value>| {
+        ["external_id", "identifier", "email", "name"].iter().find_map(|name| row.get(*name)).cloned()
+    };
+    format!("{:?} and {:?}: {}", named(expected), named(found), columns.join(", "))
+}
+
+/// By how many rows the migrations change tables. Persons that have one address today become one; what was said of cars
+/// that a word had made one is told again by their deliveries, which are only heard by a service.
+fn changed_by_migrations(release: &str) -> Vec<(&'static str, i64)> {
+    match release {
+        "9c06cd2" => vec![("public.listing_identifiers", -1), ("public.listing_sources", -1), ("public.persons", -2)],
+        _ => vec![],
     }
 }
 
@@ -131,10 +164,14 @@ async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
             counts.push((table, count));
         }
         forecourt::store::migrate(&database.pool).await.unwrap();
+        let mut differing = Vec::new();
         for (table, count) in counts.iter().filter(|(table, _)| !table.ends_with("_sqlx_migrations")) {
             let now: i64 = database.value(&format!("select count(*) from {table}")).await;
-            assert_eq!(now, *count, "{table} of {release}");
+            if now != *count {
+                differing.push((table.as_str(), now - count));
+            }
         }
+        assert_eq!(differing, changed_by_migrations(release), "{release}");
     }
 }
 
