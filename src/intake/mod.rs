@@ -19,6 +19,7 @@ pub mod reception;
 pub mod rejected;
 pub mod replay;
 mod reply;
+pub mod rereading;
 pub mod spool;
 
 use std::collections::BTreeSet;

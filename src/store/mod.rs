@@ -22,7 +22,7 @@ mod properties;
 mod record;
 pub mod rejected;
 pub mod repetition;
-mod rereading;
+pub mod rereading;
 pub mod statistics;
 mod stored;
 pub mod workspaces;
@@ -275,7 +275,7 @@ const UNASKED: Duration = Duration::from_secs(1);
 /// PostgreSQL 14.
 const OLDEST_SERVER: i32 = 140_000;
 
-/// Brings the tables to this version, one process at a time, and reads stored values anew where that is to be done.
+/// Brings the tables to this version, one process at a time.
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
@@ -283,7 +283,7 @@ const OLDEST_SERVER: i32 = 140_000;
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     use sqlx::migrate::MigrateError;
     let done = sqlx::migrate!().run(pool).await;
-    let done = done.map_err(|error| match error {
+    done.map_err(|error| match error {
         MigrateError::VersionMissing(version) => Error::Migration(format!(
             "the database has migration {version}, which this version of forecourt does not know: \
              run the newer version that made it, or restore a backup from before it"
@@ -303,9 +303,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
             "the tables could not be brought to this version ({error}): check that the database user owns the \
              database and may create schemas, then start again"
         )),
-    });
-    done?;
-    rereading::run(pool).await
+    })
 }
 
 /// Loads what is known about the keys of a batch.
