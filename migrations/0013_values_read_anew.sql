@@ -1,7 +1,7 @@
 -- Values are read otherwise from this version on, and what is stored follows.
 --
 -- E-mail addresses have another form in which they are matched (the domain in ASCII, composed), phones are read as Google's
--- library reads them, and words such as TBA are no VINs. What SQL cannot do is done by the program after the migrations,
+-- library reads them, and words such as TBA are no VINs. What SQL cannot do is done by the service when it starts,
 -- workspace by workspace: each row of intake.rereadings is a workspace for which that is still to be done.
 
 create table intake.actions (

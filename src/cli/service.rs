@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::config::Config;
 use crate::domain::workspace::{Permitted, Slug};
 use crate::domain::world::RowId;
-use crate::intake::{self, Directory, Intake, Settings, configuration};
+use crate::intake::{self, Directory, Intake, Settings, configuration, rereading};
 use crate::store::{self, Store, deliveries};
 
 use super::access;
@@ -48,8 +48,9 @@ impl Service {
     }
 }
 
-/// Applies the configuration to the tables, and opens the intake over them.
+/// Reads stored values anew where that is to be done, applies the configuration to the tables, and opens the intake over them.
 pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+    rereading::run(store).await?;
     deliveries::save_codes(store).await?;
     let ids = configuration::apply(store, &config.workspaces, intake::clock::now()).await?;
     Ok(intake_over(config, store, &ids))

@@ -277,8 +277,8 @@ fn memory_that_is_not_written_never_stops_a_configuration_and_what_is_written_mu
     let with = |keys: &str| read_with(&format!("[server]\n{keys}\n{WORKSPACE}{CREDENTIAL}"), &[]);
     let quiet = with("").unwrap();
     assert!(quiet.warnings.is_empty() && quiet.server.budgets.held > 32 << 20, "{:?}", quiet.server.budgets);
-    let as_before = with("max_held_bytes = 268435456").unwrap();
-    assert_eq!(as_before.server.budgets.held, 268_435_456);
+    let as_before = with("max_held_bytes = 805306368").unwrap();
+    assert_eq!(as_before.server.budgets.held, 805_306_368);
     let needed = as_before.server.budgets.memory;
     assert!(needed > 1 << 30);
     let warning = format!(
@@ -287,9 +287,9 @@ fn memory_that_is_not_written_never_stops_a_configuration_and_what_is_written_mu
         needed >> 20
     );
     assert_eq!(as_before.warnings, [warning]);
-    let written = with(&format!("max_memory_bytes = {needed}\nmax_held_bytes = 268435456")).unwrap();
+    let written = with(&format!("max_memory_bytes = {needed}\nmax_held_bytes = 805306368")).unwrap();
     assert_eq!((written.server.budgets.memory, written.warnings.len()), (needed, 0));
-    let refused = with("max_held_bytes = 268435456\nmax_memory_bytes = 1073741824").unwrap_err().to_string();
+    let refused = with("max_held_bytes = 805306368\nmax_memory_bytes = 1073741824").unwrap_err().to_string();
     let expected = format!(
         "forecourt.toml:3:20: `max_memory_bytes` does not suffice for the other limits: write {needed} ({} MiB) or more, or \
          lower `max_held_bytes` or `body_limits`",

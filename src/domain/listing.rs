@@ -43,7 +43,8 @@ pub fn apply(
     let mut shelves = touched.shelves(tenant);
     shelves.extend(left);
     let made = touched.is_new.then_some(touched.subject);
-    let mut changes = Changes { at: changed_at, received_at, made, visible: BTreeSet::new() };
+    let told = touched.told.clone();
+    let mut changes = Changes { at: changed_at, received_at, made, told, visible: BTreeSet::new() };
     for id in touched.listings.clone() {
         show(tenant, id, &mut changes);
     }
@@ -102,6 +103,8 @@ struct Touched {
     is_new: bool,
     /// All of them, the subject included.
     listings: BTreeSet<RowId>,
+    /// The source whose content is another now.
+    told: Option<SourceKey>,
 }
 
 impl Touched {
@@ -141,10 +144,11 @@ fn hear(tenant: &mut Tenant, said: &Delivered, facts: VehicleFacts, received_at:
         Some(_) | None => home,
     };
     settle_home(tenant, &said.identifier, home, anonymous);
-    let heard = heard.and(hear_content(tenant, said, facts, subject));
+    let content = hear_content(tenant, said, facts, subject);
+    let told = content.changed.then(|| (said.identifier.clone(), said.vin.clone()));
     let still_there = home_before.filter(|id| tenant.listings.contains_key(id));
     let listings = [Some(home), Some(subject), still_there].into_iter().flatten().collect();
-    (heard, Touched { subject, is_new, listings })
+    (heard.and(content), Touched { subject, is_new, listings, told })
 }
 
 /// The newest VIN that an identifier named.
@@ -291,6 +295,8 @@ struct Changes {
     received_at: DateTime<Utc>,
     /// The listing that the delivery made; what it shows at first is no change.
     made: Option<RowId>,
+    /// The source whose content is another now, be its time what it was: a delivery that is read anew.
+    told: Option<SourceKey>,
     /// The listings whose row changed.
     visible: BTreeSet<RowId>,
 }
@@ -318,7 +324,10 @@ fn show(tenant: &mut Tenant, id: RowId, changes: &mut Changes) {
     let own = sources.iter().filter(|(_, row)| row.value.listing == id);
     let newest = own.max_by_key(|(_, row)| (row.value.for_sale, row.value.at));
     let prices_before = row.value.prices.clone();
-    let mut differs = newest.is_some_and(|(key, source)| show_content(&mut row.value, key, &source.value, locations));
+    let mut differs = newest.is_some_and(|(key, source)| {
+        let is_told = changes.told.as_ref() == Some(key);
+        show_content(&mut row.value, key, &source.value, is_told, locations)
+    });
     let repriced = price_changes(changes, id, &prices_before, &row.value.prices);
     if (row.value.word, row.value.withdrawn_at) != (word, withdrawn_at) {
         (row.value.word, row.value.withdrawn_at) = (word, withdrawn_at);
@@ -340,15 +349,16 @@ fn price_changes(changes: &Changes, id: RowId, before: &WatchedPrices, after: &W
     differing.filter_map(|field| changes.of(id, field, text(before, field), text(after, field))).collect()
 }
 
-/// Shows the content of a source, where it is not what is shown already.
+/// Shows the content of a source, where it was told just now or is not what is shown already.
 fn show_content(
     listing: &mut Listing,
     key: &SourceKey,
     source: &ListingSource,
+    is_told: bool,
     locations: &Named<Row<Location>>,
 ) -> bool {
     let same = listing.shows.as_ref() == Some(key) && listing.content_at == Some(source.at);
-    if same && listing.claims == source.for_sale {
+    if same && listing.claims == source.for_sale && !is_told {
         return false;
     }
     listing.shows = Some(key.clone());

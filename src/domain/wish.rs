@@ -108,6 +108,8 @@ pub fn hear(wishes: &mut Vec<Wish>, said: WishColumns, at: &Stamp) {
     if said == WishColumns::default() || wishes.iter().any(|wish| at.repeats(&wish.at) && wish.said == said) {
         return;
     }
+    // One delivery says one thing. Where it is read anew, that takes the place of what it was read as before.
+    wishes.retain(|wish| wish.at != *at);
     let place = wishes.partition_point(|wish| wish.at < *at);
     if !said.asks() && wishes.get(place).is_some_and(|later| later.said.includes(&said)) {
         return;

@@ -263,7 +263,10 @@ impl Shared {
         let is_open = |pending: &Pending| done(pending).is_none();
         let mut settled = match workspace {
             Some(workspace) => self.hear(tx, workspace, batch, &is_open).await?,
-            None => batch.iter().map(|pending| self.settle(pending, None, rejection(pending))).collect(),
+            None => batch
+                .iter()
+                .map(|pending| self.settle(pending, None, (Verdict::Rejected, pending.findings.clone())))
+                .collect(),
         };
         let mut fresh = Vec::with_capacity(batch.len());
         for (pending, settled) in batch.iter().zip(&mut settled).filter(|(pending, _)| is_open(pending)) {
@@ -468,11 +471,6 @@ async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> 
     let all = deliveries::save(tx, &written).await?;
     deliveries::note_replays(tx, &noted).await?;
     Ok(all)
-}
-
-/// The verdict on a delivery that cannot be heard.
-fn rejection(pending: &Pending) -> (Verdict, Vec<Finding>) {
-    (Verdict::Rejected, pending.findings.clone())
 }
 
 fn milliseconds(duration: TimeDelta) -> f64 {

@@ -22,6 +22,7 @@ pub mod reception;
 pub mod rejected;
 pub mod replay;
 mod reply;
+pub mod rereading;
 pub mod spool;
 mod under_way;
 

@@ -26,7 +26,7 @@ mod properties;
 mod record;
 pub mod rejected;
 pub mod repetition;
-mod rereading;
+pub mod rereading;
 mod server;
 mod session;
 pub mod statistics;
@@ -98,13 +98,12 @@ impl Store {
         Self { pool, server, reserved, booking_retry_days, keeps_plans, probes }
     }
 
-    /// Brings the tables to this version, one process at a time, and reads stored values anew where that is to be done.
+    /// Brings the tables to this version, one process at a time.
     ///
     /// # Errors
     /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
     pub async fn migrate(&self) -> Result<(), Error> {
-        migrations::run(&self.pool, &self.server).await?;
-        rereading::run(self).await
+        migrations::run(&self.pool, &self.server).await
     }
 
     /// What of the server breaks a law and is put up with.

@@ -1,32 +1,24 @@
-//! Stored values read anew, once, after a migration has said that they are read otherwise now: persons get the form of
-//! their address that is matched today and become one where two have the same, vehicles that a word such as TBA had made
-//! one become several, and the deliveries that may say something else today are heard again by and by.
-//!
-//! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
+//! Stored values given the form in which they are compared today, where a migration says that this is to be done: what it takes
+//! of statements. What of it follows rules is in `intake::rereading`.
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::stored::LoadError;
 use super::{Error, Store, known, persons};
-use crate::domain::person;
+use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
-use crate::domain::world::{RowId, RowState, Tenant};
+use crate::domain::world::{Person, Row, RowId, Tenant};
 
 /// How many persons are looked at in one transaction.
 const BATCH: i64 = 500;
 
-/// Reads the stored values of every workspace anew for which that is still to be done.
-pub(super) async fn run(store: &Store) -> Result<(), Error> {
-    while let Some(workspace) = next(store).await? {
-        tracing::info!(workspace, "stored values are read anew");
-        while rekey_some(store, workspace).await? {}
-        finish(store, workspace).await?;
-    }
-    Ok(())
-}
-
-async fn next(store: &Store) -> Result<Option<RowId>, Error> {
+/// A workspace whose stored values are still to be read anew.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
     let mut tx = store.begin(None).await?;
     let next = sqlx::query_scalar!("select workspace_id from intake.rereadings order by workspace_id limit 1");
     let next = next.fetch_optional(&mut *tx).await?;
@@ -34,62 +26,65 @@ async fn next(store: &Store) -> Result<Option<RowId>, Error> {
     Ok(next)
 }
 
-/// Gives the next persons the address that is matched today; says whether there may be more.
-async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, Error> {
-    let mut tx = store.begin(Some(workspace)).await?;
-    // Plain addresses are matched as before.
-    let candidates = sqlx::query!(
+/// The next persons whose address may have another form today, with that address: plain ones are matched as before.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn addresses(tx: &mut PgConnection, workspace: RowId) -> Result<Vec<(RowId, String)>, Error> {
+    let rows = sqlx::query!(
         r#"select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
         order by p.id limit $2"#,
         workspace,
         BATCH,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    let (mut rekeyed, mut merged) = (0_i64, 0_i64);
-    for candidate in &candidates {
-        let Some(email) = Email::parse(&candidate.email).filter(|email| email.as_str() != candidate.email) else {
-            continue;
-        };
-        if rekey(&mut tx, workspace, candidate.id, &candidate.email, &email).await? {
-            merged += 1;
-        } else {
-            rekeyed += 1;
-        }
-    }
-    let last = candidates.last().map(|candidate| candidate.id);
-    count(&mut tx, workspace, last, &[("persons_rekeyed", rekeyed), ("persons_merged", merged)]).await?;
-    tx.commit().await?;
-    Ok(last.is_some())
+    Ok(rows.into_iter().map(|row| (row.id, row.email)).collect())
 }
 
-/// Gives a person another address; where another person has it, the two become one, and it is true.
-async fn rekey(
+/// The persons of these addresses.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached, or a row cannot be read.
+pub async fn persons_of(
     tx: &mut PgConnection,
     workspace: RowId,
-    id: RowId,
-    old: &str,
+    emails: [&str; 2],
+) -> Result<BTreeMap<Email, Row<Person>>, Error> {
+    let asked = known::Asked { emails: emails.to_vec(), ..known::Asked::default() };
+    Ok(known::load(tx, workspace, &asked).await?.persons)
+}
+
+/// Gives a person another address.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn rename_person(tx: &mut PgConnection, workspace: RowId, person: RowId, email: &Email) -> Result<(), Error> {
+    sqlx::query!(
+        "update persons set email = $3 where workspace_id = $1 and id = $2",
+        workspace,
+        person,
+        email.as_str()
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes a person that another one has become part of; what belonged to that one belongs to it.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn save_joined(
+    tx: &mut PgConnection,
+    workspace: RowId,
+    former: RowId,
     email: &Email,
-) -> Result<bool, LoadError> {
-    let asked = known::Asked { emails: vec![old, email.as_str()], ..known::Asked::default() };
-    let mut persons = known::load(tx, workspace, &asked).await?.persons;
-    let other = Email::stored(old).and_then(|old| persons.remove(&old));
-    let (Some(other), Some(mut row)) = (other, persons.remove(email)) else {
-        sqlx::query!(
-            "update persons set email = $3 where workspace_id = $1 and id = $2",
-            workspace,
-            id,
-            email.as_str()
-        )
-        .execute(tx)
-        .await?;
-        return Ok(false);
-    };
-    person::absorb(&mut row.value, other.value);
-    let into = row.value.id;
-    row.state = RowState::Changed;
-    let rows = Tenant { persons: [(email.clone(), row)].into(), ..Tenant::default() };
+    person: Row<Person>,
+) -> Result<(), Error> {
+    let into = person.value.id;
+    let rows = Tenant { persons: [(email.clone(), person)].into(), ..Tenant::default() };
     persons::save(tx, workspace, &rows).await?;
     sqlx::query!(
         "with of_leads as (
@@ -103,22 +98,25 @@ async fn rekey(
         )
         delete from identity.passports where workspace_id = $1 and person_id = $2",
         workspace,
-        id,
+        former,
         into,
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from persons where workspace_id = $1 and id = $2", workspace, id).execute(tx).await?;
-    Ok(true)
+    sqlx::query!("delete from persons where workspace_id = $1 and id = $2", workspace, former).execute(tx).await?;
+    Ok(())
 }
 
-/// Adds to what is counted, and notes how far the persons are done.
-async fn count(
+/// Adds to what is counted, and notes up to which person it is done.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn count(
     tx: &mut PgConnection,
     workspace: RowId,
     after: Option<RowId>,
     counted: &[(&str, i64)],
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     for (name, more) in counted {
         sqlx::query!(
             "update intake.rereadings set after_person_id = coalesce($2, after_person_id),
@@ -135,26 +133,34 @@ async fn count(
     Ok(())
 }
 
-/// All but the persons, and the record of what was done.
-async fn finish(store: &Store, workspace: RowId) -> Result<(), Error> {
-    let mut tx = store.begin(Some(workspace)).await?;
-    rewrite_addresses(&mut tx, workspace).await?;
-    let freed = free_vehicles(&mut tx, workspace).await?;
-    forget_placeholders(&mut tx, workspace).await?;
-    let marked = mark_deliveries(&mut tx, workspace).await?;
-    count(&mut tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
+/// Does all but the persons, and records what was done.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error> {
+    let open = sqlx::query_scalar!("select workspace_id from intake.rereadings where workspace_id = $1", workspace);
+    if open.fetch_optional(&mut *tx).await?.is_none() {
+        // Another process has done it meanwhile.
+        return Ok(());
+    }
+    rewrite_addresses(tx, workspace).await?;
+    let freed = free_vehicles(tx, workspace).await?;
+    rename_vehicles(tx, workspace).await?;
+    rename_places(tx, workspace).await?;
+    forget_placeholders(tx, workspace).await?;
+    let marked = mark_deliveries(tx, workspace).await?;
+    count(tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
     sqlx::query!(
         "with done as (
             delete from intake.rereadings where workspace_id = $1 returning counts
         )
         insert into intake.actions (action, acted_at, acted_by, counts)
-        select 'values_read_anew', now(), 'migrate', $2::jsonb || counts from done",
+        select 'values_read_anew', now(), 'forecourt', $2::jsonb || counts from done",
         workspace,
         json!({ "workspace_id": workspace }),
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    tx.commit().await?;
     Ok(())
 }
 
@@ -274,6 +280,87 @@ async fn keep_without_vin(
     )
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Gives vehicles the form of their identifiers and VINs that is compared today, where no other vehicle has it.
+async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let named = sqlx::query!(
+        r#"select identifier, vin from listing_sources
+        where workspace_id = $1 and (identifier !~ '^[ -~]*$' or vin !~ '^[ -~]*$')"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let vins = named.iter().filter_map(|row| Some((row.vin.clone(), Vin::parse(&row.vin)?.as_str().to_owned())));
+    let identifiers = named.iter().map(|row| (row.identifier.clone(), matched(&row.identifier).into_owned()));
+    for (kind, forms) in [("vin", forms(vins)), ("identifier", forms(identifiers))] {
+        for (old, new) in forms {
+            sqlx::query!(
+                "with free as (
+                    select where not exists (
+                        select from listings where workspace_id = $1 and (case $2 when 'vin' then vin else identifier end) = $4
+                    ) and not exists (
+                        select from listing_identifiers where workspace_id = $1 and $2 = 'identifier' and identifier = $4
+                    )
+                ), of_listings as (
+                    update listings set
+                        vin = case when $2 = 'vin' and vin = $3 then $4 else vin end,
+                        shows_vin = case when $2 = 'vin' and shows_vin = $3 then $4 else shows_vin end,
+                        identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                    from free where workspace_id = $1 and $3::text in (vin, shows_vin, identifier)
+                ), of_identifiers as (
+                    update listing_identifiers set
+                        vin = case when $2 = 'vin' and vin = $3 then $4 else vin end,
+                        identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                    from free where workspace_id = $1 and $3 in (vin, identifier)
+                )
+                update listing_sources set
+                    vin = case when $2::text = 'vin' and vin = $3 then $4::text else vin end,
+                    identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
+                from free where workspace_id = $1 and $3 in (vin, identifier)",
+                workspace,
+                kind,
+                old,
+                new,
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The former forms with those of today, each once, where they differ.
+fn forms(named: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    named.filter(|(old, new)| old != new).collect()
+}
+
+/// Gives packages and locations the form of their names that is compared today, where no other has it.
+async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        r#"select name as "name!" from packages where workspace_id = $1 and name !~ '^[ -~]*$'
+        union select name from locations where workspace_id = $1 and name !~ '^[ -~]*$'"#,
+        workspace,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for (old, new) in forms(named.into_iter().map(|name| (name.clone(), matched(&name).into_owned()))) {
+        sqlx::query!(
+            "with of_packages as (
+                update packages set name = $3 where workspace_id = $1 and name = $2
+                    and not exists (select from packages where workspace_id = $1 and name = $3)
+            )
+            update locations set name = $3, name_key = $4 where workspace_id = $1 and name = $2
+                and not exists (select from locations where workspace_id = $1 and name_key = $4)",
+            workspace,
+            old,
+            new,
+            new.to_lowercase(),
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_compression::tokio::bufread::GzipDecoder;
 use forecourt::config::Config;
 use forecourt::feeds::Feed;
-use forecourt::intake::{Arrival, replay};
+use forecourt::intake::{Arrival, replay, rereading};
 use forecourt::store::deliveries::Assignable;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::io::AsyncReadExt as _;
 
@@ -111,11 +112,34 @@ async fn pictures(service: &TestService, config: &Config) -> Vec<(String, Pictur
 }
 
 fn assert_equal(left: &[(String, Picture)], right: &[(String, Picture)], what: &str) {
+    let mut differing = Vec::new();
     for ((workspace, left), (_, right)) in left.iter().zip(right) {
         for (table, rows) in left {
-            assert_eq!(*rows, right[table], "{what}: {table} of {workspace}");
+            let only = |rows: &[Value], others: &[Value]| -> Vec<Value> {
+                rows.iter().filter(|row| !others.contains(row)).cloned().collect()
+            };
+            let (expected, found) = (only(rows, &right[table]), only(&right[table], rows));
+            for at in 0..expected.len().max(found.len()) {
+                let difference = difference(expected.get(at), found.get(at));
+                differing.push(format!("{table} of {workspace}: {difference}"));
+            }
         }
     }
+    assert!(differing.is_empty(), "{what}:\n{}", differing.join("\n"));
+}
+
+/// The columns in which two rows differ, as expected and as found, beside the names of both.
+fn difference(expected: Option<&Value>, found: Option<&Value>) -> String {
+    let (Some(Value::Object(expected)), Some(Value::Object(found))) = (expected, found) else {
+        return format!("expected {expected:?}, found {found:?}");
+    };
+    let columns = expected.iter().filter(|(column, value)| found.get(*column) != Some(*value));
+    let columns: Vec<String> =
+        columns.map(|(column, value)| format!("{column}: expected {value}, found {:?}", found.get(column))).collect();
+    let named = |row: &serde_json::Map<String, Value>| {
+        ["external_id", "identifier", "email", "name"].iter().find_map(|name| row.get(*name)).cloned()
+    };
+    format!("{:?} and {:?}: {}", named(expected), named(found), columns.join(", "))
 }
 
 #[tokio::test]
@@ -154,4 +178,31 @@ async fn an_upgraded_database_holds_what_a_fresh_one_holds_after_the_same_delive
         deliver(&old, &arrivals).await;
         assert_equal(&expected, &pictures(&old, &config).await, "after the same once more");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
+    let cluster = own_cluster().await;
+    let old = upgraded(&cluster, "9c06cd2").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = parsed(&config("9c06cd2"), folder.path());
+    let before = pictures(&old, &config).await;
+    let counted = "select (counts ->> 'persons_rekeyed')::int as rekeyed, (counts ->> 'persons_merged')::int as merged,
+        (counts ->> 'vehicles_freed')::int as freed, (counts ->> 'deliveries_read_anew')::int > 0 as reread
+        from intake.actions a join workspaces w on w.id = (counts ->> 'workspace_id')::bigint
+        where action = 'values_read_anew' and slug = 'dealer-a'";
+    let counts = serde_json::json!({ "rekeyed": 1, "merged": 2, "freed": 1, "reread": true });
+    assert_eq!(old.row(counted).await, counts);
+    // What was marked was heard again, and is told in its record; what was applied stays so.
+    let told = "intake.deliveries where jsonb_array_length(replays) > 0 and retry_at is null and outcome = 'applied'";
+    assert!(old.count(told).await > 0);
+    rereading::run(old.intake().store()).await.unwrap();
+    assert_eq!(old.rows(counted).await.len(), 1, "nothing is left to do");
+
+    old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
+    rereading::run(old.intake().store()).await.unwrap();
+    while old.count("intake.deliveries where retry_at is not null").await > 0 {
+        replay::round(old.intake(), &Assignable::default()).await.unwrap();
+    }
+    assert_equal(&before, &pictures(&old, &config).await, "read anew once more");
 }

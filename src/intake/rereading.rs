@@ -1,0 +1,64 @@
+//! Stored values read anew, once, where a migration says that they are read otherwise now: persons get the form of their address
+//! that is matched today and become one where two have the same, vehicles that a word such as TBA had made one come
+//! apart, and the deliveries that may say something else today are marked, to be heard again by and by.
+//!
+//! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
+
+use crate::domain::person;
+use crate::domain::values::Email;
+use crate::domain::world::RowId;
+use crate::store::{self, Store, rereading};
+
+/// Reads the stored values of every workspace anew for which that is still to be done.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached, or a row cannot be read.
+pub async fn run(store: &Store) -> Result<(), store::Error> {
+    while let Some(workspace) = rereading::next(store).await? {
+        tracing::info!(workspace, "stored values are read anew");
+        while rekey_some(store, workspace).await? {}
+        let mut tx = store.begin(Some(workspace)).await?;
+        rereading::finish(&mut tx, workspace).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+    }
+    Ok(())
+}
+
+/// Gives the next persons the address that is matched today; says whether there may be more.
+async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, store::Error> {
+    let mut tx = store.begin(Some(workspace)).await?;
+    let addresses = rereading::addresses(&mut tx, workspace).await?;
+    let (mut rekeyed, mut merged) = (0, 0);
+    for (id, stored) in &addresses {
+        match Email::parse(stored).filter(|email| email.as_str() != stored) {
+            Some(email) if rekey(&mut tx, workspace, *id, stored, &email).await? => merged += 1,
+            Some(_) => rekeyed += 1,
+            None => {}
+        }
+    }
+    let last = addresses.last().map(|(id, _)| *id);
+    let counted = [("persons_rekeyed", rekeyed), ("persons_merged", merged)];
+    rereading::count(&mut tx, workspace, last, &counted).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(last.is_some())
+}
+
+/// Gives a person another address. Where another person has it, the two become one, and it is true.
+async fn rekey(
+    tx: &mut store::Connection,
+    workspace: RowId,
+    id: RowId,
+    stored: &str,
+    email: &Email,
+) -> Result<bool, store::Error> {
+    let mut persons = rereading::persons_of(tx, workspace, [stored, email.as_str()]).await?;
+    let former = Email::stored(stored).and_then(|stored| persons.remove(&stored));
+    if let (Some(former), Some(mut row)) = (former, persons.remove(email)) {
+        person::absorb(&mut row.value, former.value);
+        row.touch();
+        rereading::save_joined(tx, workspace, id, email, row).await?;
+        return Ok(true);
+    }
+    rereading::rename_person(tx, workspace, id, email).await?;
+    Ok(false)
+}
