@@ -460,8 +460,7 @@ impl Shared {
 }
 
 /// Writes the deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay
-/// is only noted where it wrote nothing.
-/// Tells whether all were written.
+/// is only noted where it wrote nothing. Tells whether all were written.
 async fn record(tx: &mut store::Connection, rows: Vec<(&Arrived, &Settled)>) -> Result<bool, store::Error> {
     let stays = |(_, settled): &(&Arrived, &Settled)| {
         let before = settled.replay.as_ref().and_then(|replay| replay.before.as_ref());
