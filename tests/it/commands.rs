@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 
+use crate::support::postgres::SafeServer;
 use crate::support::program::Launch;
 use crate::support::{CONFIG, Program, database, soon};
 
@@ -69,7 +70,9 @@ const LOUD: &str = "THE DEMO CONFIGURATION IS USED ON THE DATABASE THAT DATABASE
 
 #[tokio::test]
 async fn the_demo_on_a_database_that_is_named_is_a_loud_warning_of_check_and_of_every_start() {
-    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    // The demo configuration does not put up with a server that loses what it has committed.
+    let server = SafeServer::start().await;
+    let (database, folder) = (server.0.bare_database("forecourt").await, tempfile::tempdir().unwrap());
     let url = database.url();
     let checked = command(folder.path(), &["check"], &[("DATABASE_URL", &url)]);
     assert_eq!(checked.status.code(), Some(0));

@@ -7,17 +7,14 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Request;
 use forecourt::feeds::Feed;
-use forecourt::local_postgres::{Durability, Options};
 use forecourt::store::{Demands, Error, PutsUp, Store};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::support::postgres::{OwnCluster, TestDatabase, own_cluster_with};
+use crate::support::postgres::{OwnCluster, SafeServer, TestDatabase};
 use crate::support::program::Launch;
-use crate::support::{
-    CONFIG, Program, TestService, car, database, fixtures, own_cluster, service_with, throwaway_options, vin,
-};
+use crate::support::{CONFIG, Program, TestService, car, database, fixtures, own_cluster, service_with, vin};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const UNSAFE_IS_FINE: Demands = Demands { allow_unsafe: true, puts_up: PutsUp::Never };
@@ -424,22 +421,6 @@ async fn a_server_that_loses_what_it_has_committed_is_refused_at_a_first_start_a
     let state = ready(&later).await;
     assert_eq!(state["postgres"], json!({"unsafe": ["fsync = off", "full_page_writes = off"]}));
     assert_eq!(state["parts"]["postgres"], "ok");
-}
-
-/// A durable cluster in a directory that the test removes.
-struct SafeServer(OwnCluster);
-
-impl SafeServer {
-    async fn start() -> Self {
-        let options = Options { durability: Durability::Durable, ..throwaway_options() };
-        Self(own_cluster_with(options).await)
-    }
-}
-
-impl Drop for SafeServer {
-    fn drop(&mut self) {
-        let _best_effort = std::fs::remove_dir_all(&self.0.options.data_dir);
-    }
 }
 
 #[tokio::test]

@@ -197,6 +197,24 @@ impl OwnCluster {
     }
 }
 
+/// A durable cluster in a directory that the test removes: one that nobody has to put up with.
+#[allow(dead_code, reason = "of the test binaries only one needs it")]
+pub(crate) struct SafeServer(pub(crate) OwnCluster);
+
+#[allow(dead_code, reason = "of the test binaries only one needs it")]
+impl SafeServer {
+    pub(crate) async fn start() -> Self {
+        let options = Options { durability: Durability::Durable, ..throwaway_options() };
+        Self(own_cluster_with(options).await)
+    }
+}
+
+impl Drop for SafeServer {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_dir_all(&self.0.options.data_dir);
+    }
+}
+
 /// Options for a new cluster that is deleted when its server stops or this process dies.
 pub(crate) fn throwaway_options() -> Options {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
