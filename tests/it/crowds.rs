@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::GzipEncoder;
+use forecourt::config::Environment;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{CONFIG, Program, SECRETS, TOKEN, credential, database, token};
+use crate::support::service::config_with;
+use crate::support::{Program, SECRETS, TOKEN, credential, database, token};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const CLUSTERS: &str = "/webhooks/dealer-studio/lead-clusters";
@@ -20,7 +22,7 @@ const LEADPRO: &str = "/webhooks/leadpro";
 const MIB: usize = 1 << 20;
 const HOLD: Duration = Duration::from_secs(8);
 
-/// Room for some 64 MiB of bodies beside what is kept; `beta` and the signed tokens are others than those who crowd.
+/// Room for some 58 MiB of bodies beside what is kept; `beta` and the signed tokens are others than those who crowd.
 fn config() -> String {
     let credentials = [
         credential("other", "bearer", "\"all\"", "[\"alpha\"]", "secret_env = \"OTHER_TOKEN\"\n"),
@@ -28,8 +30,23 @@ fn config() -> String {
         credential("pro", "leadpro_jwt", "[\"leadpro_lead\"]", "[\"beta\"]", "secret_env = \"LEADPRO_SECRET\"\n"),
     ];
     let limits = "[server.body_limits]\nlead_cluster = 6291456";
-    let server = format!("hold_seconds = {}\nmax_held_bytes = {}\n{limits}", HOLD.as_secs(), 40 * MIB);
-    [CONFIG.replace("hold_seconds = 20", &server), credentials.concat()].concat()
+    let hold = HOLD.as_secs();
+    let with = |memory: &str| {
+        let keys =
+            format!("hold_seconds = {hold}\nmax_held_bytes = {}\nmax_memory_bytes = {memory}\n{limits}", 40 * MIB);
+        [config_with(&keys), credentials.concat()].concat()
+    };
+    with(&least_memory(&with("1048576")))
+}
+
+/// As little as the other limits need, which is told where less is written: what is left over would be room for bodies.
+fn least_memory(config: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecourt.toml");
+    std::fs::write(&path, config).unwrap();
+    let refused = forecourt::config::load(Some(&path), &Environment::of(SECRETS)).unwrap_err().to_string();
+    let needed = refused.split("write ").nth(1).and_then(|rest| rest.split(' ').next());
+    needed.unwrap_or_else(|| panic!("{refused}")).to_owned()
 }
 
 fn secret(name: &str) -> &'static str {
