@@ -1,5 +1,6 @@
 //! Stored values given the form in which they are compared today, where a migration says that this is to be done: what it takes
-//! of statements. What of it follows rules is in `intake::rereading`.
+//! of statements. What of it follows rules is in `intake::rereading`. Each begins with `-- once`: unlike those of batches, they
+//! may read whole tables.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,10 @@ const BATCH: i64 = 500;
 /// When Postgres refuses or cannot be reached.
 pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
     let mut tx = store.begin(None).await?;
-    let next = sqlx::query_scalar!("select workspace_id from intake.rereadings order by workspace_id limit 1");
+    let next = sqlx::query_scalar!(
+        "-- once
+            select workspace_id from intake.rereadings order by workspace_id limit 1"
+    );
     let next = next.fetch_optional(&mut *tx).await?;
     tx.rollback().await?;
     Ok(next)
@@ -32,7 +36,8 @@ pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
 /// When Postgres refuses or cannot be reached.
 pub async fn addresses(tx: &mut PgConnection, workspace: RowId) -> Result<Vec<(RowId, String)>, Error> {
     let rows = sqlx::query!(
-        r#"select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
+        r#"-- once
+        select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
         order by p.id limit $2"#,
         workspace,
@@ -62,7 +67,8 @@ pub async fn persons_of(
 /// When Postgres refuses or cannot be reached.
 pub async fn rename_person(tx: &mut PgConnection, workspace: RowId, person: RowId, email: &Email) -> Result<(), Error> {
     sqlx::query!(
-        "update persons set email = $3 where workspace_id = $1 and id = $2",
+        "-- once
+            update persons set email = $3 where workspace_id = $1 and id = $2",
         workspace,
         person,
         email.as_str()
@@ -87,7 +93,8 @@ pub async fn save_joined(
     let rows = Tenant { persons: [(email.clone(), person)].into(), ..Tenant::default() };
     persons::save(tx, workspace, &rows).await?;
     sqlx::query!(
-        "with of_leads as (
+        "-- once
+            with of_leads as (
             update leads set person_id = $3 where workspace_id = $1 and person_id = $2
         ), of_clusters as (
             update lead_clusters set person_id = $3 where workspace_id = $1 and person_id = $2
@@ -103,7 +110,14 @@ pub async fn save_joined(
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from persons where workspace_id = $1 and id = $2", workspace, former).execute(tx).await?;
+    sqlx::query!(
+        "-- once
+            delete from persons where workspace_id = $1 and id = $2",
+        workspace,
+        former
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -119,7 +133,8 @@ pub async fn count(
 ) -> Result<(), Error> {
     for (name, more) in counted {
         sqlx::query!(
-            "update intake.rereadings set after_person_id = coalesce($2, after_person_id),
+            "-- once
+            update intake.rereadings set after_person_id = coalesce($2, after_person_id),
                 counts = counts || jsonb_build_object($3::text, coalesce((counts ->> $3)::bigint, 0) + $4::bigint)
             where workspace_id = $1",
             workspace,
@@ -138,7 +153,11 @@ pub async fn count(
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error> {
-    let open = sqlx::query_scalar!("select workspace_id from intake.rereadings where workspace_id = $1", workspace);
+    let open = sqlx::query_scalar!(
+        "-- once
+            select workspace_id from intake.rereadings where workspace_id = $1",
+        workspace
+    );
     if open.fetch_optional(&mut *tx).await?.is_none() {
         // Another process has done it meanwhile.
         return Ok(());
@@ -151,7 +170,8 @@ pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error
     let marked = mark_deliveries(tx, workspace).await?;
     count(tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
     sqlx::query!(
-        "with done as (
+        "-- once
+            with done as (
             delete from intake.rereadings where workspace_id = $1 returning counts
         )
         insert into intake.actions (action, acted_at, acted_by, counts)
@@ -167,7 +187,8 @@ pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error
 /// Leads and clusters wait for a person by the form of the address that is matched.
 async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
     let sent = sqlx::query_scalar!(
-        r#"select contact_email as "email!" from leads
+        r#"-- once
+        select contact_email as "email!" from leads
         where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')
         union select contact_email from lead_clusters
         where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')"#,
@@ -178,7 +199,8 @@ async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<()
     let matched: Vec<Option<String>> =
         sent.iter().map(|sent| Email::parse(sent).map(|email| email.as_str().to_owned())).collect();
     sqlx::query!(
-        "with forms as (
+        "-- once
+            with forms as (
             select * from unnest($2::text[], $3::text[]) as f (sent, matched)
         ), of_leads as (
             update leads set person_email = matched from forms
@@ -199,7 +221,8 @@ async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<()
 /// it shows; what was said of the others is forgotten, because their deliveries tell it again.
 async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
     let listings = sqlx::query!(
-        r#"select id, vin as "vin!", identifier from listings
+        r#"-- once
+        select id, vin as "vin!", identifier from listings
         where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$') order by id"#,
         workspace,
     )
@@ -210,7 +233,8 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, s
         // An identifier for which the word itself stood in is none any more.
         let keeper = listing.identifier.filter(|identifier| *identifier != listing.vin);
         sqlx::query!(
-            "with sources as (
+            "-- once
+            with sources as (
                 delete from listing_sources where workspace_id = $1 and vin = $2 and identifier is distinct from $3
                 returning identifier
             )
@@ -224,7 +248,8 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, s
         .execute(&mut *tx)
         .await?;
         let others = sqlx::query!(
-            "delete from listing_identifiers
+            "-- once
+            delete from listing_identifiers
             where workspace_id = $1 and listing_id = $2 and identifier is distinct from $3",
             workspace,
             listing.id,
@@ -247,7 +272,8 @@ async fn keep_without_vin(
     keeper: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "with former as (
+        "-- once
+            with former as (
             delete from listing_sources where workspace_id = $1 and identifier = $4 and vin = ''
         )
         update listing_identifiers set vin = null, vin_at = null, vin_arrived_at = null
@@ -260,7 +286,8 @@ async fn keep_without_vin(
     .execute(&mut *tx)
     .await?;
     sqlx::query!(
-        "update listing_sources set vin = '' where workspace_id = $1 and identifier = $2 and vin = $3",
+        "-- once
+            update listing_sources set vin = '' where workspace_id = $1 and identifier = $2 and vin = $3",
         workspace,
         keeper,
         vin,
@@ -268,7 +295,8 @@ async fn keep_without_vin(
     .execute(&mut *tx)
     .await?;
     sqlx::query!(
-        "update listings l set vin = null, shows_vin = null,
+        "-- once
+            update listings l set vin = null, shows_vin = null,
             word = case when has.identifier then word else 'withdrawn' end,
             status = case when has.identifier then status else 'withdrawn' end
         from (
@@ -286,7 +314,8 @@ async fn keep_without_vin(
 /// Gives vehicles the form of their identifiers and VINs that is compared today, where no other vehicle has it.
 async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
     let named = sqlx::query!(
-        r#"select identifier, vin from listing_sources
+        r#"-- once
+        select identifier, vin from listing_sources
         where workspace_id = $1 and (identifier !~ '^[ -~]*$' or vin !~ '^[ -~]*$')"#,
         workspace,
     )
@@ -297,7 +326,8 @@ async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), 
     for (kind, forms) in [("vin", forms(vins)), ("identifier", forms(identifiers))] {
         for (old, new) in forms {
             sqlx::query!(
-                "with free as (
+                "-- once
+            with free as (
                     select where not exists (
                         select from listings where workspace_id = $1 and (case $2 when 'vin' then vin else identifier end) = $4
                     ) and not exists (
@@ -339,7 +369,8 @@ fn forms(named: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Stri
 /// Gives packages and locations the form of their names that is compared today, where no other has it.
 async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
     let named = sqlx::query_scalar!(
-        r#"select name as "name!" from packages where workspace_id = $1 and name !~ '^[ -~]*$'
+        r#"-- once
+        select name as "name!" from packages where workspace_id = $1 and name !~ '^[ -~]*$'
         union select name from locations where workspace_id = $1 and name !~ '^[ -~]*$'"#,
         workspace,
     )
@@ -347,7 +378,8 @@ async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sq
     .await?;
     for (old, new) in forms(named.into_iter().map(|name| (name.clone(), matched(&name).into_owned()))) {
         sqlx::query!(
-            "with of_packages as (
+            "-- once
+            with of_packages as (
                 update packages set name = $3 where workspace_id = $1 and name = $2
                     and not exists (select from packages where workspace_id = $1 and name = $3)
             )
@@ -367,7 +399,8 @@ async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sq
 /// Takes VINs and stock numbers that stand for none out of leads, which their deliveries cannot do: nothing erases.
 async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
     let named = sqlx::query!(
-        r#"select distinct vin, stock_number from leads
+        r#"-- once
+        select distinct vin, stock_number from leads
         where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$' or stock_number !~ '[0-9]')"#,
         workspace,
     )
@@ -378,7 +411,8 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<
     let numbers = numbers.filter(|number| StockNumber::parse(number).is_none());
     for (column, words) in [("vin", vins.collect::<Vec<_>>()), ("stock_number", numbers.collect())] {
         sqlx::query!(
-            "with of_bookings as (
+            "-- once
+            with of_bookings as (
                 update bookings set wish = wish #- array['said', $2::text]
                 where workspace_id = $1 and wish -> 'said' ->> $2 = any($3)
             )
@@ -407,7 +441,8 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<
 /// numbers lost their zero, and words in place of VINs and stock numbers.
 async fn mark_deliveries(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
     let marked = sqlx::query!(
-        r#"update intake.deliveries set retry_at = now()
+        r#"-- once
+        update intake.deliveries set retry_at = now()
         where workspace_id = $1 and retry_at is null and outcome in ('applied', 'unchanged') and (
             findings::text ~ '"(phone_invalid|email_invalid|date_invalid|vin_unusual|field_type)"'
             or encode(body, 'escape') ~ '\\'

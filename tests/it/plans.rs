@@ -118,7 +118,8 @@ fn statements(workspace: i64, keys: usize) -> Vec<Statement> {
         let large = LARGE
             .iter()
             .any(|table| query.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *table));
-        if large && !query.starts_with("insert") && !query.starts_with("analyze") {
+        let is_of_batches = ["insert", "analyze", "-- once"].iter().all(|begin| !query.starts_with(begin));
+        if large && is_of_batches {
             let parameters = file["describe"]["parameters"]["Left"].as_array().unwrap();
             let kinds: Vec<&str> = parameters.iter().map(|kind| kind.as_str().unwrap()).collect();
             let value = |(index, kind)| value_of(query, index, kind, workspace, keys);
@@ -177,7 +178,7 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
     }
     let node = plan["Node Type"].as_str().unwrap();
     let condition = plan["Index Cond"].as_str().unwrap_or_default();
-    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "waits_for", "name_key = ", "name = "]
+    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "waits_for", "name_key = ", "name = ", "lower(name) = "]
         .iter()
         .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
     // There is an index of those few that the configuration names, which are read all.

@@ -33,7 +33,7 @@ impl Email {
     /// The address that a row holds, in the form that it was matched by when it was written.
     #[must_use]
     pub fn stored(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.trim().is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The address in the form in which it is matched.

@@ -39,7 +39,7 @@ impl Vin {
     /// The VIN that a row holds, as it was read when it was written.
     #[must_use]
     pub fn stored(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.trim().is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The VIN.
@@ -66,7 +66,7 @@ impl StockNumber {
     /// The stock number that a row holds, as it was read when it was written.
     #[must_use]
     pub fn stored(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.trim().is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The stock number.
