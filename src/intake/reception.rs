@@ -115,9 +115,8 @@ impl Reception {
     async fn take(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
         let Terms { deadline, hold, max_held_bytes } = self.shared.terms;
         let held = Held::new(&self.shared.waiting_bytes, delivery.arrived.bytes());
-        // Small ones have room of their own, so that a few huge ones that wait send no lead to the spool.
-        let more = if held.bytes <= SMALL { max_held_bytes / 2 } else { 0 };
-        if held.bytes_of_all > max_held_bytes.saturating_add(more) {
+        // A small one waits all the same, so that a few huge ones send no lead to the spool: it had room to arrive.
+        if held.bytes > SMALL && held.bytes_of_all > max_held_bytes {
             return self.spool_now(&delivery).await;
         }
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
@@ -313,7 +312,7 @@ mod tests {
         let hold = Duration::from_millis(100);
         let terms = Terms { deadline: Duration::from_millis(10), hold, max_held_bytes: 1_000 };
         let reception = Reception::new(Some(spool), terms);
-        for bytes in [1, 2_000] {
+        for bytes in [1, 200_000] {
             let answer = timeout(Duration::from_secs(10), reception.accept(arrival(bytes))).await;
             assert!(matches!(answer, Ok(Err(Unavailable))), "{bytes} {answer:?}");
         }
