@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Up to so many bytes a delivery is a small one, for which there is half as much room more: a few huge ones that wait
-/// send no lead to the spool.
+/// Up to so many bytes a delivery is a small one, which waits all the same: a few huge ones that wait send no lead to the
+/// spool. What there is of small ones is bounded by the room that they had to arrive.
 const SMALL: usize = 64 << 10;
 
 /// What waits for a store. Copies share it.
@@ -62,8 +62,7 @@ impl Held {
         let share = state.by_credential.entry(credential.to_owned()).or_default();
         share.bytes += bytes;
         share.deliveries.insert(number, Waiting { bytes, let_go });
-        let more = if bytes <= SMALL { self.most / 2 } else { 0 };
-        while state.bytes > self.most.saturating_add(more) {
+        while bytes > SMALL && state.bytes > self.most {
             let Some(waiting) = state.take_newest_of_most() else { break };
             // One that has just been settled does not hear it.
             let _ = waiting.let_go.send(());
@@ -79,7 +78,9 @@ impl Held {
 impl State {
     fn take_newest_of_most(&mut self) -> Option<Waiting> {
         let (credential, share) = self.by_credential.iter().max_by_key(|(_, share)| share.bytes)?;
-        let (credential, newest) = (credential.clone(), *share.deliveries.last_key_value()?.0);
+        let mut newest = share.deliveries.iter().rev();
+        let large = newest.clone().find(|(_, waiting)| waiting.bytes > SMALL);
+        let (credential, newest) = (credential.clone(), *large.or_else(|| newest.next())?.0);
         self.take(&credential, newest)
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -46,7 +47,8 @@ pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_
     let wants: Vec<String> = wants.iter().map(|want| want_text(workspace, want)).collect();
     let senders: Vec<&str> = keys.iter().map(|key| key.sender.name()).collect();
     let external_ids: Vec<&str> = keys.iter().map(|key| key.external_id.as_str()).collect();
-    let rows = sqlx::query_file!(
+    // One by one: as JSON they take several times as much memory.
+    let mut rows = sqlx::query_file!(
         "src/store/load_known.sql",
         workspace,
         &senders as &[&str],
@@ -56,10 +58,9 @@ pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &Asked<'_
         *any_missing_name,
         clusters as &[&str],
     )
-    .fetch_all(tx)
-    .await?;
+    .fetch(tx);
     let mut known = Known::default();
-    for row in rows {
+    while let Some(row) = rows.try_next().await? {
         known.add(&row.kind, &row.row, (row.first.as_ref(), row.second.as_ref(), row.third))?;
     }
     Ok(known)

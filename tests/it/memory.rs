@@ -44,6 +44,11 @@ fn deadline() -> u64 {
 }
 
 fn config(deadline: u64) -> String {
+    let others = (0..8).map(|number| {
+        let dealership = bodies::OTHERS + number;
+        format!("[[workspaces]]\nslug = \"other-{number}\"\ndealerships = [{dealership}]\n")
+    });
+    let others: String = others.collect();
     format!(
         r#"
 [server]
@@ -66,7 +71,7 @@ scheme = "bearer"
 feeds = ["leadpro_lead"]
 workspaces = ["alpha"]
 secret_env = "OTHER_TOKEN"
-"#
+{others}"#
     )
 }
 

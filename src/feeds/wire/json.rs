@@ -20,17 +20,33 @@ pub(super) struct Cleaned {
     pub(super) had_nul: bool,
 }
 
-/// All fields of an object.
-pub(super) fn of_fields(fields: &Fields<'_>) -> Cleaned {
+/// How many values are kept of one field at the most. What is loaded again from its row becomes `serde_json`'s values, of
+/// which one can take 656 bytes.
+pub(super) const MOST: usize = 10_000;
+
+/// How many values there are in all.
+fn count<'a>(values: impl Iterator<Item = &'a Value<'a>>) -> usize {
+    let of = |value: &'a Value<'a>| match value {
+        Value::Object(fields) => 1 + count(fields.values()),
+        Value::Array(items) => 1 + count(items.iter()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    };
+    values.map(of).sum()
+}
+
+/// All fields of an object; nothing where there are too many values in them.
+pub(super) fn of_fields(fields: &Fields<'_>) -> Option<Cleaned> {
+    (count(fields.values()) <= MOST).then_some(())?;
     let had_nul = Cell::new(false);
     let fields = with_clean_names(fields, &had_nul);
     let json = written(&Kept { had_nul: &had_nul, value: &*fields });
-    Cleaned { json, had_nul: had_nul.get() }
+    Some(Cleaned { json, had_nul: had_nul.get() })
 }
 
 /// The fields that `is_apart` does not name, and those that it does, or that hold a field that it does, however deep;
-/// the latter only where any of them says something.
-pub(super) fn in_halves(fields: &Fields<'_>, is_apart: impl Fn(&str) -> bool) -> (Cleaned, Option<Json>) {
+/// the latter only where any of them says something. Nothing where there are too many values in them.
+pub(super) fn in_halves(fields: &Fields<'_>, is_apart: impl Fn(&str) -> bool) -> Option<(Cleaned, Option<Json>)> {
+    (count(fields.values()) <= MOST).then_some(())?;
     let had_nul = Cell::new(false);
     let fields = with_clean_names(fields, &had_nul);
     let (apart, rest): (Vec<_>, Vec<_>) =
@@ -40,7 +56,7 @@ pub(super) fn in_halves(fields: &Fields<'_>, is_apart: impl Fn(&str) -> bool) ->
     let says_something = apart.iter().any(|(_, value)| says_something(value));
     let half = |fields: &Vec<_>| written(&Kept { had_nul: &had_nul, value: fields.as_slice() });
     let (rest, apart) = (half(&rest), half(&apart));
-    (Cleaned { json: rest, had_nul: had_nul.get() }, says_something.then_some(apart))
+    Some((Cleaned { json: rest, had_nul: had_nul.get() }, says_something.then_some(apart)))
 }
 
 /// Whether a field that `is_named` names stands somewhere in a value.
@@ -52,8 +68,9 @@ fn holds(value: &Value<'_>, is_named: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// The items of a list.
-pub(super) fn of_items(items: &[Value<'_>]) -> Cleaned {
+/// The items of a list; nothing where there are too many values in them.
+pub(super) fn of_items(items: &[Value<'_>]) -> Option<Cleaned> {
+    (count(items.iter()) <= MOST).then_some(())?;
     let had_nul = Cell::new(false);
     let items: Cow<'_, [Value<'_>]> = if items.iter().any(has_unclean_names) {
         items.iter().map(|item| clean(item, &had_nul)).collect()
@@ -61,7 +78,7 @@ pub(super) fn of_items(items: &[Value<'_>]) -> Cleaned {
         Cow::Borrowed(items)
     };
     let json = written(&Kept { had_nul: &had_nul, value: &*items });
-    Cleaned { json, had_nul: had_nul.get() }
+    Some(Cleaned { json, had_nul: had_nul.get() })
 }
 
 /// A part of a body on its way into a text: as it was sent, but for what Postgres cannot hold.

@@ -117,14 +117,14 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn whole_object(&self, name: &'static str) -> (Option<Json>, Object<'a>) {
         let fields = self.object_in(name);
-        let json = fields.map(|fields| self.kept(name, json::of_fields(fields)));
+        let json = fields.and_then(|fields| self.kept(name, json::of_fields(fields)));
         (json, Object::at(self.path_of(name), fields, self.notes, self.kept_contents()))
     }
 
     /// A list that is kept whole, and its objects for reading fields of them.
     pub fn whole_array(&self, name: &'static str) -> (Option<Json>, impl Iterator<Item = Object<'a>> + use<'a>) {
         let items = self.array_in(name);
-        let json = items.map(|items| self.kept(name, json::of_items(items)));
+        let json = items.and_then(|items| self.kept(name, json::of_items(items)));
         (json, self.objects_of(name, items.unwrap_or_default(), self.kept_contents()))
     }
 
@@ -157,8 +157,8 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn free_form(&self, name: &'static str) -> Option<Json> {
         match self.get(name)? {
-            Value::Object(fields) => Some(self.kept(name, json::of_fields(fields))),
-            Value::Array(items) => Some(self.kept(name, json::of_items(items))),
+            Value::Object(fields) => self.kept(name, json::of_fields(fields)),
+            Value::Array(items) => self.kept(name, json::of_items(items)),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Null => {
                 self.wrong_type(name, "an object or a list");
                 None
@@ -177,7 +177,10 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn split(&self, is_apart: impl Fn(&str) -> bool) -> (Option<Json>, Option<Json>) {
         let Some(fields) = self.fields else { return (None, None) };
-        let (rest, apart) = json::in_halves(fields, is_apart);
+        let Some((rest, apart)) = json::in_halves(fields, is_apart) else {
+            self.notes.add(Code::FieldType, self.path.clone(), &too_many());
+            return (None, None);
+        };
         if rest.had_nul {
             self.notes.add(Code::NulRemoved, self.path.clone(), NUL_REMOVED);
         }
@@ -221,11 +224,15 @@ impl<'a> Object<'a> {
         })
     }
 
-    fn kept(&self, name: &str, cleaned: json::Cleaned) -> Json {
+    fn kept(&self, name: &str, cleaned: Option<json::Cleaned>) -> Option<Json> {
+        let Some(cleaned) = cleaned else {
+            self.note(Code::FieldType, name, &too_many());
+            return None;
+        };
         if cleaned.had_nul && self.contents == Contents::Documented {
             self.note(Code::NulRemoved, name, NUL_REMOVED);
         }
-        cleaned.json
+        Some(cleaned.json)
     }
 
     fn kept_contents(&self) -> Contents {
@@ -234,6 +241,11 @@ impl<'a> Object<'a> {
             Contents::FreeForm => Contents::FreeForm,
         }
     }
+}
+
+/// Why something is not kept whole.
+fn too_many() -> String {
+    format!("more than {} JSON values; not kept beside the body", json::MOST)
 }
 
 const NUL_REMOVED: &str = "the character U+0000 was removed";

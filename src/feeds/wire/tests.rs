@@ -172,3 +172,21 @@ fn of_two_names_the_one_that_was_sent_counts() {
         assert!(notes.into_parts().1.is_empty());
     }
 }
+
+#[test]
+fn what_is_kept_whole_has_ten_thousand_values_at_the_most() {
+    let of = |count: usize| json!({"list": vec![0; count - 1]});
+    for (count, fits) in [(10_000, true), (10_001, false)] {
+        let sent = of(count);
+        let kept = |json: Option<Json>| json.is_some();
+        let all = [
+            field(&sent, |root| kept(root.free_form("field"))),
+            field(&sent, |root| kept(root.whole_object("field").0)),
+            field(&sent, |root| kept(root.free_form_object("field").split(|name| name == "other").0)),
+            field(&json!(vec![serde_json::Value::Null; count]), |root| kept(root.whole_array("field").0)),
+        ];
+        for (is_kept, found) in all {
+            assert_eq!((is_kept, found), (fits, if fits { vec![] } else { vec!["field_type"] }), "{count}");
+        }
+    }
+}

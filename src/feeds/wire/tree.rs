@@ -240,6 +240,11 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_small() {
+        assert!(size_of::<(Cow<'_, str>, Value<'_>)>() <= 56);
+    }
+
+    #[test]
     fn of_a_repeated_name_the_last_counts_and_names_are_in_order() {
         same(r#"{"b":1,"a":2,"b":{"z":1,"y":[2,{}],"z":3},"a":null,"b\u0000":"\ud83d\ude00","b":4}"#);
         let tree: Value<'_> = serde_json::from_str(r#"{"b":1,"a":2,"b":3}"#).unwrap();

@@ -4,6 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const MIB: usize = 1 << 20;
 
+/// The dealership of each body.
+pub(super) const DEALERSHIP: usize = 356;
+/// The first of eight that have workspaces of their own.
+pub(super) const OTHERS: usize = 901;
+
 /// A body, and which feed it goes to.
 pub(super) struct Worst {
     pub(super) name: &'static str,
@@ -14,11 +19,12 @@ pub(super) struct Worst {
 }
 
 impl Worst {
-    /// The same of something else: with another id.
+    /// The same of something else: with another id, and for another of eight workspaces.
     pub(super) fn another(&self, number: usize) -> Vec<u8> {
         let name = if self.feed == "inventory" { "\"Identifier\":" } else { "\"id\":" };
         let body = str::from_utf8(&self.body).unwrap();
-        body.replacen(name, &format!("{name}{}", number + 1), 1).into_bytes()
+        let body = body.replacen(name, &format!("{name}{}", number + 1), 1);
+        body.replacen(&format!(":{DEALERSHIP}"), &format!(":{}", OTHERS + number), 1).into_bytes()
     }
 }
 
@@ -40,13 +46,13 @@ fn id() -> usize {
 
 /// A cluster with such fields beside its id.
 fn cluster(fields: &str) -> String {
-    format!("{{\"id\":{},\"dealership_id\":356,{fields}}}", id())
+    format!("{{\"id\":{},\"dealership_id\":{DEALERSHIP},{fields}}}", id())
 }
 
 /// A vehicle with such fields beside what it is known by.
 fn vehicle(fields: &str) -> String {
     format!(
-        "{{\"Identifier\":{},\"SaleStatus\":\"For Sale\",\"LastModifiedUtc\":\"2026-01-01T00:00:00Z\",\"Seller\":{{\"Identifier\":356}},{fields}}}",
+        "{{\"Identifier\":{},\"SaleStatus\":\"For Sale\",\"LastModifiedUtc\":\"2026-01-01T00:00:00Z\",\"Seller\":{{\"Identifier\":{DEALERSHIP}}},{fields}}}",
         id()
     )
 }
