@@ -24,6 +24,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The pause before a Postgres that is away is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// The signals that ask for a reload, from now on; none where the system gives us none.
+pub(super) fn hangups() -> Option<Signal> {
+    let hangups = signal(SignalKind::hangup());
+    hangups.inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart")).ok()
+}
+
 /// Reloads the configuration whenever it is told to.
 pub(super) struct Reloader {
     entrance: Entrance,
@@ -52,14 +58,7 @@ impl Reloader {
     }
 
     /// Works for as long as the service runs.
-    pub(super) async fn run(self) {
-        let hangup = match signal(SignalKind::hangup()) {
-            Ok(hangup) => hangup,
-            Err(error) => {
-                tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart");
-                return;
-            }
-        };
+    pub(super) async fn run(self, hangup: Signal) {
         let mut occasions = Occasions { hangup, seen: fingerprint(&self.started.files) };
         loop {
             let running = self.configs.borrow().clone();

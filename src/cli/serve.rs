@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use crate::config::{Config, Environment};
@@ -40,6 +41,8 @@ pub(super) async fn run(
     out: &mut dyn Write,
 ) -> Ending {
     start_log(&config.log_filter, environment)?;
+    // Before anything else: until then the signal ends the process.
+    let hangups = reload::hangups();
     warn(&config);
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr()?;
@@ -57,7 +60,7 @@ pub(super) async fn run(
         Some(greeting) => write!(out, "{greeting}").and_then(|()| out.flush()),
         None => Ok(()),
     };
-    let mut work = Work { front: &front, environment, seen, postgres: None };
+    let mut work = Work { front: &front, environment, seen, hangups, postgres: None };
     let ending = work.until_told(&config, asked_for, greet).await;
     if ending.is_err() {
         // There will be no tables: what is under way goes to the spool.
@@ -78,6 +81,7 @@ struct Work<'w> {
     front: &'w Front,
     environment: &'w Environment,
     seen: SeenTables,
+    hangups: Option<Signal>,
     postgres: Option<Postgres>,
 }
 
@@ -93,7 +97,9 @@ impl Work<'_> {
         let (reloader, mut configs) =
             Reloader::new(self.front.entrance.clone(), config.clone(), asked_for, self.environment);
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(reloader.run());
+        if let Some(hangups) = self.hangups.take() {
+            tasks.spawn(reloader.run(hangups));
+        }
         let intake = tokio::select! {
             started = self.start(&mut configs) => started?,
             () = &mut told => return Ok(()),

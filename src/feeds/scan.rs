@@ -15,7 +15,7 @@ use super::wire::{Fields, Notes, Object, Value};
 use super::{DealershipKey, Feed, reason};
 use crate::domain::finding::{Code, Finding};
 
-/// How much of a body is taken. What has more is stored and rejected (rulebook 17).
+/// How much of a body is taken. What has more is stored and rejected.
 pub const LIMITS: Counts =
     Counts { values: 1_500_000, leads: 5_000, events: 50_000, appointments: 5_000, packages: 1_000 };
 

@@ -132,6 +132,17 @@ async fn sighup_reads_the_file_again_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn sighup_at_the_first_moment_of_a_start_ends_nothing_and_is_heard() {
+    let database = database().await;
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Program::start(&database.url(), folder.path(), CONFIG);
+        program.signal(Signal::HUP);
+        program.wait_for("configuration reloaded");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_keeps_the_running_configuration_and_does_not_bring_the_demo() {
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     // Found in the working directory, and named by nobody.

@@ -13,15 +13,22 @@ pub struct Vin(String);
 pub struct StockNumber(String);
 
 /// Words that stand for a VIN or a stock number that is not known, without what stands between their letters.
-const STAND_INS: [&str; 12] = [
+const STAND_INS: [&str; 19] = [
     "TBA",
     "TBC",
     "TBD",
+    "TOBEADVISED",
+    "TOBEANNOUNCED",
+    "TOBECONFIRMED",
+    "TOBEDETERMINED",
     "NA",
     "NIL",
     "NONE",
     "NOTAPPLICABLE",
     "NOTAVAILABLE",
+    "NOTKNOWN",
+    "NOTYETAVAILABLE",
+    "NOVIN",
     "NULL",
     "PENDING",
     "UNDEFINED",
@@ -48,10 +55,11 @@ impl Vin {
         &self.0
     }
 
-    /// Whether it is not 17 characters, or contains I, O or Q (ISO 3779).
+    /// Whether it is not 17 letters and digits of ASCII, or contains I, O or Q (ISO 3779).
     #[must_use]
     pub fn is_unusual(&self) -> bool {
-        self.0.chars().count() != 17 || self.0.contains(['I', 'O', 'Q'])
+        self.0.len() != 17
+            || self.0.contains(|letter: char| !letter.is_ascii_alphanumeric() || matches!(letter, 'I' | 'O' | 'Q'))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A sender that lives through a history: customers who change their minds, cars that come, go and come again.
 //!
 //! Everything is drawn from small pools, so that things meet: few addresses, few leads, few numbers. Every saying has a
-//! time of its own, but for leads told through both feeds at the same moment, where the rulebook says which one wins.
+//! time of its own, but for leads told through both feeds at the same moment, where one of the two wins by rule.
 
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
