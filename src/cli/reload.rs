@@ -27,7 +27,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The signals that ask for a reload, from now on; none where the system gives us none.
 pub(super) fn hangups() -> Option<Signal> {
     let hangups = signal(SignalKind::hangup());
-    hangups.inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart")).ok()
+    hangups
+        .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart"))
+        .ok()
 }
 
 /// Reloads the configuration whenever it is told to.

@@ -155,6 +155,8 @@ async fn serve_connection(
         .header_read_timeout(bounds.head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
+        // A sender that has closed its half of the connection still waits for its answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
     let served = async {

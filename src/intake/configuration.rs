@@ -62,7 +62,7 @@ async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: Date
         });
     }
     store::save(store, &mut tx, id, tenant).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    tx.commit().await?;
     Ok(())
 }
 

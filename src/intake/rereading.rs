@@ -19,7 +19,7 @@ pub async fn run(store: &Store) -> Result<(), store::Error> {
         while rekey_some(store, workspace).await? {}
         let mut tx = store.begin(Some(workspace)).await?;
         rereading::finish(&mut tx, workspace).await?;
-        tx.commit().await.map_err(store::Error::from)?;
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -39,7 +39,7 @@ async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, store::Erro
     let last = addresses.last().map(|(id, _)| *id);
     let counted = [("persons_rekeyed", rekeyed), ("persons_merged", merged)];
     rereading::count(&mut tx, workspace, last, &counted).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    tx.commit().await?;
     Ok(last.is_some())
 }
 

@@ -66,8 +66,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
             select id, received_at, octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes
             from intake.deliveries
             where (received_at, id) > ($1, $2) and received_at < $4
-                and ($3::timestamptz is null or received_at >= $3)
-                and ($5::uuid[] is null or id = any($5))
+                and ($3::timestamptz is null or received_at >= $3) and ($5::uuid[] is null or id = any($5))
                 and ($6::text[] is null or feed = any($6))
                 and ($7::text[] is null or outcome = any($7))
                 and ($8::text[] is null or exists (
@@ -80,8 +79,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
         select id, received_at, feed, workspace_id, dealership_id, credential, host(remote_address) as remote_address,
             content_type, body, posted_body, attempts, outcome,
             array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
-        from measured join intake.deliveries using (id, received_at) where before < $12::bigint
-        order by received_at, id"#,
+        from measured join intake.deliveries using (id, received_at) where before < $12::bigint order by received_at, id"#,
         after.0,
         after.1,
         choice.since,

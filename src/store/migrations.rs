@@ -88,12 +88,13 @@ fn crc32(bytes: &[u8]) -> u32 {
 async fn is_new(tx: &mut PgConnection) -> Result<bool, Error> {
     let found = sqlx::query!(
         r#"select to_regclass('public._sqlx_migrations') is null as "is_new!",
-            (select string_agg(format('%I.%I', schemaname, tablename), ', ' order by 1)
-                from pg_tables where schemaname <> 'public' and tablename = any(array['persons', 'leads', 'listings',
-                    'bookings', 'lead_clusters', 'lead_events', 'listing_identifiers', 'property_enquiries'])
-                and to_regclass(format('public.%I', tablename)) is null
-                and (schemaname in ('identity', 'intake')
-                    or to_regclass(format('%I._sqlx_migrations', schemaname)) is not null)) as misplaced"#
+            (select string_agg(format('%I.%I', t.schemaname, t.tablename), ', ' order by 1)
+                from pg_tables t where t.schemaname <> 'public' and t.tablename = any(array['persons', 'leads',
+                    'listings', 'bookings', 'lead_clusters', 'lead_events', 'listing_identifiers', 'property_enquiries'])
+                and not exists (select from pg_tables p where p.schemaname = 'public' and p.tablename = t.tablename)
+                and (t.schemaname in ('identity', 'intake') or exists (
+                    select from pg_tables m where m.schemaname = t.schemaname and m.tablename = '_sqlx_migrations'))
+            ) as misplaced"#
     )
     .fetch_one(tx)
     .await?;

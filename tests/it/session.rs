@@ -278,6 +278,21 @@ async fn tables_that_an_older_version_put_elsewhere_are_named() {
 }
 
 #[tokio::test]
+async fn a_database_that_holds_other_tables_of_such_names_has_room_for_ours() {
+    let cluster = own_cluster().await;
+    let database = cluster.bare_database("shared").await;
+    database.execute("create role ordinary login").await;
+    database
+        .execute("create schema other; create table other.bookings (x int); create table other.leads (x int)")
+        .await;
+    database.execute("alter database shared owner to ordinary").await;
+    database.execute("grant all on schema public to ordinary").await;
+    let ordinary = sqlx::PgPool::connect_with(database.options.clone().username("ordinary")).await.unwrap();
+    forecourt::store::migrate(&ordinary).await.unwrap();
+    assert_eq!(database.value::<i64>("select count(*) from public.leads").await, 0);
+}
+
+#[tokio::test]
 async fn what_was_answered_survives_a_kill_of_postgres_although_the_role_does_not_wait_for_its_disk() {
     let cluster = own_cluster().await;
     let database = cluster.database().await;
@@ -305,7 +320,7 @@ async fn a_car_and_its_lead_at_the_same_moment_make_a_booking_whatever_isolation
     database.execute(&set).await;
     let first = TestService::over(database.beside(), CONFIG).await;
     let second = TestService::over(database.beside(), CONFIG).await;
-    let cases: i64 = 100;
+    let cases: i64 = 150;
     for id in 0..cases {
         let number = usize::try_from(id).unwrap();
         let vehicle = car(id).vin(number).price(30_000);

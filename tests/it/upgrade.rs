@@ -105,7 +105,7 @@ async fn deliver(service: &TestService, arrivals: &[Arrival]) {
 async fn pictures(service: &TestService, config: &Config) -> Vec<(String, Picture)> {
     let mut pictures = Vec::new();
     for workspace in &config.workspaces {
-        let slug = workspace.slug.to_string();
+        let slug = workspace.slug.clone();
         pictures.push((slug.clone(), picture(service, &slug).await));
     }
     pictures

@@ -93,6 +93,25 @@ async fn a_sender_of_64_mebibytes_who_reads_only_at_the_end_reads_the_whole_refu
 }
 
 #[tokio::test]
+async fn a_sender_that_closes_its_half_of_the_connection_is_answered() {
+    let accept: Accept = Arc::new(|_| {
+        Box::pin(async {
+            sleep(Duration::from_millis(100)).await;
+            Ok(Answer::Settled(reply()))
+        })
+    });
+    let house = House { router: router_over(accept), arrivals: Arc::default() };
+    let (address, _open) = open(&house).await;
+    for _ in 0..5 {
+        let mut connection = send_head(address, &format!("Authorization: {BEARER}\r\nContent-Length: 2\r\n")).await;
+        connection.write_all(b"{}").await.unwrap();
+        connection.shutdown().await.unwrap();
+        let answer = read_all(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_there_while_the_sender_is_still_sending() {
     let house = House::new();
     let (address, _open) = open(&house).await;
