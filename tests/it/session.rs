@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::support::postgres::{OwnCluster, SafeServer, TestDatabase};
 use crate::support::program::Launch;
+use crate::support::service::config_with;
 use crate::support::{CONFIG, Program, TestService, car, database, fixtures, own_cluster, service_with, vin};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
@@ -372,8 +373,8 @@ async fn a_statement_whose_plan_a_changed_table_has_made_stale_is_prepared_anew(
 
 /// The configuration of the program in these tests.
 fn config_of_program(allow_unsafe: bool) -> String {
-    let terms = "hold_seconds = 20\ndeadline_ms = 1000\nstop_seconds = 4";
-    let config = CONFIG.replace("hold_seconds = 20", terms).replace("[spool]\nmax_bytes = 0", "");
+    let config = config_with("hold_seconds = 60\ndeadline_ms = 1000\nstop_seconds = 4");
+    let config = config.replace("[spool]\nmax_bytes = 0", "");
     format!("{config}\n[database]\nallow_unsafe = {allow_unsafe}\n")
 }
 
