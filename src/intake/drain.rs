@@ -41,6 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(2);
 /// For so long one delivery of a round may take to come into its lane before the next is sent after it.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same for all of a round together.
+const ORDER: Duration = Duration::from_secs(1);
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
 /// So often a delivery is tried that nothing comes of, although Postgres answers, before it is put aside.
@@ -229,14 +231,16 @@ struct Round<'a> {
     settled: usize,
     /// Those that their lane gave up.
     given_up: Vec<Key>,
+    /// For so long their order is still waited for.
+    order: Duration,
     end: Instant,
 }
 
 impl<'a> Round<'a> {
     fn new(spool: &'a Spool, intake: &'a Intake) -> Self {
-        let (sent, settled) = (0, 0);
+        let (sent, settled, end) = (0, 0, Instant::now() + PATIENCE);
         let (waiting, given_up) = (JoinSet::new(), Vec::new());
-        Self { spool, intake, waiting, sent, settled, given_up, end: Instant::now() + PATIENCE }
+        Self { spool, intake, waiting, sent, settled, given_up, order: ORDER, end }
     }
 
     /// Puts one into its lane. One that may depend on those before it stays in the spool until it is the oldest there:
@@ -256,8 +260,10 @@ impl<'a> Round<'a> {
             drop(in_lane);
             (key, waiting.settled().await.is_some())
         });
-        // In their order, but for one that waits: for its memory, or because work on it goes on since before.
-        let _in_lane = timeout(LOOK, sent).await;
+        // In their order, but for those that wait: for their memory, or because work on them goes on since before.
+        let began = Instant::now();
+        let _in_lane = timeout(self.order.min(LOOK), sent).await;
+        self.order = self.order.saturating_sub(began.elapsed());
         Ok(())
     }
 
