@@ -35,9 +35,11 @@ pub(crate) static SCALE: LazyLock<Scale> = LazyLock::new(|| match asked_for() {
     Some(longest) => long(longest),
 });
 
-/// What `FORECOURT_CHAOS` asks for: `long`, or the seconds of the longest scenarios.
+/// What `FORECOURT_TEST` asks for, as of all tests that have a long form: `long`. Or `FORECOURT_CHAOS`: `long`, or the
+/// seconds of the longest scenarios.
 fn asked_for() -> Option<Duration> {
-    let asked = std::env::vars_os().find_map(|(name, value)| (name == "FORECOURT_CHAOS").then_some(value))?;
+    let value_of = |asked: &str| std::env::vars_os().find_map(|(name, value)| (name == asked).then_some(value));
+    let asked = value_of("FORECOURT_CHAOS").or_else(|| value_of("FORECOURT_TEST"))?;
     match asked.to_str().unwrap() {
         "" => None,
         "long" => Some(Duration::from_mins(10)),

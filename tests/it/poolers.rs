@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use crate::session::{assert_same, config, deliver_everything, rows};
 use crate::support::pooler::{self, Program};
 use crate::support::program::Launch;
-use crate::support::{CONFIG, TestService, database, own_cluster, service_with};
+use crate::support::{CONFIG, TestService, database, left_out, own_cluster, service_with};
 
 const DEMANDS: Demands = Demands { allow_unsafe: true, puts_up: PutsUp::Never };
 
@@ -14,7 +14,7 @@ const DEMANDS: Demands = Demands { allow_unsafe: true, puts_up: PutsUp::Never };
 fn ways() -> Vec<(Program, &'static str)> {
     let programs = pooler::programs();
     if programs.is_empty() {
-        pooler::left_out("nothing goes through PgBouncer");
+        left_out("nothing goes through PgBouncer: `apt install pgbouncer`");
     }
     let transaction = programs.iter().find(|program| program.keeps_statements());
     if transaction.is_none() {
@@ -65,7 +65,7 @@ async fn four_instances_at_once_on_an_empty_database_through_a_pooler_bring_up_i
 #[tokio::test]
 async fn a_pooler_that_loses_prepared_statements_is_refused_in_one_sentence() {
     let Some(program) = pooler::programs().pop() else {
-        return pooler::left_out("no PgBouncer is refused");
+        return left_out("no PgBouncer is refused: `apt install pgbouncer`");
     };
     let database = database().await;
     let rest = if program.keeps_statements() { "max_prepared_statements = 0\n" } else { "" };
@@ -87,7 +87,7 @@ async fn a_pooler_that_loses_prepared_statements_is_refused_in_one_sentence() {
 #[tokio::test]
 async fn a_pooler_that_refuses_a_startup_parameter_ends_a_first_start_and_says_which() {
     let Some(program) = pooler::programs().pop() else {
-        return pooler::left_out("no startup parameter is refused");
+        return left_out("no startup parameter is refused: `apt install pgbouncer`");
     };
     let database = database().await;
     let pooler = program.start(&database, "session", "").await;

@@ -35,15 +35,6 @@ pub(crate) fn programs() -> Vec<Program> {
     named.map(PathBuf::from).into_iter().chain(in_path).filter_map(Program::at).collect()
 }
 
-/// Says that a test is left out, which continuous integration does not let pass.
-pub(crate) fn left_out(what: &str) {
-    assert!(
-        std::env::vars_os().all(|(name, _)| name != "CI"),
-        "{what}: install PgBouncer (Debian, Ubuntu: apt install pgbouncer)"
-    );
-    println!("left out: {what}");
-}
-
 impl Program {
     fn at(path: PathBuf) -> Option<Self> {
         let said = Command::new(&path).arg("--version").output().ok()?;
