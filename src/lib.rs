@@ -4,7 +4,8 @@
 //!
 //! 1. A POST arrives at a door ([`http`]). Its credential is found without asking the database, and its body is read to
 //!    the end, compressed or not, up to the feed's limit.
-//! 2. The body becomes a document, which says whose it is, and then facts: what it says, in words that belong to no
+//! 2. One pass over the whole body checks and counts it, and memory for what it will become is taken before anything is
+//!    built. The body becomes a document, which says whose it is, and then facts: what it says, in words that belong to no
 //!    sender, with a finding for whatever could not be used ([`feeds`]).
 //! 3. With its workspace known, the delivery waits in that workspace's lane ([`intake`]). A lane takes what waits as one
 //!    batch, and while it writes that batch, the next one gathers. Lanes take turns.
