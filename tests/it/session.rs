@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use crate::support::postgres::{OwnCluster, SafeServer, TestDatabase};
 use crate::support::program::Launch;
 use crate::support::service::config_with;
-use crate::support::{CONFIG, Program, TestService, car, database, fixtures, own_cluster, service_with, vin};
+use crate::support::{CONFIG, Program, TestService, car, database, fixtures, own_cluster, service_with, soon, vin};
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const UNSAFE_IS_FINE: Demands = Demands { allow_unsafe: true, puts_up: PutsUp::Never };
@@ -403,15 +403,6 @@ async fn outcome(program: &Program, id: i64) -> String {
     let answer = program.post_lead("", lead(id).to_string().as_bytes()).await;
     let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
     body["outcome"].as_str().unwrap().to_owned()
-}
-
-/// Waits for what must come true soon.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}: not within 30 seconds");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
