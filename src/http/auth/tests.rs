@@ -237,9 +237,9 @@ fn jwt(header: &str, claims: &str, secret: &str) -> String {
     jwt_by::<Hmac<Sha256>>(header, claims, secret)
 }
 
-fn jwt_by<M: hmac::Mac + hmac::digest::KeyInit>(header: &str, claims: &str, secret: &str) -> String {
+fn jwt_by<M: hmac::Mac + hmac::KeyInit>(header: &str, claims: &str, secret: &str) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let hmac = <M as hmac::Mac>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&message);
+    let hmac = <M as hmac::KeyInit>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&message);
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac.finalize().into_bytes()))
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadableDatabase as _, ReadableTable, ReadableTableMetadata as _};
 use redb::{Table, TableDefinition};
 
@@ -285,7 +286,8 @@ fn open_with_torn_end(path: &Path) -> Result<Database, Fault> {
 fn open_database(path: &Path) -> Result<Database, Fault> {
     let file = private_file(path)?;
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        Builder::new().set_cache_size(CACHE_BYTES).create_file(file).map_err(redb::Error::from)
+        let backend = FileBackend::new(file).map_err(redb::Error::from)?;
+        Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(redb::Error::from)
     }));
     match opened {
         Ok(opened) => Ok(opened?),
