@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::columns::Scalar;
 use crate::domain::facts::{
-    ClusterFacts, EventFacts, Facts, Given, LeadFacts, ProspectFacts, SaleWord, Source, VehicleFacts,
+    ClusterFacts, EventFacts, Facts, Field, LeadFacts, ProspectFacts, SaleStatus, Source, VehicleFacts,
 };
 use crate::domain::finding::Finding;
 use crate::domain::values::{Json, StockNumber, Vin};
@@ -110,17 +110,17 @@ fn kept(json: &Json) -> Value {
     if value.to_string() == json.as_str() { value } else { json.as_str().into() }
 }
 
-fn given<T>(given: Given<T>, show: impl Fn(T) -> String) -> Option<Value> {
+fn given<T>(given: Field<T>, show: impl Fn(T) -> String) -> Option<Value> {
     match given {
-        Given::Absent => None,
-        Given::Invalid => Some(json!({"invalid": true})),
-        Given::Valid(value) => Some(show(value).into()),
+        Field::Absent => None,
+        Field::Invalid => Some(json!({"invalid": true})),
+        Field::Valid(value) => Some(show(value).into()),
     }
 }
 
 fn lead(facts: LeadFacts) -> Value {
     let mut all = Row::default();
-    all.put("path", (!facts.place.is_empty()).then_some(facts.place));
+    all.put("path", (!facts.path_prefix.is_empty()).then_some(facts.path_prefix));
     let told_by = match facts.source {
         Source::Contact => "contact",
         Source::Cluster => "lead_cluster",
@@ -132,7 +132,7 @@ fn lead(facts: LeadFacts) -> Value {
     all.put("sender", Some(facts.source.sender().name()));
     all.put("external_id", facts.external_id);
     all.put("lead_cluster", facts.cluster_external_id);
-    all.put("lead_cluster_at", facts.cluster_said_at.map(|time| time.to_rfc3339()));
+    all.put("lead_cluster_at", facts.cluster_membership_at.map(|time| time.to_rfc3339()));
     all.put("timezone", Some(facts.timezone.name()));
     all.put("source_created_at", facts.created_at.map(|time| time.to_rfc3339()));
     all.put("source_modified_at", facts.modified_at.map(|time| time.to_rfc3339()));
@@ -223,9 +223,9 @@ fn vehicle(facts: VehicleFacts) -> Value {
     let mut all = Row::default();
     all.put("identifier", facts.identifier);
     all.put("vin", facts.vin.as_ref().map(Vin::as_str));
-    let status = facts.word.map(|word| match word {
-        SaleWord::ForSale => "for_sale",
-        SaleWord::Withdrawn => "withdrawn",
+    let status = facts.sale_status.map(|status| match status {
+        SaleStatus::ForSale => "for_sale",
+        SaleStatus::Withdrawn => "withdrawn",
     });
     all.put("status", status);
     all.put("source_modified_at", facts.modified_at.map(|time| time.to_rfc3339()));
