@@ -56,7 +56,7 @@
 //! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle
 //!   service spends most of an answer's time on waiting for each answer of Postgres in turn.
 //! - A vehicle's body that was read before is not read again: a daily full feed repeats nearly all of them
-//!   (`intake/recall.rs`), and of those the rules need to know nothing but what is known already (`domain::repetition`).
+//!   (`intake/recall.rs`), and of those the rules need to know nothing but what is known already (`domain::unchanged`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
 //! - The deadline runs in the request and not in the lane. So a delivery can be in the spool and committed by its lane as
 //!   well; its id sees to it that it is applied once.

@@ -7,11 +7,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use crate::config::{Config, Credential, Origin};
 use crate::domain::workspace::{Permitted, Workspace};
 
-use super::ending::Ending;
+use super::command_result::CommandResult;
 
 /// Says what a good configuration holds, by names and never by secrets. One that no start would take does not come as far
 /// as here; one that a start takes, and logs errors about, ends with these.
-pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Ending {
+pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> CommandResult {
     if !config.errors.is_empty() {
         return Err(config.errors.join("\n").into());
     }

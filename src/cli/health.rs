@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::config::{self, Environment};
 
 use super::client;
-use super::ending::{CommandError, Ending};
+use super::command_result::{CommandError, CommandResult};
 
 /// What is asked, and whom.
 #[derive(Debug, Default, Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(
     config: Option<&Path>,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Ending {
+) -> CommandResult {
     let url = match &arguments.url {
         Some(url) if url.starts_with("http://") || url.starts_with("https://") => url.trim_end_matches('/').to_owned(),
         Some(url) => {
@@ -97,7 +97,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::cli::ending::{exit_status, with_causes};
+    use crate::cli::command_result::{exit_status, with_causes};
 
     /// Answers one request and gives its first line.
     fn answering(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {

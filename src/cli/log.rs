@@ -6,10 +6,10 @@ use crate::config::{Config, Environment};
 use crate::intake::clock;
 
 use super::check;
-use super::ending::Ending;
+use super::command_result::CommandResult;
 
 /// Starts the log on standard error, and keeps panics from printing what they were about.
-pub(super) fn start_log(filter: &str, environment: &Environment) -> Ending {
+pub(super) fn start_log(filter: &str, environment: &Environment) -> CommandResult {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     // Colours are for eyes: a file or a journal gets none, and nor does who asks for none.
     let colours = std::io::stderr().is_terminal() && environment.setting("NO_COLOR").is_none();

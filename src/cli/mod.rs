@@ -5,12 +5,12 @@
 //! problem.
 
 mod access;
+mod app;
+mod banner;
 mod check;
 mod client;
-mod ending;
-mod files;
-mod front;
-mod greeting;
+mod command_result;
+mod fd_limit;
 mod health;
 mod log;
 mod postgres;
@@ -22,7 +22,7 @@ mod seen;
 mod send;
 pub mod serve;
 mod service;
-mod stopping;
+mod shutdown;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -33,7 +33,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Environment};
 use crate::intake::clock;
-use ending::{CommandError, Ending, exit_status, with_causes};
+use command_result::{CommandError, CommandResult, exit_status, with_causes};
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
 #[derive(Debug, Parser)]
@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment, out: &mut dyn Write) -> Ending {
+fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment, out: &mut dyn Write) -> CommandResult {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
         Err(error) if error.use_stderr() => return Err(CommandError::Usage(sentence(&error)).into()),

@@ -8,7 +8,7 @@ use crate::config::{Config, Environment};
 use crate::local_postgres::{Durability, LocalPostgres, Options};
 use crate::store;
 
-use super::ending::{CommandError, Ending};
+use super::command_result::{CommandError, CommandResult};
 
 /// The private Postgres's database.
 pub(super) const DATABASE: &str = "forecourt";
@@ -76,7 +76,7 @@ impl Postgres {
     }
 
     /// Stops the private one.
-    pub(super) async fn stop(self) -> Ending {
+    pub(super) async fn stop(self) -> CommandResult {
         if let Some(private) = self.private {
             private.stop().await?;
         }

@@ -12,17 +12,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{self, Config, Environment, Origin};
-use crate::http::access::Entrance;
+use crate::http::access::CurrentPolicy;
 use crate::intake::Intake;
 
-use super::ending::with_causes;
+use super::command_result::with_causes;
 use super::log::warn;
 use super::{access, service};
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(2);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The pause before a Postgres that is away is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The signals that ask for a reload, from now on; none where the system gives us none.
 pub(super) fn hangups() -> Option<Signal> {
@@ -34,9 +34,9 @@ pub(super) fn hangups() -> Option<Signal> {
 
 /// Reloads the configuration whenever it is told to.
 pub(super) struct Reloader {
-    entrance: Entrance,
+    current_policy: CurrentPolicy,
     started: Config,
-    asked_for: Option<PathBuf>,
+    config_path: Option<PathBuf>,
     environment: Environment,
     configs: watch::Sender<Config>,
 }
@@ -44,9 +44,9 @@ pub(super) struct Reloader {
 impl Reloader {
     /// One for the configuration of the start, and where those that follow are to be seen.
     pub(super) fn new(
-        entrance: Entrance,
+        current_policy: CurrentPolicy,
         started: Config,
-        asked_for: Option<&Path>,
+        config_path: Option<&Path>,
         environment: &Environment,
     ) -> (Self, watch::Receiver<Config>) {
         let (configs, follow) = watch::channel(started.clone());
@@ -55,16 +55,16 @@ impl Reloader {
             Origin::File(path) => Some(path.clone()),
             Origin::Demo => None,
         };
-        let (asked_for, environment) = (asked_for.map(Path::to_path_buf).or(read), environment.clone());
-        (Self { entrance, started, asked_for, environment, configs }, follow)
+        let (config_path, environment) = (config_path.map(Path::to_path_buf).or(read), environment.clone());
+        (Self { current_policy, started, config_path, environment, configs }, follow)
     }
 
     /// Works for as long as the service runs.
     pub(super) async fn run(self, hangup: Signal) {
-        let mut occasions = Occasions { hangup, seen: fingerprint(&self.started.files) };
+        let mut triggers = ReloadTriggers { hangup, seen: fingerprint(&self.started.files) };
         loop {
             let running = self.configs.borrow().clone();
-            occasions.next(&running).await;
+            triggers.next(&running).await;
             if let Some(read) = self.read() {
                 self.admit(read);
             }
@@ -73,7 +73,7 @@ impl Reloader {
 
     /// Reads the configuration; says what is wrong with one that stays out.
     fn read(&self) -> Option<Config> {
-        match config::load(self.asked_for.as_deref(), &self.environment) {
+        match config::load(self.config_path.as_deref(), &self.environment) {
             Ok(read) => Some(read),
             Err(problems) => {
                 for problem in &problems.0 {
@@ -91,7 +91,7 @@ impl Reloader {
         let mut effective = read.clone();
         effective.server.data_dir.clone_from(&self.started.server.data_dir);
         match access::open(&effective) {
-            Ok(access) => self.entrance.replace(access),
+            Ok(policy) => self.current_policy.replace(policy),
             Err(error) => {
                 tracing::error!(error = with_causes(error.as_ref()), "the configuration was not reloaded");
                 return;
@@ -116,7 +116,7 @@ pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Confi
             match service::apply(&config, &intake).await {
                 Ok(()) => tracing::info!("the workspaces of the configuration are applied"),
                 Err(error) if error.is_transient() => {
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                     continue;
                 }
                 Err(error) => tracing::error!(error = error.without_values(), "the workspaces could not be applied"),
@@ -127,13 +127,13 @@ pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Confi
 }
 
 /// When to reload.
-struct Occasions {
+struct ReloadTriggers {
     hangup: Signal,
     /// What stood in the files when they were last looked at.
     seen: Vec<u8>,
 }
 
-impl Occasions {
+impl ReloadTriggers {
     /// Waits for SIGHUP or, where that is asked for, for files that hold something else than before.
     async fn next(&mut self, config: &Config) {
         loop {
@@ -143,7 +143,7 @@ impl Occasions {
             }
             tokio::select! {
                 _ = self.hangup.recv() => return,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(FILE_CHECK_INTERVAL) => {}
             }
             let now = fingerprint(&config.files);
             if std::mem::replace(&mut self.seen, now) != self.seen {

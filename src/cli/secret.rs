@@ -6,10 +6,10 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::keyring;
 
-use super::ending::Ending;
+use super::command_result::CommandResult;
 
 /// Prints a secret on a line, and nothing else, so that `forecourt secret > file` makes a secret file.
-pub(super) fn run(out: &mut dyn Write) -> Ending {
+pub(super) fn run(out: &mut dyn Write) -> CommandResult {
     let secret = keyring::new_secret()
         .map_err(|error| format!("the system has no random numbers to give ({error}): try again later"))?;
     Ok(writeln!(out, "{}", secret.expose_secret())?)

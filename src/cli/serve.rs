@@ -18,28 +18,28 @@ use crate::intake::{Intake, replay};
 use crate::local_postgres;
 use crate::store::{self, Demands, Store, statistics};
 
-use super::ending::{Ending, with_causes};
-use super::greeting::greeting;
+use super::banner::banner;
+use super::command_result::{CommandResult, with_causes};
 use super::log::{start_log, warn};
 use super::postgres::{PRIVATE, Postgres};
 use super::reload::{self, Reloader};
 use super::seen::SeenTables;
 use super::service::open_intake;
-use super::{files, stopping};
+use super::{fd_limit, shutdown};
 
-pub use super::front::Front;
+pub use super::app::App;
 pub use super::service::Service;
 
 /// The pause before a Postgres that is away at the start is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs the service: takes deliveries at once, and gets the tables ready behind that.
 pub(super) async fn run(
     config: Config,
-    asked_for: Option<&Path>,
+    config_path: Option<&Path>,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Ending {
+) -> CommandResult {
     start_log(&config.log_filter, environment)?;
     // Before anything else: until then the signal ends the process.
     let hangups = reload::hangups();
@@ -48,37 +48,37 @@ pub(super) async fn run(
     let address = listener.local_addr()?;
     // Before the front makes what a data directory has that was used.
     let seen = SeenTables::read(&config.server.data_dir);
-    let front = Front::open(&config)?;
-    let bounds = http::Bounds::of(files::room_for(config.server.max_connections));
+    let app = App::open(&config)?;
+    let bounds = http::Bounds::of(fd_limit::room_for(config.server.max_connections));
     let (stop, mut stopped) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listener, front.router.clone(), bounds, async move {
+    let serving = tokio::spawn(http::serve(listener, app.router.clone(), bounds, async move {
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
     tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
-    let greet = |psql: &str| match greeting(&config, address, psql) {
-        Some(greeting) => write!(out, "{greeting}").and_then(|()| out.flush()),
+    let print_banner = |psql: &str| match banner(&config, address, psql) {
+        Some(banner) => write!(out, "{banner}").and_then(|()| out.flush()),
         None => Ok(()),
     };
-    let mut work = Work { front: &front, environment, seen, hangups, postgres: None };
-    let ending = work.until_told(&config, asked_for, greet).await;
-    if ending.is_err() {
+    let mut work = Work { app: &app, environment, seen, hangups, postgres: None };
+    let result = work.until_told(&config, config_path, print_banner).await;
+    if result.is_err() {
         // There will be no tables: what is under way goes to the spool.
-        front.reception.expect_nothing();
+        app.reception.expect_nothing();
     }
     stop.send_replace(true);
     let postgres = work.postgres.take();
-    stopping::finish(serving, &front, config.server.stop).await;
+    shutdown::finish(serving, &app, config.server.stop).await;
     let stopped = match postgres {
         Some(postgres) => postgres.stop().await,
         None => Ok(()),
     };
-    ending.and(stopped)
+    result.and(stopped)
 }
 
 /// What goes on behind the doors.
 struct Work<'w> {
-    front: &'w Front,
+    app: &'w App,
     environment: &'w Environment,
     seen: SeenTables,
     hangups: Option<Signal>,
@@ -90,12 +90,12 @@ impl Work<'_> {
     async fn until_told(
         &mut self,
         config: &Config,
-        asked_for: Option<&Path>,
-        greet: impl FnOnce(&str) -> io::Result<()>,
-    ) -> Ending {
-        let mut told = pin!(stopping::told_to_stop());
+        config_path: Option<&Path>,
+        print_banner: impl FnOnce(&str) -> io::Result<()>,
+    ) -> CommandResult {
+        let mut told = pin!(shutdown::told_to_stop());
         let (reloader, mut configs) =
-            Reloader::new(self.front.entrance.clone(), config.clone(), asked_for, self.environment);
+            Reloader::new(self.app.current_policy.clone(), config.clone(), config_path, self.environment);
         let mut tasks = tokio::task::JoinSet::new();
         if let Some(hangups) = self.hangups.take() {
             tasks.spawn(reloader.run(hangups));
@@ -106,7 +106,7 @@ impl Work<'_> {
         };
         tracing::info!("postgres is ready: deliveries are applied to its tables");
         if let Some(postgres) = &self.postgres {
-            greet(&postgres.psql)?;
+            print_banner(&postgres.psql)?;
         }
         tasks.spawn(reload::apply_all(intake.clone(), configs));
         tasks.spawn(statistics::watch(intake.store().clone()));
@@ -124,14 +124,14 @@ impl Work<'_> {
             let config = configs.borrow_and_update().clone();
             let hindrance = match self.attempt(&config).await {
                 Ok(intake) => {
-                    self.front.reception.open(intake.clone());
-                    self.front.rejections.open(intake.store().clone());
+                    self.app.reception.open(intake.clone());
+                    self.app.rejections.open(intake.store().clone());
                     return Ok(intake);
                 }
                 Err(Hindrance::Final(error)) => return Err(error),
                 Err(Hindrance::Passing(hindrance)) => hindrance,
             };
-            self.front.reception.expect_nothing();
+            self.app.reception.expect_nothing();
             if let Some(left_out) = complaints.take(&hindrance) {
                 tracing::warn!(
                     error = hindrance,
@@ -139,7 +139,7 @@ impl Work<'_> {
                     "postgres is away: trying again, and taking deliveries meanwhile"
                 );
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use crate::config::Config;
+use crate::domain::state::RowId;
 use crate::domain::workspace::{Permitted, Slug};
-use crate::domain::world::RowId;
 use crate::intake::{self, Directory, Intake, Settings, configuration, rereading};
 use crate::store::{self, Store, deliveries};
 
 use super::access;
-use super::front::Front;
+use super::app::App;
 
 /// How many batches are written at a time.
 const WRITERS: usize = 4;
@@ -19,7 +19,7 @@ const WRITERS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Takes in what comes.
-    pub front: Front,
+    pub app: App,
     /// Applies deliveries.
     pub intake: Intake,
 }
@@ -31,11 +31,11 @@ impl Service {
     /// When Postgres refuses or cannot be reached, when credentials contradict each other, or when another process has
     /// the spool.
     pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let front = Front::open(config)?;
+        let app = App::open(config)?;
         let intake = open_intake(config, store).await?;
-        front.reception.open(intake.clone());
-        front.rejections.open(store.clone());
-        Ok(Self { front, intake })
+        app.reception.open(intake.clone());
+        app.rejections.open(store.clone());
+        Ok(Self { app, intake })
     }
 
     /// Lets another configuration count from now on: who may enter, and then the workspaces.
@@ -43,7 +43,7 @@ impl Service {
     /// # Errors
     /// When credentials contradict each other, and then nothing has changed; or when Postgres refuses.
     pub async fn reload(&self, config: &Config) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.front.entrance.replace(access::open(config)?);
+        self.app.current_policy.replace(access::open(config)?);
         Ok(apply(config, &self.intake).await?)
     }
 }

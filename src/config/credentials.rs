@@ -8,10 +8,10 @@ use secrecy::ExposeSecret as _;
 use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
 
+use super::context::Context;
 use super::report::{Report, Span, quoted, suggestion};
 use super::scheme::{self, Scheme};
 use super::section::{Section, Text, tables};
-use super::surroundings::Surroundings;
 
 /// One credential of the configuration.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Credential {
 }
 
 /// Reads every `[[credentials]]`.
-pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -> Vec<Credential> {
+pub(super) fn read(root: &Section, context: &Context, report: &mut Report) -> Vec<Credential> {
     if root.value("credentials").is_none() {
         let message = "there are no credentials, so nobody could post; write `[[credentials]]` with a `name`";
         report.problem(&root.span(), message);
@@ -49,7 +49,7 @@ pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -
     let mut read: Vec<Credential> = Vec::new();
     for entry in tables(root, "credentials", report) {
         let Some(section) = Section::open_value("[[credentials]]", entry, KEYS, report) else { continue };
-        let Some(credential) = credential(&section, &mut names, around, report) else { continue };
+        let Some(credential) = credential(&section, &mut names, context, report) else { continue };
         if let Some(other) = read.iter().find(|other| indistinguishable(other, &credential)) {
             let message =
                 format!("it cannot be told from the credential `{}`; give it a secret of its own", other.name);
@@ -66,13 +66,13 @@ pub(super) fn read(root: &Section, around: &Surroundings, report: &mut Report) -
 fn credential<'a>(
     section: &Section<'a>,
     names: &mut BTreeMap<&'a str, Span>,
-    around: &Surroundings,
+    context: &Context,
     report: &mut Report,
 ) -> Option<Credential> {
     let name = name(section, names, report);
-    let scheme = scheme::read(section, around, name, report);
+    let scheme = scheme::read(section, context, name, report);
     let feeds = feeds(section, report);
-    let permitted = permitted(section, around, report);
+    let permitted = permitted(section, context, report);
     let not_after = section.time("not_after", report);
     let (name, scheme, feeds) = (name?, scheme?, feeds?);
     if matches!(scheme, Scheme::LeadproJwt(_)) && feeds != BTreeSet::from([Feed::LeadPro]) {
@@ -85,7 +85,7 @@ fn credential<'a>(
         report.warning(&section.span(), message);
     }
     let permitted = permitted?;
-    warn_of_ambiguity(section, name, &feeds, &permitted, around, report);
+    warn_of_ambiguity(section, name, &feeds, &permitted, context, report);
     Some(Credential { name: name.to_owned(), scheme, feeds, permitted, not_after })
 }
 
@@ -96,13 +96,13 @@ fn warn_of_ambiguity(
     name: &str,
     feeds: &BTreeSet<Feed>,
     permitted: &Permitted,
-    around: &Surroundings,
+    context: &Context,
     report: &mut Report,
 ) {
     let is_named = section.value("feeds").is_some_and(|value| value.get_ref().is_array());
     let nameless: Vec<&str> =
         feeds.iter().filter(|feed| feed.dealership_path().is_none()).map(|feed| feed.name()).collect();
-    let workspaces = around.slugs.iter().filter(|slug| permitted.includes(slug)).count();
+    let workspaces = context.slugs.iter().filter(|slug| permitted.includes(slug)).count();
     if is_named && !nameless.is_empty() && workspaces > 1 {
         let message = format!(
             "credential `{name}` may write to {workspaces} workspaces, and deliveries of {} do not say for which they \
@@ -146,7 +146,7 @@ fn feeds(section: &Section, report: &mut Report) -> Option<BTreeSet<Feed>> {
     Some(feeds)
 }
 
-fn permitted(section: &Section, around: &Surroundings, report: &mut Report) -> Option<Permitted> {
+fn permitted(section: &Section, context: &Context, report: &mut Report) -> Option<Permitted> {
     let names = match names(section, "workspaces", "[\"dealer-a\"]", report)? {
         Names::All => return Some(Permitted::All),
         Names::These(names) => names,
@@ -154,8 +154,8 @@ fn permitted(section: &Section, around: &Surroundings, report: &mut Report) -> O
     let mut slugs: BTreeSet<Slug> = BTreeSet::new();
     for text in &names {
         let name = *text.get_ref();
-        if !around.slugs.contains(&name) {
-            let near = suggestion(name, around.slugs.iter().copied());
+        if !context.slugs.contains(&name) {
+            let near = suggestion(name, context.slugs.iter().copied());
             let near = if near.is_empty() { "; write the `slug` of one of the `[[workspaces]]`" } else { &near };
             report.problem(&text.span(), format!("unknown workspace `{name}`{near}"));
         }

@@ -12,7 +12,7 @@ pub struct Environment(Source);
 #[derive(Clone)]
 enum Source {
     Process,
-    Given(BTreeMap<String, OsString>),
+    Field(BTreeMap<String, OsString>),
 }
 
 impl Environment {
@@ -24,7 +24,7 @@ impl Environment {
 
     /// An environment that holds these variables and no others.
     pub fn of<K: Into<String>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self(Source::Given(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+        Self(Source::Field(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
     }
 
     /// The value of a variable, byte for byte.
@@ -32,7 +32,7 @@ impl Environment {
     pub fn raw(&self, name: &str) -> Option<OsString> {
         match &self.0 {
             Source::Process => process_variable(name),
-            Source::Given(variables) => variables.get(name).cloned(),
+            Source::Field(variables) => variables.get(name).cloned(),
         }
     }
 

@@ -28,7 +28,7 @@ pub fn new_secret() -> io::Result<SecretString> {
 ///
 /// # Errors
 /// When it cannot be read, or cannot be made and kept there.
-pub fn kept_secret(data_dir: &Path, name: &str) -> io::Result<SecretString> {
+pub fn load_or_create_secret(data_dir: &Path, name: &str) -> io::Result<SecretString> {
     let path = data_dir.join(name);
     ensure(data_dir, &path)?;
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{} {what}", path.display()));
@@ -79,10 +79,10 @@ mod tests {
     fn a_kept_secret_is_made_once_and_is_its_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
-        let first = kept_secret(&data_dir, "some.key").unwrap();
+        let first = load_or_create_secret(&data_dir, "some.key").unwrap();
         assert_eq!(first.expose_secret().len(), 43);
-        assert_eq!(kept_secret(&data_dir, "some.key").unwrap().expose_secret(), first.expose_secret());
-        assert_ne!(kept_secret(&data_dir, "other.key").unwrap().expose_secret(), first.expose_secret());
+        assert_eq!(load_or_create_secret(&data_dir, "some.key").unwrap().expose_secret(), first.expose_secret());
+        assert_ne!(load_or_create_secret(&data_dir, "other.key").unwrap().expose_secret(), first.expose_secret());
         let mode = fs::metadata(data_dir.join("some.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 2, "no draft is left");
@@ -92,11 +92,11 @@ mod tests {
     fn a_secret_that_cannot_be_kept_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(kept_secret(&folder.path().join("file"), "some.key").is_err());
+        assert!(load_or_create_secret(&folder.path().join("file"), "some.key").is_err());
         fs::write(folder.path().join("empty.key"), "\n").unwrap();
-        assert!(kept_secret(folder.path(), "empty.key").is_err());
+        assert!(load_or_create_secret(folder.path(), "empty.key").is_err());
         fs::write(folder.path().join("wide.key"), b"\xFF\xFEk\0e\0y\0").unwrap();
-        let error = kept_secret(folder.path(), "wide.key").unwrap_err().to_string();
+        let error = load_or_create_secret(folder.path(), "wide.key").unwrap_err().to_string();
         assert!(error.ends_with("wide.key is not a text in UTF-8 but one in UTF-16"), "{error}");
     }
 
@@ -104,6 +104,6 @@ mod tests {
     fn a_kept_secret_that_an_editor_wrote_is_what_was_written_into_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("some.key"), "\u{feff}written by hand\r\n").unwrap();
-        assert_eq!(kept_secret(folder.path(), "some.key").unwrap().expose_secret(), "written by hand");
+        assert_eq!(load_or_create_secret(folder.path(), "some.key").unwrap().expose_secret(), "written by hand");
     }
 }

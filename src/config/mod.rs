@@ -4,6 +4,7 @@
 //! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
 
 mod budgets;
+mod context;
 mod credentials;
 mod database;
 pub mod demo;
@@ -17,7 +18,6 @@ mod secret;
 mod section;
 mod server;
 mod spool;
-mod surroundings;
 mod text;
 mod workspaces;
 
@@ -93,16 +93,17 @@ const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "wor
 /// # Errors
 ///
 /// Everything that is wrong with it, at once.
-pub fn load(asked_for: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
-    match read_file(asked_for, environment)? {
+pub fn load(config_path: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
+    match read_file(config_path, environment)? {
         Some((path, text)) => parse_file(&path, &text, environment),
         None => demo(environment),
     }
 }
 
 /// The file, with its text; none where nobody named one and the working directory has none.
-fn read_file(asked_for: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
-    let named = asked_for.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
+fn read_file(config_path: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
+    let named =
+        config_path.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
     match std::fs::read(&path) {
         Ok(bytes) => match text::text(bytes) {
@@ -133,11 +134,11 @@ fn unreadable(path: &Path, error: &io::Error) -> Problems {
 /// # Errors
 ///
 /// When the file cannot be read, or what stands there is not an address.
-pub fn listen_address(asked_for: Option<&Path>, environment: &Environment) -> Result<SocketAddr, Problems> {
+pub fn listen_address(config_path: Option<&Path>, environment: &Environment) -> Result<SocketAddr, Problems> {
     if let Some(text) = environment.setting("FORECOURT_LISTEN") {
         return text.parse().map_err(|_cause| Problems::of("FORECOURT_LISTEN", server::not_an_address(&text)));
     }
-    let Some((path, text)) = read_file(asked_for, environment)? else { return Ok(server::DEFAULT_LISTEN) };
+    let Some((path, text)) = read_file(config_path, environment)? else { return Ok(server::DEFAULT_LISTEN) };
     let place = || path.display().to_string();
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Problems::of(place(), format!("this is not TOML: {}", error.message().replace('\n', "; ")))
@@ -157,7 +158,7 @@ fn parse_file(path: &Path, text: &str, environment: &Environment) -> Result<Conf
         Problems::of(&place, format!("the working directory cannot be told ({error}); name another"))
     })?;
     let base = absolute.parent().unwrap_or(&absolute).to_path_buf();
-    parse(text, Setting { origin: Origin::File(path.to_path_buf()), name: place, base }, environment)
+    parse(text, Input { origin: Origin::File(path.to_path_buf()), name: place, base }, environment)
 }
 
 fn demo(environment: &Environment) -> Result<Config, Problems> {
@@ -168,8 +169,8 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
     };
     let base = token.parent().unwrap_or(&token).to_path_buf();
     demo::ensure_token(&base)?;
-    let setting = Setting { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
-    let mut config = parse(demo::TEXT, setting, environment)?;
+    let input = Input { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
+    let mut config = parse(demo::TEXT, input, environment)?;
     if config.database.url.is_some() {
         config.warnings.push(demo::OVER_A_DATABASE.to_owned());
     }
@@ -177,14 +178,14 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
 }
 
 /// What a text is: where it came from, its name in messages, and the folder that its relative paths start from.
-struct Setting {
+struct Input {
     origin: Origin,
     name: String,
     base: PathBuf,
 }
 
-fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Config, Problems> {
-    let Setting { origin, name, base } = setting;
+fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, Problems> {
+    let Input { origin, name, base } = input;
     let mut report = Report::about(name, text);
     if let Origin::File(path) = &origin {
         report.used(path);
@@ -207,8 +208,8 @@ fn parse(text: &str, setting: Setting, environment: &Environment) -> Result<Conf
     let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
     let slugs = workspaces::slugs(&root);
-    let around = surroundings::Surroundings { environment, base: &base, slugs };
-    let credentials = credentials::read(&root, &around, &mut report);
+    let context = context::Context { environment, base: &base, slugs };
+    let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
     let log_filter = log_filter(environment, &mut report);
     let config = server.map(|server| Config {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::context::Context;
 use super::report::{Report, Span, quoted, suggestion};
 use super::secret::SecretSource;
 use super::section::{Section, Text};
-use super::surroundings::Surroundings;
 
 /// How a credential is shown, with its secret.
 #[derive(Clone, Debug)]
@@ -54,32 +54,27 @@ impl Scheme {
 const SCHEMES: &[&str] = &["bearer", "api_key", "basic", "oauth_client", "leadpro_jwt", "open"];
 
 /// Reads the scheme of a credential with its secret; a client without an id of its own has the credential's name.
-pub(super) fn read(
-    section: &Section,
-    around: &Surroundings,
-    name: Option<&str>,
-    report: &mut Report,
-) -> Option<Scheme> {
+pub(super) fn read(section: &Section, context: &Context, name: Option<&str>, report: &mut Report) -> Option<Scheme> {
     let scheme = section.required_text("scheme", "\"bearer\"", report);
-    let named = named_secret(section, around.base, report);
+    let named = named_secret(section, context.base, report);
     let scheme = scheme?;
     let user = own_text(section, "user", "basic", &scheme, report);
     let client_id = own_text(section, "client_id", "oauth_client", &scheme, report);
     match *scheme.get_ref() {
-        "bearer" => header_secret(section, named, around, report).map(Scheme::Bearer),
-        "api_key" => header_secret(section, named, around, report).map(Scheme::ApiKey),
+        "bearer" => header_secret(section, named, context, report).map(Scheme::Bearer),
+        "api_key" => header_secret(section, named, context, report).map(Scheme::ApiKey),
         "basic" => {
             let user = basic_user(section, user.as_ref(), report);
-            let password = secret(section, named.as_ref(), around, report);
+            let password = secret(section, named.as_ref(), context, report);
             Some(Scheme::Basic { user: user?, password: password? })
         }
         "oauth_client" => {
             let whose = "client id of an `oauth_client`";
             let client_id = without_colon(client_id.as_ref(), whose, report).or(name.map(str::to_owned));
-            let secret = secret(section, named.as_ref(), around, report);
+            let secret = secret(section, named.as_ref(), context, report);
             Some(Scheme::OauthClient { client_id: client_id?, secret: secret? })
         }
-        "leadpro_jwt" => secret(section, named.as_ref(), around, report).map(Scheme::LeadproJwt),
+        "leadpro_jwt" => secret(section, named.as_ref(), context, report).map(Scheme::LeadproJwt),
         "open" => {
             if let Some(Named { span, .. }) = named {
                 report.problem(&span, "an open credential asks for no secret; leave it out, or choose another scheme");
@@ -141,12 +136,7 @@ fn named_secret(section: &Section, base: &Path, report: &mut Report) -> Option<N
 }
 
 /// Reads the secret that the file names, or reports why it cannot be had.
-fn secret(
-    section: &Section,
-    named: Option<&Named>,
-    around: &Surroundings,
-    report: &mut Report,
-) -> Option<SecretString> {
+fn secret(section: &Section, named: Option<&Named>, context: &Context, report: &mut Report) -> Option<SecretString> {
     let Some(Named { span, source }) = named else {
         let reported_already = ["secret_env", "secret_file", "secret", "password", "token"];
         if reported_already.iter().all(|key| section.value(key).is_none()) {
@@ -161,17 +151,17 @@ fn secret(
     if let SecretSource::File(path) = source {
         report.used(path);
     }
-    source.read(around.environment).map_err(|error| report.problem(span, error.to_string())).ok()
+    source.read(context.environment).map_err(|error| report.problem(span, error.to_string())).ok()
 }
 
 /// A secret that is sent as it is in a header, and so must be fit to stand in one.
 fn header_secret(
     section: &Section,
     named: Option<Named>,
-    around: &Surroundings,
+    context: &Context,
     report: &mut Report,
 ) -> Option<SecretString> {
-    let secret = secret(section, named.as_ref(), around, report)?;
+    let secret = secret(section, named.as_ref(), context, report)?;
     let text = secret.expose_secret();
     if text.trim() != text || text.contains(char::is_control) {
         let span = named.map_or_else(|| section.span(), |named| named.span);

@@ -24,7 +24,7 @@ fn environment(more: &[(&str, &str)]) -> Environment {
 }
 
 fn read_with(text: &str, more: &[(&str, &str)]) -> Result<Config, Problems> {
-    let setting = Setting {
+    let setting = Input {
         origin: Origin::File(PathBuf::from("forecourt.toml")),
         name: "forecourt.toml".to_owned(),
         base: PathBuf::from("/etc/forecourt"),

@@ -1,22 +1,25 @@
 //! Bookings: what must hold before a lead becomes one, and when a lead is tried again.
 //!
-//! A booking is that of the lead's newest wish that can be met with what is known now. It is decided anew whenever
-//! something appears that a wish waits for, so it does not matter what came first. What disappears later undoes nothing.
+//! A booking is that of the lead's newest booking request that can be met with what is known now. It is decided anew
+//! whenever something appears that a booking request waits for, so it does not matter what came first. What disappears
+//! later undoes nothing.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Effect;
+use super::booking_request::{self, BookingRequest, BookingRequestColumns, Dependency};
 use super::finding::{Code, Finding};
+use super::state::{
+    Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Location, Row, RowId, WorkspaceState,
+};
 use super::stock;
 use super::values::Email;
-use super::wish::{self, Want, Wish, WishColumns};
-use super::world::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Location, Row, RowId, Tenant};
 
-/// What a wish needs for a booking, all found.
+/// The rows that a booking request names, all found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct ResolvedBooking {
     /// The person.
     pub person: RowId,
     /// The vehicle.
@@ -27,7 +30,7 @@ pub struct Request {
     pub package: RowId,
 }
 
-/// What a wish comes to.
+/// What a booking request comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It asks for no booking.
@@ -35,26 +38,26 @@ pub enum Decision {
     /// All of these stand in the way.
     Blocked(Vec<Code>),
     /// Nothing does.
-    Qualifies(Request),
+    Qualifies(ResolvedBooking),
 }
 
-/// Decides on one wish by what is known now (Loopit's page, "For a booking to be created").
+/// Decides on one booking request by what is known now (Loopit's page, "For a booking to be created").
 #[must_use]
-pub fn decide(tenant: &Tenant, wish: &WishColumns) -> Decision {
-    if !wish.asks() {
+pub fn decide(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Decision {
+    if !booking_request.asks() {
         return Decision::NotRequested;
     }
-    let person = wanted_person(tenant, wish);
-    let listing = wanted_listing(tenant, wish);
-    let location = wanted_location(tenant, wish, listing.ok());
-    let package = wanted_package(tenant, wish);
+    let person = requested_person(state, booking_request);
+    let listing = requested_listing(state, booking_request);
+    let location = requested_location(state, booking_request, listing.ok());
+    let package = requested_package(state, booking_request);
     let listing = listing.and_then(|listing| match listing.status {
         ListingStatus::ForSale => Ok(listing.id),
         ListingStatus::Withdrawn | ListingStatus::Archived => Err(Code::AssetArchived),
     });
     match (person, listing, location, package) {
         (Ok(person), Ok(listing), Ok(location), Ok(package)) => {
-            Decision::Qualifies(Request { person, listing, location, package })
+            Decision::Qualifies(ResolvedBooking { person, listing, location, package })
         }
         (person, listing, location, package) => {
             let blockers = [person.err(), listing.err(), location.err(), package.err()];
@@ -63,104 +66,113 @@ pub fn decide(tenant: &Tenant, wish: &WishColumns) -> Decision {
     }
 }
 
-/// The person of the wish's address. With a valid address only the date of birth can be why there is none.
-fn wanted_person(tenant: &Tenant, wish: &WishColumns) -> Result<RowId, Code> {
-    if wish.contact_email.is_none() {
+/// The person of the booking request's address. With a valid address only the date of birth can be why there is none.
+fn requested_person(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<RowId, Code> {
+    if booking_request.contact_email.is_none() {
         return Err(Code::EmailMissing);
     }
-    let email = wish.email().ok_or(Code::EmailInvalid)?;
-    tenant.persons.get(&email).map(|row| row.value.id).ok_or(Code::DateInvalid)
+    let email = booking_request.email().ok_or(Code::EmailInvalid)?;
+    state.persons.get(&email).map(|row| row.value.id).ok_or(Code::DateInvalid)
 }
 
-/// The listing with the wish's VIN; by stock number only when the wish or that listing has no VIN.
-fn wanted_listing<'a>(tenant: &'a Tenant, wish: &WishColumns) -> Result<&'a Listing, Code> {
-    let (vin, number) = (wish.vin.as_ref(), wish.stock_number.as_ref());
+/// The listing with the booking request's VIN; by stock number only when the booking request or that listing has no
+/// VIN.
+fn requested_listing<'a>(
+    state: &'a WorkspaceState,
+    booking_request: &BookingRequestColumns,
+) -> Result<&'a Listing, Code> {
+    let (vin, number) = (booking_request.vin.as_ref(), booking_request.stock_number.as_ref());
     if vin.is_none() && number.is_none() {
         return Err(Code::AssetNotGiven);
     }
-    let by_vin = vin.and_then(|vin| tenant.listing_of_vin(vin));
+    let by_vin = vin.and_then(|vin| state.listing_of_vin(vin));
     let found = by_vin.or_else(|| {
         let comparable = |listing: &Listing| vin.is_none() || listing.vin.is_none();
-        number.and_then(|number| stock::listing_with(tenant, number, wish.dealership_id, comparable))
+        number.and_then(|number| stock::listing_with(state, number, booking_request.dealership_id, comparable))
     });
     found.ok_or(Code::AssetNotFound)
 }
 
-/// The bookable location that the wish names, else the listing's first.
-fn wanted_location(tenant: &Tenant, wish: &WishColumns, listing: Option<&Listing>) -> Result<RowId, Code> {
+/// The bookable location that the booking request names, else the listing's first.
+fn requested_location(
+    state: &WorkspaceState,
+    booking_request: &BookingRequestColumns,
+    listing: Option<&Listing>,
+) -> Result<RowId, Code> {
     let of_listing = || {
         let ids = listing.map(|listing| listing.locations.as_slice()).unwrap_or_default();
-        let bookable = |id: &RowId| tenant.location(*id).is_some_and(Location::is_bookable);
+        let bookable = |id: &RowId| state.location(*id).is_some_and(Location::is_bookable);
         ids.iter().copied().find(bookable)
     };
-    named_location(tenant, wish).or_else(of_listing).ok_or(Code::LocationNotFound)
+    named_location(state, booking_request).or_else(of_listing).ok_or(Code::LocationNotFound)
 }
 
-/// The bookable location that the wish names.
-fn named_location(tenant: &Tenant, wish: &WishColumns) -> Option<RowId> {
-    let named = tenant.locations.get(&wish.location_name.as_deref()?.to_lowercase());
+/// The bookable location that the booking request names.
+fn named_location(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Option<RowId> {
+    let named = state.locations.get(&booking_request.location_name.as_deref()?.to_lowercase());
     named.filter(|row| row.value.is_bookable()).map(|row| row.value.id)
 }
 
 /// The package with exactly the plan's name.
-fn wanted_package(tenant: &Tenant, wish: &WishColumns) -> Result<RowId, Code> {
-    let plan = wish.plan().ok_or(Code::PackageNotGiven)?;
-    let package = tenant.packages.get(plan).map(|row| &row.value).filter(|package| package.is_active());
+fn requested_package(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<RowId, Code> {
+    let plan = booking_request.plan().ok_or(Code::PackageNotGiven)?;
+    let package = state.packages.get(plan).map(|row| &row.value).filter(|package| package.is_active());
     package.map(|package| package.id).ok_or(Code::PackageNotFound)
 }
 
-/// Whether nothing that may still appear could make the wish's booking another one.
-fn is_final(tenant: &Tenant, wish: &WishColumns) -> bool {
-    wish.vin.as_ref().is_some_and(|vin| tenant.listing_of_vin(vin).is_some()) && named_location(tenant, wish).is_some()
+/// Whether nothing that may still appear could make the booking request's booking another one.
+fn is_final(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> bool {
+    booking_request.vin.as_ref().is_some_and(|vin| state.listing_of_vin(vin).is_some())
+        && named_location(state, booking_request).is_some()
 }
 
-/// What all the wishes of a lead come to.
-struct Outlook {
-    /// What the newest wish comes to.
+/// What all the booking requests of a lead come to.
+struct Evaluation {
+    /// What the newest booking request comes to.
     newest: Decision,
-    /// The newest wish that can be met.
-    best: Option<(Wish, Request)>,
+    /// The newest booking request that can be met.
+    best: Option<(BookingRequest, ResolvedBooking)>,
     /// What may still change that.
-    waits_for: BTreeSet<Want>,
+    pending_on: BTreeSet<Dependency>,
 }
 
-/// Looks at the wishes from the newest back to the first that can be met.
-fn look(tenant: &Tenant, lead: &Lead) -> Outlook {
-    let mut outlook = Outlook { newest: Decision::NotRequested, best: None, waits_for: BTreeSet::new() };
-    for (index, state) in wish::states(&lead.wishes).into_iter().enumerate() {
-        let decision = decide(tenant, &state.said);
-        let met = match &decision {
-            Decision::Qualifies(request) => Some(*request),
+/// Looks at the booking requests from the newest back to the first that can be met.
+fn evaluate(state: &WorkspaceState, lead: &Lead) -> Evaluation {
+    let mut evaluation = Evaluation { newest: Decision::NotRequested, best: None, pending_on: BTreeSet::new() };
+    for (index, asked) in booking_request::cumulative(&lead.booking_requests).into_iter().enumerate() {
+        let decision = decide(state, &asked.columns);
+        let qualified = match &decision {
+            Decision::Qualifies(resolved) => Some(*resolved),
             Decision::NotRequested | Decision::Blocked(_) => None,
         };
-        if decision != Decision::NotRequested && !(met.is_some() && is_final(tenant, &state.said)) {
-            outlook.waits_for.extend(wish::all_of(&state.said));
+        if decision != Decision::NotRequested && !(qualified.is_some() && is_final(state, &asked.columns)) {
+            evaluation.pending_on.extend(booking_request::dependencies_of(&asked.columns));
         }
         if index == 0 {
-            outlook.newest = decision;
+            evaluation.newest = decision;
         }
-        if let Some(request) = met {
-            outlook.best = Some((state, request));
+        if let Some(resolved) = qualified {
+            evaluation.best = Some((asked, resolved));
             break;
         }
     }
-    outlook
+    evaluation
 }
 
-/// Decides for the lead of a delivery, and notes what stands in the newest wish's way.
-pub fn ask(
-    tenant: &mut Tenant,
+/// Decides for the lead of a delivery, and notes what stands in the newest booking request's way.
+pub fn request_booking(
+    state: &mut WorkspaceState,
     key: &LeadKey,
-    place: &str,
+    path_prefix: &str,
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Option<Effect> {
-    let lead = &tenant.leads.get(key)?.value;
-    let outlook = look(tenant, lead);
-    if let Decision::Blocked(blockers) = &outlook.newest {
-        note(blockers, place, lead.columns.vin.is_some(), package_in_other_case(tenant, lead), findings);
+    let lead = &state.leads.get(key)?.value;
+    let evaluation = evaluate(state, lead);
+    if let Decision::Blocked(blockers) = &evaluation.newest {
+        note(blockers, path_prefix, lead.columns.vin.is_some(), package_in_other_case(state, lead), findings);
     }
-    settle(tenant, key, outlook, now)
+    settle(state, key, evaluation, now)
 }
 
 /// Where in a lead each blocker stands, and why it is one. Those of the vehicle stand at the VIN where there is one.
@@ -176,23 +188,23 @@ const EXPLANATIONS: [(Code, &str, &str); 9] = [
     (Code::PackageNotFound, "additional_details.subscription_plan", "no package has exactly this name"),
 ];
 
-/// The name of a package that differs only in case from the plan of the lead's newest wish.
-fn package_in_other_case<'a>(tenant: &'a Tenant, lead: &Lead) -> Option<&'a str> {
-    let newest = wish::states(&lead.wishes).into_iter().next()?;
-    let plan = newest.said.plan()?.to_lowercase();
-    let active = tenant.packages.iter().filter(|(_, row)| row.value.is_active());
+/// The name of a package that differs only in case from the plan of the lead's newest booking request.
+fn package_in_other_case<'a>(state: &'a WorkspaceState, lead: &Lead) -> Option<&'a str> {
+    let newest = booking_request::cumulative(&lead.booking_requests).into_iter().next()?;
+    let plan = newest.columns.plan()?.to_lowercase();
+    let active = state.packages.iter().filter(|(_, row)| row.value.is_active());
     active.map(|(name, _)| name.as_str()).find(|name| name.to_lowercase() == plan)
 }
 
 /// Notes each blocker that the reading of the payload has not noted already.
-fn note(blockers: &[Code], place: &str, has_vin: bool, other_case: Option<&str>, findings: &mut Vec<Finding>) {
+fn note(blockers: &[Code], path_prefix: &str, has_vin: bool, other_case: Option<&str>, findings: &mut Vec<Finding>) {
     for (code, field, message) in EXPLANATIONS.iter().filter(|(code, ..)| blockers.contains(code)) {
         let message = match other_case {
             Some(name) if *code == Code::PackageNotFound => format!("{message}; there is `{name}`"),
             Some(_) | None => (*message).to_owned(),
         };
         let field = if *field == "item.vin" && !has_vin { "item.stock_number" } else { field };
-        let path = format!("{place}{field}");
+        let path = format!("{path_prefix}{field}");
         // Reading knows nothing of vehicles, locations and packages, and a delivery may hold thousands of leads.
         let may_be_noted = matches!(code, Code::EmailMissing | Code::EmailInvalid | Code::DateInvalid);
         let is_noted = |known: &Finding| known.code == *code && known.path.as_ref() == Some(&path);
@@ -203,34 +215,41 @@ fn note(blockers: &[Code], place: &str, has_vin: bool, other_case: Option<&str>,
 }
 
 /// Writes what was decided to the lead and its booking.
-fn settle(tenant: &mut Tenant, key: &LeadKey, outlook: Outlook, now: DateTime<Utc>) -> Option<Effect> {
-    let Outlook { newest, best, waits_for } = outlook;
-    let lead = tenant.leads.get(key)?.value.id;
-    let effect = best.map(|(wish, request)| book(tenant, key, lead, request, wish, now));
-    let is_booked = tenant.bookings.contains_key(&lead);
-    let (state, blockers, effect) = match (newest, is_booked) {
+fn settle(state: &mut WorkspaceState, key: &LeadKey, evaluation: Evaluation, now: DateTime<Utc>) -> Option<Effect> {
+    let Evaluation { newest, best, pending_on } = evaluation;
+    let lead = state.leads.get(key)?.value.id;
+    let effect = best.map(|(booking_request, resolved)| book(state, key, lead, resolved, booking_request, now));
+    let is_booked = state.bookings.contains_key(&lead);
+    let (booking_state, blockers, effect) = match (newest, is_booked) {
         (_, true) => (BookingState::Created, Vec::new(), Some(effect.unwrap_or(Effect::Unchanged))),
         (Decision::Blocked(blockers), false) => (BookingState::Blocked, blockers, Some(Effect::Blocked)),
         (Decision::NotRequested | Decision::Qualifies(_), false) => (BookingState::NotRequested, Vec::new(), None),
     };
-    let row = tenant.leads.get_mut(key)?;
-    if row.value.booking != state || row.value.blockers != blockers || row.value.waits_for != waits_for {
-        row.value.booking = state;
+    let row = state.leads.get_mut(key)?;
+    if row.value.booking != booking_state || row.value.blockers != blockers || row.value.pending_on != pending_on {
+        row.value.booking = booking_state;
         row.value.blockers = blockers;
-        row.value.waits_for = waits_for;
+        row.value.pending_on = pending_on;
         row.value.updated_at = row.value.updated_at.max(now);
-        row.touch();
+        row.mark_dirty();
     }
     effect
 }
 
-/// Makes the booking, or lets it follow the lead's wishes as they are known now.
-fn book(tenant: &mut Tenant, key: &LeadKey, lead: RowId, request: Request, wish: Wish, now: DateTime<Utc>) -> Effect {
-    let Request { person, listing, location, package } = request;
-    let asked = Booking { person, listing, location, package, wish, created_at: now, updated_at: now };
-    let stays = tenant.bookings.get(&lead).is_some_and(|row| stays(tenant, key, &row.value, &asked.wish));
-    let Some(row) = tenant.bookings.get_mut(&lead) else {
-        tenant.bookings.insert(lead, Row::new(asked));
+/// Makes the booking, or lets it follow the lead's booking requests as they are known now.
+fn book(
+    state: &mut WorkspaceState,
+    key: &LeadKey,
+    lead: RowId,
+    resolved: ResolvedBooking,
+    booking_request: BookingRequest,
+    now: DateTime<Utc>,
+) -> Effect {
+    let ResolvedBooking { person, listing, location, package } = resolved;
+    let asked = Booking { person, listing, location, package, booking_request, created_at: now, updated_at: now };
+    let stays = state.bookings.get(&lead).is_some_and(|row| stays(state, key, &row.value, &asked.booking_request));
+    let Some(row) = state.bookings.get_mut(&lead) else {
+        state.bookings.insert(lead, Row::new(asked));
         return Effect::Created;
     };
     let known = &row.value;
@@ -238,80 +257,84 @@ fn book(tenant: &mut Tenant, key: &LeadKey, lead: RowId, request: Request, wish:
     if stays || *known == asked {
         return Effect::Unchanged;
     }
-    let same_rows = Booking { wish: known.wish.clone(), ..asked.clone() } == *known;
+    let same_rows = Booking { booking_request: known.booking_request.clone(), ..asked.clone() } == *known;
     row.value = if same_rows { asked } else { Booking { updated_at: known.updated_at.max(now), ..asked } };
-    row.touch();
+    row.mark_dirty();
     if same_rows { Effect::Unchanged } else { Effect::Updated }
 }
 
-/// Whether a booking stays although another wish is now the newest that can be met, or the same wish can be met
-/// otherwise. What was there when it was made and is gone since undoes nothing: it stays while the lead's wish is what it
-/// was and its vehicle is withdrawn, or while only older wishes can be met now. It does not stay against the facts: where
-/// an older delivery has come late and changed what the wish was, the booking is made anew.
-fn stays(tenant: &Tenant, key: &LeadKey, booking: &Booking, best: &Wish) -> bool {
-    let known = &booking.wish;
-    let wishes = tenant.leads.get(key).map(|row| wish::states(&row.value.wishes)).unwrap_or_default();
-    let is_what_it_was =
-        wishes.iter().find(|state| state.at.same_moment(&known.at)).is_none_or(|state| state.said == known.said);
-    let listing = tenant.listings.get(&booking.listing).map(|row| row.value.status);
-    if best.at.same_moment(&known.at) {
-        best.said == known.said && listing != Some(ListingStatus::ForSale)
+/// Whether a booking stays although another booking request is now the newest that can be met, or the same booking
+/// request can be met otherwise. What was there when it was made and is gone since undoes nothing: it stays while the
+/// lead's booking request is what it was and its vehicle is withdrawn, or while only older booking requests can be met
+/// now. It does not stay against the facts: where an older delivery has come late and changed what the booking request
+/// was, the booking is made anew.
+fn stays(state: &WorkspaceState, key: &LeadKey, booking: &Booking, best: &BookingRequest) -> bool {
+    let known = &booking.booking_request;
+    let booking_requests =
+        state.leads.get(key).map(|row| booking_request::cumulative(&row.value.booking_requests)).unwrap_or_default();
+    let is_what_it_was = booking_requests
+        .iter()
+        .find(|asked| asked.at.same_source_time(&known.at))
+        .is_none_or(|asked| asked.columns == known.columns);
+    let listing = state.listings.get(&booking.listing).map(|row| row.value.status);
+    if best.at.same_source_time(&known.at) {
+        best.columns == known.columns && listing != Some(ListingStatus::ForSale)
     } else {
         best.at < known.at && is_what_it_was
     }
 }
 
 /// Tries the leads again that `concerns` picks, while they are young enough; says whether any changed.
-pub fn retry(tenant: &mut Tenant, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
-    let horizon = now - TimeDelta::days(tenant.booking_retry_days);
-    let again = tenant.leads.iter().filter(|(_, row)| row.value.received_at >= horizon && concerns(&row.value));
+pub fn retry(state: &mut WorkspaceState, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
+    let horizon = now - TimeDelta::days(state.booking_retry_days);
+    let again = state.leads.iter().filter(|(_, row)| row.value.received_at >= horizon && concerns(&row.value));
     let again: Vec<LeadKey> = again.map(|(key, _)| key.clone()).collect();
     let mut changed = false;
     for key in again {
-        let Some(lead) = tenant.leads.get(&key).map(|row| &row.value) else { continue };
+        let Some(lead) = state.leads.get(&key).map(|row| &row.value) else { continue };
         let before = (lead.booking, lead.blockers.clone());
-        let outlook = look(tenant, lead);
-        let effect = settle(tenant, &key, outlook, now);
-        let after = tenant.leads.get(&key).map(|row| (row.value.booking, row.value.blockers.clone()));
+        let evaluation = evaluate(state, lead);
+        let effect = settle(state, &key, evaluation, now);
+        let after = state.leads.get(&key).map(|row| (row.value.booking, row.value.blockers.clone()));
         changed |= effect == Some(Effect::Updated) || after != Some(before);
     }
     changed
 }
 
-/// Whether a lead waits for one of these.
+/// Whether a lead is pending on one of these.
 #[must_use]
-pub fn waits_for(lead: &Lead, appeared: &BTreeSet<Want>) -> bool {
-    !lead.waits_for.is_disjoint(appeared)
+pub fn is_pending_on(lead: &Lead, dependencies: &BTreeSet<Dependency>) -> bool {
+    !lead.pending_on.is_disjoint(dependencies)
 }
 
 /// Ties the leads and clusters that waited for a person of this address, and tries the leads again.
-pub fn person_appeared(tenant: &mut Tenant, email: &Email, now: DateTime<Utc>) -> bool {
-    let Some(person) = tenant.persons.get(email).map(|row| row.value.id) else { return false };
+pub fn person_created(state: &mut WorkspaceState, email: &Email, now: DateTime<Utc>) -> bool {
+    let Some(person) = state.persons.get(email).map(|row| row.value.id) else { return false };
     let mut tied = false;
-    for row in tenant.leads.values_mut() {
+    for row in state.leads.values_mut() {
         let lead = &row.value;
         if lead.person.is_none()
             && may_be(lead.columns.contact_email.as_deref(), email)
             && lead.email().as_ref() == Some(email)
         {
             row.value.person = Some(person);
-            row.touch();
+            row.mark_dirty();
             tied = true;
         }
     }
-    for row in tenant.clusters.values_mut() {
+    for row in state.clusters.values_mut() {
         if row.value.person.is_none() && row.value.email().as_ref() == Some(email) {
             row.value.person = Some(person);
-            row.touch();
+            row.mark_dirty();
             tied = true;
         }
     }
-    let appeared = Want::Person(email.clone());
-    retry(tenant, now, |lead| lead.waits_for.contains(&appeared)) || tied
+    let dependency = Dependency::Person(email.clone());
+    retry(state, now, |lead| lead.pending_on.contains(&dependency)) || tied
 }
 
-/// Whether a text can be read as this address, told without reading it: in a cluster of thousands of leads each new person
-/// is compared with each lead. Of texts in ASCII no letter is lost but its case.
+/// Whether a text can be read as this address, told without reading it: in a cluster of thousands of leads each new
+/// person is compared with each lead. Of texts in ASCII no letter is lost but its case.
 fn may_be(text: Option<&str>, email: &Email) -> bool {
     let Some(text) = text else { return false };
     let local = email.as_str().split('@').next().unwrap_or_default();

@@ -56,15 +56,15 @@ pub trait Column: Clone + PartialEq + Sized {
     /// The value as read; `None` where the scalar is of another kind.
     fn from_scalar(scalar: Scalar) -> Option<Self>;
     /// The value as whoever writes lists of columns sends it.
-    type Plain<'a>
+    type SqlParam<'a>
     where
         Self: 'a;
     /// The value for a list.
-    fn plain(&self) -> Self::Plain<'_>;
+    fn sql_param(&self) -> Self::SqlParam<'_>;
 }
 
 macro_rules! column_types {
-    ($($type:ty => $kind:ident, $plain:ty, $to_plain:expr;)*) => {
+    ($($type:ty => $kind:ident, $sql_param:ty, $to_sql_param:expr;)*) => {
         $(impl Column for $type {
             const KIND: Kind = Kind::$kind;
             fn to_scalar(&self) -> Scalar {
@@ -73,9 +73,9 @@ macro_rules! column_types {
             fn from_scalar(scalar: Scalar) -> Option<Self> {
                 if let Scalar::$kind(value) = scalar { Some(value) } else { None }
             }
-            type Plain<'a> = $plain;
-            fn plain(&self) -> Self::Plain<'_> {
-                $to_plain(self)
+            type SqlParam<'a> = $sql_param;
+            fn sql_param(&self) -> Self::SqlParam<'_> {
+                $to_sql_param(self)
             }
         })*
     };
@@ -91,23 +91,23 @@ column_types! {
     Json => Json, &'a str, Json::as_str;
 }
 
-/// What a merge is told about one column in which something was said.
+/// What a merge decides on: a column for which a value came in.
 #[derive(Clone, Copy, Debug)]
-pub struct Said {
+pub struct FieldUpdate {
     /// The column's name.
     pub column: &'static str,
-    /// Whether a value is held already.
-    pub held: bool,
-    /// Whether the value held is the one said.
+    /// Whether the column has a value already.
+    pub non_null: bool,
+    /// Whether that is the incoming one.
     pub equal: bool,
 }
 
 /// A group of optional columns that can be merged one by one.
 pub trait Columns: Default {
-    /// Takes over each value said that `decide` lets through; what was not said stays.
-    fn take(&mut self, said: Self, decide: &mut dyn FnMut(Said) -> bool);
-    /// The names of the columns that hold a value.
-    fn held(&self) -> Vec<&'static str>;
+    /// Takes over each incoming value that `decide` lets through; a column for which none came in stays.
+    fn merge_from(&mut self, incoming: Self, decide: &mut dyn FnMut(FieldUpdate) -> bool);
+    /// The names of the columns that have a value.
+    fn non_null(&self) -> Vec<&'static str>;
 }
 
 /// Declares a struct of optional columns, and implements [`Columns`] for it.
@@ -118,17 +118,17 @@ macro_rules! columns {
         pub struct $name { $($(#[$field_meta])* pub $field: Option<$type>,)* }
 
         impl $crate::domain::columns::Columns for $name {
-            fn take(&mut self, said: Self, decide: &mut dyn FnMut($crate::domain::columns::Said) -> bool) {
-                $(if said.$field.is_some() && decide($crate::domain::columns::Said {
+            fn merge_from(&mut self, incoming: Self, decide: &mut dyn FnMut($crate::domain::columns::FieldUpdate) -> bool) {
+                $(if incoming.$field.is_some() && decide($crate::domain::columns::FieldUpdate {
                     column: stringify!($field),
-                    held: self.$field.is_some(),
-                    equal: self.$field == said.$field,
+                    non_null: self.$field.is_some(),
+                    equal: self.$field == incoming.$field,
                 }) {
-                    self.$field = said.$field;
+                    self.$field = incoming.$field;
                 })*
             }
 
-            fn held(&self) -> Vec<&'static str> {
+            fn non_null(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $(if self.$field.is_some() { names.push(stringify!($field)); })*
                 names
@@ -175,7 +175,8 @@ macro_rules! scalar_columns {
     };
 }
 
-/// Makes a struct declared with [`scalar_columns!`] writable as lists too: one for each column, of the values of many rows.
+/// Makes a struct declared with [`scalar_columns!`] writable as lists too: one for each column, of the values of many
+/// rows.
 macro_rules! listed_columns {
     ($(#[$meta:meta])* pub struct $name:ident listed as $lists:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $crate::domain::columns::scalar_columns! {
@@ -185,14 +186,14 @@ macro_rules! listed_columns {
         /// The same columns of many rows: a list of values for each.
         #[derive(Debug, Default)]
         pub struct $lists<'a> {
-            $($(#[$field_meta])* pub $field: Vec<Option<<$type as $crate::domain::columns::Column>::Plain<'a>>>,)*
+            $($(#[$field_meta])* pub $field: Vec<Option<<$type as $crate::domain::columns::Column>::SqlParam<'a>>>,)*
         }
 
         impl<'a> $lists<'a> {
             /// Adds a row.
             pub fn push(&mut self, row: &'a $name) {
                 use $crate::domain::columns::Column;
-                $(self.$field.push(row.$field.as_ref().map(Column::plain));)*
+                $(self.$field.push(row.$field.as_ref().map(Column::sql_param));)*
             }
         }
     };

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::Scalar;
 use super::facts::{ListingColumns, ListingContent, PackagePrices, SellerLocation};
-use super::world::WatchedPrices;
+use super::state::WatchedPrices;
 
 impl ListingContent {
     /// A digest that tells whether two contents are the same.

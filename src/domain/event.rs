@@ -1,11 +1,11 @@
-//! Lead events: calls, notes and follow-ups; the newest word on each stays, and a deleted one is marked.
+//! Lead events: calls, notes and follow-ups; the newest version of each stays, and a deleted one is marked.
 
 use chrono::{DateTime, Utc};
 
 use super::Effect;
 use super::facts::{EventFacts, Source};
-use super::stamp::{LeadOrder, Stamp, hear_tie};
-use super::world::{Event, Row, RowId, Tenant};
+use super::state::{Event, Row, RowId, WorkspaceState};
+use super::version::{LeadOrder, Version, merge_ref};
 
 /// What an event came with.
 #[derive(Clone, Copy, Debug)]
@@ -16,28 +16,30 @@ pub struct Of {
     pub lead: Option<RowId>,
     /// The feed.
     pub source: Source,
-    /// When the sender said that it belongs there.
-    pub said_at: Option<DateTime<Utc>>,
+    /// The sender's time of the reference to them.
+    pub linked_at: Option<DateTime<Utc>>,
 }
 
-/// Hears one event; says what it became, and whether its row must be written: for a time alone, where nothing else changed.
-pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTime<Utc>) -> (Effect, bool) {
+/// Merges one event; says what it became, and whether its row must be written: for a time alone, where nothing else
+/// changed.
+pub fn merge(state: &mut WorkspaceState, facts: EventFacts, of: Of, received_at: DateTime<Utc>) -> (Effect, bool) {
     let EventFacts { external_id, modified_at, columns } = facts;
-    let stamp = |at: Option<DateTime<Utc>>| {
+    let version = |at: Option<DateTime<Utc>>| {
         let at = at.unwrap_or(received_at);
-        Stamp { at, then: at, source: of.source, lead: LeadOrder::default(), arrived_at: received_at }
+        Version { at, tiebreak: at, source: of.source, lead: LeadOrder::default(), arrived_at: received_at }
     };
-    let said_at = stamp(of.said_at);
-    let at = stamp(modified_at.or(columns.source_created_at));
-    let Some(row) = tenant.events.get_mut(&external_id) else {
+    let linked_at = version(of.linked_at);
+    let at = version(modified_at.or(columns.source_created_at));
+    let Some(row) = state.events.get_mut(&external_id) else {
         let mut event = Event { columns, at, modified_at, cluster: None, lead: None };
-        hear_tie(&mut event.cluster, of.cluster, &said_at);
-        hear_tie(&mut event.lead, of.lead, &said_at);
-        tenant.events.insert(external_id, Row::new(event));
+        merge_ref(&mut event.cluster, of.cluster, &linked_at);
+        merge_ref(&mut event.lead, of.lead, &linked_at);
+        state.events.insert(external_id, Row::new(event));
         return (Effect::Created, true);
     };
     let event = &mut row.value;
-    let ties = hear_tie(&mut event.cluster, of.cluster, &said_at).and(hear_tie(&mut event.lead, of.lead, &said_at));
+    let links =
+        merge_ref(&mut event.cluster, of.cluster, &linked_at).and(merge_ref(&mut event.lead, of.lead, &linked_at));
     let same = event.columns == columns && event.modified_at == modified_at;
     let newer = at > event.at && !(same && at.repeats(&event.at));
     if newer {
@@ -45,10 +47,10 @@ pub fn hear(tenant: &mut Tenant, facts: EventFacts, of: Of, received_at: DateTim
         event.modified_at = modified_at;
         event.at = at;
     }
-    let changed = ties.changed || (newer && !same);
-    let wrote = ties.writes() || newer;
+    let changed = links.changed || (newer && !same);
+    let wrote = links.writes() || newer;
     if wrote {
-        row.touch();
+        row.mark_dirty();
     }
     (if changed { Effect::Updated } else { Effect::Unchanged }, wrote)
 }

@@ -10,13 +10,13 @@ mod vehicle;
 pub use cluster::{ClusterColumns, ClusterFacts, ClusterLists};
 pub use event::{EventColumns, EventFacts};
 pub use lead::{
-    Address, AddressParts, AppointmentColumns, AppointmentFacts, Given, LeadColumns, LeadFacts, LeadLists, Licence,
+    Address, AddressParts, AppointmentColumns, AppointmentFacts, Field, LeadColumns, LeadFacts, LeadLists, Licence,
     LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts, TradeInColumns,
 };
 pub use property::PropertyColumns;
 pub use sender::{Sender, Source};
 pub use vehicle::{
-    ListingColumns, ListingContent, ListingLists, LocationColumns, PackagePrices, SaleWord, SellerLocation,
+    ListingColumns, ListingContent, ListingLists, LocationColumns, PackagePrices, SaleStatus, SellerLocation,
     VehicleFacts,
 };
 

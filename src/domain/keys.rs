@@ -1,12 +1,12 @@
-//! What has to be known before a batch can be heard.
+//! What has to be known before a batch can be merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{ClusterFacts, Facts, Given, LeadColumns, LeadFacts, VehicleFacts};
+use super::booking_request::{self, Dependency};
+use super::facts::{ClusterFacts, Facts, Field, LeadColumns, LeadFacts, VehicleFacts};
 use super::listing;
+use super::state::{LeadKey, ListingSource, Row, RowId, SourceKey, WorkspaceState};
 use super::values::{Email, StockNumber, Vin};
-use super::wish::{self, Want};
-use super::world::{LeadKey, ListingSource, Row, RowId, SourceKey, Tenant};
 
 /// The keys that the deliveries of a batch name.
 #[derive(Clone, Debug, Default)]
@@ -28,21 +28,21 @@ pub struct Keys {
     /// Stock numbers that inventory names.
     pub stock_numbers: BTreeSet<StockNumber>,
     /// VINs that leads ask for.
-    pub wanted_vins: BTreeSet<Vin>,
+    pub requested_vins: BTreeSet<Vin>,
     /// Stock numbers that leads ask for.
-    pub wanted_stock_numbers: BTreeSet<StockNumber>,
+    pub requested_stock_numbers: BTreeSet<StockNumber>,
     /// Names of packages that inventory brings.
     pub packages: BTreeSet<String>,
     /// Names of locations that inventory brings, in lower case.
     pub locations: BTreeSet<String>,
     /// Names of packages that leads ask for, or that the configuration names.
-    pub wanted_packages: BTreeSet<String>,
+    pub requested_packages: BTreeSet<String>,
     /// Names of locations that leads ask for, or that the configuration names, in lower case.
-    pub wanted_locations: BTreeSet<String>,
+    pub requested_locations: BTreeSet<String>,
     /// Identifier and VIN of each vehicle.
     pub sources: BTreeSet<SourceKey>,
     /// What leads may wait for beside what deliveries bring.
-    pub wants: BTreeSet<Want>,
+    pub dependencies: BTreeSet<Dependency>,
     /// Whether a lead carries a list of appointments.
     pub has_lists: bool,
     /// Whether leads are wanted that are blocked for want of any location or package.
@@ -67,10 +67,10 @@ pub struct Names {
 impl Names {
     /// Leaves out what was asked for before.
     #[must_use]
-    pub fn beside(mut self, tenant: &Tenant) -> Self {
-        self.locations.retain(|name| !tenant.locations.is_asked(name));
-        self.packages.retain(|name| !tenant.packages.is_asked(name));
-        for (_, row) in tenant.locations.iter() {
+    pub fn without_loaded(mut self, state: &WorkspaceState) -> Self {
+        self.locations.retain(|name| !state.locations.is_asked(name));
+        self.packages.retain(|name| !state.packages.is_asked(name));
+        for (_, row) in state.locations.iter() {
             self.location_ids.remove(&row.value.id);
         }
         self
@@ -101,7 +101,7 @@ impl Keys {
     }
 
     fn add_cluster(&mut self, cluster: &ClusterFacts) {
-        if let Given::Valid(email) = &cluster.contact.email {
+        if let Field::Valid(email) = &cluster.contact.email {
             self.emails.insert(email.clone());
         }
         self.emails.extend(cluster.columns.contact_email.as_deref().and_then(Email::parse));
@@ -114,7 +114,7 @@ impl Keys {
     }
 
     fn add_lead(&mut self, lead: &LeadFacts) {
-        if let Given::Valid(email) = &lead.prospect.email {
+        if let Field::Valid(email) = &lead.prospect.email {
             self.emails.insert(email.clone());
         }
         self.leads.extend(LeadKey::of(lead));
@@ -122,11 +122,11 @@ impl Keys {
         self.appointments.extend(lead.appointments.iter().flatten().map(|facts| facts.external_id.clone()));
         self.events.extend(lead.events.iter().map(|event| event.external_id.clone()));
         self.has_lists |= lead.appointments.is_some();
-        self.wanted_vins.extend(lead.columns.vin.clone());
-        self.wanted_stock_numbers.extend(lead.columns.stock_number.clone());
+        self.requested_vins.extend(lead.columns.vin.clone());
+        self.requested_stock_numbers.extend(lead.columns.stock_number.clone());
         let LeadColumns { requested_plan, offered_plan, location_name, .. } = &lead.columns;
-        self.wanted_packages.extend([requested_plan, offered_plan].into_iter().flatten().cloned());
-        self.wanted_locations.extend(location_name.as_deref().map(str::to_lowercase));
+        self.requested_packages.extend([requested_plan, offered_plan].into_iter().flatten().cloned());
+        self.requested_locations.extend(location_name.as_deref().map(str::to_lowercase));
         self.new_rows += 3;
     }
 
@@ -164,71 +164,74 @@ impl Keys {
         needed.map(|(key, _)| key.clone()).collect()
     }
 
-    /// The stock numbers that a vehicle which the batch can touch claims, claimed, or may claim: other vehicles that bear
-    /// one are its rivals.
+    /// The stock numbers that a vehicle which the batch can touch claims, claimed, or may claim: other vehicles that
+    /// bear one are its rivals.
     #[must_use]
-    pub fn shelves(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> BTreeSet<StockNumber> {
+    pub fn rival_stock_numbers(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> BTreeSet<StockNumber> {
         let known = sources.values().filter_map(|row| row.value.stock_number.clone());
         known.chain(self.stock_numbers.iter().cloned()).collect()
     }
 
     /// What the batch may bring that leads wait for: vehicles, names that are not there yet, and persons.
     #[must_use]
-    pub fn wants(&self, tenant: &Tenant) -> BTreeSet<Want> {
-        let is_new_plan = |name: &&String| tenant.packages.get(name).is_none_or(|row| !row.value.is_active());
-        let is_new_place = |name: &&String| tenant.locations.get(name).is_none_or(|row| !row.value.is_bookable());
-        let (vins, numbers) = self.listed(tenant);
-        let mut wants = self.wants.clone();
-        wants.extend(vins.into_iter().map(Want::Vin));
-        wants.extend(numbers.into_iter().map(Want::Stock));
-        wants.extend(self.packages.iter().filter(is_new_plan).cloned().map(Want::Plan));
-        wants.extend(self.locations.iter().filter(is_new_place).cloned().map(Want::Location));
-        wants.extend(self.emails.iter().cloned().map(Want::Person));
-        wants
+    pub fn dependencies(&self, state: &WorkspaceState) -> BTreeSet<Dependency> {
+        let is_new_plan = |name: &&String| state.packages.get(name).is_none_or(|row| !row.value.is_active());
+        let is_new_place = |name: &&String| state.locations.get(name).is_none_or(|row| !row.value.is_bookable());
+        let (vins, numbers) = self.listed(state);
+        let mut dependencies = self.dependencies.clone();
+        dependencies.extend(vins.into_iter().map(Dependency::Vin));
+        dependencies.extend(numbers.into_iter().map(Dependency::Stock));
+        dependencies.extend(self.packages.iter().filter(is_new_plan).cloned().map(Dependency::Plan));
+        dependencies.extend(self.locations.iter().filter(is_new_place).cloned().map(Dependency::Location));
+        dependencies.extend(self.emails.iter().cloned().map(Dependency::Person));
+        dependencies
     }
 
-    /// Adds what must be known to decide on the wishes of the leads that were loaded.
-    pub fn add_wishes(&mut self, tenant: &Tenant) {
-        for want in tenant.leads.values().flat_map(|row| wish::wanted(&row.value.wishes)) {
-            match want {
-                Want::Vin(vin) => _ = self.wanted_vins.insert(vin),
-                Want::Stock(number) => _ = self.wanted_stock_numbers.insert(number),
-                Want::Person(email) => _ = self.emails.insert(email),
-                Want::Plan(name) => _ = self.wanted_packages.insert(name),
-                Want::Location(name) => _ = self.wanted_locations.insert(name),
+    /// Adds what must be known to decide on the booking requests of the leads that were loaded.
+    pub fn add_booking_requests(&mut self, state: &WorkspaceState) {
+        for dependency in
+            state.leads.values().flat_map(|row| booking_request::all_dependencies(&row.value.booking_requests))
+        {
+            match dependency {
+                Dependency::Vin(vin) => _ = self.requested_vins.insert(vin),
+                Dependency::Stock(number) => _ = self.requested_stock_numbers.insert(number),
+                Dependency::Person(email) => _ = self.emails.insert(email),
+                Dependency::Plan(name) => _ = self.requested_packages.insert(name),
+                Dependency::Location(name) => _ = self.requested_locations.insert(name),
             }
         }
     }
 
-    /// The locations and packages that inventory may bring or show: those that the deliveries name, and those in contents
-    /// that were loaded, because a listing may show them again.
+    /// The locations and packages that inventory may bring or show: those that the deliveries name, and those in
+    /// contents that were loaded, because a listing may show them again.
     #[must_use]
-    pub fn brought(&self, tenant: &Tenant) -> Names {
+    pub fn brought(&self, state: &WorkspaceState) -> Names {
         let (mut locations, mut packages) = (self.locations.clone(), self.packages.clone());
-        for content in tenant.sources.values().filter_map(|row| row.value.content.as_deref()) {
+        for content in state.sources.values().filter_map(|row| row.value.content.as_deref()) {
             locations.extend(content.location.iter().map(|location| location.name.to_lowercase()));
             packages.extend(content.packages.iter().map(|package| package.name.clone()));
         }
         Names { locations, packages, location_ids: BTreeSet::new() }
     }
 
-    /// The locations and packages that decide on bookings: those that leads name, and where leads are heard or loaded
-    /// also those of the vehicles that they may be booked for. To be asked once [`Self::add_wishes`] has heard the leads.
+    /// The locations and packages that decide on bookings: those that leads name, and where leads are merged or loaded
+    /// also those of the vehicles that they may be booked for. To be asked once [`Self::add_booking_requests`] has
+    /// merged the leads.
     #[must_use]
-    pub fn asked_by_leads(&self, tenant: &Tenant) -> Names {
-        let are_there = !(self.leads.is_empty() && tenant.leads.is_empty());
-        let listings = tenant.listings.values().filter(|_| are_there);
+    pub fn asked_by_leads(&self, state: &WorkspaceState) -> Names {
+        let are_there = !(self.leads.is_empty() && state.leads.is_empty());
+        let listings = state.listings.values().filter(|_| are_there);
         Names {
-            locations: self.wanted_locations.clone(),
-            packages: self.wanted_packages.clone(),
+            locations: self.requested_locations.clone(),
+            packages: self.requested_packages.clone(),
             location_ids: listings.flat_map(|row| row.value.locations.iter().copied()).collect(),
         }
     }
 
     /// The VINs and stock numbers of every vehicle that may be listed in this batch, for which leads may wait.
     #[must_use]
-    pub fn listed(&self, tenant: &Tenant) -> (BTreeSet<Vin>, BTreeSet<StockNumber>) {
-        let vins = tenant.listings.values().filter_map(|row| row.value.vin.clone());
-        (vins.chain(self.vins.iter().cloned()).collect(), self.shelves(&tenant.sources))
+    pub fn listed(&self, state: &WorkspaceState) -> (BTreeSet<Vin>, BTreeSet<StockNumber>) {
+        let vins = state.listings.values().filter_map(|row| row.value.vin.clone());
+        (vins.chain(self.vins.iter().cloned()).collect(), self.rival_stock_numbers(&state.sources))
     }
 }

@@ -6,33 +6,33 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::appointment::ListOf;
+use super::booking_request::{self, BookingRequestColumns};
 use super::facts::{EventFacts, LeadColumns, LeadFacts, PropertyColumns, Sender, Source, TradeInColumns};
 use super::finding::{Code, Finding};
-use super::stamp::{Clocks, LeadOrder, Stamp, hear_tie};
-use super::wish::{self, WishColumns};
-use super::world::{BookingState, Lead, LeadKey, Row, RowId, Tenant};
+use super::state::{BookingState, Lead, LeadKey, Row, RowId, WorkspaceState};
+use super::version::{FieldVersions, LeadOrder, Version, merge_ref};
 use super::{Effect, Effects, appointment, booking, event, person, values};
 
 /// The time of a `lead.created` that names none: before whatever else can be said of the lead. No sender's time is as
 /// early.
 const BEFORE_ALL: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// Hears one lead: its person, its cluster, itself, its appointments, and its wish for a booking.
+/// Merges one lead: its person, its cluster, itself, its appointments, and its booking request.
 pub fn apply(
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
     facts: LeadFacts,
     received_at: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Effects {
     let key = LeadKey::of(&facts);
-    let first_heard_at = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.received_at);
-    let stamps = Stamps::of(&facts, first_heard_at.unwrap_or(received_at), received_at);
+    let first_received_at = key.as_ref().and_then(|key| state.leads.get(key)).map(|row| row.value.received_at);
+    let versions = Versions::of(&facts, first_received_at.unwrap_or(received_at), received_at);
     let LeadFacts {
-        place,
+        path_prefix,
         source,
         external_id: _,
         cluster_external_id,
-        cluster_said_at: _,
+        cluster_membership_at: _,
         timezone,
         created_at,
         modified_at,
@@ -45,15 +45,15 @@ pub fn apply(
     } = facts;
     let mut effects = Effects::default();
 
-    let met = person::hear(tenant, prospect, &place, &stamps.person, findings);
-    effects.person = met.as_ref().map(|met| met.effect);
-    effects.beside |= met.as_ref().is_some_and(|met| met.wrote);
-    if let Some(met) = met.filter(|met| met.effect == Effect::Created) {
-        effects.beside |= booking::person_appeared(tenant, &met.email, received_at);
+    let person_merge = person::merge(state, prospect, &path_prefix, &versions.person, findings);
+    effects.person = person_merge.as_ref().map(|person_merge| person_merge.effect);
+    effects.other_rows_changed |= person_merge.as_ref().is_some_and(|person_merge| person_merge.wrote);
+    if let Some(person_merge) = person_merge.filter(|person_merge| person_merge.effect == Effect::Created) {
+        effects.other_rows_changed |= booking::person_created(state, &person_merge.email, received_at);
     }
     let cluster = cluster_external_id.as_deref().map(|external_id| {
-        let (id, is_new) = tenant.known_cluster(external_id);
-        effects.beside |= is_new;
+        let (id, is_new) = state.get_or_add_cluster(external_id);
+        effects.other_rows_changed |= is_new;
         (external_id, id)
     });
     if let Some(key) = &key {
@@ -61,26 +61,29 @@ pub fn apply(
         let cluster = cluster.map(|(_, id)| id);
         let property = property.map_or_else(PropertyColumns::default, |property| *property);
         let modified_at = modified_at.or(created_at);
-        let heard = hear(tenant, key, Said { columns, trade_in, property, modified_at, cluster, timezone }, &stamps);
-        if heard.older && !heard.writes() {
-            findings.push(older_than_known(&place));
+        let merged =
+            merge(state, key, LeadUpdate { columns, trade_in, property, modified_at, cluster, timezone }, &versions);
+        if merged.stale && !merged.writes() {
+            findings.push(older_than_known(&path_prefix));
         }
-        effects.lead = Some(heard.effect);
-        effects.beside |= heard.moved;
+        effects.lead = Some(merged.effect);
+        effects.other_rows_changed |= merged.timestamp_advanced;
     }
     if let Some(list) = appointments {
-        let lead = key.as_ref().and_then(|key| Some((key, tenant.leads.get(key)?.value.id)));
-        effects.beside |= appointment::hear(tenant, list, ListOf { lead, cluster }, &stamps.lead);
+        let lead = key.as_ref().and_then(|key| Some((key, state.leads.get(key)?.value.id)));
+        effects.other_rows_changed |= appointment::merge(state, list, ListOf { lead, cluster }, &versions.lead);
     }
-    let lead = key.as_ref().and_then(|key| tenant.leads.get(key)).map(|row| row.value.id);
-    let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, said_at: Some(stamps.cluster.at) };
-    effects.beside |= hear_events(tenant, events, of, received_at);
-    effects.booking =
-        key.filter(|key| may_ask(key.sender)).and_then(|key| booking::ask(tenant, &key, &place, received_at, findings));
+    let lead = key.as_ref().and_then(|key| state.leads.get(key)).map(|row| row.value.id);
+    let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, linked_at: Some(versions.cluster.at) };
+    effects.other_rows_changed |= merge_events(state, events, of, received_at);
+    effects.booking = key
+        .filter(|key| may_ask(key.sender))
+        .and_then(|key| booking::request_booking(state, &key, &path_prefix, received_at, findings));
     effects
 }
 
-/// Whether the sender's leads may ask for a booking: those about properties never do, whatever their category is called.
+/// Whether the sender's leads may ask for a booking: those about properties never do, whatever their category is
+/// called.
 fn may_ask(sender: Sender) -> bool {
     match sender {
         Sender::DealerStudio => true,
@@ -88,52 +91,57 @@ fn may_ask(sender: Sender) -> bool {
     }
 }
 
-/// Hears the events that came with a lead; says whether anything was written.
-fn hear_events(tenant: &mut Tenant, events: Vec<EventFacts>, of: event::Of, received_at: DateTime<Utc>) -> bool {
-    let wrote = events.into_iter().map(|facts| event::hear(tenant, facts, of, received_at).1);
+/// Merges the events that came with a lead; says whether anything was written.
+fn merge_events(
+    state: &mut WorkspaceState,
+    events: Vec<EventFacts>,
+    of: event::Of,
+    received_at: DateTime<Utc>,
+) -> bool {
+    let wrote = events.into_iter().map(|facts| event::merge(state, facts, of, received_at).1);
     wrote.fold(false, |any, wrote| any | wrote)
 }
 
-fn older_than_known(place: &str) -> Finding {
-    let path = place.strip_suffix('.').map(str::to_owned);
+fn older_than_known(path_prefix: &str) -> Finding {
+    let path = path_prefix.strip_suffix('.').map(str::to_owned);
     let message = "a newer delivery of this lead is known".to_owned();
     Finding { code: Code::OlderThanKnown, path, message }
 }
 
 /// The times of one lead: for its own columns, for the cluster it belongs to, and for its customer.
-struct Stamps {
-    lead: Stamp,
-    cluster: Stamp,
-    person: Stamp,
+struct Versions {
+    lead: Version,
+    cluster: Version,
+    person: Version,
 }
 
-impl Stamps {
+impl Versions {
     /// A lead's columns go by its modification, a customer's by when the customer gave them, then by the modification.
     ///
-    /// LeadPro sends a modification time only with a token. Without it the event stands in, then the arrival; and
-    /// where the creation is not told either, the customer counts as having given all of it with the lead's first delivery.
-    fn of(facts: &LeadFacts, first_heard_at: DateTime<Utc>, received_at: DateTime<Utc>) -> Self {
+    /// LeadPro sends a modification time only with a token. Without it the event stands in, then the arrival; and where
+    /// the creation is not told either, the customer counts as having given all of it with the lead's first delivery.
+    fn of(facts: &LeadFacts, first_received_at: DateTime<Utc>, received_at: DateTime<Utc>) -> Self {
         let (modified, otherwise) = match facts.source {
             Source::Contact | Source::Cluster | Source::LeadFeed => {
                 (facts.modified_at.or(facts.created_at).unwrap_or(received_at), received_at)
             }
-            Source::LeadCreated => (facts.modified_at.unwrap_or(BEFORE_ALL), first_heard_at),
-            Source::LeadUpdated => (facts.modified_at.unwrap_or(received_at), first_heard_at),
+            Source::LeadCreated => (facts.modified_at.unwrap_or(BEFORE_ALL), first_received_at),
+            Source::LeadUpdated => (facts.modified_at.unwrap_or(received_at), first_received_at),
         };
         let given = facts.created_at.or(facts.modified_at).unwrap_or(otherwise);
         let source = facts.source;
         let order = LeadOrder(facts.external_id.clone().unwrap_or_default());
-        let at = |at| Stamp { at, then: at, source, lead: LeadOrder::default(), arrived_at: received_at };
+        let at = |at| Version { at, tiebreak: at, source, lead: LeadOrder::default(), arrived_at: received_at };
         Self {
             lead: at(modified),
-            cluster: at(facts.cluster_said_at.unwrap_or(modified)),
-            person: Stamp { at: given, then: modified, source, lead: order, arrived_at: received_at },
+            cluster: at(facts.cluster_membership_at.unwrap_or(modified)),
+            person: Version { at: given, tiebreak: modified, source, lead: order, arrived_at: received_at },
         }
     }
 }
 
-/// What a delivery says of the lead itself.
-struct Said {
+/// What a delivery holds of the lead itself.
+struct LeadUpdate {
     columns: LeadColumns,
     trade_in: TradeInColumns,
     property: PropertyColumns,
@@ -143,67 +151,67 @@ struct Said {
 }
 
 /// What came of it.
-struct HeardLead {
+struct LeadMergeResult {
     effect: Effect,
-    moved: bool,
-    older: bool,
+    timestamp_advanced: bool,
+    stale: bool,
 }
 
-impl HeardLead {
+impl LeadMergeResult {
     fn writes(&self) -> bool {
-        self.moved || self.effect != Effect::Unchanged
+        self.timestamp_advanced || self.effect != Effect::Unchanged
     }
 }
 
-/// Finds or makes the lead, and lets it hear what was said.
-fn hear(tenant: &mut Tenant, key: &LeadKey, said: Said, stamps: &Stamps) -> HeardLead {
-    let at = &stamps.lead;
-    let is_new = !tenant.leads.contains_key(key);
-    let id = if is_new { tenant.take_id() } else { RowId::default() };
-    let row = tenant.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
+/// Finds or makes the lead, and merges the update into it.
+fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versions: &Versions) -> LeadMergeResult {
+    let at = &versions.lead;
+    let is_new = !state.leads.contains_key(key);
+    let id = if is_new { state.take_id() } else { RowId::default() };
+    let row = state.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
-    let newer_time = said.modified_at > lead.modified_at;
-    let known_wishes = lead.wishes.len();
+    let newer_time = incoming.modified_at > lead.modified_at;
+    let known_requests = lead.booking_requests.len();
     if may_ask(key.sender) {
-        wish::hear(&mut lead.wishes, WishColumns::of(&said.columns), at);
+        booking_request::merge(&mut lead.booking_requests, BookingRequestColumns::of(&incoming.columns), at);
     }
-    let time_before = WishedTime::of(&mut lead.columns);
-    let heard = lead
-        .clocks
-        .hear(&mut lead.columns, said.columns, at)
-        .and(lead.trade_in_clocks.hear(&mut lead.trade_in, said.trade_in, at))
-        .and(lead.property_clocks.hear(&mut lead.property, said.property, at))
-        .and(hear_tie(&mut lead.cluster, said.cluster, &stamps.cluster));
+    let time_before = RequestedTime::of(&mut lead.columns);
+    let merged = lead
+        .versions
+        .merge(&mut lead.columns, incoming.columns, at)
+        .and(lead.trade_in_versions.merge(&mut lead.trade_in, incoming.trade_in, at))
+        .and(lead.property_versions.merge(&mut lead.property, incoming.property, at))
+        .and(merge_ref(&mut lead.cluster, incoming.cluster, &versions.cluster));
     if newer_time {
-        lead.modified_at = said.modified_at;
+        lead.modified_at = incoming.modified_at;
     }
-    time_before.restate(&mut lead.columns, said.timezone);
+    time_before.restate(&mut lead.columns, incoming.timezone);
     let email = lead.email();
-    let person = email.and_then(|email| tenant.persons.get(&email)).map(|row| row.value.id);
-    let changed = heard.changed || newer_time || person != lead.person;
+    let person = email.and_then(|email| state.persons.get(&email)).map(|row| row.value.id);
+    let changed = merged.changed || newer_time || person != lead.person;
     lead.person = person;
     if changed {
         lead.updated_at = lead.updated_at.max(at.arrived_at);
     }
-    if changed || heard.moved || lead.wishes.len() != known_wishes {
-        row.touch();
+    if changed || merged.timestamp_advanced || lead.booking_requests.len() != known_requests {
+        row.mark_dirty();
     }
     let effect = match (is_new, changed) {
         (true, _) => Effect::Created,
         (false, true) => Effect::Updated,
         (false, false) => Effect::Unchanged,
     };
-    HeardLead { effect, moved: heard.moved, older: heard.older }
+    LeadMergeResult { effect, timestamp_advanced: merged.timestamp_advanced, stale: merged.stale }
 }
 
 /// The wished day and time, and the moment that they name: computed from the two, whichever deliveries said them.
-struct WishedTime {
+struct RequestedTime {
     day: Option<String>,
     time: Option<String>,
     moment: Option<DateTime<Utc>>,
 }
 
-impl WishedTime {
+impl RequestedTime {
     /// Takes the moment out of the columns, which have a time of being said while it has none.
     fn of(columns: &mut LeadColumns) -> Self {
         let moment = columns.requested_at.take();
@@ -229,19 +237,19 @@ fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
     Lead {
         id,
         columns: LeadColumns::default(),
-        clocks: Clocks::default(),
+        versions: FieldVersions::default(),
         trade_in: TradeInColumns::default(),
-        trade_in_clocks: Clocks::default(),
+        trade_in_versions: FieldVersions::default(),
         property: PropertyColumns::default(),
-        property_clocks: Clocks::default(),
+        property_versions: FieldVersions::default(),
         modified_at: None,
         cluster: None,
         person: None,
         appointments_as_of: None,
         booking: BookingState::NotRequested,
         blockers: Vec::new(),
-        wishes: Vec::new(),
-        waits_for: BTreeSet::new(),
+        booking_requests: Vec::new(),
+        pending_on: BTreeSet::new(),
         received_at,
         updated_at: received_at,
     }

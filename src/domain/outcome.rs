@@ -48,12 +48,12 @@ pub struct Effects {
     /// How many rows of each kind, where the delivery holds many.
     pub counts: Option<Counts>,
     /// Whether anything else was written: a cluster, an appointment, a location, a package, another lead's booking.
-    pub beside: bool,
+    pub other_rows_changed: bool,
 }
 
-/// What a person is told of one kind of row.
+/// What replies and reports tell of one kind of row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum EffectSummary {
     /// What became of the one row.
     One(Effect),
     /// How many became what.
@@ -124,21 +124,21 @@ impl Counts {
 }
 
 impl Effects {
-    /// What a person is told, kind by kind; what the delivery was not about is left out.
+    /// What replies and reports tell, kind by kind; what the delivery was not about is left out.
     #[must_use]
-    pub fn told(&self) -> Vec<(&'static str, Told)> {
-        let Self { person, lead, lead_cluster, listing, booking, counts, beside: _ } = *self;
-        let one = |effect: Option<Effect>| effect.map(Told::One);
+    pub fn summary(&self) -> Vec<(&'static str, EffectSummary)> {
+        let Self { person, lead, lead_cluster, listing, booking, counts, other_rows_changed: _ } = *self;
+        let one = |effect: Option<Effect>| effect.map(EffectSummary::One);
         let many = |tally: fn(&Counts) -> Tally| counts.as_ref().map(tally).filter(|tally| !tally.is_empty());
         let kinds = [
             ("lead_cluster", one(lead_cluster)),
-            ("person", one(person).or(many(|counts| counts.person).map(Told::Many))),
-            ("lead", one(lead).or(many(|counts| counts.lead).map(Told::Many))),
-            ("lead_event", many(|counts| counts.lead_event).map(Told::Many)),
+            ("person", one(person).or(many(|counts| counts.person).map(EffectSummary::Many))),
+            ("lead", one(lead).or(many(|counts| counts.lead).map(EffectSummary::Many))),
+            ("lead_event", many(|counts| counts.lead_event).map(EffectSummary::Many)),
             ("listing", one(listing)),
-            ("booking", one(booking).or(many(|counts| counts.booking).map(Told::Many))),
+            ("booking", one(booking).or(many(|counts| counts.booking).map(EffectSummary::Many))),
         ];
-        kinds.into_iter().filter_map(|(kind, told)| Some((kind, told?))).collect()
+        kinds.into_iter().filter_map(|(kind, summary)| Some((kind, summary?))).collect()
     }
 
     /// Whether the delivery wrote anything.
@@ -146,7 +146,9 @@ impl Effects {
     pub fn wrote(&self) -> bool {
         let rows = [self.person, self.lead, self.lead_cluster, self.listing, self.booking];
         let counted = self.counts.is_some_and(|counts| counts.wrote());
-        self.beside || counted || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
+        self.other_rows_changed
+            || counted
+            || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
     }
 }
 
@@ -189,8 +191,8 @@ impl Outcome {
 /// What the rules say of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was heard.
-    Heard(Effects),
+    /// It was merged into the rows.
+    Merged(Effects),
     /// It is of a kind that is not handled; the finding says why.
     Ignored,
     /// It cannot be assigned to anything; the finding says why.

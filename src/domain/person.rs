@@ -1,4 +1,4 @@
-//! Persons: who is one, and which of the things said about them stays.
+//! Persons: who is one, and which of a person's values stay.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use super::Effect;
 use super::columns::Columns as _;
 use super::facts::{
-    Address, AddressParts, Given, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
+    Address, AddressParts, Field, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
 };
 use super::finding::{Code, Finding};
-use super::stamp::{Clocks, Stamp};
+use super::state::{Person, Row, WorkspaceState};
 use super::values::Email;
-use super::world::{Person, Row, Tenant};
+use super::version::{FieldVersions, Version};
 
 /// A group of parts that is stored only when complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Group<T> {
 
 /// What the person's row became, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Met {
+pub struct PersonMerge {
     /// The person's address.
     pub email: Email,
     /// What became of the row.
@@ -36,74 +36,85 @@ pub struct Met {
     pub wrote: bool,
 }
 
-/// Hears a prospect. Without a valid e-mail address, or with an impossible date of birth, there is no person.
-pub fn hear(
-    tenant: &mut Tenant,
+/// Merges a prospect. Without a valid e-mail address, or with an impossible date of birth, there is no person.
+pub fn merge(
+    state: &mut WorkspaceState,
     prospect: ProspectFacts,
-    place: &str,
-    at: &Stamp,
+    path_prefix: &str,
+    at: &Version,
     findings: &mut Vec<Finding>,
-) -> Option<Met> {
+) -> Option<PersonMerge> {
     let ProspectFacts { email, date_of_birth, person, address, licence, passport } = prospect;
-    let said = PersonColumns {
-        address: keep(address_of(address), Code::AddressIncomplete, &format!("{place}prospect.address"), findings),
-        licence: keep(licence_of(licence), Code::LicenceIncomplete, &format!("{place}additional_details"), findings),
+    let incoming = PersonColumns {
+        address: keep(
+            address_of(address),
+            Code::AddressIncomplete,
+            &format!("{path_prefix}prospect.address"),
+            findings,
+        ),
+        licence: keep(
+            licence_of(licence),
+            Code::LicenceIncomplete,
+            &format!("{path_prefix}additional_details"),
+            findings,
+        ),
         passport: keep(
             passport_of(passport),
             Code::PassportIncomplete,
-            &format!("{place}additional_details"),
+            &format!("{path_prefix}additional_details"),
             findings,
         ),
         ..person
     };
     match (email, date_of_birth) {
-        (Given::Valid(email), Given::Absent | Given::Valid(_)) => {
-            let (effect, wrote) = meet(tenant, &email, said, at);
-            Some(Met { email, effect, wrote })
+        (Field::Valid(email), Field::Absent | Field::Valid(_)) => {
+            let (effect, wrote) = upsert_person(state, &email, incoming, at);
+            Some(PersonMerge { email, effect, wrote })
         }
-        (Given::Valid(_), Given::Invalid) | (Given::Absent | Given::Invalid, _) => None,
+        (Field::Valid(_), Field::Invalid) | (Field::Absent | Field::Invalid, _) => None,
     }
 }
 
-/// Finds or makes the person, and lets it hear what was said; says what it became, and whether it must be written.
-fn meet(tenant: &mut Tenant, email: &Email, said: PersonColumns, at: &Stamp) -> (Effect, bool) {
-    if let Some(row) = tenant.persons.get_mut(email) {
-        let heard = row.value.clocks.hear(&mut row.value.columns, said, at);
-        if heard.writes() {
-            row.touch();
+/// Finds or makes the person and merges the columns into it; returns what it became, and whether it must be written.
+fn upsert_person(state: &mut WorkspaceState, email: &Email, incoming: PersonColumns, at: &Version) -> (Effect, bool) {
+    if let Some(row) = state.persons.get_mut(email) {
+        let merged = row.value.versions.merge(&mut row.value.columns, incoming, at);
+        if merged.writes() {
+            row.mark_dirty();
         }
-        if heard.changed {
+        if merged.changed {
             row.value.updated_at = row.value.updated_at.max(at.arrived_at);
             return (Effect::Updated, true);
         }
-        return (Effect::Unchanged, heard.writes());
+        return (Effect::Unchanged, merged.writes());
     }
-    let id = tenant.take_id();
-    let mut person = stranger(id, at.arrived_at);
-    person.clocks.hear(&mut person.columns, said, at);
-    tenant.persons.insert(email.clone(), Row::new(person));
+    let id = state.take_id();
+    let mut person = new_person(id, at.arrived_at);
+    person.versions.merge(&mut person.columns, incoming, at);
+    state.persons.insert(email.clone(), Row::new(person));
     (Effect::Created, true)
 }
 
 /// Takes over what is known of another person who turned out to be the same: of each column the newest value stays.
 pub fn absorb(person: &mut Person, other: Person) {
-    let Person { id: _, columns, clocks, created_at, updated_at } = other;
-    let times: BTreeSet<Stamp> = columns.held().into_iter().filter_map(|column| clocks.of(column).cloned()).collect();
+    let Person { id: _, columns, versions, created_at, updated_at } = other;
+    let times: BTreeSet<Version> =
+        columns.non_null().into_iter().filter_map(|column| versions.of(column).cloned()).collect();
     for at in times {
-        let mut said = PersonColumns::default();
-        said.take(columns.clone(), &mut |said| clocks.of(said.column) == Some(&at));
-        person.clocks.hear(&mut person.columns, said, &at);
+        let mut incoming = PersonColumns::default();
+        incoming.merge_from(columns.clone(), &mut |field| versions.of(field.column) == Some(&at));
+        person.versions.merge(&mut person.columns, incoming, &at);
     }
     person.created_at = person.created_at.min(created_at);
     person.updated_at = person.updated_at.max(updated_at);
 }
 
 /// A person of whom nothing is known but the address.
-fn stranger(id: i64, arrived_at: DateTime<Utc>) -> Person {
+fn new_person(id: i64, arrived_at: DateTime<Utc>) -> Person {
     Person {
         id,
         columns: PersonColumns::default(),
-        clocks: Clocks::default(),
+        versions: FieldVersions::default(),
         created_at: arrived_at,
         updated_at: arrived_at,
     }
@@ -198,10 +209,10 @@ mod tests {
 
     use super::*;
     use crate::domain::facts::Source;
-    use crate::domain::stamp::LeadOrder;
+    use crate::domain::version::LeadOrder;
 
     /// Something said of a customer.
-    fn saying() -> impl Strategy<Value = PersonColumns> {
+    fn update() -> impl Strategy<Value = PersonColumns> {
         let text = || prop::option::of("[ab]");
         (text(), text(), text()).prop_map(|(title, first_name, last_name)| PersonColumns {
             title,
@@ -211,14 +222,14 @@ mod tests {
         })
     }
 
-    fn person(sayings: &[(i64, PersonColumns)]) -> Person {
+    fn person(updates: &[(i64, PersonColumns)]) -> Person {
         let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let mut person = stranger(1, moment(0));
-        for (at, said) in sayings {
+        let mut person = new_person(1, moment(0));
+        for (at, incoming) in updates {
             let lead = LeadOrder(at.to_string());
             let (at, arrived_at) = (moment(*at), moment(1_000 + *at));
-            let at = Stamp { at, then: at, source: Source::LeadFeed, lead, arrived_at };
-            person.clocks.hear(&mut person.columns, said.clone(), &at);
+            let at = Version { at, tiebreak: at, source: Source::LeadFeed, lead, arrived_at };
+            person.versions.merge(&mut person.columns, incoming.clone(), &at);
         }
         person
     }
@@ -226,17 +237,17 @@ mod tests {
     proptest! {
         #[test]
         fn two_that_become_one_know_what_one_would_have_known(
-            sayings in prop::collection::btree_map(0..12_i64, saying(), 0..8), split in 0_usize..8,
+            updates in prop::collection::btree_map(0..12_i64, update(), 0..8), split in 0_usize..8,
         ) {
-            let sayings: Vec<_> = sayings.into_iter().collect();
+            let updates: Vec<_> = updates.into_iter().collect();
             let (of_other, own): (Vec<_>, Vec<_>) =
-                sayings.iter().cloned().partition(|(at, _)| usize::try_from(*at).unwrap() % 3 == split % 3);
+                updates.iter().cloned().partition(|(at, _)| usize::try_from(*at).unwrap() % 3 == split % 3);
             let mut one = person(&own);
             absorb(&mut one, person(&of_other));
-            let expected = person(&sayings);
+            let expected = person(&updates);
             prop_assert_eq!(&one.columns, &expected.columns);
-            for column in expected.columns.held() {
-                prop_assert_eq!(one.clocks.of(column), expected.clocks.of(column));
+            for column in expected.columns.non_null() {
+                prop_assert_eq!(one.versions.of(column), expected.versions.of(column));
             }
         }
     }

@@ -148,7 +148,7 @@ fn a_cluster_of_a_thousand_leads_is_read_whole_and_its_many_events_hide_no_findi
     let reading = read(&open(Feed::LeadCluster, body.to_string().as_bytes()).unwrap(), &locale());
     let Facts::Cluster(cluster) = reading.facts else { panic!("a cluster is read as {:?}", reading.facts) };
     assert_eq!((cluster.leads.len(), cluster.events.len()), (1_000, 10_000));
-    assert!(cluster.leads.iter().enumerate().all(|(at, lead)| lead.place == format!("leads[{at}].")));
+    assert!(cluster.leads.iter().enumerate().all(|(at, lead)| lead.path_prefix == format!("leads[{at}].")));
     let of_leads = |finding: &&Finding| finding.path.as_deref().is_some_and(|path| path.starts_with("leads["));
     assert_eq!(reading.findings.iter().filter(of_leads).count(), 2_000);
     assert_eq!(reading.findings.len(), 10_001);

@@ -6,11 +6,11 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::auth::Credentials;
-use super::body::Patience;
+use super::body::ReadTimeouts;
 use crate::feeds::Feed;
 
 /// Who may enter, and how much they may bring.
-pub struct Access {
+pub struct AccessPolicy {
     /// Who may enter.
     pub credentials: Credentials,
     /// How large a body may be.
@@ -19,43 +19,43 @@ pub struct Access {
 
 /// The access that counts now. Copies share it.
 #[derive(Clone)]
-pub struct Entrance {
-    current: Arc<RwLock<Arc<Access>>>,
+pub struct CurrentPolicy {
+    current: Arc<RwLock<Arc<AccessPolicy>>>,
 }
 
-/// How large a body may be, as sent and with its `Content-Encoding` undone, and how slow.
+/// How large a body may be, as sent and with its `Content-Encoding` decoded, and how slow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     by_feed: BTreeMap<Feed, usize>,
     /// How slowly it may come.
-    pub patience: Patience,
+    pub timeouts: ReadTimeouts,
 }
 
 /// How many bytes a body may have where nothing else is configured.
 const DEFAULT_LIMIT: usize = 2 << 20;
 
-impl Entrance {
+impl CurrentPolicy {
     /// An entrance with this access.
     #[must_use]
-    pub fn new(access: Access) -> Self {
-        Self { current: Arc::new(RwLock::new(Arc::new(access))) }
+    pub fn new(policy: AccessPolicy) -> Self {
+        Self { current: Arc::new(RwLock::new(Arc::new(policy))) }
     }
 
     /// What counts for a request that comes now.
     #[must_use]
-    pub fn current(&self) -> Arc<Access> {
+    pub fn current(&self) -> Arc<AccessPolicy> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces the access for every request that comes from now on.
-    pub fn replace(&self, access: Access) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+    pub fn replace(&self, policy: AccessPolicy) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
     }
 }
 
-impl fmt::Debug for Entrance {
+impl fmt::Debug for CurrentPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entrance").finish_non_exhaustive()
+        f.debug_struct("CurrentPolicy").finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
-//! Reads a request's body within its limit and undoes its `Content-Encoding` (RFC 9110 §8.4).
+//! Reads a request's body within its limit and decodes its `Content-Encoding` (RFC 9110 §8.4).
 //!
-//! The limit holds for the body as sent and for every stage of undoing, so a few bytes cannot become a gigabyte here.
-//! Room is taken for each piece before it is kept, as it arrives and as it is undone: both buffers exist at a time.
+//! The limit holds for the body as sent and for every stage of decoding, so a few bytes cannot become a gigabyte here.
+//! Room is taken for each piece before it is kept, as it arrives and as it is decoded: both buffers exist at a time.
 //! A body whose encoding is unknown or broken is not refused: its bytes are taken as they came, with a finding.
 
 use std::time::Duration;
@@ -20,17 +20,17 @@ use crate::domain::finding::{Code, Finding};
 
 /// A whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whole {
-    /// Its bytes, the `Content-Encoding` undone where that was possible.
+pub struct DecodedBody {
+    /// Its bytes, the `Content-Encoding` decoded where that was possible.
     pub bytes: Vec<u8>,
-    /// Why the `Content-Encoding` could not be undone.
+    /// Why the `Content-Encoding` could not be decoded.
     pub undecoded: Option<Finding>,
 }
 
 /// Why there is no whole body.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is larger than the limit, as sent or undone.
+    /// It is larger than the limit, as sent or decoded.
     #[error("the body is larger than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
@@ -49,20 +49,20 @@ pub enum BodyError {
 
 /// How slowly a body may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct ReadTimeouts {
     /// For so long a sender may pause.
     pub pause: Duration,
     /// For so long all of it may take.
-    pub whole: Duration,
+    pub total: Duration,
 }
 
-impl Default for Patience {
+impl Default for ReadTimeouts {
     fn default() -> Self {
-        Self { pause: Duration::from_secs(30), whole: Duration::from_mins(5) }
+        Self { pause: Duration::from_secs(30), total: Duration::from_mins(5) }
     }
 }
 
-/// An encoding that can be undone.
+/// An encoding that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Gzip,
@@ -71,7 +71,7 @@ enum Coding {
     Zstd,
 }
 
-/// Why an encoding was not undone.
+/// Why an encoding was not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     TooLarge,
@@ -92,13 +92,13 @@ const MAX_CODINGS: usize = 4;
 /// The largest window of a zstd body, as a power of two: 8 MiB (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Undone bytes are taken in pieces of this many bytes; between two of them other tasks may run.
+/// Decoded bytes are taken in pieces of this many bytes; between two of them other tasks may run.
 const PIECE: usize = 32 * 1024;
 
 /// The least that a buffer grows by, where the body may become as large.
 const GROWTH: usize = 1024;
 
-/// Reads the body to its end and undoes its `Content-Encoding`. A body that announces more than `limit` bytes is not
+/// Reads the body to its end and decodes its `Content-Encoding`. A body that announces more than `limit` bytes is not
 /// begun, so that a sender who asks first (`Expect: 100-continue`) is told before sending. When it is whole, `room` holds
 /// as many bytes as it keeps.
 ///
@@ -109,23 +109,23 @@ pub async fn read(
     body: Body,
     headers: &HeaderMap,
     limit: usize,
-    patience: Patience,
+    timeouts: ReadTimeouts,
     room: &mut BodyRoom,
-) -> Result<Whole, BodyError> {
+) -> Result<DecodedBody, BodyError> {
     let announced = body.size_hint();
     if usize::try_from(announced.lower()).unwrap_or(usize::MAX) > limit {
         return Err(BodyError::TooLarge { limit });
     }
     let most = announced.exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limit);
-    let sent = collect(body, limit, most, patience, room).await?;
-    let unusable = match undo_all(&sent, headers, limit, room).await {
-        Ok(None) => return Ok(Whole { bytes: sent, undecoded: None }),
+    let sent = collect(body, limit, most, timeouts, room).await?;
+    let unusable = match decode_all(&sent, headers, limit, room).await {
+        Ok(None) => return Ok(DecodedBody { bytes: sent, undecoded: None }),
         Ok(Some(bytes)) => {
             forget(sent, room);
-            return Ok(Whole { bytes, undecoded: None });
+            return Ok(DecodedBody { bytes, undecoded: None });
         }
         Err(fault @ (Fault::Unknown | Fault::Broken)) => {
-            return Ok(Whole { bytes: sent, undecoded: Some(finding(fault)) });
+            return Ok(DecodedBody { bytes: sent, undecoded: Some(finding(fault)) });
         }
         Err(Fault::TooLarge) => BodyError::TooLarge { limit },
         Err(Fault::NoRoom(timeout)) => BodyError::NoRoom(timeout),
@@ -191,14 +191,14 @@ async fn collect(
     body: Body,
     limit: usize,
     most: usize,
-    patience: Patience,
+    timeouts: ReadTimeouts,
     room: &mut BodyRoom,
 ) -> Result<Vec<u8>, BodyError> {
-    let end = Instant::now() + patience.whole;
+    let end = Instant::now() + timeouts.total;
     let mut body = Limited::new(body, limit);
     let mut sent = Buffer::new(most, room);
     loop {
-        let pause = end.min(Instant::now() + patience.pause);
+        let pause = end.min(Instant::now() + timeouts.pause);
         let frame = tokio::select! {
             biased;
             frame = timeout_at(pause, body.frame()) => frame.map_err(|_elapsed| BodyError::TooSlow)?,
@@ -214,8 +214,8 @@ async fn collect(
     }
 }
 
-/// The body with every encoding undone, the last one first; `None` where there is nothing to undo.
-async fn undo_all(
+/// The body with every encoding decoded, the last one first; `None` where there is nothing to decode.
+async fn decode_all(
     sent: &[u8],
     headers: &HeaderMap,
     limit: usize,
@@ -225,15 +225,15 @@ async fn undo_all(
     if sent.is_empty() {
         return Ok(None);
     }
-    let mut undone: Option<Vec<u8>> = None;
+    let mut decoded: Option<Vec<u8>> = None;
     for coding in codings.into_iter().rev() {
-        let bytes = undo(coding, undone.as_deref().unwrap_or(sent), limit, room).await;
-        if let Some(packed) = undone.take() {
+        let bytes = decode(coding, decoded.as_deref().unwrap_or(sent), limit, room).await;
+        if let Some(packed) = decoded.take() {
             forget(packed, room);
         }
-        undone = Some(bytes?);
+        decoded = Some(bytes?);
     }
-    Ok(undone)
+    Ok(decoded)
 }
 
 /// The encodings in the order in which they were applied. `identity` is none.
@@ -256,7 +256,7 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Fault> {
 }
 
 impl Coding {
-    /// How many bytes undoing it keeps beside what it reads and gives: its window, and some for its tables.
+    /// How many bytes decoding it keeps beside what it reads and gives: its window, and some for its tables.
     fn window(self) -> usize {
         match self {
             Self::Gzip | Self::Deflate => 64 << 10,
@@ -266,17 +266,17 @@ impl Coding {
     }
 }
 
-/// Undoes one encoding, and gives back the room of the window when that is done.
-async fn undo(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+/// Decodes one encoding, and gives back the room of the window when that is done.
+async fn decode(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
     let window = coding.window();
     room.take(0, window).await?;
-    let plain = undo_within(coding, packed, limit, room).await;
+    let plain = decode_within(coding, packed, limit, room).await;
     room.give_back(window);
     plain
 }
 
 /// `deflate` means zlib (RFC 9110 §8.4.1.2), but some senders leave the zlib wrapping away.
-async fn undo_within(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+async fn decode_within(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
     let mut rest = packed;
     let plain = match coding {
         Coding::Gzip => {
@@ -369,14 +369,14 @@ mod tests {
             .collect()
     }
 
-    async fn read_bytes(sent: &[u8], encodings: &[&str], limit: usize) -> Result<Whole, BodyError> {
+    async fn read_bytes(sent: &[u8], encodings: &[&str], limit: usize) -> Result<DecodedBody, BodyError> {
         read_body(Body::from(sent.to_vec()), &encoded_as(encodings), limit).await
     }
 
-    async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<Whole, BodyError> {
+    async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<DecodedBody, BodyError> {
         let budget = BodyBudget::new(64 << 20, 1 << 20);
         let mut room = budget.of_credential("sender", Duration::from_secs(1));
-        let whole = read(body, headers, limit, Patience::default(), &mut room).await;
+        let whole = read(body, headers, limit, ReadTimeouts::default(), &mut room).await;
         let kept = whole.as_ref().map_or(0, |whole| whole.bytes.capacity());
         assert_eq!(budget.usage().held_bytes, kept, "what is counted is what is kept");
         drop(room);
@@ -384,7 +384,7 @@ mod tests {
         whole
     }
 
-    fn is_kept_as_it_came(read: Result<Whole, BodyError>, sent: &[u8]) -> bool {
+    fn is_kept_as_it_came(read: Result<DecodedBody, BodyError>, sent: &[u8]) -> bool {
         let whole = read.unwrap();
         whole.bytes == sent && whole.undecoded.is_some_and(|finding| finding.code == Code::BodyUnreadable)
     }
@@ -395,7 +395,7 @@ mod tests {
         for encoding in ENCODINGS {
             let packed = pack(encoding, &plain).await;
             let whole = read_bytes(&packed, &[encoding], LIMIT).await.unwrap();
-            assert_eq!(whole, Whole { bytes: plain.clone(), undecoded: None }, "{encoding}");
+            assert_eq!(whole, DecodedBody { bytes: plain.clone(), undecoded: None }, "{encoding}");
         }
         let packed = pack("gzip", &plain).await;
         for name in ["GZip", "x-gzip", "identity, gzip", " gzip ,"] {
@@ -415,7 +415,7 @@ mod tests {
     async fn without_an_encoding_the_bytes_are_the_body() {
         for encodings in [&[][..], &["identity"], &[""]] {
             let whole = read_bytes(b"\xff\x00{", encodings, LIMIT).await.unwrap();
-            assert_eq!(whole, Whole { bytes: b"\xff\x00{".to_vec(), undecoded: None });
+            assert_eq!(whole, DecodedBody { bytes: b"\xff\x00{".to_vec(), undecoded: None });
         }
     }
 
@@ -423,7 +423,7 @@ mod tests {
     async fn an_empty_body_needs_no_undoing() {
         for encoding in ENCODINGS {
             let whole = read_bytes(b"", &[encoding], LIMIT).await.unwrap();
-            assert_eq!(whole, Whole { bytes: vec![], undecoded: None }, "{encoding}");
+            assert_eq!(whole, DecodedBody { bytes: vec![], undecoded: None }, "{encoding}");
         }
     }
 
@@ -476,7 +476,7 @@ mod tests {
         }
     }
 
-    /// The second half of the bomb is cut off: had it been undone to its end it would be broken, not too large.
+    /// The second half of the bomb is cut off: had it been decoded to its end it would be broken, not too large.
     #[tokio::test]
     async fn undoing_a_bomb_stops_at_the_limit() {
         let mut plain = vec![0; 4 << 20];

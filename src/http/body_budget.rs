@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use shares::{Asked, BodyId, Shares, Verdict, Verdicts};
 
-use super::remote;
+use super::peer_addr;
 
 /// Room for bodies. Copies share it.
 #[derive(Clone, Debug)]
@@ -89,8 +89,8 @@ impl BodyBudget {
     }
 
     /// Room for a body of whoever has this address and no credential.
-    pub(super) fn of_stranger(&self, address: Option<IpAddr>, patience: Duration) -> BodyRoom {
-        let account = address.map_or_else(String::new, |address| remote::network(address).to_string());
+    pub(super) fn of_unauthenticated(&self, address: Option<IpAddr>, patience: Duration) -> BodyRoom {
+        let account = address.map_or_else(String::new, |address| peer_addr::network(address).to_string());
         BodyRoom::new(&self.strangers, account, patience)
     }
 

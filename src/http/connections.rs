@@ -15,12 +15,12 @@ use axum::http::Extensions;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::remote;
+use super::peer_addr;
 
 /// For so long a connection that is to be closed may take to leave.
 pub(super) const LEAVING: Duration = Duration::from_millis(20);
 /// The pause where there is nobody to be closed.
-const PAUSE: Duration = Duration::from_millis(100);
+const DISMISS_INTERVAL: Duration = Duration::from_millis(100);
 /// One of so many connections is closed at a time, so that looking for them costs each new one little.
 const PORTION: usize = 256;
 /// Bodies under way are broken off only where one credential has more than one of so many places.
@@ -88,11 +88,11 @@ impl Connections {
             let dismissed = self.dismiss_some();
             let freed = Arc::clone(&self.places).acquire_owned();
             // One that has spoken in the last moment stays, and others are asked to go.
-            if let Ok(freed) = timeout(if dismissed { LEAVING } else { PAUSE }, freed).await {
+            if let Ok(freed) = timeout(if dismissed { LEAVING } else { DISMISS_INTERVAL }, freed).await {
                 break freed.ok();
             }
         };
-        let owner = Owner::Address(remote::network(address));
+        let owner = Owner::Address(peer_addr::network(address));
         let state = State { owner: owner.clone(), since: Some(Instant::now()), is_dismissed: false };
         let slot = Arc::new(Slot { address: owner, state: Mutex::new(state), dismissed: Notify::new() });
         let mut open = lock(&self.open);

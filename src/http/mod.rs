@@ -5,11 +5,11 @@ pub mod auth;
 pub mod body;
 pub mod body_budget;
 mod connections;
-mod head;
+mod header_limit;
 pub mod health;
-mod linger;
+mod lingering_close;
+mod peer_addr;
 mod refusal;
-mod remote;
 
 mod server;
 mod token;
@@ -38,39 +38,43 @@ use uuid::Uuid;
 use crate::feeds::Feed;
 pub use server::{Bounds, serve};
 
-use access::Entrance;
+use access::CurrentPolicy;
 use health::Check;
-use token::Desk;
-use webhook::Doors;
+use token::TokenState;
+use webhook::WebhookState;
 
 /// Every route, under every layer. A layer sees a request before those above it.
-pub fn router(doors: Doors, checks: Vec<Check>) -> Router {
-    let entrance = doors.entrance.clone();
-    let desk = Desk { entrance: entrance.clone(), budget: doors.budget.clone(), clock: doors.clock };
-    let budget = doors.budget.clone();
-    let doors = Arc::new(doors);
+pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
+    let current_policy = webhook_state.current_policy.clone();
+    let token_state = TokenState {
+        current_policy: current_policy.clone(),
+        budget: webhook_state.budget.clone(),
+        clock: webhook_state.clock,
+    };
+    let budget = webhook_state.budget.clone();
+    let webhook_state = Arc::new(webhook_state);
     let checks: Arc<[Check]> = checks.into();
 
     Feed::ALL
         .iter()
         .fold(Router::new(), |router, feed| {
-            let doors = Arc::clone(&doors);
-            router.route(feed.path(), post(move |request| webhook::receive(doors, *feed, request)))
+            let webhook_state = Arc::clone(&webhook_state);
+            router.route(feed.path(), post(move |request| webhook::receive(webhook_state, *feed, request)))
         })
-        .route("/oauth/token", post(move |request| token::give(desk, request)))
+        .route("/oauth/token", post(move |request| token::give(token_state, request)))
         .route("/livez", get(health::livez))
         .route("/readyz", get(move || health::readyz(checks, budget.clone())))
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(caught))
-        .layer(middleware::from_fn(linger::read_on_behind))
+        .layer(middleware::from_fn(lingering_close::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
-        .layer(middleware::map_request(move |request| ready(hide_secrets(&entrance, request))))
+        .layer(middleware::map_request(move |request| ready(hide_secrets(&current_policy, request))))
 }
 
 /// Marks the headers that can hold a secret, so that no log shows them.
-fn hide_secrets(entrance: &Entrance, mut request: Request) -> Request {
-    let access = entrance.current();
-    let names: Vec<_> = access.credentials.secret_headers().collect();
+fn hide_secrets(current_policy: &CurrentPolicy, mut request: Request) -> Request {
+    let policy = current_policy.current();
+    let names: Vec<_> = policy.credentials.secret_headers().collect();
     for (_, value) in request.headers_mut().iter_mut().filter(|(name, _)| names.contains(name)) {
         value.set_sensitive(true);
     }

@@ -8,14 +8,14 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 
-use super::auth::Refused;
-use super::body::{self, Patience};
+use super::auth::AuthError;
+use super::body::{self, ReadTimeouts};
 use super::body_budget::BodyBudget;
 use crate::feeds::Feed;
 use crate::intake::rejected::{Rejected, Rejections};
 
 /// Who was refused, and where.
-pub(super) struct Stranger<'r> {
+pub(super) struct Unauthenticated<'r> {
     /// The feed that was posted to.
     pub(super) feed: Feed,
     /// When the request's head arrived.
@@ -23,34 +23,34 @@ pub(super) struct Stranger<'r> {
     /// The sender's address.
     pub(super) remote_address: Option<IpAddr>,
     /// What was tried.
-    pub(super) refused: &'r Refused,
+    pub(super) auth_error: &'r AuthError,
 }
 
 /// So long a stranger may take to send a body.
-const PATIENCE: Patience = Patience { pause: Duration::from_secs(10), whole: Duration::from_secs(10) };
+const PATIENCE: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(10), total: Duration::from_secs(10) };
 
 /// Reads the body, if there is leave to and room among strangers, and hands the request over to be kept. Never waits for a database. A body that
 /// does not arrive whole, in time and within the limit is not kept; that there was a request is.
-pub(super) async fn keep_aside(
+pub(super) async fn quarantine(
     rejections: &Rejections,
     budget: &BodyBudget,
-    stranger: Stranger<'_>,
+    unauthenticated: Unauthenticated<'_>,
     limit: usize,
     headers: &HeaderMap,
     body: Body,
 ) {
-    let Stranger { feed, received_at, remote_address, refused } = stranger;
+    let Unauthenticated { feed, received_at, remote_address, auth_error } = unauthenticated;
     let Some(leave) = rejections.leave(remote_address) else { return };
-    let mut room = budget.of_stranger(remote_address, PATIENCE.whole);
-    let whole = body::read(body, headers, limit, PATIENCE, &mut room).await.ok();
+    let mut room = budget.of_unauthenticated(remote_address, PATIENCE.total);
+    let decoded = body::read(body, headers, limit, PATIENCE, &mut room).await.ok();
     let rejected = Rejected {
         feed,
         received_at,
         remote_address,
-        tried: refused.tried.iter().copied().collect(),
-        presented: refused.presented.clone(),
+        tried: auth_error.tried.iter().copied().collect(),
+        presented: auth_error.presented.clone(),
         content_type: body::content_type(headers),
-        body: whole.map(|whole| whole.bytes),
+        body: decoded.map(|decoded| decoded.bytes),
     };
     rejections.keep(leave, rejected);
 }

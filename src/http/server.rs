@@ -31,16 +31,16 @@ pub struct Bounds {
     /// How many there are at the most.
     pub connections: usize,
     /// For so long a new one may say nothing.
-    pub silence: Duration,
+    pub first_byte_timeout: Duration,
     /// For so long the head of a request may take, and a connection may rest between two requests.
-    pub head: Duration,
+    pub header_timeout: Duration,
 }
 
 impl Bounds {
     /// At most so many connections, each with a minute to speak and half a minute for a head.
     #[must_use]
     pub fn of(connections: usize) -> Self {
-        Self { connections, silence: Duration::from_mins(1), head: Duration::from_secs(30) }
+        Self { connections, first_byte_timeout: Duration::from_mins(1), header_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -51,7 +51,7 @@ const HEADERS: usize = 128;
 /// For so long a connection that has spoken may take to begin its request when the service stops.
 const BEGINNING: Duration = Duration::from_millis(500);
 /// The pause after the system gave no connection, as when there are too many files open.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves connections within their bounds, until `shutdown` is ready, and then until every request that had begun is
 /// answered. Small answers are not held back to be sent together (`TCP_NODELAY`).
@@ -101,7 +101,7 @@ async fn take(listener: &TcpListener, connections: &Connections) -> (Connection,
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be taken");
-                sleep(PAUSE).await;
+                sleep(ACCEPT_RETRY_INTERVAL).await;
             }
         }
     }
@@ -127,7 +127,7 @@ async fn serve_connection(
     // One that has spoken is heard, also where it is dismissed at that moment.
     let spoke = tokio::select! {
         biased;
-        first = timeout(bounds.silence, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
+        first = timeout(bounds.first_byte_timeout, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
         () = place.dismissed() => false,
         _ = stopping.wait_for(|stopping| *stopping) => false,
     };
@@ -152,7 +152,7 @@ async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
+        .header_read_timeout(bounds.header_timeout)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         // A sender that has closed its half of the connection still waits for its answer.

@@ -19,21 +19,21 @@ use tokio::io::AsyncReadExt;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::access::{Access, Entrance, Limits};
+use super::access::{AccessPolicy, CurrentPolicy, Limits};
 use super::auth::Credentials;
-use super::body::Patience;
+use super::body::ReadTimeouts;
 use super::body_budget::BodyBudget;
 use super::health::Check;
-use super::webhook::{Accept, Doors};
+use super::webhook::{Accept, WebhookState};
 use super::*;
 use crate::config::{Credential, DECODER, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::rejected::Rejections;
-use crate::intake::{Answer, Arrival, Effect, Outcome, Reply, Told, Unavailable};
+use crate::intake::{Answer, Arrival, Effect, EffectSummary, Outcome, Reply, Unavailable};
 
 const LIMIT: usize = 1 << 20;
-const SHORT: Patience = Patience { pause: Duration::from_secs(1), whole: Duration::from_secs(4) };
+const SHORT: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(1), total: Duration::from_secs(4) };
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const BEARER: &str = "Bearer bearer-5ecret";
 const REPLY: &str =
@@ -50,14 +50,14 @@ impl House {
         Self::with(SHORT)
     }
 
-    fn with(patience: Patience) -> Self {
+    fn with(timeouts: ReadTimeouts) -> Self {
         let arrivals = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&arrivals);
         let accept: Accept = Arc::new(move |arrival| {
             kept.lock().unwrap().push(arrival);
             Box::pin(async { Ok(Answer::Settled(reply())) })
         });
-        Self { router: router_with(accept, patience), arrivals }
+        Self { router: router_with(accept, timeouts), arrivals }
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -73,7 +73,7 @@ fn router_over(accept: Accept) -> Router {
     router_with(accept, SHORT)
 }
 
-fn router_with(accept: Accept, patience: Patience) -> Router {
+fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
     let secret = SecretString::from;
     let credentials = [
         ("bearer", Scheme::Bearer(secret("bearer-5ecret")), Feed::Lead),
@@ -91,14 +91,15 @@ fn router_with(accept: Accept, patience: Patience) -> Router {
         not_after: None,
     });
     let mut limits = Limits::default().with(Feed::Lead, LIMIT);
-    limits.patience = patience;
-    let access = Access { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
+    limits.timeouts = timeouts;
+    let policy = AccessPolicy { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
     let rejections = Rejections::off(noon);
     let budget = BodyBudget::new(64 << 20, 2 * LIMIT + DECODER);
     let hold = Duration::from_secs(2);
-    let doors = Doors { entrance: Entrance::new(access), clock: noon, accept, budget, hold, rejections };
+    let webhook_state =
+        WebhookState { current_policy: CurrentPolicy::new(policy), clock: noon, accept, budget, hold, rejections };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
-    router(doors, vec![postgres])
+    router(webhook_state, vec![postgres])
 }
 
 fn noon() -> DateTime<Utc> {
@@ -109,7 +110,7 @@ fn reply() -> Reply {
     Reply {
         delivery_id: Uuid::from_u128(7),
         outcome: Outcome::Applied,
-        effects: vec![("person", Told::One(Effect::Created))],
+        effects: vec![("person", EffectSummary::One(Effect::Created))],
         findings: vec![],
     }
 }

@@ -14,17 +14,17 @@ use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType, BasicTokenRespon
 use oauth2::{AccessToken, EmptyExtraTokenFields, Scope};
 use secrecy::ExposeSecret as _;
 
-use super::access::Entrance;
+use super::access::CurrentPolicy;
 use super::auth::{ClientProof, ClientProofError, Credentials, Issued, TokenRefused};
-use super::body::{self, BodyError, Patience};
+use super::body::{self, BodyError, ReadTimeouts};
 use super::body_budget::{BodyBudget, BodyRoom};
-use super::{remote, webhook};
+use super::{peer_addr, webhook};
 
 /// What the handler works with.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct TokenState {
     /// The clients.
-    pub(crate) entrance: Entrance,
+    pub(crate) current_policy: CurrentPolicy,
     /// Where requests have room: who asks is not known yet.
     pub(crate) budget: BodyBudget,
     /// Tells when a token begins.
@@ -54,14 +54,14 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"forecourt\", charset=\"UTF-8\"");
 
 /// Gives an OAuth client a token, or says why not.
-pub(crate) async fn give(desk: Desk, request: Request) -> Response {
-    let remote_address = remote::address(request.extensions());
-    let mut room = desk.budget.of_stranger(remote_address, PATIENCE);
+pub(crate) async fn give(state: TokenState, request: Request) -> Response {
+    let remote_address = peer_addr::address(request.extensions());
+    let mut room = state.budget.of_unauthenticated(remote_address, PATIENCE);
     let remote_address = remote_address.map(tracing::field::display);
     let (head, body) = request.into_parts();
-    let access = desk.entrance.current();
+    let policy = state.current_policy.current();
     let given = match fields(&head, body, &mut room).await {
-        Ok(fields) => issue(&access.credentials, &head.headers, &fields, (desk.clock)()),
+        Ok(fields) => issue(&policy.credentials, &head.headers, &fields, (state.clock)()),
         Err(error) => Err(error),
     };
     let response = match given {
@@ -86,15 +86,15 @@ async fn fields(head: &request::Parts, body: Body, room: &mut BodyRoom) -> Resul
     if !head.headers.get(CONTENT_TYPE).is_none_or(is_form) {
         return Err(Error::Request("the body must be application/x-www-form-urlencoded"));
     }
-    let whole = match body::read(body, &head.headers, LIMIT, Patience::default(), room).await {
-        Ok(whole) => whole,
+    let decoded = match body::read(body, &head.headers, LIMIT, ReadTimeouts::default(), room).await {
+        Ok(decoded) => decoded,
         Err(BodyError::NoRoom(_)) => return Err(Error::NoRoom),
         Err(BodyError::TooLarge { .. } | BodyError::TooSlow | BodyError::Incomplete(_)) => {
             return Err(Error::Request("the body is too large or was broken off"));
         }
     };
     let mut fields = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(&whole.bytes).filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in form_urlencoded::parse(&decoded.bytes).filter(|(_, value)| !value.is_empty()) {
         if fields.insert(name.into_owned(), value.into_owned()).is_some() {
             return Err(Error::Request("a parameter comes twice"));
         }

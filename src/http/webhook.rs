@@ -19,26 +19,26 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::access::{Access, Entrance};
-use super::auth::{Admitted, Refused};
-use super::body::{self, BodyError, Whole, content_type};
+use super::access::{AccessPolicy, CurrentPolicy};
+use super::auth::{AuthError, Authenticated};
+use super::body::{self, BodyError, DecodedBody, content_type};
 use super::body_budget::{BodyBudget, BodyRoom, BudgetTimeout};
 use super::connections::Phase;
-use super::head::{self, HeadTooLarge};
-use super::refusal::{self, Stranger};
-use super::remote;
+use super::header_limit::{self, HeadTooLarge};
+use super::peer_addr;
+use super::refusal::{self, Unauthenticated};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
 use crate::intake::rejected::Rejections;
-use crate::intake::{Answer, Arrival, Reply, Told, Unavailable};
+use crate::intake::{Answer, Arrival, EffectSummary, Reply, Unavailable};
 
 /// Takes an arrival in, and answers once it is durable.
 pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
 
 /// What the webhook handler works with.
-pub struct Doors {
+pub struct WebhookState {
     /// Who may enter, and how much they may bring.
-    pub entrance: Entrance,
+    pub current_policy: CurrentPolicy,
     /// Tells the time of arrival.
     pub clock: fn() -> DateTime<Utc>,
     /// Where an arrival goes.
@@ -57,7 +57,7 @@ enum Error {
     #[error("the request was refused")]
     Unauthorized {
         #[source]
-        refused: Refused,
+        auth_error: AuthError,
         challenges: Vec<HeaderValue>,
     },
     #[error("the head was not taken")]
@@ -75,39 +75,44 @@ const MAX_FINDINGS: usize = 100;
 const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// Takes in one request of a feed.
-pub(crate) async fn receive(doors: Arc<Doors>, feed: Feed, request: Request) -> Response {
-    let remote_address = remote::address(request.extensions());
-    match take_in(&doors, feed, remote_address, request).await {
+pub(crate) async fn receive(state: Arc<WebhookState>, feed: Feed, request: Request) -> Response {
+    let remote_address = peer_addr::address(request.extensions());
+    match take_in(&state, feed, remote_address, request).await {
         Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
         Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
-            log(&doors.rejections, &error, feed, remote_address);
+            log(&state.rejections, &error, feed, remote_address);
             error.into_response()
         }
     }
 }
 
-async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, request: Request) -> Result<Answer, Error> {
-    let received_at = (doors.clock)();
+async fn take_in(
+    state: &WebhookState,
+    feed: Feed,
+    remote_address: Option<IpAddr>,
+    request: Request,
+) -> Result<Answer, Error> {
+    let received_at = (state.clock)();
     let (head, body) = request.into_parts();
-    head::check(&head.headers, feed)?;
-    let access = doors.entrance.current();
+    header_limit::check(&head.headers, feed)?;
+    let policy = state.current_policy.current();
     let phase = Phase::of(&head.extensions);
-    let admitted = match access.credentials.authenticate(&head.headers, feed, received_at) {
-        Ok(admitted) => admitted,
-        Err(refused) => {
-            let stranger = Stranger { feed, received_at, remote_address, refused: &refused };
-            let limit = access.limits.of(feed);
-            refusal::keep_aside(&doors.rejections, &doors.budget, stranger, limit, &head.headers, body).await;
-            return Err(Error::Unauthorized { refused, challenges: access.credentials.challenges(feed) });
+    let authenticated = match policy.credentials.authenticate(&head.headers, feed, received_at) {
+        Ok(authenticated) => authenticated,
+        Err(auth_error) => {
+            let unauthenticated = Unauthenticated { feed, received_at, remote_address, auth_error: &auth_error };
+            let limit = policy.limits.of(feed);
+            refusal::quarantine(&state.rejections, &state.budget, unauthenticated, limit, &head.headers, body).await;
+            return Err(Error::Unauthorized { auth_error, challenges: policy.credentials.challenges(feed) });
         }
     };
-    let credential = admitted.credential;
+    let credential = authenticated.credential;
     phase.reading(&credential.name);
-    let received = match read(doors, &access, feed, admitted, &head.headers, body).await {
+    let received = match read(state, &policy, feed, authenticated, &head.headers, body).await {
         // It holds nothing any more. Answered now, it would never be repeated.
         Err(Error::Body(BodyError::NoRoom(BudgetTimeout { since }))) => {
-            sleep_until(since + doors.hold).await;
+            sleep_until(since + state.hold).await;
             return Err(Error::Body(BodyError::NoRoom(BudgetTimeout { since })));
         }
         received => received?,
@@ -126,12 +131,12 @@ async fn take_in(doors: &Doors, feed: Feed, remote_address: Option<IpAddr>, requ
         undecoded,
     };
     let begun = Instant::now();
-    match (doors.accept)(arrival).await {
+    match (state.accept)(arrival).await {
         Err(Unavailable) => {
             // Nothing of it is here any more. Answered before the end of the hold, it would never be repeated.
             drop(rooms);
             phase.reading(&credential.name);
-            sleep_until(begun + doors.hold).await;
+            sleep_until(begun + state.hold).await;
             Err(Unavailable.into())
         }
         answer => Ok(answer?),
@@ -149,31 +154,31 @@ struct Received {
 /// Reads the body. A signed token's claims are the payload; what was posted beside them is kept where it says something
 /// else. One that cannot be had whole, or finds no room, costs nothing but itself.
 async fn read(
-    doors: &Doors,
-    access: &Access,
+    state: &WebhookState,
+    policy: &AccessPolicy,
     feed: Feed,
-    admitted: Admitted<'_>,
+    authenticated: Authenticated<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Received, Error> {
-    let Admitted { credential, claims } = admitted;
-    let mut room = doors.budget.of_credential(&credential.name, doors.hold);
+    let Authenticated { credential, claims } = authenticated;
+    let mut room = state.budget.of_credential(&credential.name, state.hold);
     let mut room_of_claims = None;
     if let Some(claims) = &claims {
-        let mut room = doors.budget.of_credential(&credential.name, doors.hold);
+        let mut room = state.budget.of_credential(&credential.name, state.hold);
         room.take(claims.len(), claims.capacity()).await.map_err(BodyError::from)?;
         room.finish();
         room_of_claims = Some(room);
     }
-    let whole = body::read(body, headers, access.limits.of(feed), access.limits.patience, &mut room).await;
-    let (body, posted_body, undecoded) = match (claims, whole) {
-        (Some(claims), Ok(whole)) => (claims, Some(whole.bytes), None),
+    let decoded = body::read(body, headers, policy.limits.of(feed), policy.limits.timeouts, &mut room).await;
+    let (body, posted_body, undecoded) = match (claims, decoded) {
+        (Some(claims), Ok(decoded)) => (claims, Some(decoded.bytes), None),
         (Some(claims), Err(_unusable)) => {
-            room = doors.budget.of_credential(&credential.name, doors.hold);
+            room = state.budget.of_credential(&credential.name, state.hold);
             (claims, Some(Vec::new()), None)
         }
-        (None, whole) => {
-            let Whole { bytes, undecoded } = whole?;
+        (None, decoded) => {
+            let DecodedBody { bytes, undecoded } = decoded?;
             (bytes, None, undecoded)
         }
     };
@@ -186,11 +191,11 @@ fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>
     let feed = of.name();
     let remote_address = address.map(tracing::field::display);
     match error {
-        Error::Unauthorized { refused, .. } => {
+        Error::Unauthorized { auth_error, .. } => {
             // Strangers may come by the hundred; a few lines tell of them.
             let Some(left_out) = rejections.line(of, address) else { return };
             let left_out = (left_out > 0).then_some(left_out);
-            let Refused { tried, expired, presented: _ } = refused;
+            let AuthError { tried, expired, presented: _ } = auth_error;
             tracing::warn!(feed, remote_address, ?tried, expired, left_out, "refused: no credential of this feed");
         }
         Error::Head(HeadTooLarge { limit }) => {
@@ -260,10 +265,10 @@ impl Serialize for ReplyPayload<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("delivery_id", delivery_id)?;
         map.serialize_entry("outcome", outcome.name())?;
-        for (kind, told) in effects {
-            match told {
-                Told::One(effect) => map.serialize_entry(kind, effect.name())?,
-                Told::Many(tally) => map.serialize_entry(kind, &BTreeMap::from_iter(tally.parts()))?,
+        for (kind, summary) in effects {
+            match summary {
+                EffectSummary::One(effect) => map.serialize_entry(kind, effect.name())?,
+                EffectSummary::Many(tally) => map.serialize_entry(kind, &BTreeMap::from_iter(tally.parts()))?,
             }
         }
         let shown: Vec<_> = findings.iter().take(MAX_FINDINGS).map(FindingPayload::from).collect();
@@ -306,7 +311,7 @@ mod tests {
     use crate::intake::{Effect, Outcome, Tally};
 
     fn reply(effects: Vec<(&'static str, Effect)>, findings: Vec<Finding>) -> Reply {
-        let effects = effects.into_iter().map(|(kind, effect)| (kind, Told::One(effect))).collect();
+        let effects = effects.into_iter().map(|(kind, effect)| (kind, EffectSummary::One(effect))).collect();
         let delivery_id = Uuid::from_u128(0x0199_3b5e_6f6e_7cc1_b0a4_3d1b_0c7a_9e11);
         Reply { delivery_id, outcome: Outcome::Applied, effects, findings }
     }
@@ -342,7 +347,7 @@ mod tests {
     fn the_reply_to_many_rows_counts_them_by_what_they_became() {
         let tally = Tally { created: 3, updated: 1, ..Tally::default() };
         let blocked = Tally { blocked: 2, ..Tally::default() };
-        let effects = vec![("lead", Told::Many(tally)), ("booking", Told::Many(blocked))];
+        let effects = vec![("lead", EffectSummary::Many(tally)), ("booking", EffectSummary::Many(blocked))];
         let shown = shown(&Reply { effects, ..reply(Vec::new(), Vec::new()) });
         let counts = r#""lead":{"created":3,"unchanged":0,"updated":1},"booking":{"blocked":2,"created":0,"#;
         assert!(shown.contains(counts), "{shown}");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::world::RowId;
+use crate::domain::state::RowId;
 
 /// From so many bytes on a delivery is a large one.
 pub(super) const LARGE: usize = 1 << 20;

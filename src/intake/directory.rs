@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::state::RowId;
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
-use crate::domain::world::RowId;
 use crate::feeds::Feed;
-use crate::store::deliveries::Assignable;
+use crate::store::deliveries::RetryableRejections;
 
 /// A workspace, as far as deliveries need it.
 #[derive(Clone, Debug)]
@@ -96,11 +96,11 @@ impl Directory {
 
     /// What may give a rejected delivery its workspace.
     #[must_use]
-    pub fn assignable(&self) -> Assignable {
+    pub fn retryable_rejections(&self) -> RetryableRejections {
         let has_one = |permitted: &Permitted| self.permitted(permitted).len() == 1;
         let credentials = self.permissions.iter().filter(|(_, permitted)| has_one(permitted));
         let nameless = Feed::ALL.iter().filter(|feed| feed.may_name_no_dealership());
-        Assignable {
+        RetryableRejections {
             dealerships: self.dealerships.keys().copied().collect(),
             known_credentials: self.permissions.keys().cloned().collect(),
             credentials: credentials.map(|(name, _)| name.clone()).collect(),

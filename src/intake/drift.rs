@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::world::RowId;
+use crate::domain::state::RowId;
 use crate::feeds::Feed;
 use crate::store::Store;
 use crate::store::drift::{self, MOST_PATHS, Seen};

@@ -32,9 +32,8 @@ use super::complaints::Complaints;
 use super::reply::Reply;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::keys::Keys;
-use crate::domain::repetition;
-use crate::domain::world::{RowId, Tenant};
-use crate::domain::{self, Effects, Outcome, Verdict};
+use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::{self, Effects, Outcome, Verdict, unchanged};
 use crate::store::deliveries::{self, Arrived, Known, Replay, Settled};
 use crate::store::{self, Store};
 
@@ -332,28 +331,29 @@ impl Shared {
                 keys.add(facts);
             }
         }
-        let mut tenant =
-            if keys.is_empty() { Tenant::default() } else { store::load(&self.store, tx, workspace, keys).await? };
-        let heard = batch.iter().zip(speeches).map(|(pending, speech)| self.apply(&mut tenant, pending, speech));
+        let mut state = WorkspaceState::default();
+        if !keys.is_empty() {
+            state = store::load(&self.store, tx, workspace, keys).await?;
+        }
+        let heard = batch.iter().zip(speeches).map(|(pending, speech)| self.apply(&mut state, pending, speech));
         let heard: Vec<_> = heard.collect();
-        store::save(&self.store, tx, workspace, tenant).await?;
-        let settled = batch.iter().zip(heard);
-        Ok(settled.map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
+        store::save(&self.store, tx, workspace, state).await?;
+        Ok(batch.iter().zip(heard).map(|(pending, heard)| self.settle(pending, Some(workspace), heard)).collect())
     }
 
     /// Lets the rules hear one delivery.
-    fn apply(&self, tenant: &mut Tenant, pending: &Pending, speech: Speech<'_>) -> (Verdict, Vec<Finding>) {
+    fn apply(&self, state: &mut WorkspaceState, pending: &Pending, speech: Speech<'_>) -> (Verdict, Vec<Finding>) {
         let mut findings = pending.findings.clone();
         let verdict = match speech {
             Speech::News(facts) => {
                 self.before_rules(pending);
-                domain::apply(tenant, facts.into_owned(), pending.arrived.received_at, &mut findings)
+                domain::apply(state, facts.into_owned(), pending.arrived.received_at, &mut findings)
             }
             Speech::Repetition => {
                 self.before_rules(pending);
-                repetition::verdict()
+                unchanged::verdict()
             }
-            Speech::Settled => Verdict::Heard(Effects::default()),
+            Speech::Settled => Verdict::Merged(Effects::default()),
             Speech::Nothing => Verdict::Rejected,
         };
         (verdict, findings)
@@ -369,8 +369,8 @@ impl Shared {
     fn settle(&self, pending: &Pending, workspace: Option<RowId>, heard: (Verdict, Vec<Finding>)) -> Settled {
         let (verdict, findings) = heard;
         let (outcome, effects) = match verdict {
-            Verdict::Heard(effects) if effects.wrote() => (Outcome::Applied, effects),
-            Verdict::Heard(effects) => (Outcome::Unchanged, effects),
+            Verdict::Merged(effects) if effects.wrote() => (Outcome::Applied, effects),
+            Verdict::Merged(effects) => (Outcome::Unchanged, effects),
             Verdict::Ignored => (Outcome::Ignored, Effects::default()),
             Verdict::Rejected => (Outcome::Rejected, Effects::default()),
         };
@@ -490,7 +490,7 @@ fn answer(batch: Vec<Pending>, settled: Vec<Settled>) {
             milliseconds = processing_ms,
             "delivery"
         );
-        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.told(), findings };
+        let reply = Reply { delivery_id: pending.arrived.id, outcome, effects: effects.summary(), findings };
         if let Some(claim) = &pending.claim {
             claim.settle(&reply);
         }

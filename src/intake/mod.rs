@@ -36,7 +36,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::domain::finding::Finding;
 use crate::domain::workspace::Permitted;
-pub use crate::domain::{Effect, Outcome, Tally, Told};
+pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
 use crate::feeds::Feed;
 use crate::store::Store;
 pub use delivery::Delivery;

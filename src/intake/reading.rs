@@ -20,9 +20,9 @@ use super::directory::{Directory, Found, Place};
 use super::lanes::Work;
 use super::recall::{self, Digest, Recall, Recalled, Source};
 use crate::domain::finding::{Code, Finding};
-use crate::domain::repetition::Saying;
+use crate::domain::state::RowId;
+use crate::domain::unchanged::ContentSummary;
 use crate::domain::workspace::Permitted;
-use crate::domain::world::RowId;
 use crate::feeds::scan::{Scan, scan};
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
 use crate::feeds::{self, DealershipKey, Feed, Reading};
@@ -157,14 +157,14 @@ impl Reader {
             Ok(reading) => reading,
             Err(unreadable) => return Some(Heard::rejected(Some(workspace), Work::Reject, vec![unreadable])),
         };
-        let saying = Saying::of(&reading.facts).map(Arc::new);
+        let summary = ContentSummary::of(&reading.facts).map(Arc::new);
         // What is large is not remembered: it would be read again in its lane, in memory that nobody took.
-        if let (Some(digest), Some(dealership), Some(saying), false) = (digest, dealership, &saying, is_large) {
-            self.shared.recall.note(&Source { feed, digest, dealership, locale }, &reading, saying);
+        if let (Some(digest), Some(dealership), Some(summary), false) = (digest, dealership, &summary, is_large) {
+            self.shared.recall.note(&Source { feed, digest, dealership, locale }, &reading, summary);
         }
         let Reading { facts, mut findings, unknown_paths } = reading;
         findings.extend(differs);
-        let (work, unknown) = (Work::Hear(Box::new(facts), saying), Some(Arc::new(unknown_paths)));
+        let (work, unknown) = (Work::Hear(Box::new(facts), summary), Some(Arc::new(unknown_paths)));
         Some(Heard { workspace: Some(workspace), work, findings, unknown, taken })
     }
 
@@ -249,9 +249,9 @@ impl Reader {
             return self.directory().place(*only, received_at);
         }
         let identifier = scan.identifier.as_ref()?;
-        let knowing = loop {
-            match workspaces::knowing(&self.shared.store, identifier, &among).await {
-                Ok(knowing) => break knowing,
+        let matching = loop {
+            match workspaces::workspaces_with_identifier(&self.shared.store, identifier, &among).await {
+                Ok(matching) => break matching,
                 Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(200)).await,
                 Err(error) => {
                     tracing::error!(%error, "the workspace of an identifier could not be looked up");
@@ -259,7 +259,7 @@ impl Reader {
                 }
             }
         };
-        match knowing.as_slice() {
+        match matching.as_slice() {
             [only] => self.directory().place(*only, received_at),
             _ => None,
         }

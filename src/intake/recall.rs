@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::facts::Facts;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::repetition::Saying;
+use crate::domain::unchanged::ContentSummary;
 use crate::domain::workspace::{DealershipId, Locale};
 use crate::feeds::{self, Feed, Reading};
 
@@ -38,7 +38,7 @@ pub(super) struct Recalled {
     pub(super) dealership: DealershipId,
     locale: Locale,
     /// What it says of a vehicle.
-    pub(super) saying: Arc<Saying>,
+    pub(super) summary: Arc<ContentSummary>,
     /// What its reading found.
     pub(super) findings: Vec<Finding>,
     /// Paths of fields that are not documented.
@@ -103,7 +103,7 @@ impl Recall {
     }
 
     /// Remembers what a body said of a vehicle, where its reading does not hang on the hour.
-    pub(super) fn note(&self, of: &Source, reading: &Reading, saying: &Arc<Saying>) {
+    pub(super) fn note(&self, of: &Source, reading: &Reading, summary: &Arc<ContentSummary>) {
         let Reading { facts: _, findings, unknown_paths } = reading;
         if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
             return;
@@ -121,9 +121,9 @@ impl Recall {
             remembered.unknown = Arc::new(unknown_paths.clone());
         }
         let unknown = Arc::clone(&remembered.unknown);
-        let (locale, findings, saying) = (locale.clone(), findings.clone(), Arc::clone(saying));
+        let (locale, findings, summary) = (locale.clone(), findings.clone(), Arc::clone(summary));
         let (feed, dealership) = (*feed, *dealership);
-        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, saying, findings, unknown, bytes }));
+        remembered.keep(*digest, Arc::new(Recalled { feed, dealership, locale, summary, findings, unknown, bytes }));
     }
 }
 
@@ -160,8 +160,8 @@ mod tests {
 
     fn note(recall: &Recall, digest: Digest) {
         let reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
-        let saying = Arc::new(Saying::of(&reading.facts).unwrap());
-        recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &saying);
+        let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());
+        recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &summary);
     }
 
     fn numbered(number: usize) -> Digest {
@@ -194,9 +194,9 @@ mod tests {
             let mut reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
             reading.findings = vec![Finding::whole(Code::FieldType, "x".repeat(100)); findings];
             reading.unknown_paths = (0..unknown).map(|field| format!("{number} {field}")).collect();
-            let saying = Arc::new(Saying::of(&reading.facts).unwrap());
+            let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());
             let digest = numbered(number);
-            recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &saying);
+            recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &summary);
         };
         note(0, 200, 0);
         note(1, 0, 1_000);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Delivery, Intake};
 use crate::feeds::Feed;
-use crate::store::deliveries::{self, Assignable, Stored};
+use crate::store::deliveries::{self, RetryableRejections, Stored};
 
 /// How many stored deliveries are tried again in one round.
 const ROUND: usize = 200;
@@ -24,13 +24,13 @@ const BREATH: Duration = Duration::from_millis(200);
 /// Tries stored deliveries again for as long as the service runs.
 pub async fn run(intake: Intake) {
     let mut directories = intake.directories();
-    let mut assign = intake.directory().assignable();
+    let mut assign = intake.directory().retryable_rejections();
     let mut until = Instant::now() + FOLLOWING;
     loop {
         // A workspace becomes known only with a new configuration, so these are looked for for a while
         // after each: what was heard before it may be stored after it.
         if directories.has_changed().unwrap_or(false) {
-            assign = directories.borrow_and_update().assignable();
+            assign = directories.borrow_and_update().retryable_rejections();
             until = Instant::now() + FOLLOWING;
         }
         let pause = match round(&intake, &assign).await {
@@ -56,8 +56,8 @@ pub async fn run(intake: Intake) {
 ///
 /// # Errors
 /// When Postgres cannot be asked what is due.
-pub async fn round(intake: &Intake, assignable: &Assignable) -> Result<usize, crate::store::Error> {
-    let stored = deliveries::due(intake.store(), intake.now(), assignable, ROUND).await?;
+pub async fn round(intake: &Intake, retryable_rejections: &RetryableRejections) -> Result<usize, crate::store::Error> {
+    let stored = deliveries::due(intake.store(), intake.now(), retryable_rejections, ROUND).await?;
     let count = stored.len();
     join_all(stored.into_iter().map(|stored| again(intake, stored))).await;
     Ok(count)
@@ -70,8 +70,8 @@ async fn again(intake: &Intake, stored: Stored) {
         return;
     };
     let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
-    let Stored { arrived, attempts, was_heard, .. } = stored;
-    if was_heard {
+    let Stored { arrived, attempts, was_applied, .. } = stored;
+    if was_applied {
         asked::replay(intake, vec![asked::Asked { feed, arrived, attempts, unread: false, permitted }]).await;
         return;
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::finding::Finding;
-use crate::domain::{Outcome, Told};
+use crate::domain::{EffectSummary, Outcome};
 
 /// What became of a delivery that is durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Reply {
     /// Its fate.
     pub outcome: Outcome,
     /// What became of each kind of row: `person`, `lead`, `listing`, `booking`.
-    pub effects: Vec<(&'static str, Told)>,
+    pub effects: Vec<(&'static str, EffectSummary)>,
     /// What a person should know.
     pub findings: Vec<Finding>,
 }

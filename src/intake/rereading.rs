@@ -1,12 +1,12 @@
-//! Stored values read anew, once, where a migration says that they are read otherwise now: persons get the form of their address
-//! that is matched today and become one where two have the same, vehicles that a word such as TBA had made one come
-//! apart, and the deliveries that may say something else today are marked, to be heard again by and by.
+//! Stored values read anew, once, where a migration says that they are read otherwise now: persons get the form of
+//! their address that is matched today and become one where two have the same, vehicles that a word such as TBA had
+//! made one come apart, and the deliveries that may say something else today are marked, to be merged again by and by.
 //!
 //! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
 
 use crate::domain::person;
+use crate::domain::state::RowId;
 use crate::domain::values::Email;
-use crate::domain::world::RowId;
 use crate::store::{self, Store, rereading};
 
 /// Reads the stored values of every workspace anew for which that is still to be done.
@@ -55,7 +55,7 @@ async fn rekey(
     let former = Email::stored(stored).and_then(|stored| persons.remove(&stored));
     if let (Some(former), Some(mut row)) = (former, persons.remove(email)) {
         person::absorb(&mut row.value, former.value);
-        row.touch();
+        row.mark_dirty();
         rereading::save_joined(tx, workspace, id, email, row).await?;
         return Ok(true);
     }

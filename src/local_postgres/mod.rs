@@ -27,11 +27,11 @@ use cluster::Layout;
 pub use error::Error;
 pub use options::{Durability, Options};
 use options::{PORT, SUPERUSER};
-use server::{Files, Keeper, Recipe};
+use server::{Files, StartConfig, Supervisor};
 
 /// A running private Postgres. Dropped, it is told to stop; [`LocalPostgres::stop`] also waits until it has.
 pub struct LocalPostgres {
-    keeper: Keeper,
+    supervisor: Supervisor,
     socket_dir: PathBuf,
     log: PathBuf,
 }
@@ -58,11 +58,11 @@ impl LocalPostgres {
         layout.furnish(&account)?;
         let lock = layout.lock()?;
         let (socket_dir, log, home) = (layout.socket_dir.clone(), layout.log.clone(), layout.home.clone());
-        let started = prepare(options, layout, account).and_then(|recipe| Keeper::start(recipe, lock));
+        let started = prepare(options, layout, account).and_then(|start_config| Supervisor::start(start_config, lock));
         if let (Err(_), Durability::Throwaway) = (&started, options.durability) {
             let _best_effort = std::fs::remove_dir_all(&home);
         }
-        Ok(Self { keeper: started?, socket_dir, log })
+        Ok(Self { supervisor: started?, socket_dir, log })
     }
 
     /// How to connect to one of its databases.
@@ -113,7 +113,7 @@ impl LocalPostgres {
     /// The process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.keeper.pid()
+        self.supervisor.pid()
     }
 
     /// The server's log.
@@ -141,7 +141,7 @@ impl LocalPostgres {
     }
 
     async fn end(self, files: Files) -> Result<(), Error> {
-        tokio::task::spawn_blocking(move || self.keeper.stop(files)).await.map_err(broken_off)?
+        tokio::task::spawn_blocking(move || self.supervisor.stop(files)).await.map_err(broken_off)?
     }
 }
 
@@ -151,17 +151,17 @@ fn options_by(socket_dir: &Path, database: &str) -> PgConnectOptions {
 }
 
 /// Everything before the start, with the lock held: programs, a cluster, and no traces of an earlier life.
-fn prepare(options: &Options, layout: Layout, account: Account) -> Result<Recipe, Error> {
+fn prepare(options: &Options, layout: Layout, account: Account) -> Result<StartConfig, Error> {
     let major = layout.major_version();
     let binaries = search::find(options, major.map(|major| (major, layout.cluster.as_path())))?;
     account.must_reach(&binaries.program("postgres"))?;
     layout.turn_log()?;
     layout.clear_half_made()?;
-    let recipe = Recipe { layout, account, binaries, durability: options.durability };
+    let start_config = StartConfig { layout, account, binaries, durability: options.durability };
     if major.is_none() {
-        recipe.make_cluster()?;
+        start_config.make_cluster()?;
     }
-    Ok(recipe)
+    Ok(start_config)
 }
 
 /// The work was done on a thread that panicked or was cut off with its runtime.

@@ -67,12 +67,12 @@ pub(super) struct Guarded {
     watchdog: Child,
 }
 
-/// The pipe to a watchdog. Closing it ends the child.
-pub(super) struct Leash(Option<ChildStdin>);
+/// The pipe to a watchdog, which ends the child when it is closed.
+pub(super) struct WatchdogPipe(Option<ChildStdin>);
 
 impl Guarded {
     /// Starts the plan's program in a process group of its own, so that Ctrl-C is ours alone to answer.
-    pub(super) fn start(plan: &Plan<'_>) -> Result<(Self, Leash), Error> {
+    pub(super) fn start(plan: &Plan<'_>) -> Result<(Self, WatchdogPipe), Error> {
         let sh = "/bin/sh";
         let log = || File::options().create(true).append(true).open(plan.log).map_err(io("open", plan.log));
         let mut gate = Command::new(sh);
@@ -84,7 +84,7 @@ impl Guarded {
         gate.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(log()?).stderr(log()?);
         plan.account.dress(&mut gate);
         let mut child = gate.spawn().map_err(io("start", sh))?;
-        let (watchdog, leash) = match watch(plan, child.id()) {
+        let (watchdog, watchdog_pipe) = match watch(plan, child.id()) {
             Ok(watched) => watched,
             Err(error) => {
                 drop(child.stdin.take());
@@ -95,24 +95,24 @@ impl Guarded {
         if let Some(mut word) = child.stdin.take() {
             word.write_all(b"go\n").map_err(io("start", plan.dir))?;
         }
-        Ok((Self { child, watchdog }, leash))
+        Ok((Self { child, watchdog }, watchdog_pipe))
     }
 
     /// Sends the watchdog away: the child has ended by itself and nothing is to be removed.
-    pub(super) fn unwatch(&mut self, leash: Leash) {
+    pub(super) fn unwatch(&mut self, watchdog_pipe: WatchdogPipe) {
         let _may_be_gone = self.watchdog.kill();
         let _reaped = self.watchdog.wait();
-        drop(leash);
+        drop(watchdog_pipe);
     }
 
-    /// Waits until child and watchdog are done, after the leash was dropped.
+    /// Waits until child and watchdog are done, after the pipe was dropped.
     pub(super) fn wait(&mut self) {
         let _ended = self.child.wait();
         let _reaped = self.watchdog.wait();
     }
 }
 
-impl Leash {
+impl WatchdogPipe {
     /// Ends the child; what would be removed after it stays.
     pub(super) fn keep(mut self) {
         if let Some(pipe) = &mut self.0 {
@@ -121,15 +121,15 @@ impl Leash {
     }
 }
 
-fn watch(plan: &Plan<'_>, group: u32) -> Result<(Child, Leash), Error> {
+fn watch(plan: &Plan<'_>, group: u32) -> Result<(Child, WatchdogPipe), Error> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", WATCHDOG, "sh", &group.to_string(), plan.signal]).arg(&plan.witness);
     command.arg(plan.patience.to_string()).arg(plan.parent.as_deref().map_or(OsStr::new(""), Path::as_os_str));
     command.args(&plan.remove).current_dir("/").process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut watchdog = command.spawn().map_err(io("start", "/bin/sh"))?;
-    let leash = Leash(watchdog.stdin.take());
-    Ok((watchdog, leash))
+    let watchdog_pipe = WatchdogPipe(watchdog.stdin.take());
+    Ok((watchdog, watchdog_pipe))
 }
 
 /// Sends a signal to a process; that it is gone already is no error.

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::cluster::Layout;
 use super::error::{Error, io};
-use super::process::{self, Guarded, Leash, Plan};
+use super::process::{self, Guarded, Plan, WatchdogPipe};
 use super::{Durability, PORT, SUPERUSER};
 
 /// How long a start may take; going through a long log after a crash is part of it.
@@ -28,14 +28,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const WELL: Duration = Duration::from_mins(1);
 
 /// Everything that a start of the server needs.
-pub(super) struct Recipe {
+pub(super) struct StartConfig {
     pub(super) layout: Layout,
     pub(super) account: Account,
     pub(super) binaries: Binaries,
     pub(super) durability: Durability,
 }
 
-impl Recipe {
+impl StartConfig {
     /// Makes a new cluster, whole or not at all: beside its place first, then renamed.
     pub(super) fn make_cluster(&self) -> Result<(), Error> {
         let fresh = self.layout.home.join(format!("cluster.new.{}", std::process::id()));
@@ -49,9 +49,9 @@ impl Recipe {
             Durability::Throwaway => "--no-sync".into(),
         });
         let before = log_length(&self.layout.log);
-        let (mut making, leash) = Guarded::start(&self.plan(words, fresh.clone()))?;
+        let (mut making, watchdog_pipe) = Guarded::start(&self.plan(words, fresh.clone()))?;
         let status = making.child.wait().map_err(io("run", "initdb"))?;
-        making.unwatch(leash);
+        making.unwatch(watchdog_pipe);
         if !status.success() {
             let detail = last_words(&self.layout.log, before);
             return Err(Error::Initdb { dir: self.layout.cluster.clone(), detail });
@@ -60,21 +60,21 @@ impl Recipe {
     }
 
     /// Starts the server and waits until it takes connections, or until `given_up` says so.
-    fn launch(&self, given_up: &dyn Fn() -> bool) -> Result<(Guarded, Leash), Error> {
+    fn launch(&self, given_up: &dyn Fn() -> bool) -> Result<(Guarded, WatchdogPipe), Error> {
         let began = Instant::now();
         loop {
             self.layout.clear_postmaster_pid()?;
             self.layout.clear_socket_dir(&self.account)?;
             let before = log_length(&self.layout.log);
-            let (mut server, leash) = Guarded::start(&self.plan(self.server_words(), self.layout.pid_file()))?;
+            let (mut server, watchdog_pipe) = Guarded::start(&self.plan(self.server_words(), self.layout.pid_file()))?;
             let detail = match self.wait_until_ready(&mut server, given_up)? {
-                Start::Ready => return Ok((server, leash)),
+                Start::Ready => return Ok((server, watchdog_pipe)),
                 Start::Ended => {
-                    server.unwatch(leash);
+                    server.unwatch(watchdog_pipe);
                     last_words(&self.layout.log, before)
                 }
                 Start::TooSlow => {
-                    leash.keep();
+                    watchdog_pipe.keep();
                     server.wait();
                     last_words(&self.layout.log, before)
                 }
@@ -162,7 +162,7 @@ enum Start {
 }
 
 /// The running server, kept running by a thread until it is told to stop.
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -175,7 +175,7 @@ struct Shared {
 struct State {
     stopping: Option<Files>,
     pid: u32,
-    leash: Option<Leash>,
+    watchdog_pipe: Option<WatchdogPipe>,
 }
 
 /// What becomes of a throwaway cluster's files at a stop.
@@ -187,17 +187,17 @@ pub(super) enum Files {
     Keep,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Starts the server and the thread that keeps it; the lock is held until the server is gone.
-    pub(super) fn start(recipe: Recipe, lock: File) -> Result<Self, Error> {
-        let (server, leash) = recipe.launch(&|| false)?;
-        let state = State { stopping: None, pid: server.child.id(), leash: Some(leash) };
+    pub(super) fn start(start_config: StartConfig, lock: File) -> Result<Self, Error> {
+        let (server, watchdog_pipe) = start_config.launch(&|| false)?;
+        let state = State { stopping: None, pid: server.child.id(), watchdog_pipe: Some(watchdog_pipe) };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let keep = move || {
-            theirs.keep_running(&recipe, server);
+            theirs.keep_running(&start_config, server);
             if theirs.lock().stopping != Some(Files::Keep) {
-                recipe.clear_away();
+                start_config.clear_away();
             }
             drop(lock);
         };
@@ -215,10 +215,10 @@ impl Keeper {
         let mut state = self.shared.lock();
         state.stopping = Some(files);
         self.shared.changed.notify_all();
-        let leash = state.leash.take()?;
+        let watchdog_pipe = state.watchdog_pipe.take()?;
         match files {
-            Files::Keep => leash.keep(),
-            Files::AsMeant => drop(leash),
+            Files::Keep => watchdog_pipe.keep(),
+            Files::AsMeant => drop(watchdog_pipe),
         }
         Some(state.pid)
     }
@@ -236,7 +236,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Supervisor {
     fn drop(&mut self) {
         let _told = self.let_go(Files::AsMeant);
     }
@@ -248,7 +248,7 @@ impl Shared {
     }
 
     /// Waits for the server's end and starts it again, until we stop.
-    fn keep_running(&self, recipe: &Recipe, mut server: Guarded) {
+    fn keep_running(&self, start_config: &StartConfig, mut server: Guarded) {
         let mut pause = Duration::ZERO;
         loop {
             let started = Instant::now();
@@ -260,13 +260,13 @@ impl Shared {
             if started.elapsed() > WELL {
                 pause = Duration::ZERO;
             }
-            tracing::warn!(log = %recipe.layout.log.display(), "the private Postgres died, starting it again");
+            tracing::warn!(log = %start_config.layout.log.display(), "the private Postgres died, starting it again");
             server = loop {
                 if !self.pause(pause) {
                     return;
                 }
                 pause = (pause * 2).clamp(Duration::from_millis(100), LONGEST_PAUSE);
-                match self.start_again(recipe) {
+                match self.start_again(start_config) {
                     Some(Ok(server)) => break server,
                     Some(Err(error)) => {
                         let error: &dyn std::error::Error = &error;
@@ -281,8 +281,8 @@ impl Shared {
     /// After the server's end: false when we stop and the watchdog has its work to do, else it is sent away.
     fn let_off(&self, server: &mut Guarded) -> bool {
         let mut state = self.lock();
-        if let (None, Some(leash)) = (state.stopping, state.leash.take()) {
-            server.unwatch(leash);
+        if let (None, Some(watchdog_pipe)) = (state.stopping, state.watchdog_pipe.take()) {
+            server.unwatch(watchdog_pipe);
             return true;
         }
         false
@@ -297,20 +297,20 @@ impl Shared {
     }
 
     /// Starts the server once more; none when we stop meanwhile.
-    fn start_again(&self, recipe: &Recipe) -> Option<Result<Guarded, Error>> {
-        let launched = recipe.launch(&|| self.lock().stopping.is_some());
+    fn start_again(&self, start_config: &StartConfig) -> Option<Result<Guarded, Error>> {
+        let launched = start_config.launch(&|| self.lock().stopping.is_some());
         let mut state = self.lock();
         match launched {
-            Ok((mut server, leash)) if state.stopping.is_some() => {
-                leash.keep();
+            Ok((mut server, watchdog_pipe)) if state.stopping.is_some() => {
+                watchdog_pipe.keep();
                 server.wait();
                 None
             }
             Err(_) if state.stopping.is_some() => None,
-            Ok((server, leash)) => {
+            Ok((server, watchdog_pipe)) => {
                 tracing::info!("the private Postgres runs again");
                 state.pid = server.child.id();
-                state.leash = Some(leash);
+                state.watchdog_pipe = Some(watchdog_pipe);
                 Some(Ok(server))
             }
             Err(error) => Some(Err(error)),

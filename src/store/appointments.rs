@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::record::{self, Record};
+use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
 use crate::domain::facts::AppointmentColumns;
-use crate::domain::world::{Appointment, Row, RowId, Tenant};
+use crate::domain::state::{Appointment, Row, RowId, WorkspaceState};
 
 /// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
 pub(super) async fn load(
@@ -48,14 +48,14 @@ fn read(row: Stored<'_>) -> Result<Appointment, Unreadable> {
         columns: row.columns(AppointmentColumns::from_columns)?,
         lead: row.int("lead_id")?,
         cluster: row.int("lead_cluster_id")?,
-        as_of: row.needed_stamp("as_of")?,
+        as_of: row.needed_version("as_of")?,
         removed_at: row.instant("removed_at")?,
     })
 }
 
 /// Writes the appointments that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.appointments.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.appointments.iter().filter(|(_, row)| row.is_dirty());
     let appointments: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
     if appointments.is_empty() {
         return Ok(());
@@ -83,14 +83,14 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
 
 fn write(workspace: i64, external_id: &str, appointment: &Appointment) -> Value {
     let Appointment { columns, lead, cluster, as_of, removed_at } = appointment;
-    let mut record = Record::new();
-    columns.visit(&mut record::writer(&mut record));
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    let mut json_row = JsonRow::new();
+    columns.visit(&mut json_row::writer(&mut json_row));
+    let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace));
     put("external_id", json!(external_id));
     put("lead_id", json!(lead));
     put("lead_cluster_id", json!(cluster));
-    put("removed_at", removed_at.map_or(Value::Null, record::time));
-    put("as_of", record::stamp(as_of));
-    Value::Object(record)
+    put("removed_at", removed_at.map_or(Value::Null, json_row::time));
+    put("as_of", json_row::version(as_of));
+    Value::Object(json_row)
 }

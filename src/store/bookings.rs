@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use super::lists::list;
-use super::record;
-use super::stored::{LoadError, Place, read_wish};
-use crate::domain::world::{Booking, Row, RowId, Tenant};
+use super::json_row;
+use super::stored::{LoadError, Place, read_booking_request};
+use super::unnest::list;
+use crate::domain::state::{Booking, Row, RowId, WorkspaceState};
 
 /// Loads the bookings of these leads.
 pub(super) async fn load(
@@ -33,7 +33,7 @@ pub(super) async fn load(
             listing: row.listing_id,
             location: row.location_id,
             package: row.package_id,
-            wish: place.need("wish", read_wish(&row.wish))?,
+            booking_request: place.need("wish", read_booking_request(&row.wish))?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
@@ -43,8 +43,8 @@ pub(super) async fn load(
 }
 
 /// Writes the bookings that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.bookings.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.bookings.iter().filter(|(_, row)| row.is_dirty());
     let bookings: Vec<(RowId, &Booking)> = dirty.map(|(lead, row)| (*lead, &row.value)).collect();
     if bookings.is_empty() {
         return Ok(());
@@ -67,7 +67,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
         &list(&bookings, |(_, booking)| booking.listing),
         &list(&bookings, |(_, booking)| booking.location),
         &list(&bookings, |(_, booking)| booking.package),
-        &list(&bookings, |(_, booking)| record::wish(&booking.wish).to_string()),
+        &list(&bookings, |(_, booking)| json_row::booking_request(&booking.booking_request).to_string()),
         &list(&bookings, |(_, booking)| booking.created_at),
         &list(&bookings, |(_, booking)| booking.updated_at),
     )

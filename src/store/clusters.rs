@@ -7,11 +7,11 @@ use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::lists::save_lists;
-use super::record::{self, Record};
+use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
+use super::unnest::save_lists;
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
-use crate::domain::world::{Cluster, Event, Row, RowId, Tenant};
+use crate::domain::state::{Cluster, Event, Row, RowId, WorkspaceState};
 
 /// A cluster as it was loaded.
 pub(super) fn read_row(cluster: &Value) -> Result<(String, Row<Cluster>), Unreadable> {
@@ -23,16 +23,16 @@ fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
     Ok(Cluster {
         id: row.id(),
         columns: row.columns(ClusterColumns::from_columns)?,
-        at: row.stamp("said_at")?,
+        at: row.version("said_at")?,
         modified_at: row.instant("source_modified_at")?,
         person: row.int("person_id")?,
-        appointments_as_of: row.stamp("appointments_as_of")?,
+        appointments_as_of: row.version("appointments_as_of")?,
     })
 }
 
 /// Writes the clusters that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.clusters.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.clusters.iter().filter(|(_, row)| row.is_dirty());
     let (mut rows, mut columns) = (Rows::default(), ClusterLists::default());
     for (external_id, row) in dirty {
         rows.push(external_id, &row.value);
@@ -74,8 +74,8 @@ impl<'a> Rows<'a> {
         self.person_id.push(*person);
         self.person_email.push(cluster.email().map(|email| email.as_str().to_owned()));
         self.source_modified_at.push(*modified_at);
-        self.said_at.push(at.as_ref().map(|at| record::stamp(at).to_string()));
-        self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| record::stamp(as_of).to_string()));
+        self.said_at.push(at.as_ref().map(|at| json_row::version(at).to_string()));
+        self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| json_row::version(as_of).to_string()));
     }
 }
 
@@ -107,10 +107,10 @@ pub(super) async fn load_events(
 fn read_event(row: Stored<'_>) -> Result<Event, Unreadable> {
     Ok(Event {
         columns: row.columns(EventColumns::from_columns)?,
-        at: row.needed_stamp("said_at")?,
+        at: row.needed_version("said_at")?,
         modified_at: row.instant("source_modified_at")?,
-        cluster: row.tie("lead_cluster_id", "cluster_said_at")?,
-        lead: row.tie("lead_id", "lead_said_at")?,
+        cluster: row.versioned_ref("lead_cluster_id", "cluster_said_at")?,
+        lead: row.versioned_ref("lead_id", "lead_said_at")?,
     })
 }
 
@@ -119,8 +119,12 @@ fn read_event(row: Stored<'_>) -> Result<Event, Unreadable> {
 const AT_ONCE: usize = 1_000;
 
 /// Writes the events that changed.
-pub(super) async fn save_events(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty: Vec<_> = tenant.events.iter().filter(|(_, row)| row.is_dirty()).collect();
+pub(super) async fn save_events(
+    tx: &mut PgConnection,
+    workspace: i64,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
+    let dirty: Vec<_> = state.events.iter().filter(|(_, row)| row.is_dirty()).collect();
     for some in dirty.chunks(AT_ONCE) {
         let events = some.iter().map(|(id, row)| write_event(workspace, id, &row.value)).collect();
         write_events(tx, events).await?;
@@ -157,20 +161,20 @@ async fn write_events(tx: &mut PgConnection, events: Vec<Value>) -> Result<(), s
 
 fn write_event(workspace: i64, external_id: &str, event: &Event) -> Value {
     let Event { columns, at, modified_at, cluster, lead } = event;
-    let mut record = Record::new();
-    columns.visit(&mut record::writer(&mut record));
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    let mut json_row = JsonRow::new();
+    columns.visit(&mut json_row::writer(&mut json_row));
+    let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace));
     put("external_id", json!(external_id));
-    put("source_modified_at", modified_at.map_or(Value::Null, record::time));
-    put("said_at", record::stamp(at));
-    if let Some(tie) = cluster {
-        put("lead_cluster_id", json!(tie.to));
-        put("cluster_said_at", record::stamp(&tie.at));
+    put("source_modified_at", modified_at.map_or(Value::Null, json_row::time));
+    put("said_at", json_row::version(at));
+    if let Some(versioned_ref) = cluster {
+        put("lead_cluster_id", json!(versioned_ref.to));
+        put("cluster_said_at", json_row::version(&versioned_ref.at));
     }
-    if let Some(tie) = lead {
-        put("lead_id", json!(tie.to));
-        put("lead_said_at", record::stamp(&tie.at));
+    if let Some(versioned_ref) = lead {
+        put("lead_id", json!(versioned_ref.to));
+        put("lead_said_at", json_row::version(&versioned_ref.at));
     }
-    Value::Object(record)
+    Value::Object(json_row)
 }

@@ -3,23 +3,23 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::record::{self, Record};
+use super::json_row::{self, JsonRow};
 use super::stored::{Place, Stored, Unreadable};
 use crate::domain::facts::{ListingColumns, ListingContent, LocationColumns, PackagePrices, SellerLocation};
-use crate::domain::world::{Listing, RowId, Tenant};
+use crate::domain::state::{Listing, RowId, WorkspaceState};
 use rust_decimal::Decimal;
 
 /// A content as one object.
 pub(super) fn write(content: &ListingContent) -> Value {
     let ListingContent { columns, location, packages } = content;
-    let mut record = Record::new();
-    columns.visit(&mut record::writer(&mut record));
-    let mut object = Record::new();
-    object.insert("columns".to_owned(), Value::Object(record));
+    let mut json_row = JsonRow::new();
+    columns.visit(&mut json_row::writer(&mut json_row));
+    let mut object = JsonRow::new();
+    object.insert("columns".to_owned(), Value::Object(json_row));
     if let Some(SellerLocation { name, columns }) = location {
-        let mut record = Record::new();
-        columns.visit(&mut record::writer(&mut record));
-        object.insert("location".to_owned(), json!({ "name": name, "columns": record }));
+        let mut json_row = JsonRow::new();
+        columns.visit(&mut json_row::writer(&mut json_row));
+        object.insert("location".to_owned(), json!({ "name": name, "columns": json_row }));
     }
     let packages = packages.iter().map(|package| {
         let PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } = package;
@@ -71,7 +71,7 @@ pub(super) async fn save_places(
     tx: &mut PgConnection,
     workspace: i64,
     listings: &[&Listing],
-    tenant: &Tenant,
+    state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<RowId> = listings.iter().map(|listing| listing.id).collect();
     if ids.is_empty() {
@@ -86,15 +86,15 @@ pub(super) async fn save_places(
         listing.locations.iter().enumerate().map(place)
     });
     save_locations(tx, workspace, &ids, locations.collect()).await?;
-    let packages = listings.iter().flat_map(|listing| write_packages(workspace, listing, tenant));
+    let packages = listings.iter().flat_map(|listing| write_packages(workspace, listing, state));
     save_packages(tx, workspace, &ids, packages.collect()).await
 }
 
-fn write_packages(workspace: i64, listing: &Listing, tenant: &Tenant) -> Vec<Value> {
+fn write_packages(workspace: i64, listing: &Listing, state: &WorkspaceState) -> Vec<Value> {
     let packages = listing.content.iter().flat_map(|content| &content.packages);
     let rows = packages.filter_map(|package| {
         let PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } = package;
-        let id = tenant.packages.get(name)?.value.id;
+        let id = state.packages.get(name)?.value.id;
         Some(json!({
             "workspace_id": workspace, "listing_id": listing.id, "package_id": id,
             "daily_price": daily_price.map(text), "weekly_price": weekly_price.map(text),

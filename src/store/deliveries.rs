@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::lists::list;
-use super::record::Record;
+use super::json_row::JsonRow;
 use super::stored::Unreadable;
+use super::unnest::list;
 use super::{Error, Store};
 use crate::domain::finding::{Code, Finding};
-use crate::domain::world::RowId;
-use crate::domain::{Counts, Effect, Effects, Outcome, Tally, Told};
+use crate::domain::state::RowId;
+use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
 
 /// What arrived.
 #[derive(Clone, Debug)]
@@ -104,8 +104,8 @@ pub struct Replay {
     pub before: Option<Known>,
 }
 
-/// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where another
-/// try has settled it meanwhile, so that what was applied never becomes failed.
+/// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where
+/// another try has settled it meanwhile, so that what was applied never becomes failed.
 ///
 /// Tells whether all were written: one that was not has been settled by another try in the meantime.
 ///
@@ -217,11 +217,11 @@ struct FindingRow<'a> {
 
 /// What became of the rows, as an object: a word for each kind, or for many rows of a kind how many became what.
 fn changes(effects: &Effects) -> Value {
-    let mut changes = Record::new();
-    for (kind, told) in effects.told() {
+    let mut changes = JsonRow::new();
+    for (kind, told) in effects.summary() {
         let told = match told {
-            Told::One(effect) => json!(effect.name()),
-            Told::Many(tally) => {
+            EffectSummary::One(effect) => json!(effect.name()),
+            EffectSummary::Many(tally) => {
                 tally.parts().into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect()
             }
         };
@@ -341,8 +341,8 @@ pub struct Stored {
     pub workspace: Option<RowId>,
     /// How often it was tried.
     pub attempts: i32,
-    /// Whether it has been heard, and is to be heard again because values are read otherwise now.
-    pub was_heard: bool,
+    /// Whether it has been merged, and is to be merged again because values are read otherwise now.
+    pub was_applied: bool,
 }
 
 /// How many bytes of bodies are loaded at a time, beside one more delivery.
@@ -350,7 +350,7 @@ const MOST_BYTES: i64 = 16 << 20;
 
 /// What a configuration knows that may give a rejected delivery its workspace.
 #[derive(Clone, Debug, Default)]
-pub struct Assignable {
+pub struct RetryableRejections {
     /// The dealership ids that are configured.
     pub dealerships: Vec<i64>,
     /// The names of the credentials there are; what came by another one waits for a person.
@@ -361,7 +361,7 @@ pub struct Assignable {
     pub nameless_feeds: Vec<String>,
 }
 
-impl Assignable {
+impl RetryableRejections {
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -376,10 +376,10 @@ impl Assignable {
 pub async fn due(
     store: &Store,
     now: DateTime<Utc>,
-    assignable: &Assignable,
+    retryable: &RetryableRejections,
     limit: usize,
 ) -> Result<Vec<Stored>, Error> {
-    let Assignable { dealerships, known_credentials, credentials, nameless_feeds } = assignable;
+    let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with wanted as (
@@ -428,7 +428,7 @@ pub async fn due(
         },
         workspace: row.workspace_id,
         attempts: row.attempts,
-        was_heard: row.was_heard,
+        was_applied: row.was_heard,
     });
     Ok(stored.collect())
 }

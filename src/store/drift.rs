@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::lists::list;
+use super::unnest::list;
 use super::{Error, Store};
-use crate::domain::world::RowId;
+use crate::domain::state::RowId;
 
 /// How often a path was seen since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Seen {
 /// How many paths are kept for each workspace and feed.
 pub const MOST_PATHS: usize = 1_000;
 
-/// Adds to the counts of one workspace and feed. A path beyond the thousandth is left out; of several that are new at once
-/// those that were seen first are kept.
+/// Adds to the counts of one workspace and feed. A path beyond the thousandth is left out; of several that are new at
+/// once those that were seen first are kept.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.

@@ -2,7 +2,7 @@
 
 use super::flaw::Flaw;
 use super::stored::{LoadError, Unreadable};
-use crate::domain::world::Lack;
+use crate::domain::state::Lack;
 
 /// What can go wrong between forecourt and Postgres.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +43,9 @@ impl From<LoadError> for Error {
 }
 
 /// SQLSTATE classes and codes after which the same transaction may succeed: connection, transaction rollback (a
-/// serialisation failure, a deadlock), resources, operator intervention (a cancelled statement, a shutdown), a lock that
-/// was not to be had, a system error such as a disk that does not answer, read-only, and a transaction that was left idle
-/// or open for too long, as by a process that was frozen.
+/// serialisation failure, a deadlock), resources, operator intervention (a cancelled statement, a shutdown), a lock
+/// that was not to be had, a system error such as a disk that does not answer, read-only, and a transaction that was
+/// left idle or open for too long, as by a process that was frozen.
 const TRANSIENT: [&str; 9] = ["08", "40", "53", "57", "55P03", "58", "25006", "25P03", "25P04"];
 
 /// A prepared statement that is not there, or there already: the connection behind the pooler is not the one before.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::record;
+use super::json_row;
 use super::stored::{LoadError, Place};
-use crate::domain::facts::SaleWord;
-use crate::domain::stamp::{Moment, Timed};
+use crate::domain::facts::SaleStatus;
+use crate::domain::state::{Identifier, Row, RowId, WorkspaceState};
 use crate::domain::values::Vin;
-use crate::domain::world::{Identifier, Row, RowId, Tenant};
+use crate::domain::version::{SourceTime, Versioned};
 
 /// Loads these identifiers, and all of these listings.
 pub(super) async fn load_identifiers(
@@ -36,39 +36,39 @@ pub(super) async fn load_identifiers(
     .await?;
     let rows = rows.into_iter().map(|row| {
         let place = Place::new("listing_identifiers", "listing_id", row.listing_id);
-        let word = place.read("status", row.status.as_deref(), read_word)?;
+        let sale_status = place.read("status", row.status.as_deref(), read_sale_status)?;
         let vin = place.read("vin", row.vin.as_deref(), Vin::stored)?;
         let identifier = Identifier {
             listing: row.listing_id,
             vin: place.timed("vin_arrived_at", vin, row.vin_at, row.vin_arrived_at)?,
-            word: place.timed("word_arrived_at", word, row.source_modified_at, row.word_arrived_at)?,
-            for_sale_at: row.for_sale_arrived_at.map(|arrived_at| Moment { at: row.for_sale_at, arrived_at }),
+            sale_status: place.timed("word_arrived_at", sale_status, row.source_modified_at, row.word_arrived_at)?,
+            for_sale_at: row.for_sale_arrived_at.map(|arrived_at| SourceTime { at: row.for_sale_at, arrived_at }),
         };
         Ok((row.identifier, Row::known(identifier)))
     });
     rows.collect()
 }
 
-/// The name of a word in the tables.
-pub(super) fn word_name(word: SaleWord) -> &'static str {
-    match word {
-        SaleWord::ForSale => "for_sale",
-        SaleWord::Withdrawn => "withdrawn",
+/// The name of a sale status in the tables.
+pub(super) fn sale_status_name(sale_status: SaleStatus) -> &'static str {
+    match sale_status {
+        SaleStatus::ForSale => "for_sale",
+        SaleStatus::Withdrawn => "withdrawn",
     }
 }
 
-/// The word of that name.
-pub(super) fn read_word(name: &str) -> Option<SaleWord> {
-    [SaleWord::ForSale, SaleWord::Withdrawn].into_iter().find(|word| word_name(*word) == name)
+/// The sale status of that name.
+pub(super) fn read_sale_status(name: &str) -> Option<SaleStatus> {
+    [SaleStatus::ForSale, SaleStatus::Withdrawn].into_iter().find(|sale_status| sale_status_name(*sale_status) == name)
 }
 
 /// Saves the identifiers that changed.
 pub(super) async fn save_identifiers(
     tx: &mut PgConnection,
     workspace: i64,
-    tenant: &Tenant,
+    state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
-    let dirty = tenant.identifiers.iter().filter(|(_, row)| row.is_dirty());
+    let dirty = state.identifiers.iter().filter(|(_, row)| row.is_dirty());
     let identifiers: Vec<Value> = dirty.map(|(key, row)| write_identifier(workspace, key, &row.value)).collect();
     if identifiers.is_empty() {
         return Ok(());
@@ -94,17 +94,17 @@ pub(super) async fn save_identifiers(
 }
 
 fn write_identifier(workspace: i64, key: &str, identifier: &Identifier) -> Value {
-    let Identifier { listing, vin, word, for_sale_at } = identifier;
-    let at = |at: Option<Moment>| at.and_then(|at| at.at).map(record::time);
-    let arrived_at = |at: Option<Moment>| at.map(|at| record::time(at.arrived_at));
-    let word_at = word.as_ref().map(|word| word.at);
+    let Identifier { listing, vin, sale_status, for_sale_at } = identifier;
+    let at = |at: Option<SourceTime>| at.and_then(|at| at.at).map(json_row::time);
+    let arrived_at = |at: Option<SourceTime>| at.map(|at| json_row::time(at.arrived_at));
+    let sale_status_at = sale_status.as_ref().map(|sale_status| sale_status.at);
     let vin_at = vin.as_ref().map(|vin| vin.at);
     json!({
         "workspace_id": workspace, "identifier": key, "listing_id": listing,
-        "status": word.as_ref().map(|word| word_name(word.value)),
-        "source_modified_at": at(word_at), "word_arrived_at": arrived_at(word_at),
+        "status": sale_status.as_ref().map(|sale_status| sale_status_name(sale_status.value)),
+        "source_modified_at": at(sale_status_at), "word_arrived_at": arrived_at(sale_status_at),
         "for_sale_at": at(*for_sale_at), "for_sale_arrived_at": arrived_at(*for_sale_at),
-        "vin": vin.as_ref().map(|Timed { value, .. }| value.as_str()),
+        "vin": vin.as_ref().map(|Versioned { value, .. }| value.as_str()),
         "vin_at": at(vin_at), "vin_arrived_at": arrived_at(vin_at),
     })
 }

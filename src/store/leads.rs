@@ -1,17 +1,18 @@
-//! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in `properties`.
+//! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in
+//! `properties`.
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::lead_words::{read_state, read_want};
-use super::record::{self, Record};
-use super::stored::{Stored, Unreadable, read_wish};
+use super::json_row::{self, JsonRow};
+use super::lead_codec::{read_dependency, read_state};
+use super::stored::{Stored, Unreadable, read_booking_request};
+use crate::domain::booking_request;
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::stamp::Clocks;
+use crate::domain::state::{Lead, LeadKey, Row, WorkspaceState};
 use crate::domain::values::{Json, StockNumber, Vin};
-use crate::domain::wish;
-use crate::domain::world::{Lead, LeadKey, Row, Tenant};
+use crate::domain::version::FieldVersions;
 
 /// The texts of a set of VINs.
 pub(super) fn vin_texts<'a>(vins: impl IntoIterator<Item = &'a Vin>) -> Vec<String> {
@@ -38,36 +39,37 @@ pub(super) fn read_row(
     let mut lead = read(row, LeadColumns { documents, ..columns })?;
     if let Some(trade_in) = trade_in {
         let row = Stored::row("trade_ins", "lead_id", trade_in)?;
-        (lead.trade_in, lead.trade_in_clocks) = (row.columns(TradeInColumns::from_columns)?, row.clocks("clocks")?);
+        (lead.trade_in, lead.trade_in_versions) = (row.columns(TradeInColumns::from_columns)?, row.versions("clocks")?);
     }
     if let Some(property) = property {
         let row = Stored::row("property_enquiries", "lead_id", property)?;
-        (lead.property, lead.property_clocks) = (row.columns(PropertyColumns::from_columns)?, row.clocks("clocks")?);
+        (lead.property, lead.property_versions) =
+            (row.columns(PropertyColumns::from_columns)?, row.versions("clocks")?);
     }
     Ok((key, Row::known(lead)))
 }
 
 fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
-    let clocks = row.clocks("clocks")?;
-    let wishes = match row.value("wishes") {
-        Some(_) => row.list("wishes", read_wish)?,
-        None => wish::only(&columns, &clocks),
+    let versions = row.versions("clocks")?;
+    let booking_requests = match row.value("wishes") {
+        Some(_) => row.list("wishes", read_booking_request)?,
+        None => booking_request::only(&columns, &versions),
     };
     let booking = row.parsed("booking_state", read_state)?;
     Ok(Lead {
-        wishes,
-        waits_for: row.list("waits_for", |want| read_want(want.as_str()?))?,
+        booking_requests,
+        pending_on: row.list("waits_for", |dependency| read_dependency(dependency.as_str()?))?,
         id: row.id(),
         columns,
-        clocks,
+        versions,
         trade_in: TradeInColumns::default(),
-        trade_in_clocks: Clocks::default(),
+        trade_in_versions: FieldVersions::default(),
         property: PropertyColumns::default(),
-        property_clocks: Clocks::default(),
+        property_versions: FieldVersions::default(),
         modified_at: row.instant("source_modified_at")?,
-        cluster: row.tie("lead_cluster_id", "membership")?,
+        cluster: row.versioned_ref("lead_cluster_id", "membership")?,
         person: row.int("person_id")?,
-        appointments_as_of: row.stamp("appointments_as_of")?,
+        appointments_as_of: row.version("appointments_as_of")?,
         booking: row.need("booking_state", booking)?,
         blockers: row.list("booking_blockers", |code| Code::named(code.as_str()?))?,
         received_at: row.needed_instant("received_at")?,
@@ -76,23 +78,23 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
 }
 
 /// Writes the leads that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = || tenant.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = || state.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
     if dirty().next().is_none() {
         return Ok(());
     }
-    super::lead_lists::save(tx, workspace, dirty()).await?;
+    super::lead_insert::save(tx, workspace, dirty()).await?;
     let trade_ins = dirty().filter(|(_, lead)| lead.trade_in != TradeInColumns::default());
     save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await
 }
 
 fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
-    let mut record = Record::new();
-    lead.trade_in.visit(&mut record::writer(&mut record));
-    record.insert("workspace_id".to_owned(), json!(workspace));
-    record.insert("lead_id".to_owned(), json!(lead.id));
-    record.insert("clocks".to_owned(), record::clocks(&lead.trade_in_clocks));
-    Value::Object(record)
+    let mut json_row = JsonRow::new();
+    lead.trade_in.visit(&mut json_row::writer(&mut json_row));
+    json_row.insert("workspace_id".to_owned(), json!(workspace));
+    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("clocks".to_owned(), json_row::versions(&lead.trade_in_versions));
+    Value::Object(json_row)
 }
 
 /// A car whose times are as they were is left alone: the lead changed, not the car.

@@ -7,52 +7,54 @@ use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::identifiers::{load_identifiers, read_word, save_identifiers, word_name};
+use super::identifiers::{load_identifiers, read_sale_status, sale_status_name, save_identifiers};
+use super::json_row;
 use super::leads::{number_texts, vin_texts};
-use super::lists::list;
-use super::record;
 use super::stored::{LoadError, Place};
+use super::unnest::list;
 use crate::domain::content;
 use crate::domain::facts::ListingContent;
 use crate::domain::keys::Keys;
-use crate::domain::stamp::Moment;
+use crate::domain::state::{
+    Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, WorkspaceState,
+};
 use crate::domain::values::{StockNumber, Vin};
-use crate::domain::world::{Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, Tenant};
+use crate::domain::version::SourceTime;
 
-/// Loads what deliveries about vehicles can touch: the listings that they name or named, with all that was said of them,
-/// and their rivals, which bear a stock number that one of those bears, bore, or may bear.
+/// Loads what deliveries about vehicles can touch: the listings that they name or named, with all that was said of
+/// them, and their rivals, which bear a stock number that one of those bears, bore, or may bear.
 pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: i64,
     keys: &Keys,
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if keys.identifiers.is_empty() {
         return Ok(());
     }
-    tenant.identifiers = load_identifiers(tx, workspace, &keys.identifiers, &[]).await?;
-    let known = || tenant.identifiers.values().map(|row| &row.value);
+    state.identifiers = load_identifiers(tx, workspace, &keys.identifiers, &[]).await?;
+    let known = || state.identifiers.values().map(|row| &row.value);
     let mut vins = keys.vins.clone();
     vins.extend(known().filter_map(|identifier| identifier.vin.as_ref()).map(|vin| vin.value.clone()));
-    let homes: Vec<RowId> = known().map(|identifier| identifier.listing).collect();
-    tenant.listings = load_rows(tx, workspace, &vin_texts(&vins), &[], &homes).await?;
-    let ids: Vec<RowId> = tenant.listings.keys().copied().collect();
-    tenant.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
-    tenant.sources = load_sources(tx, workspace, &ids).await?;
-    load_contents(tx, workspace, &keys.contents(&tenant.sources), tenant).await?;
-    add_rows(tx, workspace, &BTreeSet::new(), &keys.shelves(&tenant.sources), &[], tenant).await
+    let listing_ids: Vec<RowId> = known().map(|identifier| identifier.listing).collect();
+    state.listings = load_rows(tx, workspace, &vin_texts(&vins), &[], &listing_ids).await?;
+    let ids: Vec<RowId> = state.listings.keys().copied().collect();
+    state.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
+    state.sources = load_sources(tx, workspace, &ids).await?;
+    load_contents(tx, workspace, &keys.contents(&state.sources), state).await?;
+    add_rows(tx, workspace, &BTreeSet::new(), &keys.rival_stock_numbers(&state.sources), &[], state).await
 }
 
 /// Loads the listings that leads ask for or have booked.
-pub(super) async fn load_wanted(
+pub(super) async fn load_requested(
     tx: &mut PgConnection,
     workspace: i64,
     keys: &Keys,
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
-    let booked = tenant.bookings.values().map(|row| row.value.listing);
-    let booked: Vec<RowId> = booked.filter(|id| !tenant.listings.contains_key(id)).collect();
-    add_rows(tx, workspace, &keys.wanted_vins, &keys.wanted_stock_numbers, &booked, tenant).await
+    let booked = state.bookings.values().map(|row| row.value.listing);
+    let booked: Vec<RowId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
+    add_rows(tx, workspace, &keys.requested_vins, &keys.requested_stock_numbers, &booked, state).await
 }
 
 /// Loads rows that are only looked at; those that are there already stay as they are.
@@ -62,13 +64,13 @@ async fn add_rows(
     vins: &BTreeSet<Vin>,
     numbers: &BTreeSet<StockNumber>,
     ids: &[RowId],
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
         return Ok(());
     }
     for (id, row) in load_rows(tx, workspace, &vin_texts(vins), &number_texts(numbers), ids).await? {
-        tenant.listings.entry(id).or_insert(row);
+        state.listings.entry(id).or_insert(row);
     }
     Ok(())
 }
@@ -115,14 +117,14 @@ async fn load_rows(
         let listing = Listing {
             id: row.id,
             vin: place.read("vin", row.vin.as_deref(), Vin::stored)?,
-            shows: row.identifier.map(|identifier| (identifier, shown_vin)),
-            content_at: row.content_arrived_at.map(|arrived_at| Moment { at, arrived_at }),
-            claims: row.claims,
+            displayed_source: row.identifier.map(|identifier| (identifier, shown_vin)),
+            content_at: row.content_arrived_at.map(|arrived_at| SourceTime { at, arrived_at }),
+            holds_stock_number: row.claims,
             content: None,
             stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
             dealership_id: row.dealership_id,
             prices: content::prices_of([row.price_egc, row.price_dap, row.price_before, row.price_rrp, row.price_igc]),
-            word: place.need("word", read_word(&row.word))?,
+            sale_status: place.need("word", read_sale_status(&row.word))?,
             withdrawn_at: row.withdrawn_at,
             status: place.need("status", read_status(&row.status))?,
             locations: row.locations,
@@ -134,7 +136,7 @@ async fn load_rows(
     rows.collect()
 }
 
-/// Loads what was said of these listings, without the content.
+/// Loads the sources of these listings, without the content.
 async fn load_sources(
     tx: &mut PgConnection,
     workspace: i64,
@@ -154,7 +156,7 @@ async fn load_sources(
         let source = ListingSource {
             listing: row.listing_id,
             for_sale: row.for_sale,
-            at: Moment { at: row.source_modified_at, arrived_at: row.arrived_at },
+            at: SourceTime { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
             content: None,
             stock_number: place.read("stock_number", row.stock_number.as_deref(), StockNumber::stored)?,
@@ -170,7 +172,7 @@ async fn load_contents(
     tx: &mut PgConnection,
     workspace: i64,
     sources: &[SourceKey],
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if sources.is_empty() {
         return Ok(());
@@ -188,7 +190,7 @@ async fn load_contents(
     )
     .fetch(tx);
     while let Some(row) = rows.try_next().await? {
-        if let Some(source) = tenant.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
+        if let Some(source) = state.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
             let place = Place::new("listing_sources", "listing_id", source.value.listing);
             source.value.content = Some(Box::new(super::content::read(place, &row.content)?));
         }
@@ -201,24 +203,28 @@ pub(super) fn vin_text(vin: Option<&Vin>) -> String {
     vin.map(|vin| vin.as_str().to_owned()).unwrap_or_default()
 }
 
-fn changed(tenant: &Tenant) -> impl Iterator<Item = &Listing> {
-    tenant.listings.values().filter(|row| row.is_dirty()).map(|row| &row.value)
+fn changed(state: &WorkspaceState) -> impl Iterator<Item = &Listing> {
+    state.listings.values().filter(|row| row.is_dirty()).map(|row| &row.value)
 }
 
 /// Writes the listings whose content changed, or that are new, with what belongs to any that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let whole: Vec<&Listing> = changed(tenant).filter(|listing| listing.content.is_some()).collect();
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let whole: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_some()).collect();
     let contents = whole.iter().filter_map(|listing| Some((*listing, listing.content.as_deref()?)));
-    super::listing_lists::save(tx, workspace, contents).await?;
-    save_identifiers(tx, workspace, tenant).await?;
-    save_sources(tx, workspace, tenant).await?;
-    super::content::save_places(tx, workspace, &whole, tenant).await?;
-    save_changes(tx, workspace, &tenant.changes).await
+    super::listing_insert::save(tx, workspace, contents).await?;
+    save_identifiers(tx, workspace, state).await?;
+    save_sources(tx, workspace, state).await?;
+    super::content::save_places(tx, workspace, &whole, state).await?;
+    save_changes(tx, workspace, &state.changes).await
 }
 
 /// Writes the listings that changed and whose content stays. They are looked up, not inserted.
-pub(super) async fn save_heads(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let heads: Vec<&Listing> = changed(tenant).filter(|listing| listing.content.is_none()).collect();
+pub(super) async fn save_heads(
+    tx: &mut PgConnection,
+    workspace: i64,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
+    let heads: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_none()).collect();
     if heads.is_empty() {
         return Ok(());
     }
@@ -231,7 +237,7 @@ pub(super) async fn save_heads(tx: &mut PgConnection, workspace: i64, tenant: &T
         workspace,
         &list(&heads, |head| head.id),
         &list(&heads, |head| head.vin.as_ref().map(Vin::as_str)) as &[Option<&str>],
-        &list(&heads, |head| word_name(head.word)) as &[&str],
+        &list(&heads, |head| sale_status_name(head.sale_status)) as &[&str],
         &list(&heads, |head| head.withdrawn_at) as &[Option<DateTime<Utc>>],
         &list(&heads, |head| head.status.name()) as &[&str],
         &list(&heads, |head| head.updated_at),
@@ -241,9 +247,9 @@ pub(super) async fn save_heads(tx: &mut PgConnection, workspace: i64, tenant: &T
     Ok(())
 }
 
-/// A source that changed has its content at hand: it was said in this batch, or loaded because its listing may change.
-async fn save_sources(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.sources.iter().filter(|(_, row)| row.is_dirty());
+/// A source that changed has its content at hand: it came with this batch, or loaded because its listing may change.
+async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.sources.iter().filter(|(_, row)| row.is_dirty());
     let with_content = dirty.filter_map(|(key, row)| Some((key, &row.value, row.value.content.as_deref()?)));
     let sources: Vec<(&SourceKey, &ListingSource, &ListingContent)> = with_content.collect();
     if sources.is_empty() {
@@ -290,7 +296,7 @@ async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingC
         let ListingChange { listing, field, old_value, new_value, changed_at } = change;
         json!({
             "workspace_id": workspace, "listing_id": listing, "field": field,
-            "old_value": old_value, "new_value": new_value, "changed_at": record::time(*changed_at),
+            "old_value": old_value, "new_value": new_value, "changed_at": json_row::time(*changed_at),
         })
     });
     sqlx::query!(

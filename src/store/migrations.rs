@@ -1,5 +1,5 @@
-//! The tables are brought to this version: each migration in a transaction of its own, which has all migrating to itself,
-//! in any number of processes and through any pooler.
+//! The tables are brought to this version: each migration in a transaction of its own, which has all migrating to
+//! itself, in any number of processes and through any pooler.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,10 +18,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
 pub(super) async fn run(pool: &PgPool, server: &Server) -> Result<(), Error> {
-    let mut words = String::from(session::BEGIN);
-    words.extend(server.words());
-    words.push_str(session::MIGRATION);
-    while let Step::Done = step(pool, &words).await? {}
+    let mut sql = String::from(session::BEGIN);
+    sql.extend(server.sql());
+    sql.push_str(session::MIGRATION);
+    while let Step::Done = step(pool, &sql).await? {}
     Ok(())
 }
 
@@ -34,9 +34,9 @@ enum Step {
 }
 
 /// Applies the first migration that is missing.
-async fn step(pool: &PgPool, words: &str) -> Result<Step, Error> {
+async fn step(pool: &PgPool, sql: &str) -> Result<Step, Error> {
     let connection = pool.acquire().await.map_err(Error::Unreachable)?;
-    let mut tx = Transaction::begin(connection, words).await.map_err(Error::Unreachable)?;
+    let mut tx = Transaction::begin(connection, sql).await.map_err(Error::Unreachable)?;
     lock(&mut tx).await?;
     let applied = if is_new(&mut tx).await? { BTreeMap::new() } else { applied(&mut tx).await? };
     let missing = missing(&applied)?;
@@ -146,7 +146,7 @@ fn missing(applied: &BTreeMap<i64, Vec<u8>>) -> Result<Option<&'static Migration
 
 /// The list of what was applied, as sqlx's own migrator makes it.
 async fn make_list(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let words = "create table if not exists public._sqlx_migrations (
+    let sql = "create table if not exists public._sqlx_migrations (
         version bigint primary key,
         description text not null,
         installed_on timestamptz not null default now(),
@@ -154,7 +154,7 @@ async fn make_list(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
         checksum bytea not null,
         execution_time bigint not null
     )";
-    session::run(tx, words).await
+    session::run(tx, sql).await
 }
 
 async fn apply(tx: &mut PgConnection, migration: &Migration) -> Result<(), sqlx::Error> {

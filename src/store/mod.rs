@@ -3,7 +3,6 @@
 
 mod appointments;
 mod bookings;
-pub mod choice;
 mod clusters;
 mod content;
 pub mod deliveries;
@@ -11,26 +10,27 @@ pub mod drift;
 mod error;
 mod flaw;
 mod identifiers;
-mod known;
-mod lead_lists;
-mod lead_words;
+mod json_row;
+mod lead_codec;
+mod lead_insert;
 mod leads;
-mod listing_lists;
+mod listing_insert;
 mod listings;
-mod lists;
+mod load;
+mod locations;
 mod migrations;
 mod persons;
-mod places;
 mod probe;
 mod properties;
-mod record;
 pub mod rejected;
-pub mod repetition;
+pub mod replay_filter;
 pub mod rereading;
 mod server;
 mod session;
 pub mod statistics;
 mod stored;
+pub mod unchanged;
+mod unnest;
 pub mod workspaces;
 
 use std::collections::BTreeSet;
@@ -42,8 +42,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 
 use crate::domain::keys::Keys;
+use crate::domain::state::{RowId, WorkspaceState};
 use crate::domain::values::Email;
-use crate::domain::world::{RowId, Tenant};
 pub use error::Error;
 pub use flaw::Flaw;
 use probe::Probes;
@@ -65,7 +65,7 @@ pub struct Store {
     server: Arc<Server>,
     reserved: Arc<Mutex<Vec<RowId>>>,
     booking_retry_days: i64,
-    keeps_plans: Arc<AtomicBool>,
+    use_generic_plans: Arc<AtomicBool>,
     probes: Arc<Probes>,
 }
 
@@ -94,8 +94,8 @@ impl Store {
     }
 
     fn over(pool: PgPool, server: Arc<Server>, booking_retry_days: i64) -> Self {
-        let (reserved, keeps_plans, probes) = Default::default();
-        Self { pool, server, reserved, booking_retry_days, keeps_plans, probes }
+        let (reserved, use_generic_plans, probes) = Default::default();
+        Self { pool, server, reserved, booking_retry_days, use_generic_plans, probes }
     }
 
     /// Brings the tables to this version, one process at a time.
@@ -117,24 +117,23 @@ impl Store {
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin(&self, workspace: Option<RowId>) -> Result<Transaction, Error> {
-        let mut words = String::with_capacity(2_048);
-        words.push_str(session::BEGIN);
-        words.extend(self.server.words());
-        let keeps_plans = self.keeps_plans.load(Ordering::Relaxed);
-        words.push_str(if keeps_plans { session::PLANS_KEPT } else { session::PLANS_ANEW });
+        let mut sql = String::with_capacity(2_048);
+        sql.push_str(session::BEGIN);
+        sql.extend(self.server.sql());
+        let use_generic_plans = self.use_generic_plans.load(Ordering::Relaxed);
+        sql.push_str(if use_generic_plans { session::PLANS_KEPT } else { session::PLANS_ANEW });
         if let Some(workspace) = workspace {
             // What stands in it is a number.
-            let _ =
-                write!(words, "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
+            let _ = write!(sql, "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
         }
-        match self.begin_with(&words).await {
+        match self.begin_with(&sql).await {
             // One that rested may be gone without anybody's fault, as after `idle_session_timeout`: nothing was begun.
-            Err(Error::Unreachable(error)) if error::is_gone(&error) => self.begin_with(&words).await,
+            Err(Error::Unreachable(error)) if error::is_gone(&error) => self.begin_with(&sql).await,
             begun => begun,
         }
     }
 
-    async fn begin_with(&self, words: &str) -> Result<Transaction, Error> {
+    async fn begin_with(&self, sql: &str) -> Result<Transaction, Error> {
         let mut connection = self.pool.acquire().await.map_err(Error::Unreachable)?;
         let flaws = self.server.unfit();
         if !flaws.is_empty() {
@@ -142,7 +141,7 @@ impl Store {
             connection.close_on_drop();
             return Err(Error::Unfit(flaws));
         }
-        Transaction::begin(connection, words).await.map_err(Error::Unreachable)
+        Transaction::begin(connection, sql).await.map_err(Error::Unreachable)
     }
 
     /// Takes ids for new rows from those reserved, and reserves more where they do not suffice.
@@ -172,8 +171,8 @@ impl Store {
     }
 
     /// From now on plans are kept.
-    fn keep_plans(&self) {
-        self.keeps_plans.store(true, Ordering::Relaxed);
+    fn switch_to_generic_plans(&self) {
+        self.use_generic_plans.store(true, Ordering::Relaxed);
     }
 
     /// Closes every connection.
@@ -215,45 +214,50 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn load(store: &Store, tx: &mut PgConnection, workspace: RowId, mut keys: Keys) -> Result<Tenant, Error> {
-    let mut tenant = Tenant {
+pub async fn load(
+    store: &Store,
+    tx: &mut PgConnection,
+    workspace: RowId,
+    mut keys: Keys,
+) -> Result<WorkspaceState, Error> {
+    let mut state = WorkspaceState {
         ids: store.take_ids(tx, keys.new_rows).await?,
         booking_retry_days: store.booking_retry_days,
         events: clusters::load_events(tx, workspace, &keys.events).await?,
-        ..Tenant::default()
+        ..WorkspaceState::default()
     };
     if keys.configured {
-        places::load_configured(tx, workspace, &mut tenant).await?;
+        locations::load_configured(tx, workspace, &mut state).await?;
     }
-    listings::load(tx, workspace, &keys, &mut tenant).await?;
-    places::load(tx, workspace, keys.brought(&tenant), &mut tenant).await?;
+    listings::load(tx, workspace, &keys, &mut state).await?;
+    locations::load(tx, workspace, keys.brought(&state), &mut state).await?;
     let asked: BTreeSet<Email> = keys.emails.clone();
-    let known = known::load(tx, workspace, &asked_for(&keys, &tenant)).await?;
-    (tenant.clusters, tenant.leads, tenant.persons) = (known.clusters, known.leads, known.persons);
-    keys.emails.extend(tenant.clusters.values().filter_map(|row| row.value.email()));
-    keys.add_wishes(&tenant);
+    let known = load::load(tx, workspace, &load_keys(&keys, &state)).await?;
+    (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
+    keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
+    keys.add_booking_requests(&state);
     // Those whom what was loaded names beside.
     let others = keys.emails.difference(&asked).map(Email::as_str).collect();
-    let others = known::Asked { emails: others, ..known::Asked::default() };
-    tenant.persons.extend(known::load(tx, workspace, &others).await?.persons);
-    let leads: Vec<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
-    tenant.bookings = bookings::load(tx, workspace, &leads).await?;
-    listings::load_wanted(tx, workspace, &keys, &mut tenant).await?;
-    places::load(tx, workspace, keys.asked_by_leads(&tenant), &mut tenant).await?;
+    let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
+    state.persons.extend(load::load(tx, workspace, &others).await?.persons);
+    let leads: Vec<RowId> = state.leads.values().map(|row| row.value.id).collect();
+    state.bookings = bookings::load(tx, workspace, &leads).await?;
+    listings::load_requested(tx, workspace, &keys, &mut state).await?;
+    locations::load(tx, workspace, keys.asked_by_leads(&state), &mut state).await?;
     if keys.has_lists {
-        let clusters: Vec<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
-        tenant.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
+        let clusters: Vec<RowId> = state.clusters.values().map(|row| row.value.id).collect();
+        state.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
     }
-    Ok(tenant)
+    Ok(state)
 }
 
 /// The customers that a batch names, and those that wait for what it may bring.
-fn asked_for<'a>(keys: &'a Keys, tenant: &Tenant) -> known::Asked<'a> {
-    known::Asked {
+fn load_keys<'a>(keys: &'a Keys, state: &WorkspaceState) -> load::LoadKeys<'a> {
+    load::LoadKeys {
         leads: keys.leads.iter().collect(),
         clusters: keys.clusters.iter().map(String::as_str).collect(),
         emails: keys.emails.iter().map(Email::as_str).collect(),
-        wants: keys.wants(tenant),
+        dependencies: keys.dependencies(state),
         any_missing_name: keys.any_missing_name,
     }
 }
@@ -262,27 +266,27 @@ fn asked_for<'a>(keys: &'a Keys, tenant: &Tenant) -> known::Asked<'a> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached; and, before anything is written, when the rules lacked something.
-pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, tenant: Tenant) -> Result<(), Error> {
-    complete(&tenant)?;
-    listings::save_heads(tx, workspace, &tenant).await?;
-    places::save_locations(tx, workspace, &tenant).await?;
-    places::save_packages(tx, workspace, &tenant).await?;
-    persons::save(tx, workspace, &tenant).await?;
-    clusters::save(tx, workspace, &tenant).await?;
-    leads::save(tx, workspace, &tenant).await?;
-    properties::save(tx, workspace, &tenant).await?;
-    clusters::save_events(tx, workspace, &tenant).await?;
-    appointments::save(tx, workspace, &tenant).await?;
-    listings::save(tx, workspace, &tenant).await?;
-    bookings::save(tx, workspace, &tenant).await?;
-    listings::save_merged(tx, workspace, &tenant.merged).await?;
+pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, state: WorkspaceState) -> Result<(), Error> {
+    complete(&state)?;
+    listings::save_heads(tx, workspace, &state).await?;
+    locations::save_locations(tx, workspace, &state).await?;
+    locations::save_packages(tx, workspace, &state).await?;
+    persons::save(tx, workspace, &state).await?;
+    clusters::save(tx, workspace, &state).await?;
+    leads::save(tx, workspace, &state).await?;
+    properties::save(tx, workspace, &state).await?;
+    clusters::save_events(tx, workspace, &state).await?;
+    appointments::save(tx, workspace, &state).await?;
+    listings::save(tx, workspace, &state).await?;
+    bookings::save(tx, workspace, &state).await?;
+    listings::save_merged(tx, workspace, &state.merged).await?;
     // Names are looked up while writing, too.
-    complete(&tenant)?;
-    store.return_ids(tenant.ids);
+    complete(&state)?;
+    store.return_ids(state.ids);
     Ok(())
 }
 
 /// What the rules make of too little is not saved.
-fn complete(tenant: &Tenant) -> Result<(), Error> {
-    tenant.lack().map_or(Ok(()), |lack| Err(Error::Lacking(lack)))
+fn complete(state: &WorkspaceState) -> Result<(), Error> {
+    state.lack().map_or(Ok(()), |lack| Err(Error::Lacking(lack)))
 }

@@ -4,12 +4,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::lists::{list, save_lists};
-use super::record;
+use super::json_row;
 use super::stored::{Stored, Unreadable};
+use super::unnest::{list, save_lists};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
+use crate::domain::state::{Person, Row, RowId, WorkspaceState};
 use crate::domain::values::{Country, Email};
-use crate::domain::world::{Person, Row, RowId, Tenant};
 
 /// A person as it was loaded, with its rows in other tables.
 pub(super) fn read_row(
@@ -40,7 +40,7 @@ fn read(row: Stored<'_>, licence: Option<&Value>, passport: Option<&Value>) -> R
             licence: licence.map(read_licence).transpose()?,
             passport: passport.map(read_passport).transpose()?,
         },
-        clocks: row.clocks("clocks")?,
+        versions: row.versions("clocks")?,
         created_at: row.needed_instant("created_at")?,
         updated_at: row.needed_instant("updated_at")?,
     })
@@ -85,8 +85,8 @@ fn read_passport(passport: &Value) -> Result<Passport, Unreadable> {
 }
 
 /// Writes the persons that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.persons.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.persons.iter().filter(|(_, row)| row.is_dirty());
     let persons: Vec<(&Email, &Person)> = dirty.map(|(email, row)| (email, &row.value)).collect();
     if persons.is_empty() {
         return Ok(());
@@ -126,12 +126,12 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn push(&mut self, email: &'a Email, person: &Person) {
-        let Person { id, columns: _, clocks, created_at, updated_at } = person;
+        let Person { id, columns: _, versions, created_at, updated_at } = person;
         self.id.push(*id);
         self.email.push(email.as_str());
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
-        self.clocks.push(record::clocks(clocks).to_string());
+        self.clocks.push(json_row::versions(versions).to_string());
     }
 }
 

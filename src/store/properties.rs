@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::record::{self, Record};
+use super::json_row::{self, JsonRow};
 use crate::domain::facts::Sender;
-use crate::domain::world::{Lead, Tenant};
+use crate::domain::state::{Lead, WorkspaceState};
 
 /// Writes the properties of the leads that changed: a row for each lead of the sender that tells of properties, also
 /// where this one tells nothing of any.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.leads.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+    let dirty = state.leads.iter().filter(|(_, row)| row.is_dirty());
     let told = dirty.filter(|(key, _)| match key.sender {
         Sender::LeadPro => true,
         Sender::DealerStudio => false,
@@ -23,12 +23,12 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, tenant: &Tenant)
 }
 
 fn write(workspace: i64, lead: &Lead) -> Value {
-    let mut record = Record::new();
-    lead.property.visit(&mut record::writer(&mut record));
-    record.insert("workspace_id".to_owned(), json!(workspace));
-    record.insert("lead_id".to_owned(), json!(lead.id));
-    record.insert("clocks".to_owned(), record::clocks(&lead.property_clocks));
-    Value::Object(record)
+    let mut json_row = JsonRow::new();
+    lead.property.visit(&mut json_row::writer(&mut json_row));
+    json_row.insert("workspace_id".to_owned(), json!(workspace));
+    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("clocks".to_owned(), json_row::versions(&lead.property_versions));
+    Value::Object(json_row)
 }
 
 /// A property whose times are as they were is left alone: the lead changed, not the property.

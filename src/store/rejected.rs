@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::choice::{Choice, Cursor, MOST_BYTES, MOST_ROWS, or_none};
+use super::replay_filter::{Cursor, MOST_BYTES, MOST_ROWS, ReplayFilter, or_none};
 use super::{Error, Store};
 
 /// A request that was refused.
@@ -111,8 +111,8 @@ async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Resu
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -> Result<Vec<Refused>, Error> {
-    let addresses: Vec<String> = choice.addresses.iter().map(ToString::to_string).collect();
+pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Refused>, Error> {
+    let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
@@ -132,12 +132,12 @@ pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -
         from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
         after.0,
         after.1,
-        choice.since,
-        choice.until,
-        or_none(&choice.ids),
-        or_none(&choice.feeds),
+        filter.since,
+        filter.until,
+        or_none(&filter.ids),
+        or_none(&filter.feeds),
         or_none(&addresses),
-        or_none(&choice.fingerprints),
+        or_none(&filter.fingerprints),
         limit,
         MOST_ROWS,
         MOST_BYTES,
@@ -164,8 +164,8 @@ pub async fn chosen(store: &Store, choice: &Choice, after: Cursor, limit: i64) -
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn feeds(store: &Store, choice: &Choice) -> Result<Vec<String>, Error> {
-    let addresses: Vec<String> = choice.addresses.iter().map(ToString::to_string).collect();
+pub async fn feeds(store: &Store, filter: &ReplayFilter) -> Result<Vec<String>, Error> {
+    let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
     let feeds = sqlx::query_scalar!(
         r#"select distinct feed as "feed!" from intake.rejected
         where feed is not null and body is not null and received_at < $2
@@ -175,12 +175,12 @@ pub async fn feeds(store: &Store, choice: &Choice) -> Result<Vec<String>, Error>
             and ($5::text[] is null or host(remote_address) = any($5))
             and ($6::text[] is null or fingerprint = any($6))
         order by 1"#,
-        choice.since,
-        choice.until,
-        or_none(&choice.ids),
-        or_none(&choice.feeds),
+        filter.since,
+        filter.until,
+        or_none(&filter.ids),
+        or_none(&filter.feeds),
         or_none(&addresses),
-        or_none(&choice.fingerprints),
+        or_none(&filter.fingerprints),
     );
     let mut tx = store.begin(None).await?;
     let feeds = feeds.fetch_all(&mut *tx).await?;

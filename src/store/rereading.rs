@@ -1,16 +1,16 @@
-//! Stored values given the form in which they are compared today, where a migration says that this is to be done: what it takes
-//! of statements. What of it follows rules is in `intake::rereading`. Each begins with `-- once`: unlike those of batches, they
-//! may read whole tables.
+//! Stored values given the form in which they are compared today, where a migration says that this is to be done: what
+//! it takes of statements. What of it follows rules is in `intake::rereading`. Each begins with `-- once`: unlike those
+//! of batches, they may read whole tables.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Error, Store, known, persons};
+use super::{Error, Store, load, persons};
+use crate::domain::state::{Person, Row, RowId, WorkspaceState};
 use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
-use crate::domain::world::{Person, Row, RowId, Tenant};
 
 /// How many persons are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -57,8 +57,8 @@ pub async fn persons_of(
     workspace: RowId,
     emails: [&str; 2],
 ) -> Result<BTreeMap<Email, Row<Person>>, Error> {
-    let asked = known::Asked { emails: emails.to_vec(), ..known::Asked::default() };
-    Ok(known::load(tx, workspace, &asked).await?.persons)
+    let asked = load::LoadKeys { emails: emails.to_vec(), ..load::LoadKeys::default() };
+    Ok(load::load(tx, workspace, &asked).await?.persons)
 }
 
 /// Gives a person another address.
@@ -90,7 +90,7 @@ pub async fn save_joined(
     person: Row<Person>,
 ) -> Result<(), Error> {
     let into = person.value.id;
-    let rows = Tenant { persons: [(email.clone(), person)].into(), ..Tenant::default() };
+    let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
     persons::save(tx, workspace, &rows).await?;
     sqlx::query!(
         "-- once
@@ -217,8 +217,8 @@ async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<()
     Ok(())
 }
 
-/// Takes vehicles apart that a word had made one, which stands for no VIN. The row stays that of the identifier whose content
-/// it shows; what was said of the others is forgotten, because their deliveries tell it again.
+/// Takes vehicles apart that a word had made one, which stands for no VIN. The row stays that of the identifier whose
+/// content it shows; what was said of the others is forgotten, because their deliveries tell it again.
 async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
     let listings = sqlx::query!(
         r#"-- once
@@ -436,9 +436,9 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<
     Ok(())
 }
 
-/// Marks the deliveries that may say something else today than when they were heard, to be heard again: those with anything
-/// beyond ASCII, those with a finding of a kind that is told otherwise now, phones with letters or with a country whose
-/// numbers lost their zero, and words in place of VINs and stock numbers.
+/// Marks the deliveries that may say something else today than when they were merged, to be merged again: those with
+/// anything beyond ASCII, those with a finding of a kind that is told otherwise now, phones with letters or with a
+/// country whose numbers lost their zero, and words in place of VINs and stock numbers.
 async fn mark_deliveries(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
     let marked = sqlx::query!(
         r#"-- once

@@ -12,7 +12,8 @@ use super::error::{is_lost_statement, is_refusal_of_pooler};
 use super::flaw::Flaw;
 use super::session;
 
-/// Settings that a service must not rely on, and cannot set: those of the server, and those that only a superuser may set.
+/// Settings that a service must not rely on, and cannot set: those of the server, and those that only a superuser may
+/// set.
 const SETTINGS: [(&str, &str, &str); 5] = [
     ("fsync", "on", "a machine that loses power loses what was answered 200"),
     ("full_page_writes", "on", "a machine that loses power may leave tables that cannot be read"),
@@ -40,7 +41,7 @@ pub(super) struct Server {
 
 impl Server {
     /// What every transaction on it begins with, beside what is the same everywhere.
-    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn sql(&self) -> impl Iterator<Item = &'static str> {
         let commits = if self.applies_remotely.load(Ordering::Relaxed) {
             session::COMMITS_APPLIED
         } else {
@@ -97,7 +98,7 @@ impl Seen {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For so long a connection may rest before it is asked whether it is still there.
-const UNASKED: Duration = Duration::from_secs(1);
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the second connection is waited for that shows whether a pooler keeps prepared statements.
 const SECOND: Duration = Duration::from_secs(2);
@@ -149,7 +150,7 @@ fn pool(options: PgConnectOptions, connections: u32, server: &Arc<Server>) -> Pg
     // One that was used a moment ago is not asked whether it is still there.
     let pool = pool.test_before_acquire(false).before_acquire(|connection, used| {
         Box::pin(async move {
-            let rested = used.idle_for > UNASKED;
+            let rested = used.idle_for > PING_AFTER_IDLE;
             Ok(!rested || connection.ping().await.is_ok())
         })
     });
@@ -207,8 +208,8 @@ async fn value(connection: &mut PgConnection, expression: &str) -> Result<String
     only(connection, &format!("{}; select {expression}; commit", session::BEGIN)).await?.try_get(0)
 }
 
-async fn only(connection: &mut PgConnection, words: &str) -> Result<PgRow, sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(words.to_owned())).fetch_one(connection).await
+async fn only(connection: &mut PgConnection, sql: &str) -> Result<PgRow, sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(connection).await
 }
 
 /// Whether what one transaction has prepared is there for the next one of the same connection, also while another

@@ -1,5 +1,5 @@
-//! The session that the laws rely on, made anew by each transaction: whatever the role, the database or a pooler says, it
-//! begins with what stands here. `docs/session.md` says the same of every setting that a session can have.
+//! The session that the laws rely on, made anew by each transaction: whatever the role, the database or a pooler says,
+//! it begins with what stands here. `docs/session.md` says the same of every setting that a session can have.
 //!
 //! All of it is one message, because each would be answered before the next is sent.
 
@@ -49,8 +49,8 @@ pub(super) const BEGIN: &str = concat!(
     "; set local log_parameter_max_length_on_error = 0",
 );
 
-/// Statements are planned for the values of each call until the tables have statistics: a plan kept from an empty table is
-/// wrong on a full one.
+/// Statements are planned for the values of each call until the tables have statistics: a plan kept from an empty table
+/// is wrong on a full one.
 pub(super) const PLANS_ANEW: &str = "; set local plan_cache_mode = force_custom_plan";
 /// From then on plans are kept.
 pub(super) const PLANS_KEPT: &str = "; set local plan_cache_mode = force_generic_plan";
@@ -63,8 +63,8 @@ pub(super) const COMMITS_APPLIED: &str = "; set local synchronous_commit = remot
 /// Since PostgreSQL 17.
 pub(super) const NO_TRANSACTION_TIMEOUT: &str = "; set local transaction_timeout = 0";
 
-/// What else a migration needs. Tables can be written row by row and have indexes of every kind; bulk moves may read a table
-/// from end to end; and what waits for a lock does not hold up everybody behind it for ever.
+/// What else a migration needs. Tables can be written row by row and have indexes of every kind; bulk moves may read a
+/// table from end to end; and what waits for a lock does not hold up everybody behind it for ever.
 pub(super) const MIGRATION: &str = concat!(
     "; set local default_table_access_method = heap",
     "; set local enable_seqscan = on",
@@ -75,8 +75,8 @@ pub(super) const MIGRATION: &str = concat!(
 /// The first statement fails where another one has: what a failed statement has undone is never taken for committed.
 const COMMIT: &str = "set local jit = off; commit";
 
-/// A transaction. Dropped before its end, it takes its connection with it: whatever was wrong there, a plan that holds no
-/// more or a pooler that mixed up its connections, is gone with it, and the next try has a new one.
+/// A transaction. Dropped before its end, it takes its connection with it: whatever was wrong there, a plan that holds
+/// no more or a pooler that mixed up its connections, is gone with it, and the next try has a new one.
 #[derive(Debug)]
 pub struct Transaction {
     connection: PoolConnection<Postgres>,
@@ -85,9 +85,9 @@ pub struct Transaction {
 
 impl Transaction {
     /// Begins one on a connection of the pool.
-    pub(super) async fn begin(connection: PoolConnection<Postgres>, words: &str) -> Result<Self, sqlx::Error> {
+    pub(super) async fn begin(connection: PoolConnection<Postgres>, sql: &str) -> Result<Self, sqlx::Error> {
         let mut transaction = Self { connection, ended: false };
-        run(&mut transaction.connection, words).await?;
+        run(&mut transaction.connection, sql).await?;
         Ok(transaction)
     }
 
@@ -135,7 +135,7 @@ impl Drop for Transaction {
 }
 
 /// Runs statements that hold nothing but our own words and numbers, as one message.
-pub(super) async fn run(connection: &mut PgConnection, words: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(words.to_owned())).execute(connection).await?;
+pub(super) async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await?;
     Ok(())
 }

@@ -1,29 +1,29 @@
 //! Whether Postgres knows how large the tables are, so that plans may be kept.
 //!
-//! A plan that was made while a table was small reads a whole workspace where it should read a row, and one that is kept
-//! goes on doing so while the table grows. So plans are made anew for each statement until the tables that others refer to
-//! have statistics; from then on they are right, and all are kept: Postgres forgets them by itself whenever it gathers
-//! statistics again. To plan the checks of foreign keys anew, a dozen for each lead, costs more than all the rest, and to
-//! plan the statements themselves is about half of what a delivery that comes alone costs Postgres.
+//! A plan that was made while a table was small reads a whole workspace where it should read a row, and one that is
+//! kept goes on doing so while the table grows. So plans are made anew for each statement until the tables that others
+//! refer to have statistics; from then on they are right, and all are kept: Postgres forgets them by itself whenever it
+//! gathers statistics again. To plan the checks of foreign keys anew, a dozen for each lead, costs more than all the
+//! rest, and to plan the statements themselves is about half of what a delivery that comes alone costs Postgres.
 
 use std::time::Duration;
 
 use super::{Error, Store};
 
 /// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// From how many bytes on a table is worth counting: before, nothing that is planned for it takes long.
 const WORTH_COUNTING: i64 = 256 << 10;
 
 /// Looks until the large tables have statistics, and lets Postgres gather them where it has not done so by itself.
 pub async fn watch(store: Store) {
     loop {
-        match look(&store).await {
+        match gather(&store).await {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => tracing::debug!(error = error.without_values(), "the statistics could not be looked at"),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }
 
@@ -31,7 +31,7 @@ pub async fn watch(store: Store) {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn look(store: &Store) -> Result<bool, Error> {
+pub async fn gather(store: &Store) -> Result<bool, Error> {
     let mut tx = store.begin(None).await?;
     let seen = sqlx::query!(
         r#"select bool_and(reltuples > 0) as "all_known!",
@@ -46,7 +46,7 @@ pub async fn look(store: &Store) -> Result<bool, Error> {
     }
     tx.commit().await?;
     if seen.all_known {
-        store.keep_plans();
+        store.switch_to_generic_plans();
     }
     Ok(seen.all_known)
 }

@@ -1,17 +1,17 @@
-//! Rows as they were loaded. What is not as forecourt writes it is an error that names the table, the row and the column:
-//! left out, it would be taken for missing, and overwritten.
+//! Rows as they were loaded. What is not as forecourt writes it is an error that names the table, the row and the
+//! column: left out, it would be taken for missing, and overwritten.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::{Map, Value};
 
-use super::record::source_of;
+use super::json_row::source_of;
+use crate::domain::booking_request::{BookingRequest, BookingRequestColumns};
 use crate::domain::columns::{Kind, Misfit, Scalar};
-use crate::domain::stamp::{Clocks, LeadOrder, Moment, Stamp, Tie, Timed};
+use crate::domain::state::RowId;
 use crate::domain::values::Json;
-use crate::domain::wish::{Wish, WishColumns};
-use crate::domain::world::RowId;
+use crate::domain::version::{FieldVersions, LeadOrder, SourceTime, Version, Versioned, VersionedRef};
 
 /// Why rows could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -74,25 +74,25 @@ impl Place {
         value.ok_or_else(|| self.unreadable(column))
     }
 
-    /// Something said, with its times; where it is there, its arrival is, too.
+    /// A value with its version; where it is there, its arrival is, too.
     pub(super) fn timed<T>(
         &self,
         column: &'static str,
         value: Option<T>,
         at: Option<DateTime<Utc>>,
         arrived_at: Option<DateTime<Utc>>,
-    ) -> Result<Option<Timed<T>>, Unreadable> {
+    ) -> Result<Option<Versioned<T>>, Unreadable> {
         match (value, arrived_at) {
-            (Some(value), Some(arrived_at)) => Ok(Some(Timed { value, at: Moment { at, arrived_at } })),
+            (Some(value), Some(arrived_at)) => Ok(Some(Versioned { value, at: SourceTime { at, arrived_at } })),
             (None, None) => Ok(None),
             (Some(_), None) | (None, Some(_)) => Err(self.unreadable(column)),
         }
     }
 
     /// An object of columns that stands in a column of it.
-    pub(super) fn within<'a>(&self, column: &'static str, record: &'a Value) -> Result<Stored<'a>, Unreadable> {
-        self.need(column, record.as_object())?;
-        Ok(Stored { place: *self, record, column: Some(column) })
+    pub(super) fn within<'a>(&self, column: &'static str, json_row: &'a Value) -> Result<Stored<'a>, Unreadable> {
+        self.need(column, json_row.as_object())?;
+        Ok(Stored { place: *self, json_row, column: Some(column) })
     }
 }
 
@@ -100,18 +100,18 @@ impl Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored<'a> {
     place: Place,
-    record: &'a Value,
+    json_row: &'a Value,
     /// The column that holds the object.
     column: Option<&'static str>,
 }
 
 impl<'a> Stored<'a> {
     /// A row as `to_jsonb` gives it, named by one of its columns.
-    pub(super) fn row(table: &'static str, key: &'static str, record: &'a Value) -> Result<Self, Unreadable> {
-        let id = record.get(key).and_then(Value::as_i64);
+    pub(super) fn row(table: &'static str, key: &'static str, json_row: &'a Value) -> Result<Self, Unreadable> {
+        let id = json_row.get(key).and_then(Value::as_i64);
         let place = Place::new(table, key, id.unwrap_or_default());
         place.need(key, id)?;
-        Ok(Self { place, record, column: None })
+        Ok(Self { place, json_row, column: None })
     }
 
     /// The row's id.
@@ -126,7 +126,7 @@ impl<'a> Stored<'a> {
 
     /// A value, where there is one.
     pub(super) fn value(&self, column: &str) -> Option<&'a Value> {
-        self.record.get(column).filter(|value| !value.is_null())
+        self.json_row.get(column).filter(|value| !value.is_null())
     }
 
     /// A value that must be there.
@@ -207,34 +207,38 @@ impl<'a> Stored<'a> {
         self.date(column).and_then(|day| self.need(column, day))
     }
 
-    /// A stamp.
-    pub(super) fn stamp(&self, column: &'static str) -> Result<Option<Stamp>, Unreadable> {
-        self.read(column, read_stamp)
+    /// A version.
+    pub(super) fn version(&self, column: &'static str) -> Result<Option<Version>, Unreadable> {
+        self.read(column, read_version)
     }
 
-    /// A stamp that must be there.
-    pub(super) fn needed_stamp(&self, column: &'static str) -> Result<Stamp, Unreadable> {
-        self.stamp(column).and_then(|stamp| self.need(column, stamp))
+    /// A version that must be there.
+    pub(super) fn needed_version(&self, column: &'static str) -> Result<Version, Unreadable> {
+        self.version(column).and_then(|version| self.need(column, version))
     }
 
-    /// Clocks.
-    pub(super) fn clocks(&self, column: &'static str) -> Result<Clocks, Unreadable> {
-        Ok(self.read(column, read_clocks)?.unwrap_or_default())
+    /// Field versions.
+    pub(super) fn versions(&self, column: &'static str) -> Result<FieldVersions, Unreadable> {
+        Ok(self.read(column, read_versions)?.unwrap_or_default())
     }
 
-    /// What a row belongs to; it is there together with its time.
-    pub(super) fn tie(&self, column: &'static str, time: &'static str) -> Result<Option<Tie>, Unreadable> {
-        match (self.int(column)?, self.stamp(time)?) {
-            (Some(to), Some(at)) => Ok(Some(Tie { to, at })),
+    /// What a row belongs to; it is there together with its version.
+    pub(super) fn versioned_ref(
+        &self,
+        column: &'static str,
+        time: &'static str,
+    ) -> Result<Option<VersionedRef>, Unreadable> {
+        match (self.int(column)?, self.version(time)?) {
+            (Some(to), Some(at)) => Ok(Some(VersionedRef { to, at })),
             (None, None) => Ok(None),
             (Some(_), None) | (None, Some(_)) => Err(self.unreadable(time)),
         }
     }
 
     /// An object of columns that stands in one of these.
-    pub(super) fn within(&self, column: &'static str, record: &'a Value) -> Result<Self, Unreadable> {
-        self.need(column, record.as_object())?;
-        Ok(Self { column: Some(self.column.unwrap_or(column)), record, place: self.place })
+    pub(super) fn within(&self, column: &'static str, json_row: &'a Value) -> Result<Self, Unreadable> {
+        self.need(column, json_row.as_object())?;
+        Ok(Self { column: Some(self.column.unwrap_or(column)), json_row, place: self.place })
     }
 
     /// A group of columns, for `from_columns`.
@@ -242,14 +246,14 @@ impl<'a> Stored<'a> {
         &self,
         from_columns: impl FnOnce(&mut dyn FnMut(&'static str, Kind) -> Result<Option<Scalar>, Misfit>) -> Result<T, Misfit>,
     ) -> Result<T, Unreadable> {
-        let columns = from_columns(&mut reader(self.record));
+        let columns = from_columns(&mut reader(self.json_row));
         columns.map_err(|Misfit(column)| self.unreadable(column))
     }
 }
 
 /// A reader of columns.
-fn reader(record: &Value) -> impl FnMut(&'static str, Kind) -> Result<Option<Scalar>, Misfit> {
-    |column, kind| match record.get(column) {
+fn reader(json_row: &Value) -> impl FnMut(&'static str, Kind) -> Result<Option<Scalar>, Misfit> {
+    |column, kind| match json_row.get(column) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => scalar(value, kind).map(Some).ok_or(Misfit(column)),
     }
@@ -313,33 +317,33 @@ fn far_year(text: &str) -> Option<(i32, String)> {
     Some((if is_before { 1 - year } else { sign * year }, format!("2000-{rest}")))
 }
 
-/// A stamp from its array.
-pub(super) fn read_stamp(value: &Value) -> Option<Stamp> {
+/// A version from its array.
+pub(super) fn read_version(value: &Value) -> Option<Version> {
     let micros = |index: usize| value.get(index)?.as_i64().and_then(DateTime::from_timestamp_micros);
-    Some(Stamp {
+    Some(Version {
         at: micros(0)?,
-        then: micros(1)?,
+        tiebreak: micros(1)?,
         source: source_of(value.get(2)?.as_i64()?)?,
         lead: LeadOrder(value.get(3)?.as_str()?.to_owned()),
         arrived_at: micros(4)?,
     })
 }
 
-/// A wish from its object.
-pub(super) fn read_wish(value: &Value) -> Option<Wish> {
-    let said = value.get("said").filter(|said| said.is_object())?;
-    let said = WishColumns::from_columns(&mut reader(said)).ok()?;
-    Some(Wish { at: read_stamp(value.get("at")?)?, said })
+/// A booking request from its object.
+pub(super) fn read_booking_request(value: &Value) -> Option<BookingRequest> {
+    let columns = value.get("said").filter(|columns| columns.is_object())?;
+    let columns = BookingRequestColumns::from_columns(&mut reader(columns)).ok()?;
+    Some(BookingRequest { at: read_version(value.get("at")?)?, columns })
 }
 
-/// Clocks from their object.
-pub(super) fn read_clocks(value: &Value) -> Option<Clocks> {
+/// Field versions from their object.
+pub(super) fn read_versions(value: &Value) -> Option<FieldVersions> {
     let object = value.as_object()?;
-    let newest = object.get("n").map(|newest| read_stamp(newest).ok_or(())).transpose().ok()?;
+    let newest = object.get("n").map(|newest| read_version(newest).ok_or(())).transpose().ok()?;
     let none = Map::new();
-    let apart = object.get("a").map_or(Some(&none), Value::as_object)?;
-    let apart = apart.iter().map(|(column, at)| Some((column.clone(), read_stamp(at)?)));
-    Some(Clocks { newest, apart: apart.collect::<Option<_>>()? })
+    let overrides = object.get("a").map_or(Some(&none), Value::as_object)?;
+    let overrides = overrides.iter().map(|(column, at)| Some((column.clone(), read_version(at)?)));
+    Some(FieldVersions { newest, overrides: overrides.collect::<Option<_>>()? })
 }
 
 #[cfg(test)]
@@ -383,17 +387,17 @@ mod tests {
         let row = json!({"id": 7, "email": "ada@example.com", "clocks": "ada", "said_at": [1], "waits_for": ["x", 5]});
         let row = Stored::row("persons", "id", &row).unwrap();
         let told = "persons where id is 7 cannot be read: its column clocks does not hold what belongs there";
-        assert_eq!(row.clocks("clocks").unwrap_err().to_string(), told);
-        assert_eq!(row.stamp("said_at").unwrap_err(), row.unreadable("said_at"));
-        assert_eq!(row.stamp("none").unwrap(), None);
+        assert_eq!(row.versions("clocks").unwrap_err().to_string(), told);
+        assert_eq!(row.version("said_at").unwrap_err(), row.unreadable("said_at"));
+        assert_eq!(row.version("none").unwrap(), None);
         let texts: Result<Vec<&str>, Unreadable> = row.list("waits_for", Value::as_str);
         assert_eq!(texts.unwrap_err(), row.unreadable("waits_for"));
         assert!(row.int("email").is_err());
-        for clocks in
+        for versions in
             [json!([]), json!({"n": null}), json!({"n": [1, 2]}), json!({"a": []}), json!({"a": {"title": 1}})]
         {
-            assert_eq!(read_clocks(&clocks), None, "{clocks}");
+            assert_eq!(read_versions(&versions), None, "{versions}");
         }
-        assert_eq!(read_clocks(&json!({})), Some(Clocks::default()));
+        assert_eq!(read_versions(&json!({})), Some(FieldVersions::default()));
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Error, Store};
+use crate::domain::state::RowId;
 use crate::domain::workspace::{Slug, Workspace};
-use crate::domain::world::RowId;
 
 /// Saves the workspaces and dealerships of the configuration: what it names is there and active afterwards, what it no
 /// longer names is inactive. Gives the ids of the workspaces.
@@ -102,7 +102,7 @@ async fn save_dealerships(
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn knowing(store: &Store, identifier: &str, among: &[RowId]) -> Result<Vec<RowId>, Error> {
+pub async fn workspaces_with_identifier(store: &Store, identifier: &str, among: &[RowId]) -> Result<Vec<RowId>, Error> {
     let mut tx = store.begin(None).await?;
     let ids = sqlx::query_scalar!(
         "select workspace_id from listing_identifiers where workspace_id = any($1) and identifier = $2",

@@ -26,7 +26,8 @@ const OF_DOMAIN: &[&str] =
 const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];
 
 /// The modules that decide: what they say is asked by `intake` between loading and saving, never while either is done.
-const RULES: &[&str] = &["appointment", "booking", "cluster", "event", "lead", "listing", "person", "place", "stock"];
+const RULES: &[&str] =
+    &["appointment", "booking", "cluster", "event", "lead", "listing", "locations", "person", "stock"];
 
 const LONGEST_FUNCTION: usize = 60;
 const LONGEST_FILE: usize = 500;

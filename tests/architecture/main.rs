@@ -183,14 +183,17 @@ mod can_fail {
     fn on_a_store_that_asks_the_rules() {
         let sources = snippets(&[
             ("lib.rs", "mod domain; mod store;"),
-            ("domain/mod.rs", "pub mod place; pub mod world;"),
-            ("domain/place.rs", "pub fn configure() {}"),
-            ("domain/world.rs", "pub struct Tenant;"),
-            ("store.rs", "use crate::domain::{place, world::Tenant};\nfn f(_: &Tenant) { place::configure() }"),
+            ("domain/mod.rs", "pub mod locations; pub mod state;"),
+            ("domain/locations.rs", "pub fn configure() {}"),
+            ("domain/state.rs", "pub struct WorkspaceState;"),
+            (
+                "store.rs",
+                "use crate::domain::{locations, state::WorkspaceState};\nfn f(_: &WorkspaceState) { locations::configure() }",
+            ),
         ]);
         let broken = laws::rules(&sources);
-        assert!(broken.contains(&"store.rs:1: store asks the rules of place".to_owned()), "{broken:?}");
-        assert!(broken.iter().all(|broken| broken.contains("place")), "{broken:?}");
+        assert!(broken.contains(&"store.rs:1: store asks the rules of locations".to_owned()), "{broken:?}");
+        assert!(broken.iter().all(|broken| broken.contains("locations")), "{broken:?}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::proof::{Seen, assert_all_taken, prove};
+use crate::checks::{Seen, assert_all_taken, prove};
+use crate::harness::{Harness, ORDINARY};
 use crate::scale::SCALE;
-use crate::stage::{ORDINARY, Stage};
 use crate::table;
 
 /// What a process needs beside the connections.
@@ -23,16 +23,16 @@ pub(crate) async fn silent() {
     }
     let enough = Rlimit { current: Some(connections as u64 + OTHER_FILES), maximum };
     setrlimit(Resource::Nofile, enough).unwrap();
-    let stage = Stage::ready(ORDINARY).await;
+    let harness = Harness::ready(ORDINARY).await;
     let mut silent = Vec::with_capacity(connections);
     for _ in 0..connections {
-        silent.push(TcpStream::connect(stage.sender.address()).await.unwrap());
+        silent.push(TcpStream::connect(harness.sender.address()).await.unwrap());
     }
-    let load = stage.load_of(rate);
+    let load = harness.load_of(rate);
     sleep(SCALE.peace).await;
     let sent = load.end().await;
     assert_all_taken(&sent);
     assert!(silent.iter().all(|connection| connection.try_read(&mut [0]).is_err()), "they are still there");
     drop(silent);
-    prove(&told, stage, Seen { sent, ..Seen::default() }).await;
+    prove(&told, harness, Seen { sent, ..Seen::default() }).await;
 }

@@ -3,63 +3,63 @@
 use rustix::process::Signal;
 use tokio::time::sleep;
 
+use crate::checks::{Seen, assert_all_taken, prove};
 use crate::faults::{kill_and_start, signal_all};
-use crate::proof::{Seen, assert_all_taken, prove};
+use crate::harness::{Harness, ORDINARY};
 use crate::scale::SCALE;
-use crate::stage::{ORDINARY, Stage};
 
 /// The service is killed and started again.
 pub(crate) async fn service() {
     let (kills, pause) = SCALE.service_kills;
-    let mut stage = Stage::ready(ORDINARY).await;
-    let load = stage.load();
+    let mut harness = Harness::ready(ORDINARY).await;
+    let load = harness.load();
     for _ in 0..kills {
         sleep(pause).await;
-        stage.kill();
-        stage.start();
+        harness.kill();
+        harness.start();
     }
     sleep(pause).await;
     let sent = load.end().await;
-    prove(&format!("service killed, {kills} times"), stage, Seen { sent, ..Seen::default() }).await;
+    prove(&format!("service killed, {kills} times"), harness, Seen { sent, ..Seen::default() }).await;
 }
 
 /// Postgres is killed with all its processes, and started again.
 pub(crate) async fn postgres() {
     let (kills, pause) = SCALE.postgres_kills;
-    let mut stage = Stage::ready(ORDINARY).await;
-    let load = stage.load();
+    let mut harness = Harness::ready(ORDINARY).await;
+    let load = harness.load();
     for _ in 0..kills {
         sleep(pause).await;
-        kill_and_start(&mut stage.cluster).await;
+        kill_and_start(&mut harness.cluster).await;
     }
     sleep(pause).await;
     let sent = load.end().await;
     assert_all_taken(&sent);
-    prove(&format!("Postgres killed, {kills} times"), stage, Seen { sent, ..Seen::default() }).await;
+    prove(&format!("Postgres killed, {kills} times"), harness, Seen { sent, ..Seen::default() }).await;
 }
 
 /// One after the other is killed; every second time both are down at once.
 pub(crate) async fn both() {
     let (kills, pause) = SCALE.kills_in_turn;
-    let mut stage = Stage::ready(ORDINARY).await;
-    let load = stage.load();
+    let mut harness = Harness::ready(ORDINARY).await;
+    let load = harness.load();
     for turn in 0..kills {
         sleep(pause).await;
         if turn % 2 == 0 {
-            kill_and_start(&mut stage.cluster).await;
+            kill_and_start(&mut harness.cluster).await;
             sleep(pause).await;
-            stage.kill();
-            stage.start();
+            harness.kill();
+            harness.start();
         } else {
-            signal_all(&stage.cluster, Signal::KILL);
-            stage.kill();
-            stage.start();
-            stage.cluster.stop().await;
+            signal_all(&harness.cluster, Signal::KILL);
+            harness.kill();
+            harness.start();
+            harness.cluster.stop().await;
             sleep(pause).await;
-            stage.cluster.start().await;
+            harness.cluster.start().await;
         }
     }
     sleep(pause).await;
     let sent = load.end().await;
-    prove(&format!("both killed in turn, {kills} times"), stage, Seen { sent, ..Seen::default() }).await;
+    prove(&format!("both killed in turn, {kills} times"), harness, Seen { sent, ..Seen::default() }).await;
 }

@@ -15,18 +15,18 @@
     reason = "a test that meets what it does not expect has failed, and its figures are for reading"
 )]
 
+mod checks;
 mod connections;
 mod disks;
 mod faults;
+mod harness;
 mod kills;
 mod locks;
 mod outages;
-mod proof;
 mod scale;
+mod scenario;
 mod sender;
-mod stage;
 mod starts;
-mod story;
 mod table;
 
 #[path = "../it/support/mod.rs"]

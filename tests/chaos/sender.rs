@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::story::{Telling, telling};
+use crate::scenario::{Telling, telling};
 use crate::support::TOKEN;
 
 /// How often a request is repeated at the most.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{enquiry, with};
-use crate::support::picture::{Delivery, in_any_order};
 use crate::support::service::CONFIG;
 use crate::support::{Answer, TestService, fixture, service, service_with};
 
@@ -120,14 +120,14 @@ async fn lists_of_one_cluster_leave_the_same_in_any_order() {
         payload["appointments"][0]["status"] = status.into();
         Delivery::Lead(payload)
     };
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         changed(list(1, 1, &[5, 6]), "pending"),
         changed(list(2, 2, &[5]), "completed"),
         Delivery::Lead(list(1, 3, &[])),
         changed(list(2, 4, &[6]), "cancelled"),
     ])
     .await;
-    let told: Vec<_> = picture["appointments"]
+    let told: Vec<_> = db_snapshot["appointments"]
         .iter()
         .map(|row| (row["external_id"].clone(), row["status"].clone(), row["lead"].clone(), row["removed"].clone()))
         .collect();
@@ -164,13 +164,13 @@ async fn without_a_cluster_the_list_is_the_leads_own() {
 async fn an_appointment_belongs_to_the_cluster_whose_list_held_it_last_in_any_order() {
     let in_cluster =
         |cluster: i64, payload: Value| Delivery::Lead(with(payload, json!({ "lead_cluster_id": cluster })));
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         in_cluster(7, list(1, 1, &[5, 6])),
         in_cluster(8, list(2, 2, &[5])),
         in_cluster(7, list(1, 3, &[6])),
     ])
     .await;
-    let told: Vec<_> = picture["appointments"]
+    let told: Vec<_> = db_snapshot["appointments"]
         .iter()
         .map(|row| (row["external_id"].clone(), row["cluster"].clone(), row["removed"].clone()))
         .collect();

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{VIN, car, enquiry, lead, names, with};
-use crate::support::picture::{Delivery, in_any_order};
 use crate::support::service::CONFIG;
 use crate::support::{Answer, TestService, service, service_with};
 
@@ -583,25 +583,25 @@ async fn a_booking_is_for_the_vehicle_of_the_leads_own_dealership_in_any_order()
         "Identifier": 2, "Identification": names(Some("JTDBR32E720000002"), Some("S1")),
         "Seller": { "Identifier": 357 },
     });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(by_number)),
         Delivery::Vehicle(car(json!({}))),
         Delivery::Vehicle(car(elsewhere)),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["vin"], VIN);
+    assert_eq!(db_snapshot["bookings"][0]["vin"], VIN);
 }
 
 #[tokio::test]
 async fn a_booking_is_for_the_vehicle_with_the_vin_in_any_order() {
     let nameless = json!({ "Identifier": 2, "Identification": names(None, Some("S2")) });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({ "item": { "stock_number": "S2" } }))),
         Delivery::Vehicle(car(json!({}))),
         Delivery::Vehicle(car(nameless)),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["vin"], VIN);
+    assert_eq!(db_snapshot["bookings"][0]["vin"], VIN);
 }
 
 #[tokio::test]
@@ -610,39 +610,39 @@ async fn a_booking_is_at_the_named_location_in_any_order() {
         "Identifier": 2, "Identification": names(Some("JTDBR32E720000002"), None),
         "Seller": { "LocationName": "Dealer B" },
     });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({ "location": { "location_name": "dealer b" } }))),
         Delivery::Vehicle(car(json!({}))),
         Delivery::Vehicle(car(brings)),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["location"], "Dealer B");
+    assert_eq!(db_snapshot["bookings"][0]["location"], "Dealer B");
 }
 
 #[tokio::test]
 async fn a_booking_without_a_named_location_is_where_the_vehicle_is_in_any_order() {
     let moved = json!({ "LastModifiedUtc": "2025-10-02T00:00:00Z", "Seller": { "LocationName": "Dealer B" } });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({ "location": null }))),
         Delivery::Vehicle(car(json!({}))),
         Delivery::Vehicle(car(moved)),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["location"], "Dealer B");
+    assert_eq!(db_snapshot["bookings"][0]["location"], "Dealer B");
 }
 
 #[tokio::test]
 async fn a_booking_is_for_the_vehicle_that_the_newest_delivery_names_in_any_order() {
     let other = json!({ "updated_at": "2025-10-02T00:00:00Z", "item": { "vin": "JTDBR32E720000002" } });
     let second = json!({ "Identifier": 2, "Identification": names(Some("JTDBR32E720000002"), Some("S2")) });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({}))),
         Delivery::Lead(lead(other)),
         Delivery::Vehicle(car(json!({}))),
         Delivery::Vehicle(car(second)),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["vin"], "JTDBR32E720000002");
+    assert_eq!(db_snapshot["bookings"][0]["vin"], "JTDBR32E720000002");
 }
 
 #[tokio::test]
@@ -650,19 +650,19 @@ async fn a_booking_is_for_the_person_that_the_newest_delivery_names_in_any_order
     let other = json!({
         "updated_at": "2025-10-02T00:00:00Z", "prospect": { "email": "bea@example.com", "dob": "never" },
     });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({}))),
         Delivery::Lead(lead(other)),
         Delivery::Lead(enquiry(json!({ "id": 2, "prospect": { "email": "bea@example.com" } }))),
         Delivery::Vehicle(car(json!({}))),
     ])
     .await;
-    assert_eq!(picture["bookings"][0]["person"], "bea@example.com");
+    assert_eq!(db_snapshot["bookings"][0]["person"], "bea@example.com");
 }
 
 #[tokio::test]
 async fn a_lead_and_its_vehicle_make_the_same_booking_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(lead(json!({ "location": null, "additional_details": { "subscription_plan": "Gold" } }))),
         Delivery::Lead(lead(json!({ "updated_at": "2025-10-02T00:00:00Z", "additional_details": null }))),
         Delivery::Vehicle(car(json!({ "SubscriptionPricing": [{ "Name": "Gold" }] }))),
@@ -671,5 +671,5 @@ async fn a_lead_and_its_vehicle_make_the_same_booking_in_any_order() {
         }))),
     ])
     .await;
-    assert_eq!(picture["bookings"].len(), 1);
+    assert_eq!(db_snapshot["bookings"].len(), 1);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::db_snapshot::{DbSnapshot, Delivery, db_snapshot, in_any_order};
 use crate::support::payloads::{VIN, car, enquiry, lead, with};
-use crate::support::picture::{Delivery, Picture, in_any_order, picture};
 use crate::support::service::CONFIG;
 use crate::support::{Answer, TestService, fixture, service, service_with};
 
@@ -50,8 +50,8 @@ fn enquired(day: i64, changes: Value) -> Delivery {
 }
 
 /// What a column of each row of a table holds, in the order of the sender's ids.
-fn by_id<'a>(picture: &'a Picture, table: &str, column: &str) -> Vec<(&'a str, &'a Value)> {
-    let rows = picture[table].iter().map(|row| (row["external_id"].as_str().unwrap(), &row[column]));
+fn by_id<'a>(db_snapshot: &'a DbSnapshot, table: &str, column: &str) -> Vec<(&'a str, &'a Value)> {
+    let rows = db_snapshot[table].iter().map(|row| (row["external_id"].as_str().unwrap(), &row[column]));
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|(id, _)| *id);
     rows
@@ -202,7 +202,7 @@ async fn a_lead_told_by_both_feeds_is_one_row_of_the_newest_values_in_any_order(
         "comments": "by the cluster", "website_url": "https://a.example", "prospect": prospect,
         "trade_in_data": { "make": "Mazda", "kms": 9 },
     });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         enquired(
             1,
             json!({ "comments": "by the lead feed", "utm_campaign": "spring", "prospect": { "first_name": "A" } }),
@@ -211,8 +211,8 @@ async fn a_lead_told_by_both_feeds_is_one_row_of_the_newest_values_in_any_order(
         enquired(3, json!({ "lost_reason": "Price", "trade_in_data": { "make": "Subaru" } })),
     ])
     .await;
-    assert_eq!((picture["leads"].len(), picture["persons"].len(), picture["trade_ins"].len()), (1, 1, 1));
-    let lead = &picture["leads"][0];
+    assert_eq!((db_snapshot["leads"].len(), db_snapshot["persons"].len(), db_snapshot["trade_ins"].len()), (1, 1, 1));
+    let lead = &db_snapshot["leads"][0];
     for (column, value) in [
         ("comments", json!("by the cluster")),
         ("website_url", json!("https://a.example")),
@@ -227,7 +227,7 @@ async fn a_lead_told_by_both_feeds_is_one_row_of_the_newest_values_in_any_order(
         assert_eq!(lead[column], value, "{column}");
     }
     assert_eq!(
-        (&picture["trade_ins"][0]["make"], &picture["trade_ins"][0]["kilometres"]),
+        (&db_snapshot["trade_ins"][0]["make"], &db_snapshot["trade_ins"][0]["kilometres"]),
         (&json!("Subaru"), &json!(9))
     );
 }
@@ -239,7 +239,7 @@ async fn at_equal_times_the_lead_feed_wins_over_the_cluster_in_any_order() {
         "prospect": { "name": "Annie", "last_name": "Bell", "mobile_phone": "0400 000 002" },
     });
     let contact = json!({ "first_name": "Anna", "last_name": "Cole", "business_name": "Ann Pty Ltd" });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         enquired(1, json!({ "comments": "by the lead feed", "prospect": { "first_name": "Ann" } })),
         Delivery::Cluster(cluster(
             1,
@@ -247,7 +247,7 @@ async fn at_equal_times_the_lead_feed_wins_over_the_cluster_in_any_order() {
         )),
     ])
     .await;
-    let (lead, person) = (&picture["leads"][0], &picture["persons"][0]);
+    let (lead, person) = (&db_snapshot["leads"][0], &db_snapshot["persons"][0]);
     assert_eq!((&lead["comments"], &lead["contact_first_name"]), (&json!("by the lead feed"), &json!("Ann")));
     assert_eq!((&lead["website_url"], &lead["contact_last_name"]), (&json!("https://a.example"), &json!("Bell")));
     // The lead feed over the cluster's lead over its contact, each where those before say nothing.
@@ -260,30 +260,30 @@ async fn a_lead_moves_to_the_cluster_that_held_it_last_and_absence_unties_nothin
     let in_cluster =
         |id: i64, day: i64, leads: Value| Delivery::Cluster(cluster(day, json!({ "id": id, "leads": leads })));
     // The lead itself did not change while it moved.
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         in_cluster(7, 1, json!([inside(1, 1, json!({})), inside(2, 1, json!({}))])),
         in_cluster(8, 2, json!([inside(1, 1, json!({}))])),
         in_cluster(7, 3, json!([])),
         in_cluster(8, 4, json!([])),
     ])
     .await;
-    assert_eq!(by_id(&picture, "leads", "cluster"), [("1", &json!("8")), ("2", &json!("7"))]);
-    assert_eq!(picture["lead_clusters"].len(), 2);
+    assert_eq!(by_id(&db_snapshot, "leads", "cluster"), [("1", &json!("8")), ("2", &json!("7"))]);
+    assert_eq!(db_snapshot["lead_clusters"].len(), 2);
 }
 
 #[tokio::test]
 async fn the_lead_feed_and_the_cluster_feed_move_a_lead_by_one_clock_in_any_order() {
     for (last, expected) in [(5, "8"), (3, "9")] {
-        let picture = in_any_order(&[
+        let db_snapshot = in_any_order(&[
             Delivery::Cluster(cluster(2, json!({ "leads": [inside(1, 9, json!({}))] }))),
             enquired(4, json!({ "lead_cluster_id": 9 })),
             Delivery::Cluster(cluster(last, json!({ "id": 8, "leads": [inside(1, 1, json!({}))] }))),
             enquired(6, json!({ "comments": "names none" })),
         ])
         .await;
-        assert_eq!(by_id(&picture, "leads", "cluster"), [("1", &json!(expected))]);
+        assert_eq!(by_id(&db_snapshot, "leads", "cluster"), [("1", &json!(expected))]);
         // The cluster that only a lead has named is a row with its id.
-        let named = picture["lead_clusters"].iter().find(|row| row["external_id"] == "9").unwrap();
+        let named = db_snapshot["lead_clusters"].iter().find(|row| row["external_id"] == "9").unwrap();
         assert!(
             named.as_object().unwrap().iter().all(|(column, value)| column == "external_id" || value.is_null()),
             "{named}"
@@ -297,16 +297,16 @@ async fn a_clusters_lead_that_changes_its_address_follows_the_newer_one_in_any_o
         let prospect = json!({ "prospect": { "email": email } });
         Delivery::Cluster(cluster(day, json!({ "contact": { "email": email }, "leads": [inside(1, day, prospect)] })))
     };
-    let picture =
+    let db_snapshot =
         in_any_order(&[of(1, "ann@example.com"), of(2, "Bea@Example.com"), enquired(1, json!({ "id": 2 }))]).await;
-    assert_eq!(picture["persons"].len(), 2);
+    assert_eq!(db_snapshot["persons"].len(), 2);
     assert_eq!(
-        by_id(&picture, "leads", "contact_email"),
+        by_id(&db_snapshot, "leads", "contact_email"),
         [("1", &json!("Bea@Example.com")), ("2", &json!("ann@example.com"))]
     );
     let persons = [("1", &json!("bea@example.com")), ("2", &json!("ann@example.com"))];
-    assert_eq!(by_id(&picture, "leads", "person"), persons);
-    let cluster = &picture["lead_clusters"][0];
+    assert_eq!(by_id(&db_snapshot, "leads", "person"), persons);
+    let cluster = &db_snapshot["lead_clusters"][0];
     assert_eq!((&cluster["contact_email"], &cluster["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
 }
 
@@ -316,19 +316,19 @@ async fn two_clusters_of_one_address_share_their_person_in_any_order() {
         let said = json!({ "id": id, "leads": [inside(id, 1, json!({}))], "last_lead_created_at": october(id) });
         Delivery::Cluster(cluster(1, with(said, json!({ "contact": changes }))))
     };
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         of(7, json!({ "first_name": "Ann", "last_name": "Bell", "mobile_phone": "0400 000 001" })),
         of(8, json!({ "email": " ANN@example.com", "first_name": "Anna", "mobile_phone": "0400 000 002" })),
     ])
     .await;
-    assert_eq!(picture["persons"].len(), 1);
-    let person = &picture["persons"][0];
+    assert_eq!(db_snapshot["persons"].len(), 1);
+    let person = &db_snapshot["persons"][0];
     assert_eq!((&person["first_name"], &person["last_name"]), (&json!("Anna"), &json!("Bell")));
     assert_eq!(person["mobile_phone"], "+61400000002");
     // Each cluster keeps the contact that it was sent.
     let phones = [("7", &json!("+61400000001")), ("8", &json!("+61400000002"))];
-    assert_eq!(by_id(&picture, "lead_clusters", "contact_phone"), phones);
-    assert!(picture["lead_clusters"].iter().all(|row| row["person"] == "ann@example.com"));
+    assert_eq!(by_id(&db_snapshot, "lead_clusters", "contact_phone"), phones);
+    assert!(db_snapshot["lead_clusters"].iter().all(|row| row["person"] == "ann@example.com"));
 }
 
 #[tokio::test]
@@ -362,25 +362,26 @@ async fn a_cluster_gets_the_person_that_another_delivery_brings_in_any_order() {
         )),
     ] {
         let waits = Delivery::Cluster(cluster(1, json!({ "contact": contact })));
-        let picture = in_any_order(&[waits, brings.clone()]).await;
-        assert_eq!(by_id(&picture, "lead_clusters", "person")[0], ("7", &json!("cat@example.com")), "{brings:?}");
+        let db_snapshot = in_any_order(&[waits, brings.clone()]).await;
+        assert_eq!(by_id(&db_snapshot, "lead_clusters", "person")[0], ("7", &json!("cat@example.com")), "{brings:?}");
     }
     // In one delivery, too.
     let own = inside(1, 1, json!({ "prospect": { "email": "cat@example.com" } }));
-    let picture = in_any_order(&[Delivery::Cluster(cluster(1, json!({ "contact": contact, "leads": [own] })))]).await;
-    assert_eq!(picture["lead_clusters"][0]["person"], "cat@example.com");
+    let db_snapshot =
+        in_any_order(&[Delivery::Cluster(cluster(1, json!({ "contact": contact, "leads": [own] })))]).await;
+    assert_eq!(db_snapshot["lead_clusters"][0]["person"], "cat@example.com");
 }
 
 #[tokio::test]
 async fn the_newest_cluster_stays_whole_in_any_order() {
     let salesperson = json!({ "assigned_salesperson": { "id": 1, "name": "Sam" }, "status": "Contacted" });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Cluster(cluster(1, with(salesperson, json!({ "pipeline": { "id": 3, "name": "Sales" } })))),
         Delivery::Cluster(cluster(2, json!({ "status": "Called twice", "approver": { "id": 2, "name": "Alex" } }))),
         Delivery::Cluster(cluster(1, json!({ "id": 8, "status": "New" }))),
     ])
     .await;
-    let row = picture["lead_clusters"].iter().find(|row| row["external_id"] == "7").unwrap();
+    let row = db_snapshot["lead_clusters"].iter().find(|row| row["external_id"] == "7").unwrap();
     // What the newer one does not say is no longer so.
     for (column, value) in [
         ("status", json!("Called twice")),
@@ -443,8 +444,8 @@ async fn a_contact_counts_as_given_with_the_last_lead_in_any_order() {
         (vec![created(1, 2, 1), contact(2, 9, 2)], "+61400000001"),
         (vec![contact(2, 3, 2), contact(2, 4, 3), created(1, 1, 1)], "+61400000003"),
     ] {
-        let picture = in_any_order(&deliveries).await;
-        let person = &picture["persons"][0];
+        let db_snapshot = in_any_order(&deliveries).await;
+        let person = &db_snapshot["persons"][0];
         assert_eq!(person["mobile_phone"], newest, "{deliveries:?}");
         assert_eq!(person["title"], "of 1");
         assert!(person["business_name"].is_string());
@@ -455,7 +456,7 @@ async fn a_contact_counts_as_given_with_the_last_lead_in_any_order() {
 async fn an_event_is_as_its_newest_word_has_it_whole_in_any_order() {
     let says = |day: i64, event: Value| Delivery::Cluster(cluster(day, json!({ "lead_events": [event] })));
     let follow = json!({ "followup_reason": "Asked", "followup_datetime": october(8), "user_name": "Sam" });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         says(1, event(5, 1, follow)),
         says(2, event(5, 3, json!({ "followup_status": "completed", "followup_completed_at": october(3) }))),
         // A newer cluster repeats an older word on the event.
@@ -463,8 +464,8 @@ async fn an_event_is_as_its_newest_word_has_it_whole_in_any_order() {
         says(5, event(6, 2, json!({}))),
     ])
     .await;
-    assert_eq!(picture["lead_events"].len(), 2);
-    let row = picture["lead_events"].iter().find(|row| row["external_id"] == "5").unwrap();
+    assert_eq!(db_snapshot["lead_events"].len(), 2);
+    let row = db_snapshot["lead_events"].iter().find(|row| row["external_id"] == "5").unwrap();
     let expected = json!({
         "external_id": "5", "cluster": "7", "lead": null, "event_type": "note", "description": "as of 3",
         "external_service": null, "user_name": null, "followup_status": "completed", "followup_reason": null,
@@ -479,7 +480,7 @@ async fn an_event_is_as_its_newest_word_has_it_whole_in_any_order() {
 async fn a_deleted_event_is_marked_and_one_that_is_no_longer_listed_is_not_in_any_order() {
     let says = |day: i64, events: Value| Delivery::Cluster(cluster(day, json!({ "lead_events": events })));
     let deleted = |day: i64| json!({ "deleted_at": october(day) });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         says(1, json!([event(4, 1, json!({})), event(5, 1, json!({})), event(6, 1, deleted(1))])),
         says(2, json!([event(5, 2, deleted(2))])),
         // Taken back.
@@ -487,7 +488,7 @@ async fn a_deleted_event_is_marked_and_one_that_is_no_longer_listed_is_not_in_an
     ])
     .await;
     let marked = json!("2025-10-02T00:00:00+00:00");
-    let marks = by_id(&picture, "lead_events", "deleted_at");
+    let marks = by_id(&db_snapshot, "lead_events", "deleted_at");
     assert_eq!(marks, [("4", &Value::Null), ("5", &marked), ("6", &Value::Null)]);
 }
 
@@ -519,13 +520,13 @@ async fn an_event_without_a_usable_id_is_not_stored_and_the_others_are() {
 async fn an_event_told_by_both_feeds_belongs_to_its_lead_and_its_cluster_in_any_order() {
     for days in [(1, 2), (2, 1), (2, 2)] {
         let (of_lead, of_cluster) = days;
-        let picture = in_any_order(&[
+        let db_snapshot = in_any_order(&[
             enquired(of_lead, json!({ "lead_events": [event(5, of_lead, json!({}))] })),
             Delivery::Cluster(cluster(of_cluster, json!({ "lead_events": [event(5, of_cluster, json!({}))] }))),
         ])
         .await;
-        assert_eq!(picture["lead_events"].len(), 1, "{days:?}");
-        let row = &picture["lead_events"][0];
+        assert_eq!(db_snapshot["lead_events"].len(), 1, "{days:?}");
+        let row = &db_snapshot["lead_events"][0];
         assert_eq!((&row["lead"], &row["cluster"]), (&json!("1"), &json!("7")), "{days:?}");
         assert_eq!(row["description"], "as of 2", "{days:?}");
     }
@@ -536,15 +537,15 @@ async fn an_event_follows_the_cluster_that_listed_it_last_in_any_order() {
     let says =
         |id: i64, day: i64, events: Value| Delivery::Cluster(cluster(day, json!({ "id": id, "lead_events": events })));
     let same = event(5, 1, json!({}));
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         says(7, 1, json!([same])),
         says(8, 2, json!([same])),
         says(7, 3, json!([])),
         says(8, 4, json!([])),
     ])
     .await;
-    assert_eq!(picture["lead_events"].len(), 1);
-    assert_eq!(picture["lead_events"][0]["cluster"], "8");
+    assert_eq!(db_snapshot["lead_events"].len(), 1);
+    assert_eq!(db_snapshot["lead_events"][0]["cluster"], "8");
 }
 
 /// What is booked, by the lead's id.
@@ -607,14 +608,14 @@ async fn a_clusters_lead_is_blocked_for_the_reasons_of_the_lead_feed() {
 
 #[tokio::test]
 async fn a_clusters_blocked_lead_is_booked_when_its_car_is_listed_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Cluster(cluster(1, json!({ "leads": [asking(1, json!({})), asking(2, json!({}))] }))),
         Delivery::Vehicle(car(json!({}))),
     ])
     .await;
-    assert_eq!(picture["bookings"].len(), 2);
-    assert!(picture["leads"].iter().all(|lead| lead["booking_state"] == "created"));
-    assert!(picture["bookings"].iter().all(|booking| booking["vin"] == VIN));
+    assert_eq!(db_snapshot["bookings"].len(), 2);
+    assert!(db_snapshot["leads"].iter().all(|lead| lead["booking_state"] == "created"));
+    assert!(db_snapshot["bookings"].iter().all(|booking| booking["vin"] == VIN));
 }
 
 #[tokio::test]
@@ -861,13 +862,13 @@ async fn a_lead_and_an_event_that_are_listed_twice_are_one_row_each_and_nothing_
     };
     let payload = cluster(1, twice("first", "second"));
     service.cluster(&payload).await;
-    let before = picture(&service, "alpha").await;
+    let before = db_snapshot(&service, "alpha").await;
     assert_eq!((before["leads"].len(), before["lead_events"].len()), (1, 1));
     assert_eq!(before["leads"][0]["comments"], "second");
     assert_eq!(before["lead_events"][0]["description"], "second");
     let again = service.cluster(&payload).await;
     assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
-    assert_eq!(picture(&service, "alpha").await, before);
+    assert_eq!(db_snapshot(&service, "alpha").await, before);
 }
 
 #[tokio::test]
@@ -899,10 +900,10 @@ async fn a_cluster_without_a_modification_counts_as_of_its_creation_in_any_order
         Delivery::Cluster(payload)
     };
     let newer = json!(october(5));
-    let picture =
+    let db_snapshot =
         in_any_order(&[event_of(7, 1, Value::Null), event_of(8, 1, newer), event_of(9, 3, Value::Null)]).await;
-    assert_eq!(picture["lead_events"][0]["cluster"], "8");
-    assert_eq!(picture["leads"][0]["cluster"], "8");
+    assert_eq!(db_snapshot["lead_events"][0]["cluster"], "8");
+    assert_eq!(db_snapshot["leads"][0]["cluster"], "8");
 }
 
 #[tokio::test]
@@ -911,8 +912,8 @@ async fn an_event_of_a_lead_without_a_modification_belongs_to_it_as_of_its_creat
         let said = json!({ "id": id, "created": october(day), "lead_events": [event(5, 1, json!({}))] });
         Delivery::Lead(with(enquiry(said), json!({ "updated_at": null })))
     };
-    let picture = in_any_order(&[of(1, 1), of(2, 3), of(3, 2)]).await;
-    assert_eq!(picture["lead_events"][0]["lead"], "2");
+    let db_snapshot = in_any_order(&[of(1, 1), of(2, 3), of(3, 2)]).await;
+    assert_eq!(db_snapshot["lead_events"][0]["lead"], "2");
 }
 
 #[tokio::test]

@@ -354,7 +354,7 @@ async fn all_fixtures_sent_twice_leave_the_same_tables_as_once() {
                 service.post(&format!("/webhooks/dealer-studio/{door}"), body).await;
             }
         }
-        let picture = crate::support::picture::picture(&service, "alpha").await;
-        assert_eq!(*once.get_or_insert_with(|| picture.clone()), picture);
+        let db_snapshot = crate::support::db_snapshot::db_snapshot(&service, "alpha").await;
+        assert_eq!(*once.get_or_insert_with(|| db_snapshot.clone()), db_snapshot);
     }
 }

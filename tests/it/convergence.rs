@@ -10,7 +10,7 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::support::picture::{self, Picture};
+use crate::support::db_snapshot::{self, DbSnapshot};
 use crate::support::{Answer, TestService, service_with};
 use history::{Delivery, Kind};
 
@@ -81,7 +81,7 @@ async fn law_holds(kind: Kind, histories: &[(u64, u64)]) -> Reached {
         history::held(&history, &mut reached);
         let ways = ways(orders);
         let service = service_with(&history::configuration(ways.len())).await;
-        let mut expected: Option<Picture> = None;
+        let mut expected: Option<DbSnapshot> = None;
         for (workspace, way) in ways.iter().enumerate() {
             deliver(&[&service], &history, *way, workspace, &mut reached).await;
             compare(&service, kind, workspace, &mut expected, &format!("{kind:?}, seed {seed}, {way:?}")).await;
@@ -91,15 +91,15 @@ async fn law_holds(kind: Kind, histories: &[(u64, u64)]) -> Reached {
     reached
 }
 
-async fn compare(service: &TestService, kind: Kind, workspace: usize, expected: &mut Option<Picture>, told: &str) {
-    let mut picture = picture::picture(service, &format!("w{workspace}")).await;
+async fn compare(service: &TestService, kind: Kind, workspace: usize, expected: &mut Option<DbSnapshot>, told: &str) {
+    let mut db_snapshot = db_snapshot::db_snapshot(service, &format!("w{workspace}")).await;
     match kind {
-        Kind::Everything => picture::without_bookings(&mut picture),
+        Kind::Everything => db_snapshot::without_bookings(&mut db_snapshot),
         Kind::NothingWithdrawn => {}
     }
-    let expected = expected.get_or_insert_with(|| picture.clone());
+    let expected = expected.get_or_insert_with(|| db_snapshot.clone());
     for (table, rows) in expected {
-        pretty(rows, &picture[table], &format!("{table}: {told}"));
+        pretty(rows, &db_snapshot[table], &format!("{table}: {told}"));
     }
 }
 

@@ -8,7 +8,7 @@ use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{enquiry, with};
-use crate::support::{Answer, CONFIG, TestService, fixture, fixtures, picture, service, service_with};
+use crate::support::{Answer, CONFIG, TestService, db_snapshot, fixture, fixtures, service, service_with};
 
 const DOOR: &str = "/webhooks/leadpro";
 
@@ -602,8 +602,8 @@ async fn the_person_of_a_lead_is_the_one_that_dealer_studio_told_of() {
     let answer =
         send(&service, &created(json!({ "email": "Ann@Example.com", "createdAt": "2025-11-01T00:00:00Z" }))).await;
     assert_eq!(answer.body["person"], "updated");
-    let picture = picture::picture(&service, "alpha").await;
-    let [person] = picture["persons"].as_slice() else { panic!("{picture:?}") };
+    let db_snapshot = db_snapshot::db_snapshot(&service, "alpha").await;
+    let [person] = db_snapshot["persons"].as_slice() else { panic!("{db_snapshot:?}") };
     assert_eq!((&person["last_name"], &person["mobile_phone"]), (&json!("Bell"), &json!("+447123456789")));
 }
 
@@ -647,7 +647,9 @@ async fn what_waited_for_its_credential_to_have_one_workspace_is_applied_once_it
     let nameless = service.post("/webhooks/dealer-studio/leads", r#"{"id": 7}"#).await;
     assert_eq!(nameless.codes(), ["dealership_missing"]);
     let try_again = async |service: &TestService| {
-        forecourt::intake::replay::round(service.intake(), &service.intake().directory().assignable()).await.unwrap()
+        forecourt::intake::replay::round(service.intake(), &service.intake().directory().retryable_rejections())
+            .await
+            .unwrap()
     };
     assert_eq!(try_again(&service).await, 0);
     service.reload(&CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]")).await;

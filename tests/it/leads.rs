@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{enquiry, lead, with};
-use crate::support::picture::{Delivery, in_any_order};
 use crate::support::service::CONFIG;
 use crate::support::{TestService, fixture, service, service_with};
 
@@ -19,7 +19,7 @@ fn on(day: i64, changes: Value) -> Value {
 #[tokio::test]
 async fn of_every_column_the_newest_value_stays_in_any_order() {
     let status = |id: i64, name: &str, kind: &str| json!({ "lead_status_option": { "id": id, "name": name, "status_type": kind } });
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(
             1,
             with(
@@ -51,8 +51,8 @@ async fn of_every_column_the_newest_value_stays_in_any_order() {
         )),
     ])
     .await;
-    assert_eq!(picture["leads"].len(), 1);
-    let lead = &picture["leads"][0];
+    assert_eq!(db_snapshot["leads"].len(), 1);
+    let lead = &db_snapshot["leads"][0];
     for (column, value) in [
         ("comments", json!("second")),
         ("utm_campaign", json!("spring")),
@@ -69,20 +69,20 @@ async fn of_every_column_the_newest_value_stays_in_any_order() {
     ] {
         assert_eq!(lead[column], value, "{column}");
     }
-    let car = &picture["trade_ins"][0];
+    let car = &db_snapshot["trade_ins"][0];
     assert_eq!((&car["make"], &car["kilometres"]), (&json!("Subaru"), &json!(210_000)));
     assert_eq!(car["offer_accepted"], true);
 }
 
 #[tokio::test]
 async fn the_same_value_said_again_later_outlives_another_said_in_between() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(1, json!({ "comments": "same" }))),
         Delivery::Lead(on(2, json!({ "comments": "other" }))),
         Delivery::Lead(on(3, json!({ "comments": "same" }))),
     ])
     .await;
-    assert_eq!(picture["leads"][0]["comments"], "same");
+    assert_eq!(db_snapshot["leads"][0]["comments"], "same");
 }
 
 #[tokio::test]
@@ -157,57 +157,57 @@ async fn equal_times_leave_what_arrived_later() {
 
 #[tokio::test]
 async fn the_person_of_a_lead_follows_its_address_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(1, json!({ "prospect": { "email": "ANN@example.com", "first_name": "Ann" } }))),
         Delivery::Lead(on(2, json!({ "prospect": { "email": "Bea@Example.com", "first_name": "Bea" } }))),
         Delivery::Lead(on(3, json!({ "prospect": { "email": null }, "comments": "no address" }))),
     ])
     .await;
-    let lead = &picture["leads"][0];
+    let lead = &db_snapshot["leads"][0];
     assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
-    assert_eq!(picture["persons"].len(), 2);
+    assert_eq!(db_snapshot["persons"].len(), 2);
 }
 
 #[tokio::test]
 async fn a_lead_that_turns_to_an_unusable_address_has_no_person_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(1, json!({}))),
         Delivery::Lead(on(2, json!({ "prospect": { "email": "ann at home" } }))),
     ])
     .await;
-    let lead = &picture["leads"][0];
+    let lead = &db_snapshot["leads"][0];
     assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("ann at home"), &Value::Null));
-    assert_eq!(picture["persons"].len(), 1);
+    assert_eq!(db_snapshot["persons"].len(), 1);
 }
 
 #[tokio::test]
 async fn a_lead_without_a_person_gets_the_one_that_another_lead_brings_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(1, json!({ "prospect": { "email": " Ann@example.com", "dob": "31/02/2000" } }))),
         Delivery::Lead(on(2, json!({ "id": 2, "prospect": { "dob": "01/02/2000" } }))),
         Delivery::Lead(on(3, json!({ "id": 3, "prospect": { "email": "bea@example.com", "dob": "x" } }))),
     ])
     .await;
-    let persons: Vec<&Value> = picture["leads"].iter().map(|lead| &lead["person"]).collect();
+    let persons: Vec<&Value> = db_snapshot["leads"].iter().map(|lead| &lead["person"]).collect();
     assert_eq!(persons.iter().filter(|person| **person == "ann@example.com").count(), 2);
     assert_eq!(persons.iter().filter(|person| person.is_null()).count(), 1);
 }
 
 #[tokio::test]
 async fn a_lead_belongs_to_the_cluster_it_named_last_and_naming_none_unties_nothing_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         Delivery::Lead(on(1, json!({ "lead_cluster_id": 7 }))),
         Delivery::Lead(on(2, json!({ "lead_cluster_id": "8" }))),
         Delivery::Lead(on(3, json!({ "lead_cluster_id": null, "comments": "none named" }))),
         Delivery::Lead(on(1, json!({ "id": 2, "lead_cluster_id": 8 }))),
     ])
     .await;
-    let clusters: Vec<&Value> = picture["leads"].iter().map(|lead| &lead["cluster"]).collect();
+    let clusters: Vec<&Value> = db_snapshot["leads"].iter().map(|lead| &lead["cluster"]).collect();
     assert_eq!(clusters, ["8", "8"]);
     // A cluster that leads name is a row of which nothing but its id is known.
-    let known: Vec<&Value> = picture["lead_clusters"].iter().map(|cluster| &cluster["external_id"]).collect();
+    let known: Vec<&Value> = db_snapshot["lead_clusters"].iter().map(|cluster| &cluster["external_id"]).collect();
     assert_eq!(known, ["7", "8"]);
-    assert!(picture["lead_clusters"].iter().all(|cluster| {
+    assert!(db_snapshot["lead_clusters"].iter().all(|cluster| {
         cluster.as_object().unwrap().iter().all(|(column, value)| column == "external_id" || value.is_null())
     }));
 }
@@ -323,13 +323,13 @@ async fn the_wished_time_is_that_of_the_text_beside_it_in_any_order() {
     let wish = |day: i64, date: Option<&str>, time: Option<&str>| {
         Delivery::Lead(on(day, json!({ "booking_date": date, "booking_time": time })))
     };
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         wish(1, Some("2025-12-13"), Some("12:00PM")),
         wish(2, Some("2025-12-14"), None),
         wish(3, None, Some("01:00PM")),
     ])
     .await;
-    let lead = &picture["leads"][0];
+    let lead = &db_snapshot["leads"][0];
     assert_eq!((&lead["booking_date"], &lead["booking_time"]), (&json!("2025-12-14"), &json!("01:00PM")));
     assert_eq!(lead["requested_at"], "2025-12-14T02:00:00+00:00");
 }

@@ -107,7 +107,7 @@ impl Drop for Group {
 }
 
 /// The program under its limit.
-struct Stage {
+struct Harness {
     program: Program,
     database: TestDatabase,
     limited_by: &'static str,
@@ -128,7 +128,7 @@ struct Figures {
     longest: Duration,
 }
 
-impl Stage {
+impl Harness {
     async fn ready(deadline: u64) -> Self {
         let database = database().await;
         let folder = tempfile::tempdir().unwrap();
@@ -267,13 +267,13 @@ fn hold(figures: &Figures, what: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_requests_that_took_the_service_down_are_stored_with_their_workspace_and_rejected() {
-    let stage = Stage::ready(deadline()).await;
+    let harness = Harness::ready(deadline()).await;
     let bodies = bodies::of_the_issue();
     let mut sent = Vec::new();
     for worst in &bodies {
         sent.push((worst, "gzip", packed("gzip", &worst.body).await));
     }
-    let figures = stage.send(&sent).await;
+    let figures = harness.send(&sent).await;
     hold(&figures, "the three at once");
     assert!(figures.outcomes.iter().all(|(_, outcome)| outcome == "rejected"), "{:?}", figures.outcomes);
     assert_eq!(figures.findings, ["too_many_entries"]);
@@ -282,7 +282,7 @@ async fn three_requests_that_took_the_service_down_are_stored_with_their_workspa
         where w.slug = 'alpha' and d.outcome = 'rejected' and d.findings @> '[{\"code\": \"too_many_entries\"}]'
             and d.dealership_id = 356 and octet_length(d.body) > 15000000",
     )
-    .fetch_one(&stage.database.pool)
+    .fetch_one(&harness.database.pool)
     .await
     .unwrap();
     assert_eq!(alone, 3);
@@ -290,7 +290,7 @@ async fn three_requests_that_took_the_service_down_are_stored_with_their_workspa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_worst_bodies_that_are_taken_stay_within_the_memory_and_hold_up_nobody_else() {
-    let stage = Stage::ready(deadline()).await;
+    let harness = Harness::ready(deadline()).await;
     let all = if is_long() { bodies::all() } else { bodies::few() };
     let encodings: &[&str] = if is_long() { &["gzip", "deflate", "br", "zstd"] } else { &["gzip"] };
     let mut table = String::new();
@@ -311,7 +311,7 @@ async fn the_worst_bodies_that_are_taken_stay_within_the_memory_and_hold_up_nobo
         for encoding in encodings {
             let sent = packed(encoding, &worst.body).await;
             let (length, bytes) = (sent.len(), worst.body.len());
-            let figures = stage.send(&[(worst, encoding, sent)]).await;
+            let figures = harness.send(&[(worst, encoding, sent)]).await;
             row(worst.name, encoding, length, bytes, &figures);
             hold(&figures, worst.name);
         }
@@ -323,25 +323,25 @@ async fn the_worst_bodies_that_are_taken_stay_within_the_memory_and_hold_up_nobo
             sent.push((worst, encoding, packed(encoding, &worst.another(number)).await));
         }
         let (length, bytes) = (sent.iter().map(|(_, _, sent)| sent.len()).sum(), 8 * worst.body.len());
-        let figures = stage.send(&sent).await;
+        let figures = harness.send(&sent).await;
         row(&format!("eight at once: {}", worst.name), "each", length, bytes, &figures);
         hold(&figures, worst.name);
     }
-    println!("limited by {} to {} MiB\n{table}", stage.limited_by, (MEMORY + LITTLE) / MIB);
+    println!("limited by {} to {} MiB\n{table}", harness.limited_by, (MEMORY + LITTLE) / MIB);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_takes_longer_than_its_deadline_is_read_once_and_settled() {
-    let mut stage = Stage::ready(10).await;
+    let mut harness = Harness::ready(10).await;
     let worst = &bodies::few()[0];
-    let answer = stage.post(worst.feed, "", &worst.body).await;
+    let answer = harness.post(worst.feed, "", &worst.body).await;
     let id = answer["delivery_id"].as_str().unwrap().to_owned();
     assert_eq!(answer["outcome"], "spooled", "the deadline is far too short for it");
-    assert_eq!(stage.settled(&id).await.0, "applied");
+    assert_eq!(harness.settled(&id).await.0, "applied");
     // It leaves the spool, and is not begun again for that.
-    stage.program.wait_for("the spool is empty again");
+    harness.program.wait_for("the spool is empty again");
     let begun =
-        stage.program.seen.iter().filter(|line| line.contains("a large delivery is read") && line.contains(&id));
+        harness.program.seen.iter().filter(|line| line.contains("a large delivery is read") && line.contains(&id));
     assert_eq!(begun.count(), 1);
 }
 

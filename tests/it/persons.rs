@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _};
 
+use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{enquiry, with};
-use crate::support::picture::{Delivery, in_any_order};
 use crate::support::{TestService, fixture, service};
 
 const WHOLE_ADDRESS: [(&str, &str); 5] =
@@ -176,13 +176,13 @@ fn said(id: i64, created: i64, modified: i64, prospect: Value) -> Delivery {
 
 #[tokio::test]
 async fn of_each_field_the_newest_by_the_leads_creation_stays_in_any_order() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         said(1, 1, 1, json!({ "first_name": "Ann", "mobile_phone": "0403 000 001", "title": "Ms" })),
         said(2, 2, 2, json!({ "first_name": "Anna", "mobile_phone": "0403 000 002", "postcode": "2000" })),
         said(3, 3, 3, json!({ "mobile_phone": "0403 000 003" })),
     ])
     .await;
-    let person = &picture["persons"][0];
+    let person = &db_snapshot["persons"][0];
     assert_eq!(person["first_name"], "Anna");
     assert_eq!(person["mobile_phone"], "+61403000003");
     assert_eq!((&person["title"], &person["postcode"]), (&json!("Ms"), &json!("2000")));
@@ -190,25 +190,25 @@ async fn of_each_field_the_newest_by_the_leads_creation_stays_in_any_order() {
 
 #[tokio::test]
 async fn a_status_change_on_an_old_lead_does_not_bring_an_old_phone_number_back() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         said(1, 1, 1, json!({ "mobile_phone": "0403 000 001" })),
         said(2, 2, 2, json!({ "mobile_phone": "0403 000 002" })),
         said(1, 1, 9, json!({ "mobile_phone": "0403 000 001" })),
     ])
     .await;
-    assert_eq!(picture["persons"][0]["mobile_phone"], "+61403000002");
+    assert_eq!(db_snapshot["persons"][0]["mobile_phone"], "+61403000002");
 }
 
 #[tokio::test]
 async fn leads_of_one_creation_time_are_ordered_by_their_modification_then_by_the_greater_id() {
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         said(3, 1, 2, json!({ "mobile_phone": "0403 000 001", "last_name": "Of the older change" })),
         said(1, 1, 3, json!({ "mobile_phone": "0403 000 002" })),
         said(9, 1, 1, json!({ "first_name": "Ann" })),
         said(10, 1, 1, json!({ "first_name": "Anna" })),
     ])
     .await;
-    let person = &picture["persons"][0];
+    let person = &db_snapshot["persons"][0];
     assert_eq!(person["mobile_phone"], "+61403000002");
     assert_eq!(person["last_name"], "Of the older change");
     // Ids are numbers: 10 is greater than 9.
@@ -237,7 +237,7 @@ async fn an_address_a_licence_and_a_passport_are_one_field_each_in_any_order() {
         let Delivery::Lead(lead) = said(id, id, id, prospect) else { unreachable!() };
         Delivery::Lead(with(lead, details))
     };
-    let picture = in_any_order(&[
+    let db_snapshot = in_any_order(&[
         lead(1, json!({ "address": other("one") }), details("L1", json!("NSW"))),
         lead(2, json!({ "address": other("two") }), details("L2", Value::Null)),
         // Incomplete ones take nothing away.
@@ -248,9 +248,9 @@ async fn an_address_a_licence_and_a_passport_are_one_field_each_in_any_order() {
         ),
     ])
     .await;
-    let person = &picture["persons"][0];
+    let person = &db_snapshot["persons"][0];
     assert_eq!((&person["address_street"], &person["address_city"]), (&json!("two"), &json!("two")));
-    let licence = &picture["driver_licences"][0];
+    let licence = &db_snapshot["driver_licences"][0];
     assert_eq!((&licence["number"], &licence["state"]), (&json!("L2"), &Value::Null));
 }
 

@@ -9,11 +9,11 @@ const LEADS: &str = "/webhooks/dealer-studio/leads";
 const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
 
 /// What one sender says of a few customers and cars, over and over, each time with a newer time.
-fn story() -> Vec<(&'static str, Value)> {
-    let mut story = Vec::new();
+fn scenario() -> Vec<(&'static str, Value)> {
+    let mut scenario = Vec::new();
     for step in 0..60 {
         let (who, time) = (step % 3, format!("2025-10-03T06:{:02}:{:02}Z", step / 60, step % 60));
-        story.push((
+        scenario.push((
             LEADS,
             json!({
                 "id": who, "lead_cluster_id": 5, "created": "2025-10-03T06:00:00Z", "updated_at": time,
@@ -24,7 +24,7 @@ fn story() -> Vec<(&'static str, Value)> {
                 "appointments": [{"id": step, "starts_at": "2025-11-03 10:00:00"}, {"id": 1000 + who}],
             }),
         ));
-        story.push((
+        scenario.push((
             INVENTORY,
             json!({
                 "Identifier": step % 2, "SaleStatus": "For Sale", "LastModifiedUtc": time,
@@ -37,13 +37,13 @@ fn story() -> Vec<(&'static str, Value)> {
             }),
         ));
     }
-    story
+    scenario
 }
 
 #[tokio::test]
 async fn several_processes_over_one_database_write_one_set_of_rows() {
     let alone = service().await;
-    for (path, body) in story() {
+    for (path, body) in scenario() {
         assert_eq!(alone.post(path, body.to_string()).await.status, 200);
     }
 
@@ -52,8 +52,8 @@ async fn several_processes_over_one_database_write_one_set_of_rows() {
     let third = first.beside(CONFIG).await;
     let processes = [&first, &second, &third];
     // Each delivery goes to two of the three, everything at once.
-    let story = story();
-    let posts = story.iter().enumerate().flat_map(|(number, (path, body))| {
+    let scenario = scenario();
+    let posts = scenario.iter().enumerate().flat_map(|(number, (path, body))| {
         [number, number + 1].map(|process| processes[process % 3].post(path, body.to_string()))
     });
     for answer in join_all(posts).await {

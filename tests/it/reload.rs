@@ -200,7 +200,7 @@ async fn what_came_under_a_secret_that_is_gone_goes_on_where_it_was_and_nowhere_
     service.database.execute("update intake.deliveries set retry_at = now() where retry_at is not null").await;
     let round = async || {
         let directory = service.intake().directory();
-        forecourt::intake::replay::round(service.intake(), &directory.assignable()).await.unwrap()
+        forecourt::intake::replay::round(service.intake(), &directory.retryable_rejections()).await.unwrap()
     };
     assert_eq!(round().await, 1, "whom the other one is from nobody can tell any more");
     assert_eq!(round().await, 0);

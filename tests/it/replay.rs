@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 use forecourt::intake::replay::{self, asked};
 use forecourt::local_postgres::LocalPostgres;
-use forecourt::store::choice::{self, Choice};
-use forecourt::store::deliveries::Assignable;
+use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::replay_filter::{self, ReplayFilter};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
@@ -272,7 +272,7 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
     let failed = service.lead(&lead(77, 356)).await;
     service.database.execute(MENDING).await;
     service.database.execute("update intake.deliveries set retry_at = now()").await;
-    let choice = Choice {
+    let replay_filter = ReplayFilter {
         ids: vec![id(&failed).parse().unwrap()],
         feeds: Vec::new(),
         since: None,
@@ -283,17 +283,20 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
         addresses: Vec::new(),
         fingerprints: Vec::new(),
     };
-    let chosen = choice::deliveries(service.intake().store(), &choice, choice::START, 10).await.unwrap().remove(0);
+    let matching = replay_filter::deliveries(service.intake().store(), &replay_filter, replay_filter::START, 10)
+        .await
+        .unwrap()
+        .remove(0);
     let other = service.beside(CONFIG).await;
     // As the replay has read it, the service settles it first; then both at once.
     let asked = asked::Asked {
         feed: forecourt::feeds::Feed::Lead,
-        arrived: chosen.stored.arrived,
-        attempts: chosen.stored.attempts,
+        arrived: matching.stored.arrived,
+        attempts: matching.stored.attempts,
         unread: false,
         permitted: forecourt::domain::workspace::Permitted::All,
     };
-    let nothing = Assignable::default();
+    let nothing = RetryableRejections::default();
     let (made, tried, again) = tokio::join!(
         asked::replay(other.intake(), vec![asked.clone()]),
         replay::round(service.intake(), &nothing),
@@ -483,7 +486,7 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     let service = service().await;
     refused(&service, "wrong", &lead(1, 356)).await;
     let service = service.restarted_with(CONFIG).await;
-    assert_eq!(replay::round(service.intake(), &service.intake().directory().assignable()).await.unwrap(), 0);
+    assert_eq!(replay::round(service.intake(), &service.intake().directory().retryable_rejections()).await.unwrap(), 0);
     let run = replay(&service, &["--all"]).await;
     assert_eq!(run.summary(), "0 deliveries replayed");
     assert_eq!((service.count("intake.deliveries").await, service.count("leads").await), (0, 0));

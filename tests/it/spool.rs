@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
-use forecourt::cli::serve::Front;
+use forecourt::cli::serve::App;
 use forecourt::domain::workspace::Permitted;
 use forecourt::feeds::Feed;
 use forecourt::intake::configuration;
@@ -502,7 +502,7 @@ async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_
     let data_dir = tempfile::tempdir().unwrap();
     let text = with_spool(WIDE);
     let config = parsed(&text, data_dir.path());
-    let Front { reception, router, .. } = Front::open(&config).unwrap();
+    let App { reception, router, .. } = App::open(&config).unwrap();
     let post = async |id| {
         let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
         let response = router.clone().oneshot(request.body(Body::from(lead(id).to_string())).unwrap()).await.unwrap();
@@ -563,7 +563,7 @@ async fn what_fails_through_our_fault_leaves_the_spool_as_failed_and_what_nobody
 async fn a_second_process_on_the_same_data_directory_is_refused() {
     let service = TestService::over(database().await, &with_spool(WIDE)).await;
     let config = parsed(&with_spool(WIDE), service.spool_dir().parent().unwrap());
-    let refusal = Front::open(&config).unwrap_err().to_string();
+    let refusal = App::open(&config).unwrap_err().to_string();
     assert!(refusal.contains("in use by another running process"), "{refusal}");
 }
 

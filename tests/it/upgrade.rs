@@ -8,12 +8,12 @@ use async_compression::tokio::bufread::GzipDecoder;
 use forecourt::config::Config;
 use forecourt::feeds::Feed;
 use forecourt::intake::{Arrival, replay, rereading};
-use forecourt::store::deliveries::Assignable;
+use forecourt::store::deliveries::RetryableRejections;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::io::AsyncReadExt as _;
 
-use super::support::picture::{Picture, picture};
+use super::support::db_snapshot::{DbSnapshot, db_snapshot};
 use super::support::postgres::{OwnCluster, TestDatabase};
 use super::support::service::parsed;
 use super::support::{TestService, own_cluster, service_with};
@@ -60,7 +60,7 @@ async fn upgraded(cluster: &OwnCluster, release: &str) -> TestService {
         while service.reception().spool().unwrap().depth().deliveries > 0
             || service.count("intake.deliveries where outcome = 'failed' or retry_at is not null").await > 0
         {
-            replay::round(service.intake(), &Assignable::default()).await.unwrap();
+            replay::round(service.intake(), &RetryableRejections::default()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -102,16 +102,16 @@ async fn deliver(service: &TestService, arrivals: &[Arrival]) {
 }
 
 /// What each workspace of the configuration holds.
-async fn pictures(service: &TestService, config: &Config) -> Vec<(String, Picture)> {
+async fn pictures(service: &TestService, config: &Config) -> Vec<(String, DbSnapshot)> {
     let mut pictures = Vec::new();
     for workspace in &config.workspaces {
         let slug = workspace.slug.clone();
-        pictures.push((slug.clone(), picture(service, &slug).await));
+        pictures.push((slug.clone(), db_snapshot(service, &slug).await));
     }
     pictures
 }
 
-fn assert_equal(left: &[(String, Picture)], right: &[(String, Picture)], what: &str) {
+fn assert_equal(left: &[(String, DbSnapshot)], right: &[(String, DbSnapshot)], what: &str) {
     let mut differing = Vec::new();
     for ((workspace, left), (_, right)) in left.iter().zip(right) {
         for (table, rows) in left {
@@ -202,7 +202,7 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
     rereading::run(old.intake().store()).await.unwrap();
     while old.count("intake.deliveries where retry_at is not null").await > 0 {
-        replay::round(old.intake(), &Assignable::default()).await.unwrap();
+        replay::round(old.intake(), &RetryableRejections::default()).await.unwrap();
     }
     assert_equal(&before, &pictures(&old, &config).await, "read anew once more");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::db_snapshot::db_snapshot;
 use crate::support::payloads::{car, lead, names, with};
-use crate::support::picture::picture;
 use crate::support::service::CONFIG;
 use crate::support::{TestService, fixture, service, service_with, soon};
 
@@ -26,7 +26,7 @@ async fn everything(service: &TestService, dealership: i64, phone: &str) {
 async fn two_workspaces_with_the_same_names_for_everything_never_touch_each_other() {
     let service = service().await;
     everything(&service, 356, "0403 000 001").await;
-    let alpha = picture(&service, "alpha").await;
+    let alpha = db_snapshot(&service, "alpha").await;
     assert_eq!(alpha["bookings"].len(), 1);
 
     everything(&service, 285, "0403 000 002").await;
@@ -40,8 +40,8 @@ async fn two_workspaces_with_the_same_names_for_everything_never_touch_each_othe
     });
     service.lead(&lead(empty)).await;
 
-    assert_eq!(picture(&service, "alpha").await, alpha);
-    let beta = picture(&service, "beta").await;
+    assert_eq!(db_snapshot(&service, "alpha").await, alpha);
+    let beta = db_snapshot(&service, "beta").await;
     assert_eq!(beta["persons"][0]["mobile_phone"], "+61403000002");
     assert_eq!(
         (&beta["listings"][0]["status"], &beta["appointments"][0]["removed"]),
@@ -195,7 +195,7 @@ async fn where_both_name_a_location_the_configuration_wins_and_inventory_fills_t
 async fn a_dealership_that_moves_to_another_workspace_leaves_its_rows_where_they_are() {
     let service = service().await;
     service.lead(&lead(json!({ "dealership": { "id": 357 } }))).await;
-    let alpha = picture(&service, "alpha").await;
+    let alpha = db_snapshot(&service, "alpha").await;
     let moved = CONFIG.replace("[356, 357]", "[356]").replace("[285]", "[285, 357]");
     let service = service.restarted_with(&moved).await;
     let dealership = service
@@ -206,15 +206,15 @@ async fn a_dealership_that_moves_to_another_workspace_leaves_its_rows_where_they
         .await;
     assert_eq!(dealership, json!({ "slug": "beta", "active": true }));
     service.lead(&lead(json!({ "dealership": { "id": 357 }, "updated_at": "2025-10-02T00:00:00Z" }))).await;
-    assert_eq!(picture(&service, "alpha").await, alpha);
-    assert_eq!(picture(&service, "beta").await["leads"].len(), 1);
+    assert_eq!(db_snapshot(&service, "alpha").await, alpha);
+    assert_eq!(db_snapshot(&service, "beta").await["leads"].len(), 1);
 }
 
 #[tokio::test]
 async fn a_workspace_taken_out_of_the_configuration_is_inactive_and_comes_back_as_it_was() {
     let service = service().await;
     service.lead(&lead(json!({ "dealership": { "id": 285 } }))).await;
-    let beta = picture(&service, "beta").await;
+    let beta = db_snapshot(&service, "beta").await;
     let (head, tail) = CONFIG.split_once("[[workspaces]]\nslug = \"beta\"").unwrap();
     let credentials = tail.split_once("[[credentials]]").unwrap().1;
     let service = service.restarted_with(&format!("{head}[[credentials]]{credentials}")).await;
@@ -225,7 +225,7 @@ async fn a_workspace_taken_out_of_the_configuration_is_inactive_and_comes_back_a
     assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
     let service = service.restarted_with(CONFIG).await;
     assert_eq!(service.row(state).await, json!({ "workspace": true, "dealership": true }));
-    assert_eq!(picture(&service, "beta").await["leads"][0]["external_id"], beta["leads"][0]["external_id"]);
+    assert_eq!(db_snapshot(&service, "beta").await["leads"][0]["external_id"], beta["leads"][0]["external_id"]);
 }
 
 #[tokio::test]

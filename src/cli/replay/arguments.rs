@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::Outcome;
 use crate::domain::finding::Code;
 use crate::feeds::Feed;
-use crate::store::choice::Choice;
+use crate::store::replay_filter::ReplayFilter;
 
 /// Which deliveries to replay, and how. What is asked for together must hold together.
 #[derive(Debug, Default, Args)]
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     /// What is chosen, among all that arrived before `now`.
-    pub(super) fn choice(&self, now: DateTime<Utc>) -> Result<Choice, &'static str> {
+    pub(super) fn replay_filter(&self, now: DateTime<Utc>) -> Result<ReplayFilter, &'static str> {
         let lists = [self.ids.len(), self.outcomes.len(), self.codes.len(), self.feeds.len()];
         let lists = lists.into_iter().chain([self.addresses.len(), self.fingerprints.len()]);
         let ranges = self.since.is_some() || self.until.is_some() || self.workspace.is_some();
@@ -72,7 +72,7 @@ impl Arguments {
                 requests by --rejected with --address or --fingerprint; or all of them, by --all",
             );
         }
-        Ok(Choice {
+        Ok(ReplayFilter {
             ids: self.ids.clone(),
             feeds: self.feeds.iter().map(|feed| feed.name().to_owned()).collect(),
             since: self.since,
@@ -132,9 +132,11 @@ mod tests {
     #[test]
     fn at_least_one_thing_is_asked_for() {
         let now = moment("2026-11-21").unwrap();
-        assert!(Arguments::default().choice(now).is_err());
+        assert!(Arguments::default().replay_filter(now).is_err());
         assert!(
-            Arguments { rejected: true, dry_run: true, limit: Some(1), ..Arguments::default() }.choice(now).is_err()
+            Arguments { rejected: true, dry_run: true, limit: Some(1), ..Arguments::default() }
+                .replay_filter(now)
+                .is_err()
         );
         let later = moment("2027-01-01").unwrap();
         for enough in [
@@ -142,7 +144,7 @@ mod tests {
             Arguments { until: Some(later), ..Arguments::default() },
             Arguments { feeds: vec![Feed::Lead], ..Arguments::default() },
         ] {
-            assert_eq!(enough.choice(now).unwrap().until, now, "what arrives meanwhile is left alone");
+            assert_eq!(enough.replay_filter(now).unwrap().until, now, "what arrives meanwhile is left alone");
         }
     }
 }

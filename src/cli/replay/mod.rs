@@ -13,16 +13,16 @@ use crate::domain::values;
 use crate::intake::replay::asked::{self, Asked};
 use crate::intake::{self, Intake};
 use crate::local_postgres::{self, LocalPostgres};
-use crate::store::choice::{Choice, Cursor, START};
+use crate::store::replay_filter::{Cursor, ReplayFilter, START};
 use crate::store::{self, Demands, PutsUp, Store, rejected, workspaces};
 
-use super::ending::{CommandError, Ending};
+use super::command_result::{CommandError, CommandResult};
 use super::log::{start_log, warn};
 use super::postgres::{DATABASE, Postgres};
 use super::service;
 pub(super) use arguments::Arguments;
 use report::Report;
-use source::{Entrance, Item, Source};
+use source::{Item, ReplayIdentity, Source};
 
 /// So many connections; the service may need the others.
 const CONNECTIONS: u32 = 4;
@@ -35,14 +35,15 @@ pub(super) async fn run(
     config: Config,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Ending {
-    let choice = arguments.choice(intake::clock::now()).map_err(|wrong| CommandError::Usage(wrong.to_owned()))?;
+) -> CommandResult {
+    let replay_filter =
+        arguments.replay_filter(intake::clock::now()).map_err(|wrong| CommandError::Usage(wrong.to_owned()))?;
     // Each delivery has its line on standard output, so the log tells only what went wrong.
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());
     start_log(&filter, environment)?;
     warn(&config);
     let postgres = reach_postgres(&config, environment).await?;
-    let done = Box::pin(over(postgres.options.clone(), arguments, &config, &choice, out)).await;
+    let done = Box::pin(over(postgres.options.clone(), arguments, &config, &replay_filter, out)).await;
     postgres.stop().await?;
     match done? {
         Some(wrong) => Err(wrong.into()),
@@ -70,7 +71,7 @@ async fn over(
     address: store::Address,
     arguments: &Arguments,
     config: &Config,
-    choice: &Choice,
+    replay_filter: &ReplayFilter,
     out: &mut dyn Write,
 ) -> Result<Option<String>, Failure> {
     // A person looks on, and the deliveries are there already: what the server is like is for the service to say.
@@ -79,14 +80,14 @@ async fn over(
     store.migrate().await?;
     values::warm_up();
     let named = arguments.credential.as_deref();
-    let (entrance, permitted) = if arguments.rejected {
-        let feeds = rejected::feeds(&store, choice).await?;
-        (Some(Entrance::find(config, named, &feeds)?), None)
+    let (identity, permitted) = if arguments.rejected {
+        let feeds = rejected::feeds(&store, replay_filter).await?;
+        (Some(ReplayIdentity::find(config, named, &feeds)?), None)
     } else {
         (None, named.map(|name| source::permission(config, name)).transpose()?)
     };
     let intake = open_intake(arguments, config, &store).await?;
-    let source = Source { intake: &intake, entrance, permitted, choice };
+    let source = Source { intake: &intake, identity, permitted, replay_filter };
     let mut report = Report::new(out, arguments.dry_run);
     let seen = replay_all(&source, arguments, &mut report).await?;
     intake.finish().await;
@@ -163,7 +164,7 @@ async fn replay_round(
             },
         }
     }
-    if source.entrance.is_some() && !dry_run {
+    if source.identity.is_some() && !dry_run {
         rejected::mark(source.intake.store(), &entered, intake::clock::now()).await?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use crate::domain::{Outcome, Told};
+use crate::domain::{EffectSummary, Outcome};
 use crate::intake::replay::asked::Made;
 
 /// A delivery before its replay.
@@ -43,8 +43,8 @@ impl<'o> Report<'o> {
         let stays = was == applied && made.outcome != Outcome::Applied;
         let now = if stays { applied } else { made.outcome.name() };
         let mut line = format!("{} {} {was} -> {now}", before.id, before.feed);
-        for (kind, told) in &made.effects {
-            line = format!("{line} {kind}={}", effect(told));
+        for (kind, summary) in &made.effects {
+            line = format!("{line} {kind}={}", effect(summary));
         }
         let new = made.codes.iter().map(|code| code.name()).filter(|code| !before.codes.contains(*code));
         let new: Vec<&str> = new.collect();
@@ -86,10 +86,10 @@ impl<'o> Report<'o> {
     }
 }
 
-fn effect(told: &Told) -> String {
-    match told {
-        Told::One(effect) => effect.name().to_owned(),
-        Told::Many(tally) => {
+fn effect(summary: &EffectSummary) -> String {
+    match summary {
+        EffectSummary::One(effect) => effect.name().to_owned(),
+        EffectSummary::Many(tally) => {
             let parts = tally.parts().into_iter().filter(|(_, count)| *count > 0);
             parts.map(|(name, count)| format!("{count}-{name}")).collect::<Vec<_>>().join(",")
         }

@@ -9,9 +9,9 @@ use crate::domain::workspace::Permitted;
 use crate::feeds::Feed;
 use crate::intake::Intake;
 use crate::intake::replay::asked::Asked;
-use crate::store::choice::{self, Choice, Chosen, Cursor};
 use crate::store::deliveries::Arrived;
 use crate::store::rejected::{self, Refused};
+use crate::store::replay_filter::{self, Cursor, Match, ReplayFilter};
 use crate::store::{self};
 
 use super::report::Before;
@@ -21,11 +21,11 @@ pub(super) struct Source<'s> {
     /// Where it goes.
     pub(super) intake: &'s Intake,
     /// As whom refused requests enter; none where stored deliveries are replayed.
-    pub(super) entrance: Option<Entrance>,
+    pub(super) identity: Option<ReplayIdentity>,
     /// What stored deliveries may be applied to, in place of what their own credentials may write to.
     pub(super) permitted: Option<Permitted>,
     /// What is asked for.
-    pub(super) choice: &'s Choice,
+    pub(super) replay_filter: &'s ReplayFilter,
 }
 
 /// One delivery of a round.
@@ -39,20 +39,20 @@ pub(super) struct Item {
 }
 
 /// As whom the refused requests of each feed enter.
-pub(super) struct Entrance(BTreeMap<&'static str, (String, Permitted)>);
+pub(super) struct ReplayIdentity(BTreeMap<&'static str, (String, Permitted)>);
 
-impl Entrance {
+impl ReplayIdentity {
     /// The credential that is named, else the only one of each feed.
     pub(super) fn find(config: &Config, named: Option<&str>, feeds: &[String]) -> Result<Self, String> {
         if let Some(name) = named {
             permission(config, name)?;
         }
-        let mut entrance = BTreeMap::new();
+        let mut identity = BTreeMap::new();
         for feed in feeds.iter().filter_map(|feed| Feed::named(feed)) {
             let credential = credential_of(config, named, feed)?;
-            entrance.insert(feed.name(), (credential.name.clone(), credential.permitted.clone()));
+            identity.insert(feed.name(), (credential.name.clone(), credential.permitted.clone()));
         }
-        Ok(Self(entrance))
+        Ok(Self(identity))
     }
 }
 
@@ -89,20 +89,20 @@ impl Source<'_> {
     /// The next round after a cursor.
     pub(super) async fn round(&self, after: Cursor, limit: i64) -> Result<Vec<Item>, store::Error> {
         let store = self.intake.store();
-        Ok(match &self.entrance {
+        Ok(match &self.identity {
             None => {
-                let chosen = choice::deliveries(store, self.choice, after, limit).await?;
-                chosen.into_iter().map(|chosen| self.stored(chosen)).collect()
+                let matching = replay_filter::deliveries(store, self.replay_filter, after, limit).await?;
+                matching.into_iter().map(|matching| self.stored(matching)).collect()
             }
-            Some(entrance) => {
-                let refused = rejected::chosen(store, self.choice, after, limit).await?;
-                refused.into_iter().map(|refused| entering(entrance, refused)).collect()
+            Some(identity) => {
+                let refused = rejected::matching(store, self.replay_filter, after, limit).await?;
+                refused.into_iter().map(|refused| entering(identity, refused)).collect()
             }
         })
     }
 
-    fn stored(&self, chosen: Chosen) -> Item {
-        let Chosen { stored, outcome, codes } = chosen;
+    fn stored(&self, matching: Match) -> Item {
+        let Match { stored, outcome, codes } = matching;
         let arrived = stored.arrived;
         let cursor = (arrived.received_at, arrived.id);
         let unread = outcome == Outcome::Rejected.name();
@@ -125,7 +125,7 @@ impl Source<'_> {
 }
 
 /// A refused request on its way in. It keeps its id and its arrival, so that a second replay finds it there.
-fn entering(entrance: &Entrance, refused: Refused) -> Item {
+fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
     let Refused {
         id,
         received_at,
@@ -140,7 +140,7 @@ fn entering(entrance: &Entrance, refused: Refused) -> Item {
     } = refused;
     let name = feed.unwrap_or_default();
     let before = Before { id, feed: name.clone(), outcome, codes: BTreeSet::new() };
-    let work = match (Feed::named(&name), entrance.0.get(name.as_str()), body) {
+    let work = match (Feed::named(&name), identity.0.get(name.as_str()), body) {
         (_, _, None) => Err("its body could not be kept"),
         (Some(feed), Some((credential, permitted)), Some(body)) => Ok(Asked {
             feed,

@@ -12,7 +12,7 @@ use crate::domain::values::{Country, Email, Json, StockNumber, Vin};
 
 /// A value that makes a person, or the reason why it does not.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Given<T> {
+pub enum Field<T> {
     /// Nothing was sent.
     #[default]
     Absent,
@@ -26,15 +26,15 @@ pub enum Given<T> {
 #[derive(Clone, Debug)]
 pub struct LeadFacts {
     /// Where the lead stands in the payload: empty, or with its dot, as `leads[3].`; findings are placed below it.
-    pub place: String,
+    pub path_prefix: String,
     /// Which feed told it.
     pub source: Source,
     /// The sender's lead id; `None` where there is no usable one.
     pub external_id: Option<String>,
     /// The cluster the lead belongs to, by the sender's id.
     pub cluster_external_id: Option<String>,
-    /// When the sender said so: the modification of the cluster that holds the lead, else of the lead.
-    pub cluster_said_at: Option<DateTime<Utc>>,
+    /// The sender's time of that membership: the modification of the cluster that holds the lead, else of the lead.
+    pub cluster_membership_at: Option<DateTime<Utc>>,
     /// The dealership's zone, in which the wished day and time are read.
     pub timezone: Tz,
     /// When the customer made the enquiry.
@@ -59,9 +59,9 @@ pub struct LeadFacts {
 #[derive(Clone, Debug, Default)]
 pub struct ProspectFacts {
     /// The address that identifies the person.
-    pub email: Given<Email>,
+    pub email: Field<Email>,
     /// The date of birth; an invalid one makes no person.
-    pub date_of_birth: Given<NaiveDate>,
+    pub date_of_birth: Field<NaiveDate>,
     /// What else is known of the person. Its address, licence and passport are empty here: the parts below make them.
     pub person: PersonColumns,
     /// The parts of the postal address; `None` where nothing of it was sent, usable or not.
@@ -285,7 +285,7 @@ listed_columns! {
         booking_date: String,
         /// `booking_time` as sent.
         booking_time: String,
-        /// `booking_date` with `booking_time`, resolved in the dealership's zone; computed where the lead hears them.
+        /// `booking_date` with `booking_time`, resolved in the dealership's zone; computed where the lead merges them.
         requested_at: DateTime<Utc>,
         /// Whether the cluster has a test drive, as sent.
         has_test_drives: bool,

@@ -8,7 +8,7 @@ use crate::domain::values::{Json, StockNumber, Vin};
 
 /// What `SaleStatus` says of a vehicle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaleWord {
+pub enum SaleStatus {
     /// It is for sale.
     ForSale,
     /// It is not.
@@ -23,7 +23,7 @@ pub struct VehicleFacts {
     /// The VIN that this delivery names.
     pub vin: Option<Vin>,
     /// `SaleStatus`, where it is a word that is known.
-    pub word: Option<SaleWord>,
+    pub sale_status: Option<SaleStatus>,
     /// `LastModifiedUtc`
     pub modified_at: Option<DateTime<Utc>>,
     /// The vehicle's content, replaced as a whole.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use crate::domain::facts::{
-    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
+    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleStatus, SellerLocation, VehicleFacts,
 };
 use crate::domain::values::{StockNumber, Vin};
 
@@ -16,7 +16,7 @@ pub(super) struct Vehicle {
     pub(super) vin: Option<u8>,
     pub(super) number: Option<u8>,
     pub(super) dealership: Option<u8>,
-    pub(super) word: Option<SaleWord>,
+    pub(super) sale_status: Option<SaleStatus>,
     pub(super) content: u8,
 }
 
@@ -35,18 +35,18 @@ fn vehicle() -> impl Strategy<Value = Vehicle> {
     let vin = prop_oneof![3 => (0..3_u8).prop_map(Some), 2 => Just(None)];
     let number = prop_oneof![4 => (0..2_u8).prop_map(Some), 1 => Just(None)];
     let dealership = prop_oneof![5 => Just(Some(0_u8)), 2 => Just(Some(1)), 1 => Just(None)];
-    let word = prop_oneof![
-        5 => Just(Some(SaleWord::ForSale)),
-        3 => Just(Some(SaleWord::Withdrawn)),
+    let sale_status = prop_oneof![
+        5 => Just(Some(SaleStatus::ForSale)),
+        3 => Just(Some(SaleStatus::Withdrawn)),
         1 => Just(None),
     ];
-    (identifier, vin, number, dealership, word, 0..6_u8).prop_map(
-        |(identifier, vin, number, dealership, word, content)| Vehicle {
+    (identifier, vin, number, dealership, sale_status, 0..6_u8).prop_map(
+        |(identifier, vin, number, dealership, sale_status, content)| Vehicle {
             identifier,
             vin,
             number,
             dealership,
-            word,
+            sale_status,
             content,
         },
     )
@@ -58,7 +58,7 @@ impl Vehicle {
         VehicleFacts {
             identifier: self.identifier.map(|number| (9_000 + u32::from(number)).to_string()),
             vin: self.vin.and_then(|number| Vin::parse(&format!("VIN{number}"))),
-            word: self.word,
+            sale_status: self.sale_status,
             modified_at: Some(moment(place)),
             content: self.content(),
         }

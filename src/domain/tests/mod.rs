@@ -1,20 +1,20 @@
 //! The law that holds over the rules: any order, any repetition and any batches of the same deliveries leave the same
-//! rows, and those rows are what the plain rules in [`oracle`] say of the deliveries as a set.
+//! rows, and those rows are what the plain rules in [`reference_model`] say of the deliveries as a set.
 //!
-//! [`history`] makes deliveries, [`ledger`] stands in for the database and loads and saves as `store` does.
+//! [`history`] makes deliveries, [`in_memory_store`] stands in for the database and loads and saves as `store` does.
 
-mod customers;
-mod enquiries;
 mod history;
-mod ledger;
-mod oracle;
-mod vehicles;
+mod in_memory_store;
+mod leads;
+mod listings;
+mod persons;
+mod reference_model;
 mod view;
 
 use super::facts::PackagePrices;
-use super::place;
-use super::stamp::Moment;
-use super::world::{Lack, Tenant};
+use super::locations;
+use super::state::{Lack, WorkspaceState};
+use super::version::SourceTime;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// A runner whose histories are the same in every run. `PROPTEST_CASES` makes it go on for longer.
@@ -27,23 +27,23 @@ fn runner(cases: u32) -> TestRunner {
 
 #[test]
 fn rules_that_look_for_what_was_not_loaded_or_take_more_ids_than_were_reserved_are_found_out() {
-    let moment = Moment { at: None, arrived_at: chrono::DateTime::UNIX_EPOCH };
+    let moment = SourceTime { at: None, arrived_at: chrono::DateTime::UNIX_EPOCH };
     let gold = PackagePrices { name: "Gold".to_owned(), ..PackagePrices::default() };
-    let hear = |tenant: &mut Tenant| _ = place::hear(tenant, None, std::slice::from_ref(&gold), moment);
-    let mut asked = Tenant { ids: vec![7], ..Tenant::default() };
+    let merge = |state: &mut WorkspaceState| _ = locations::merge(state, None, std::slice::from_ref(&gold), moment);
+    let mut asked = WorkspaceState { ids: vec![7], ..WorkspaceState::default() };
     asked.packages.ask("Gold".to_owned());
-    hear(&mut asked);
+    merge(&mut asked);
     assert_eq!(asked.lack(), None);
     assert_eq!(asked.location(9).map(|location| location.id), None);
     assert_eq!(asked.lack(), Some(Lack::Location), "what a row points to exists");
 
-    let mut unasked = Tenant { ids: vec![7], ..Tenant::default() };
-    hear(&mut unasked);
+    let mut unasked = WorkspaceState { ids: vec![7], ..WorkspaceState::default() };
+    merge(&mut unasked);
     assert_eq!(unasked.lack(), Some(Lack::Package));
 
-    let mut without_ids = Tenant::default();
+    let mut without_ids = WorkspaceState::default();
     without_ids.packages.ask("Gold".to_owned());
-    hear(&mut without_ids);
+    merge(&mut without_ids);
     assert_eq!(without_ids.lack(), Some(Lack::Id));
 }
 

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::domain::facts::{ListingContent, SaleWord};
-use crate::domain::stamp::Moment;
-use crate::domain::world::{ListingStatus, RowId, Tenant};
+use crate::domain::facts::{ListingContent, SaleStatus};
+use crate::domain::state::{ListingStatus, RowId, WorkspaceState};
+use crate::domain::version::SourceTime;
 
 /// The inventory of a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Inventory {
     pub(super) vehicles: BTreeMap<String, Shown>,
     pub(super) identifiers: BTreeMap<String, Named>,
-    pub(super) sources: BTreeMap<(String, Option<String>), Told>,
+    pub(super) sources: BTreeMap<(String, Option<String>), SourceView>,
     pub(super) locations: BTreeMap<String, (String, Option<String>)>,
     pub(super) packages: BTreeSet<String>,
 }
@@ -54,46 +54,50 @@ pub(super) struct Shown {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) vehicle: String,
-    pub(super) word: Option<(SaleWord, DateTime<Utc>)>,
+    pub(super) sale_status: Option<(SaleStatus, DateTime<Utc>)>,
     pub(super) for_sale_at: Option<DateTime<Utc>>,
     pub(super) vin: Option<(String, DateTime<Utc>)>,
 }
 
 /// A source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SourceView {
     pub(super) vehicle: String,
     pub(super) for_sale: bool,
     pub(super) at: DateTime<Utc>,
     pub(super) fingerprint: String,
 }
 
-fn said(at: Moment) -> DateTime<Utc> {
+fn source_time(at: SourceTime) -> DateTime<Utc> {
     at.at.unwrap()
 }
 
 /// What a workspace's rows show.
-pub(super) fn inventory(tenant: &Tenant) -> Inventory {
-    let vehicles = tenant.listings.keys().map(|id| (name(tenant, *id), shown(tenant, *id))).collect();
-    let identifiers = tenant.identifiers.iter().map(|(identifier, row)| {
+pub(super) fn inventory(state: &WorkspaceState) -> Inventory {
+    let vehicles = state.listings.keys().map(|id| (name(state, *id), shown(state, *id))).collect();
+    let identifiers = state.identifiers.iter().map(|(identifier, row)| {
         let named = Named {
-            vehicle: name(tenant, row.value.listing),
-            word: row.value.word.as_ref().map(|word| (word.value, said(word.at))),
-            for_sale_at: row.value.for_sale_at.map(said),
-            vin: row.value.vin.as_ref().map(|vin| (vin.value.as_str().to_owned(), said(vin.at))),
+            vehicle: name(state, row.value.listing),
+            sale_status: row
+                .value
+                .sale_status
+                .as_ref()
+                .map(|sale_status| (sale_status.value, source_time(sale_status.at))),
+            for_sale_at: row.value.for_sale_at.map(source_time),
+            vin: row.value.vin.as_ref().map(|vin| (vin.value.as_str().to_owned(), source_time(vin.at))),
         };
         (identifier.clone(), named)
     });
-    let sources = tenant.sources.iter().map(|((identifier, vin), row)| {
-        let told = Told {
-            vehicle: name(tenant, row.value.listing),
+    let sources = state.sources.iter().map(|((identifier, vin), row)| {
+        let source = SourceView {
+            vehicle: name(state, row.value.listing),
             for_sale: row.value.for_sale,
-            at: said(row.value.at),
+            at: source_time(row.value.at),
             fingerprint: row.value.fingerprint.clone(),
         };
-        ((identifier.clone(), vin.as_ref().map(|vin| vin.as_str().to_owned())), told)
+        ((identifier.clone(), vin.as_ref().map(|vin| vin.as_str().to_owned())), source)
     });
-    let locations = tenant
+    let locations = state
         .locations
         .iter()
         .map(|(key, row)| (key.clone(), (row.value.name().to_owned(), row.value.columns().street)));
@@ -102,30 +106,30 @@ pub(super) fn inventory(tenant: &Tenant) -> Inventory {
         identifiers: identifiers.collect(),
         sources: sources.collect(),
         locations: locations.collect(),
-        packages: tenant.packages.iter().map(|(name, _)| name.clone()).collect(),
+        packages: state.packages.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 
 /// A vehicle's name: its VIN, else its only identifier.
-fn name(tenant: &Tenant, id: RowId) -> String {
-    let listing = &tenant.listings[&id].value;
+fn name(state: &WorkspaceState, id: RowId) -> String {
+    let listing = &state.listings[&id].value;
     if let Some(vin) = &listing.vin {
         return vin.as_str().to_owned();
     }
     let own: Vec<&String> =
-        tenant.identifiers.iter().filter(|(_, row)| row.value.listing == id).map(|(name, _)| name).collect();
+        state.identifiers.iter().filter(|(_, row)| row.value.listing == id).map(|(name, _)| name).collect();
     assert_eq!(own.len(), 1, "a vehicle without VIN has one identifier");
     format!("of {}", own[0])
 }
 
-fn shown(tenant: &Tenant, id: RowId) -> Shown {
-    let listing = &tenant.listings[&id].value;
+fn shown(state: &WorkspaceState, id: RowId) -> Shown {
+    let listing = &state.listings[&id].value;
     let place = |id: &RowId| {
-        let (key, _) = tenant.locations.iter().find(|(_, row)| row.value.id == *id).unwrap();
+        let (key, _) = state.locations.iter().find(|(_, row)| row.value.id == *id).unwrap();
         key.clone()
     };
     Shown {
-        identifier: listing.shows.as_ref().unwrap().0.clone(),
+        identifier: listing.displayed_source.as_ref().unwrap().0.clone(),
         source_modified_at: listing.content_at.and_then(|at| at.at),
         content: summary(listing.content.as_ref().unwrap()),
         stock_number: listing.stock_number.as_ref().map(|number| number.as_str().to_owned()),

@@ -56,24 +56,26 @@ fn rows() -> impl Iterator<Item = Row> {
 
 /// The form in which names are compared: without case, accents, punctuation and articles, `St` written out.
 fn fold(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
+    let mut sql_param = String::with_capacity(name.len());
     for c in matched(name).nfc().flat_map(char::to_lowercase) {
         match c {
             '.' | '\'' => {}
-            '&' => plain.push_str(" and "),
-            'à'..='å' => plain.push('a'),
-            'ç' => plain.push('c'),
-            'è'..='ë' => plain.push('e'),
-            'ì'..='ï' => plain.push('i'),
-            'ñ' => plain.push('n'),
-            'ò'..='ö' => plain.push('o'),
-            'ù'..='ü' => plain.push('u'),
-            c if c.is_alphanumeric() => plain.push(c),
-            _ => plain.push(' '),
+            '&' => sql_param.push_str(" and "),
+            'à'..='å' => sql_param.push('a'),
+            'ç' => sql_param.push('c'),
+            'è'..='ë' => sql_param.push('e'),
+            'ì'..='ï' => sql_param.push('i'),
+            'ñ' => sql_param.push('n'),
+            'ò'..='ö' => sql_param.push('o'),
+            'ù'..='ü' => sql_param.push('u'),
+            c if c.is_alphanumeric() => sql_param.push(c),
+            _ => sql_param.push(' '),
         }
     }
-    let words =
-        plain.split_whitespace().filter(|word| *word != "the").map(|word| if word == "st" { "saint" } else { word });
+    let words = sql_param
+        .split_whitespace()
+        .filter(|sale_status| *sale_status != "the")
+        .map(|sale_status| if sale_status == "st" { "saint" } else { sale_status });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -159,8 +161,8 @@ mod tests {
             assert!(alpha2.len() == 2 && alpha3.len() == 3 && !names.is_empty(), "{alpha2}");
             count += 1;
             let folded: BTreeSet<String> = names.split('|').map(fold).collect();
-            for word in folded.into_iter().chain([alpha2.to_owned(), alpha3.to_owned()]) {
-                assert!(seen.insert(word.clone()), "{word} stands for two countries");
+            for sale_status in folded.into_iter().chain([alpha2.to_owned(), alpha3.to_owned()]) {
+                assert!(seen.insert(sale_status.clone()), "{sale_status} stands for two countries");
             }
         }
         assert_eq!(count, 249);

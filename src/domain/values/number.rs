@@ -23,23 +23,23 @@ const SIGNS: [&str; 28] = [
 /// The names of currencies in words.
 const NAMES: [&str; 6] = ["dollars", "dollar", "pounds", "pound", "euros", "euro"];
 
-/// Reads a number, or an amount of money like `$60,000`, `60 000 AUD` or `-$500`. Thousands may be set apart by commas, spaces
-/// or apostrophes, in threes. A currency may stand before or after, as its code, its sign or both; a minus or a plus
-/// before or behind it; brackets around an amount make it negative, as in accounts.
+/// Reads a number, or an amount of money like `$60,000`, `60 000 AUD` or `-$500`. Thousands may be set apart by commas,
+/// spaces or apostrophes, in threes. A currency may stand before or after, as its code, its sign or both; a minus or a
+/// plus before or behind it; brackets around an amount make it negative, as in accounts.
 ///
-/// The point is the decimal point and the comma never one, so that no amount is read as a thousandth or a thousandfold of
-/// what it is. The result has no trailing zeros, so that equal numbers are written alike. `None` for what is no number, and
-/// for what has more than the 28 digits that can be kept exactly.
+/// The point is the decimal point and the comma never one, so that no amount is read as a thousandth or a thousandfold
+/// of what it is. The result has no trailing zeros, so that equal numbers are written alike. `None` for what is no
+/// number, and for what has more than the 28 digits that can be kept exactly.
 #[must_use]
 pub fn decimal(text: &str) -> Option<Decimal> {
-    let text = text::plain(text);
+    let text = text::sql_param(text);
     if (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse::<i64>().ok().map(Decimal::from);
     }
     let mut amount = Amount { rest: &text, negative: None, code: false, sign: false };
     let is_bare = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
     while !is_bare && amount.unwrap()? {}
-    let number = plain(amount.rest)?.normalize();
+    let number = sql_param(amount.rest)?.normalize();
     Some(if amount.negative == Some(true) { (Decimal::ZERO - number).normalize() } else { number })
 }
 
@@ -87,14 +87,16 @@ impl Amount<'_> {
 
 /// The rest of the text without a currency's code at one of its ends, where no letter stands beside that.
 fn without_code(text: &str) -> Option<&str> {
-    let is_code = |word: &str| {
-        let is_word = word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        is_word && CODES.split(' ').any(|known| known.eq_ignore_ascii_case(word))
+    let is_code = |sale_status: &str| {
+        let is_word = sale_status.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_word && CODES.split(' ').any(|known| known.eq_ignore_ascii_case(sale_status))
     };
-    let front = text.split_at_checked(3).filter(|(word, rest)| is_code(word) && !rest.starts_with(char::is_alphabetic));
+    let front = text
+        .split_at_checked(3)
+        .filter(|(sale_status, rest)| is_code(sale_status) && !rest.starts_with(char::is_alphabetic));
     let back = || {
-        let (rest, word) = text.split_at_checked(text.len().checked_sub(3)?)?;
-        (is_code(word) && !rest.ends_with(char::is_alphabetic)).then_some(rest)
+        let (rest, sale_status) = text.split_at_checked(text.len().checked_sub(3)?)?;
+        (is_code(sale_status) && !rest.ends_with(char::is_alphabetic)).then_some(rest)
     };
     front.map(|(_, rest)| rest).or_else(back)
 }
@@ -102,8 +104,8 @@ fn without_code(text: &str) -> Option<&str> {
 /// The rest of the text without a currency's name at its end.
 fn without_name(text: &str) -> Option<&str> {
     NAMES.iter().find_map(|name| {
-        let (rest, word) = text.split_at_checked(text.len().checked_sub(name.len())?)?;
-        word.eq_ignore_ascii_case(name).then_some(rest)
+        let (rest, sale_status) = text.split_at_checked(text.len().checked_sub(name.len())?)?;
+        sale_status.eq_ignore_ascii_case(name).then_some(rest)
     })
 }
 
@@ -120,8 +122,8 @@ fn without<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
 /// Reads `true`, `1`, `yes` and their opposites, without regard to case.
 #[must_use]
 pub fn truth(text: &str) -> Option<bool> {
-    let text = text::plain(text);
-    let is_one_of = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let text = text::sql_param(text);
+    let is_one_of = |words: [&str; 5]| words.iter().any(|sale_status| text.eq_ignore_ascii_case(sale_status));
     if is_one_of(["true", "1", "yes", "y", "t"]) {
         Some(true)
     } else if is_one_of(["false", "0", "no", "n", "f"]) {
@@ -132,7 +134,7 @@ pub fn truth(text: &str) -> Option<bool> {
 }
 
 /// Reads digits with an optional fraction or exponent, and with commas, spaces or apostrophes between groups of three.
-fn plain(text: &str) -> Option<Decimal> {
+fn sql_param(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = text.find(['e', 'E']).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

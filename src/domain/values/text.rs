@@ -1,8 +1,8 @@
 //! Text as the world writes it: invisible characters, and the signs that stand for ASCII ones.
 //!
 //! Three readings, from the least to the most that is changed: [`trimmed`] for free text, [`matched`] for what is
-//! looked up or compared (ids, plates, names of plans, packages and locations), [`plain`] for numbers, dates and times. Text
-//! that is plain ASCII already, which is nearly all of it, costs a look and no copy.
+//! looked up or compared (ids, plates, names of plans, packages and locations), [`sql_param`] for numbers, dates and
+//! times. Text that is plain ASCII already, which is nearly all of it, costs a look and no copy.
 
 use std::borrow::Cow;
 
@@ -49,10 +49,11 @@ pub fn trimmed(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-/// The form in which ids, plates and names are stored and compared: [`trimmed`], with dashes, apostrophes, digits of full
-/// width and white space in their ASCII form, and without format characters inside.
+/// The form in which ids, plates and names are stored and compared: [`trimmed`], with dashes, apostrophes, digits of
+/// full width and white space in their ASCII form, and without format characters inside.
 ///
-/// The two joiners stay between characters that are not ASCII: there they belong to the spelling of words, as in Hindi and Persian.
+/// The two joiners stay between characters that are not ASCII: there they belong to the spelling of words, as in Hindi
+/// and Persian.
 #[must_use]
 pub fn matched(text: &str) -> Cow<'_, str> {
     let text = trimmed(text);
@@ -62,7 +63,7 @@ pub fn matched(text: &str) -> Cow<'_, str> {
 /// The form in which numbers, dates and times are read: [`trimmed`], without any format character, and with every sign
 /// of full width in its ASCII form, beside what [`matched`] replaces.
 #[must_use]
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn sql_param(text: &str) -> Cow<'_, str> {
     let text = trimmed(text);
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -180,7 +181,7 @@ mod tests {
             ("−5", "-5"),
             ("￡5", "£5"),
         ] {
-            assert_eq!(plain(sent), read, "{sent:?}");
+            assert_eq!(sql_param(sent), read, "{sent:?}");
         }
     }
 
@@ -188,7 +189,7 @@ mod tests {
         #[test]
         fn reading_again_changes_nothing(text in "(\\PC|[a-z ０-９\u{200b}-\u{200f}\u{2060}\u{ad}\u{2019}\u{2013}\u{a0}]){0,20}") {
             prop_assert_eq!(trimmed(trimmed(&text)), trimmed(&text));
-            for read in [matched, plain] {
+            for read in [matched, sql_param] {
                 let once = read(&text).into_owned();
                 prop_assert_eq!(&*read(&once), &once);
             }

@@ -4,13 +4,13 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Time
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
-use super::text::plain;
+use super::text::sql_param;
 
-/// Reads `dd/mm/yyyy`, or `yyyy-mm-dd`; `None` where there is no such day. Here and below, format characters are ignored,
-/// and signs of full width and Unicode dashes read as their ASCII forms.
+/// Reads `dd/mm/yyyy`, or `yyyy-mm-dd`; `None` where there is no such day. Here and below, format characters are
+/// ignored, and signs of full width and Unicode dashes read as their ASCII forms.
 #[must_use]
 pub fn date(text: &str) -> Option<NaiveDate> {
-    let text = &*plain(text);
+    let text = &*sql_param(text);
     let (year, month, day) = if text.contains('/') {
         let (day, month, year) = three(text, '/')?;
         (year, month, day)
@@ -30,12 +30,12 @@ pub fn birth_date(text: &str, received_at: DateTime<Utc>, zone: Tz) -> Option<Na
 /// Reads an RFC 3339 time, to the microsecond, which is what Postgres keeps.
 #[must_use]
 pub fn timestamp(text: &str) -> Option<DateTime<Utc>> {
-    let time = DateTime::parse_from_rfc3339(&plain(text)).ok()?;
+    let time = DateTime::parse_from_rfc3339(&sql_param(text)).ok()?;
     DateTime::from_timestamp_micros(time.timestamp_micros()).filter(has_four_digit_year)
 }
 
-/// The time so many seconds after the beginning of 1970, which they may be fractions of; `None` for that moment itself and
-/// whatever was before it.
+/// The time so many seconds after the beginning of 1970, which they may be fractions of; `None` for that moment itself
+/// and whatever was before it.
 #[must_use]
 pub fn unix_time(seconds: Decimal) -> Option<DateTime<Utc>> {
     let micros = seconds.checked_mul(Decimal::from(1_000_000))?.trunc();
@@ -54,10 +54,11 @@ pub fn not_ahead(time: DateTime<Utc>, received_at: DateTime<Utc>) -> Option<Date
     received_at.checked_add_days(Days::new(1)).is_none_or(|latest| time <= latest).then_some(time)
 }
 
-/// Reads a local `yyyy-mm-dd hh:mm:ss`; seconds may be missing, their fraction is dropped, and `T` may stand between date and time.
+/// Reads a local `yyyy-mm-dd hh:mm:ss`; seconds may be missing, their fraction is dropped, and `T` may stand between
+/// date and time.
 #[must_use]
 pub fn local_date_time(text: &str) -> Option<NaiveDateTime> {
-    let text = plain(text);
+    let text = sql_param(text);
     let (day, time) = text.split_once(['T', ' '])?;
     let (year, month, day) = three(day, '-')?;
     let year: i32 = digits(year, 4)?.try_into().ok()?;
@@ -70,7 +71,7 @@ pub fn local_date_time(text: &str) -> Option<NaiveDateTime> {
 /// Reads a time of day: `13:30`, `13:30:00`, `1:30PM`, `1 pm`.
 #[must_use]
 pub fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let text: String = plain(text).split_whitespace().collect::<String>().replace('.', "").to_ascii_uppercase();
+    let text: String = sql_param(text).split_whitespace().collect::<String>().replace('.', "").to_ascii_uppercase();
     let (clock, afternoon) = match (text.strip_suffix("AM"), text.strip_suffix("PM")) {
         (Some(clock), _) => (clock, Some(false)),
         (None, Some(clock)) => (clock, Some(true)),
@@ -93,10 +94,10 @@ pub fn time_of_day(text: &str) -> Option<NaiveTime> {
     if parts.next().is_some() { None } else { NaiveTime::from_hms_opt(hour, minute, second) }
 }
 
-/// The moment at which the clocks of the zone show a local time.
+/// The moment at which the field versions of the zone show a local time.
 ///
-/// A time that the clocks skip moves forward by as much as they do; of one that they show twice it is the first. `None`
-/// at the ends of the calendar, where the moment lies in a year that cannot be kept.
+/// A time that the field versions skip moves forward by as much as they do; of one that they show twice it is the
+/// first. `None` at the ends of the calendar, where the moment lies in a year that cannot be kept.
 #[must_use]
 pub fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     moment_in(local, zone).filter(has_four_digit_year)
@@ -278,7 +279,7 @@ mod tests {
         use chrono_tz::{Australia, Pacific};
         for (zone, local, moment) in [
             (Australia::Brisbane, "2025-10-05T02:30:00", "2025-10-04T16:30:00Z"),
-            // Sydney's clocks go from 02:00 to 03:00: 02:30 is read as 03:30.
+            // Sydney's field versions go from 02:00 to 03:00: 02:30 is read as 03:30.
             (Australia::Sydney, "2025-10-05T02:30:00", "2025-10-04T16:30:00Z"),
             (Australia::Sydney, "2025-10-05T03:30:00", "2025-10-04T16:30:00Z"),
             // They go back from 03:00 to 02:00: the first 02:30 is that of summer time.

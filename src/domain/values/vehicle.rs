@@ -92,8 +92,8 @@ impl Column for Vin {
     fn from_scalar(scalar: Scalar) -> Option<Self> {
         if let Scalar::Text(text) = scalar { Some(Self(text)) } else { None }
     }
-    type Plain<'a> = &'a str;
-    fn plain(&self) -> &str {
+    type SqlParam<'a> = &'a str;
+    fn sql_param(&self) -> &str {
         self.as_str()
     }
 }
@@ -106,8 +106,8 @@ impl Column for StockNumber {
     fn from_scalar(scalar: Scalar) -> Option<Self> {
         if let Scalar::Text(text) = scalar { Some(Self(text)) } else { None }
     }
-    type Plain<'a> = &'a str;
-    fn plain(&self) -> &str {
+    type SqlParam<'a> = &'a str;
+    fn sql_param(&self) -> &str {
         self.as_str()
     }
 }
@@ -129,7 +129,7 @@ fn compact(text: &str) -> Option<String> {
 /// and no digit.
 fn is_stand_in(text: &str) -> bool {
     let signs = || text.chars().filter(|c| c.is_alphanumeric());
-    STAND_INS.iter().any(|word| signs().eq(word.chars())) || signs().next().is_none()
+    STAND_INS.iter().any(|sale_status| signs().eq(sale_status.chars())) || signs().next().is_none()
 }
 
 /// Whether its letters and digits are one and the same.

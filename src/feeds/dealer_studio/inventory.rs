@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::facts::{
-    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleWord, SellerLocation, VehicleFacts,
+    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleStatus, SellerLocation, VehicleFacts,
 };
 use crate::domain::finding::Code;
 use crate::domain::values::text::matched;
@@ -24,7 +24,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> VehicleFacts
     let mut columns = ListingColumns::default();
     let identifier = root.identifier("Identifier");
     let vin = identification(root, &mut columns);
-    let word = sale(root, locale, &mut columns);
+    let sale_status = sale(root, locale, &mut columns);
     let location = seller(root, locale, &mut columns);
     specification(&root.object("Specification"), &mut columns);
     appearance(root, &mut columns);
@@ -34,7 +34,7 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> VehicleFacts
     let packages = packages(root, &mut columns);
     kept_whole(root, &mut columns);
     let modified_at = root.senders_time("LastModifiedUtc", locale);
-    VehicleFacts { identifier, vin, word, modified_at, content: ListingContent { columns, location, packages } }
+    VehicleFacts { identifier, vin, sale_status, modified_at, content: ListingContent { columns, location, packages } }
 }
 
 /// What the vehicle is known by; the first usable VIN and stock number count.
@@ -55,7 +55,7 @@ fn identification(root: &Object<'_>, columns: &mut ListingColumns) -> Option<Vin
 }
 
 /// Whether and how the vehicle is sold.
-fn sale(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Option<SaleWord> {
+fn sale(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Option<SaleStatus> {
     columns.vehicle_type = root.word("Type", &VEHICLE_TYPES);
     columns.listing_type = root.word("ListingType", &LISTING_TYPES);
     columns.sale_type = root.word("SaleType", &SALE_TYPES);
@@ -64,8 +64,8 @@ fn sale(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Opt
     columns.source_created_at = root.senders_time("CreatedUtc", locale);
     columns.sale_status = root.text("SaleStatus");
     match columns.sale_status.as_deref().map(|sent| matched(sent).to_ascii_lowercase()).as_deref() {
-        Some("for sale" | "in stock") => Some(SaleWord::ForSale),
-        Some("withdrawn" | "sold") => Some(SaleWord::Withdrawn),
+        Some("for sale" | "in stock") => Some(SaleStatus::ForSale),
+        Some("withdrawn" | "sold") => Some(SaleStatus::Withdrawn),
         Some(_) => {
             root.note(Code::ValueUnlisted, "SaleStatus", "not a documented status; the listing keeps its own");
             None

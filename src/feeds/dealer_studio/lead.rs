@@ -46,13 +46,13 @@ pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> LeadFacts {
     plan(root, &mut columns);
     let modified_at = root.senders_time("updated_at", locale);
     LeadFacts {
-        place: root.place(),
+        path_prefix: root.place(),
         source: Source::LeadFeed,
         external_id,
         cluster_external_id: root.identifier("lead_cluster_id"),
         timezone: locale.timezone,
         created_at: root.senders_time("created", locale),
-        cluster_said_at: modified_at,
+        cluster_membership_at: modified_at,
         modified_at,
         prospect,
         columns,

@@ -80,12 +80,12 @@ fn read_lead(lead: &Object<'_>, holder: &Holder, locale: &Locale) -> LeadFacts {
     columns.purchase_price = lead.decimal("purchase_price");
     item::read(&lead.object("item"), &mut columns);
     LeadFacts {
-        place: lead.place(),
+        path_prefix: lead.place(),
         source: Source::Cluster,
         external_id,
         cluster_external_id: holder.external_id.clone(),
         timezone: locale.timezone,
-        cluster_said_at: holder.said_at,
+        cluster_membership_at: holder.said_at,
         created_at: lead.senders_time("created", locale),
         modified_at: lead.senders_time("modified", locale),
         prospect: ProspectFacts { licence, passport, ..customer },

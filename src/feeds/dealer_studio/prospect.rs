@@ -2,7 +2,7 @@
 //! information; the cluster page).
 
 use crate::domain::facts::{
-    AddressParts, ClusterColumns, Given, LeadColumns, LicenceParts, PassportParts, PersonColumns, ProspectFacts,
+    AddressParts, ClusterColumns, Field, LeadColumns, LicenceParts, PassportParts, PersonColumns, ProspectFacts,
 };
 use crate::domain::finding::Code;
 use crate::domain::values::{self, Country};
@@ -157,10 +157,10 @@ fn state_part(address: &Object<'_>, short: Option<&str>, long: Option<&str>, in_
     known.map(str::to_owned).or_else(|| known_state(address, "state", sent))
 }
 
-fn valid<T: Clone>(given: &Given<T>) -> Option<T> {
+fn valid<T: Clone>(given: &Field<T>) -> Option<T> {
     match given {
-        Given::Valid(value) => Some(value.clone()),
-        Given::Absent | Given::Invalid => None,
+        Field::Valid(value) => Some(value.clone()),
+        Field::Absent | Field::Invalid => None,
     }
 }
 

@@ -82,11 +82,11 @@ fn lead(data: &Object<'_>, source: Source, issued_at: Option<DateTime<Utc>>, loc
     meta(data, &mut columns);
     limits::note_missing(data, property.enquiry_type.as_deref());
     LeadFacts {
-        place: String::new(),
+        path_prefix: String::new(),
         source,
         external_id,
         cluster_external_id: None,
-        cluster_said_at: None,
+        cluster_membership_at: None,
         timezone: locale.timezone,
         created_at: data.senders_time("createdAt", locale),
         modified_at: issued_at,

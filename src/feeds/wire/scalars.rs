@@ -8,7 +8,7 @@ use serde_json::Number;
 
 use super::json::settled;
 use super::{Contents, NUL_REMOVED, Object, Value};
-use crate::domain::facts::Given;
+use crate::domain::facts::Field;
 use crate::domain::finding::Code;
 use crate::domain::values::text::{is_format, trimmed};
 use crate::domain::values::{self, Country, Email, Phone, PhoneRegion, StockNumber, Vin};
@@ -207,34 +207,34 @@ impl Object<'_> {
 
     /// A date of birth.
     #[must_use]
-    pub fn birth_date(&self, name: &'static str, locale: &Locale) -> Given<NaiveDate> {
+    pub fn birth_date(&self, name: &'static str, locale: &Locale) -> Field<NaiveDate> {
         let date = match self.given_text(name) {
-            Given::Absent => return Given::Absent,
-            Given::Valid(text) => values::birth_date(&text, locale.received_at, locale.timezone),
-            Given::Invalid => None,
+            Field::Absent => return Field::Absent,
+            Field::Valid(text) => values::birth_date(&text, locale.received_at, locale.timezone),
+            Field::Invalid => None,
         };
         if date.is_none() {
             self.note(Code::DateInvalid, name, "not a date as dd/mm/yyyy in the past; read as absent");
         }
-        date.map_or(Given::Invalid, Given::Valid)
+        date.map_or(Field::Invalid, Field::Valid)
     }
 
     /// An e-mail address, as sent and as it is matched.
     #[must_use]
-    pub fn email(&self, name: &'static str) -> (Option<String>, Given<Email>) {
+    pub fn email(&self, name: &'static str) -> (Option<String>, Field<Email>) {
         let text = match self.given_text(name) {
-            Given::Absent => {
+            Field::Absent => {
                 self.note(Code::EmailMissing, name, "no e-mail address was sent");
-                return (None, Given::Absent);
+                return (None, Field::Absent);
             }
-            Given::Valid(text) => Some(text),
-            Given::Invalid => None,
+            Field::Valid(text) => Some(text),
+            Field::Invalid => None,
         };
         let email = text.as_deref().and_then(Email::parse);
         if email.is_none() {
             self.note(Code::EmailInvalid, name, "not a valid e-mail address");
         }
-        (text, email.map_or(Given::Invalid, Given::Valid))
+        (text, email.map_or(Field::Invalid, Field::Valid))
     }
 
     /// A phone number, E.164 where it is valid.
@@ -295,13 +295,13 @@ impl Object<'_> {
     }
 
     /// A text, telling what is no text from what was not sent.
-    fn given_text(&self, name: &'static str) -> Given<String> {
+    fn given_text(&self, name: &'static str) -> Field<String> {
         match self.get(name) {
-            None => Given::Absent,
-            Some(Value::String(text)) => self.cleaned(name, text).map_or(Given::Absent, Given::Valid),
+            None => Field::Absent,
+            Some(Value::String(text)) => self.cleaned(name, text).map_or(Field::Absent, Field::Valid),
             Some(_) => {
                 self.wrong_type(name, "a text");
-                Given::Invalid
+                Field::Invalid
             }
         }
     }

@@ -57,7 +57,7 @@ pub enum CredentialError {
 /// Nothing that was presented proves a credential of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no credential of this feed was presented")]
-pub struct Refused {
+pub struct AuthError {
     /// The schemes that were tried, by name; never what was presented.
     pub tried: BTreeSet<&'static str>,
     /// Digests of what was presented, from which a keyed fingerprint can be made. Not to be shown as they are.
@@ -68,7 +68,7 @@ pub struct Refused {
 
 /// Who was let in.
 #[derive(Debug)]
-pub struct Admitted<'c> {
+pub struct Authenticated<'c> {
     /// The credential that was proven.
     pub credential: &'c Credential,
     /// The claims of a signed token, byte for byte: they are the payload.
@@ -172,24 +172,29 @@ impl Credentials {
     /// # Errors
     ///
     /// When no credential of the feed is proven.
-    pub fn authenticate(&self, headers: &HeaderMap, feed: Feed, now: DateTime<Utc>) -> Result<Admitted<'_>, Refused> {
+    pub fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        feed: Feed,
+        now: DateTime<Utc>,
+    ) -> Result<Authenticated<'_>, AuthError> {
         let presented = Presented::of(headers, &self.api_key_headers);
         let grant = presented.token.and_then(|token| self.grant(token, now));
         let mut found = Found::default();
         for Candidate { credential, proof } in &self.candidates {
             let of_feed = Choice::from(u8::from(credential.feeds.contains(&feed)));
-            let (proven, strength) = match proof {
-                Proof::Secret(digest) => (equals_any(digest, &presented.digests), Strength::Own(None)),
+            let (proven, match_kind) = match proof {
+                Proof::Secret(digest) => (equals_any(digest, &presented.digests), MatchKind::Own(None)),
                 Proof::Signature(key) => signed(&presented, key, now),
                 Proof::Client(_, workspaces) => granted(credential, workspaces, grant.as_ref(), feed),
-                Proof::Nothing => (Choice::from(1), Strength::Open),
+                Proof::Nothing => (Choice::from(1), MatchKind::Open),
             };
             if bool::from(proven & of_feed) {
-                found.add(credential, strength, now);
+                found.add(credential, match_kind, now);
             }
         }
-        let Found { own, sibling, open, expired } = found;
-        own.or(sibling).or(open).ok_or(Refused { tried: presented.tried, presented: presented.digests, expired })
+        let Found { own, same_client, open, expired } = found;
+        own.or(same_client).or(open).ok_or(AuthError { tried: presented.tried, presented: presented.digests, expired })
     }
 
     /// What a token grants that we made. The workspaces are those of its credential as it is now, also where that lets
@@ -270,11 +275,11 @@ impl Credentials {
 }
 
 /// How a credential was proven; what stands first wins.
-enum Strength {
+enum MatchKind {
     /// By what is its own; with the claims of a signed token.
     Own(Option<Vec<u8>>),
     /// By a token that was given for another credential of its client, in whose place it stands.
-    Sibling,
+    SameClient,
     /// By nothing, because it asks for nothing.
     Open,
 }
@@ -282,25 +287,25 @@ enum Strength {
 /// What the candidates have come to so far. The first of each kind counts.
 #[derive(Default)]
 struct Found<'c> {
-    own: Option<Admitted<'c>>,
-    sibling: Option<Admitted<'c>>,
-    open: Option<Admitted<'c>>,
+    own: Option<Authenticated<'c>>,
+    same_client: Option<Authenticated<'c>>,
+    open: Option<Authenticated<'c>>,
     expired: Option<String>,
 }
 
 impl<'c> Found<'c> {
     /// Takes a credential that was proven.
-    fn add(&mut self, credential: &'c Credential, strength: Strength, now: DateTime<Utc>) {
+    fn add(&mut self, credential: &'c Credential, match_kind: MatchKind, now: DateTime<Utc>) {
         if !credential.is_valid(now) {
             self.expired.get_or_insert_with(|| credential.name.clone());
             return;
         }
-        let (place, claims) = match strength {
-            Strength::Own(claims) => (&mut self.own, claims),
-            Strength::Sibling => (&mut self.sibling, None),
-            Strength::Open => (&mut self.open, None),
+        let (place, claims) = match match_kind {
+            MatchKind::Own(claims) => (&mut self.own, claims),
+            MatchKind::SameClient => (&mut self.same_client, None),
+            MatchKind::Open => (&mut self.open, None),
         };
-        place.get_or_insert(Admitted { credential, claims });
+        place.get_or_insert(Authenticated { credential, claims });
     }
 }
 
@@ -325,9 +330,9 @@ impl Proof {
 }
 
 /// Whether the key signed the token that is presented, and the claims if they may be used now.
-fn signed(presented: &Presented<'_>, key: &jwt::Key, now: DateTime<Utc>) -> (Choice, Strength) {
+fn signed(presented: &Presented<'_>, key: &jwt::Key, now: DateTime<Utc>) -> (Choice, MatchKind) {
     let claims = presented.token.and_then(|token| token.verified(key)).filter(|claims| jwt::are_current(claims, now));
-    (Choice::from(u8::from(claims.is_some())), Strength::Own(claims))
+    (Choice::from(u8::from(claims.is_some())), MatchKind::Own(claims))
 }
 
 /// Whether a token that grants this is good for the credential: it is the one that the token was given for, or one of the
@@ -338,12 +343,12 @@ fn granted(
     workspaces: &WorkspacesDigest,
     grant: Option<&Grant>,
     feed: Feed,
-) -> (Choice, Strength) {
-    let Some(grant) = grant else { return (Choice::from(0), Strength::Sibling) };
+) -> (Choice, MatchKind) {
+    let Some(grant) = grant else { return (Choice::from(0), MatchKind::SameClient) };
     let (is_own, is_same) = (is_own(credential, grant), grant.workspaces.as_ref() == Some(workspaces));
     let good = is_of_client(credential, grant) && grant.scope.contains(&feed) && (is_own || is_same);
-    let strength = if is_own { Strength::Own(None) } else { Strength::Sibling };
-    (Choice::from(u8::from(good)), strength)
+    let match_kind = if is_own { MatchKind::Own(None) } else { MatchKind::SameClient };
+    (Choice::from(u8::from(good)), match_kind)
 }
 
 /// Whether it is the credential that a token was given for: its name says so, as it does in the tables and the log.

@@ -61,7 +61,10 @@ fn base64(text: &str) -> Vec<u8> {
 }
 
 fn entered(pairs: Pairs<'_>) -> Option<String> {
-    house().authenticate(&headers(pairs), Feed::Lead, now()).ok().map(|admitted| admitted.credential.name.clone())
+    house()
+        .authenticate(&headers(pairs), Feed::Lead, now())
+        .ok()
+        .map(|authenticated| authenticated.credential.name.clone())
 }
 
 #[test]
@@ -162,7 +165,10 @@ fn an_open_credential_is_used_when_nothing_presented_fits_and_only_for_its_feed(
     let credentials = vec![credential("open", Scheme::Open, LEADS), credential("named", bearer("secret"), BOTH)];
     let credentials = Credentials::new(credentials, &[], None).unwrap();
     let name = |pairs: Pairs<'_>, feed| {
-        credentials.authenticate(&headers(pairs), feed, now()).ok().map(|admitted| admitted.credential.name.as_str())
+        credentials
+            .authenticate(&headers(pairs), feed, now())
+            .ok()
+            .map(|authenticated| authenticated.credential.name.as_str())
     };
     assert_eq!(name(&[], Feed::Lead), Some("open"));
     assert_eq!(name(&[("authorization", b"Bearer wrong")], Feed::Lead), Some("open"));
@@ -256,9 +262,9 @@ fn leadpro() -> Credentials {
 /// The name and the claims of who enters with this `Authorization`.
 fn signed_in(authorization: &str) -> Option<(String, String)> {
     let house = leadpro();
-    let admitted =
+    let authenticated =
         house.authenticate(&headers(&[("authorization", authorization.as_bytes())]), Feed::Lead, now()).ok()?;
-    Some((admitted.credential.name.clone(), String::from_utf8(admitted.claims.unwrap()).unwrap()))
+    Some((authenticated.credential.name.clone(), String::from_utf8(authenticated.claims.unwrap()).unwrap()))
 }
 
 #[test]
@@ -405,9 +411,9 @@ fn ask<'c>(house: &'c Credentials, pair: &str, scope: Option<&str>) -> Result<Is
 fn with_token(house: &Credentials, token: &SecretString, feed: Feed, seconds: i64) -> Option<String> {
     let bearer = format!("Bearer {}", token.expose_secret());
     let later = now() + chrono::TimeDelta::seconds(seconds);
-    let admitted = house.authenticate(&headers(&[("authorization", bearer.as_bytes())]), feed, later).ok()?;
-    assert_eq!(admitted.claims, None);
-    Some(admitted.credential.name.clone())
+    let authenticated = house.authenticate(&headers(&[("authorization", bearer.as_bytes())]), feed, later).ok()?;
+    assert_eq!(authenticated.claims, None);
+    Some(authenticated.credential.name.clone())
 }
 
 #[test]
@@ -618,8 +624,8 @@ fn a_credential_proves_nothing_from_its_not_after_on_and_the_refusal_names_it() 
     for (credential, authorization) in kinds {
         let enter = |seconds| {
             let house = house_of(vec![until(credential.clone(), seconds)], None);
-            let admitted = house.authenticate(&headers(&[("authorization", &authorization)]), Feed::Lead, now());
-            admitted.map(|_| ()).map_err(|refused| refused.expired)
+            let authenticated = house.authenticate(&headers(&[("authorization", &authorization)]), Feed::Lead, now());
+            authenticated.map(|_| ()).map_err(|refused| refused.expired)
         };
         assert_eq!(enter(1), Ok(()), "{credential:?}");
         assert_eq!(enter(0), Err(Some("it".to_owned())), "{credential:?}");
@@ -636,6 +642,6 @@ fn a_credential_proves_nothing_from_its_not_after_on_and_the_refusal_names_it() 
 fn an_expired_credential_does_not_stand_in_the_way_of_its_successor() {
     let old = Credential { not_after: Some(now()), ..credential("old", bearer("same"), LEADS) };
     let house = house_of(vec![old, credential("new", bearer("same"), LEADS)], None);
-    let admitted = house.authenticate(&headers(&[("authorization", b"Bearer same")]), Feed::Lead, now()).unwrap();
-    assert_eq!(admitted.credential.name, "new");
+    let authenticated = house.authenticate(&headers(&[("authorization", b"Bearer same")]), Feed::Lead, now()).unwrap();
+    assert_eq!(authenticated.credential.name, "new");
 }

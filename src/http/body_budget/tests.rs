@@ -61,10 +61,10 @@ async fn a_body_that_is_let_go_hears_it_while_it_is_read_and_its_room_goes_to_th
 #[tokio::test]
 async fn strangers_have_a_room_of_their_own() {
     let budget = budget();
-    let mut stranger = budget.of_stranger(None, Duration::from_millis(10));
+    let mut stranger = budget.of_unauthenticated(None, Duration::from_millis(10));
     assert!(stranger.take(12, 12).await.is_err());
     let _full = filled(&budget, "one", 80).await;
-    let mut stranger = budget.of_stranger(Some([192, 0, 2, 1].into()), Duration::from_secs(10));
+    let mut stranger = budget.of_unauthenticated(Some([192, 0, 2, 1].into()), Duration::from_secs(10));
     stranger.take(6, 6).await.unwrap();
     assert_eq!(budget.usage().held_bytes, 86);
 }

@@ -365,7 +365,7 @@ async fn of_too_many_connections_the_longest_silent_goes_and_those_that_speak_st
 
 #[tokio::test]
 async fn where_one_credentials_bodies_have_all_places_its_longest_makes_room_for_another() {
-    let house = House::with(Patience::default());
+    let house = House::with(ReadTimeouts::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, house.router.clone(), Bounds::of(16), std::future::pending()));
@@ -403,7 +403,11 @@ async fn silence_and_heads_and_bodies_that_do_not_come_to_an_end_are_given_up() 
     let house = House::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let bounds = Bounds { connections: 10, silence: Duration::from_millis(300), head: Duration::from_millis(600) };
+    let bounds = Bounds {
+        connections: 10,
+        first_byte_timeout: Duration::from_millis(300),
+        header_timeout: Duration::from_millis(600),
+    };
     tokio::spawn(serve(listener, house.router.clone(), bounds, std::future::pending()));
 
     let mut silent = TcpStream::connect(address).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
-use crate::domain::repetition::Saying;
+use crate::domain::unchanged::ContentSummary;
 use crate::intake::budget::Taken;
 use crate::intake::recall::Recalled;
 use crate::intake::reply::Reply;
@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub(in crate::intake) enum Work {
     /// Hear what it says; of a vehicle also in short.
-    Hear(Box<Facts>, Option<Arc<Saying>>),
+    Hear(Box<Facts>, Option<Arc<ContentSummary>>),
     /// Hear what it says, which is known in short because the same bytes were read before.
     Recall(Arc<Recalled>),
     /// Store it with the findings that say why it is rejected.

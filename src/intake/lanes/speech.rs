@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::failure::Failure;
 use super::seats::{Pending, Work};
 use crate::domain::facts::Facts;
-use crate::domain::repetition::{self, Saying};
-use crate::domain::world::RowId;
+use crate::domain::state::RowId;
+use crate::domain::unchanged::{self, ContentSummary};
 use crate::intake::recall::Recalled;
 use crate::store;
 
@@ -24,7 +24,7 @@ pub(super) enum Speech<'a> {
 
 /// What is at hand of a delivery.
 enum Spoken<'a> {
-    Whole(&'a Facts, Option<&'a Saying>),
+    Whole(&'a Facts, Option<&'a ContentSummary>),
     InShort(&'a Recalled),
     Before,
     Nothing,
@@ -34,7 +34,7 @@ impl<'a> Spoken<'a> {
     fn of(pending: &'a Pending, is_open: &(dyn Fn(&Pending) -> bool + Sync)) -> Self {
         match &pending.work {
             Work::Hear(..) | Work::Recall(_) if !is_open(pending) => Self::Before,
-            Work::Hear(facts, saying) => Self::Whole(facts, saying.as_deref()),
+            Work::Hear(facts, summary) => Self::Whole(facts, summary.as_deref()),
             Work::Recall(recalled) => Self::InShort(recalled),
             Work::Reject | Work::Fail => Self::Nothing,
         }
@@ -47,10 +47,10 @@ impl<'a> Spoken<'a> {
         }
     }
 
-    fn saying(&self) -> Option<&'a Saying> {
+    fn summary(&self) -> Option<&'a ContentSummary> {
         match self {
-            Self::Whole(_, saying) => *saying,
-            Self::InShort(recalled) => Some(&recalled.saying),
+            Self::Whole(_, summary) => *summary,
+            Self::InShort(recalled) => Some(&recalled.summary),
             Self::Before | Self::Nothing => None,
         }
     }
@@ -64,11 +64,11 @@ pub(super) async fn of<'a>(
     is_open: &(dyn Fn(&Pending) -> bool + Sync),
 ) -> Result<Vec<Speech<'a>>, Failure> {
     let spoken: Vec<Spoken<'_>> = batch.iter().map(|pending| Spoken::of(pending, is_open)).collect();
-    let sayings: Vec<Option<&Saying>> = spoken.iter().map(Spoken::saying).collect();
-    let asked: Vec<&Saying> = sayings.iter().flatten().copied().collect();
-    let known = store::repetition::load(tx, workspace, &asked).await?;
+    let summaries: Vec<Option<&ContentSummary>> = spoken.iter().map(Spoken::summary).collect();
+    let asked: Vec<&ContentSummary> = summaries.iter().flatten().copied().collect();
+    let known = store::unchanged::load(tx, workspace, &asked).await?;
     let facts: Vec<Option<&Facts>> = spoken.iter().map(Spoken::facts).collect();
-    let repeated = repetition::among(&facts, &sayings, &known);
+    let repeated = unchanged::among(&facts, &summaries, &known);
     let speeches = spoken.into_iter().zip(batch).enumerate().map(|(place, (spoken, pending))| match spoken {
         Spoken::Whole(..) | Spoken::InShort(_) if repeated.contains(&place) => Ok(Speech::Repetition),
         Spoken::Whole(facts, _) => Ok(Speech::News(Cow::Borrowed(facts))),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::domain::world::RowId;
+use crate::domain::state::RowId;
 
 /// How many deliveries are written together at the most.
 pub(super) const BATCH: usize = 128;

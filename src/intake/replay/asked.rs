@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::super::budget::Taken;
 use super::super::lanes::{Pending, Seat};
 use super::super::reading::{Gone, Heard};
-use super::super::{Delivery, Intake, Outcome, Told};
+use super::super::{Delivery, EffectSummary, Intake, Outcome};
 use crate::domain::finding::{Code, Finding};
+use crate::domain::state::RowId;
 use crate::domain::workspace::Permitted;
-use crate::domain::world::RowId;
 use crate::feeds::Feed;
 use crate::store;
 use crate::store::deliveries::Arrived;
@@ -39,13 +39,13 @@ pub struct Made {
     /// Its fate in this try.
     pub outcome: Outcome,
     /// What became of each kind of row.
-    pub effects: Vec<(&'static str, Told)>,
+    pub effects: Vec<(&'static str, EffectSummary)>,
     /// The codes of its findings.
     pub codes: BTreeSet<Code>,
 }
 
 impl Made {
-    fn of(outcome: Outcome, effects: Vec<(&'static str, Told)>, findings: &[Finding]) -> Self {
+    fn of(outcome: Outcome, effects: Vec<(&'static str, EffectSummary)>, findings: &[Finding]) -> Self {
         Self { outcome, effects, codes: findings.iter().map(|finding| finding.code).collect() }
     }
 }
@@ -98,7 +98,7 @@ pub async fn rehearse(intake: &Intake, asked: Vec<Asked>) -> Result<Vec<Made>, s
     for (workspace, batch) in batches {
         let settled = intake.shared.lanes.rehearse(workspace, &batch).await?;
         for (pending, settled) in batch.iter().zip(settled) {
-            let effects = settled.effects.told();
+            let effects = settled.effects.summary();
             made.insert(pending.arrived.id, Made::of(settled.outcome, effects, &settled.findings));
         }
     }

@@ -1,9 +1,9 @@
 //! What the integration tests stand on.
 
 pub(crate) mod car;
+pub(crate) mod db_snapshot;
 mod left_out;
 pub(crate) mod payloads;
-pub(crate) mod picture;
 pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod program;

@@ -162,13 +162,13 @@ impl TestService {
 
     /// The same database and data directory with another configuration, as after a stop and a start.
     pub(crate) async fn stopped_and_started_with(self, config: &str) -> Self {
-        self.service.front.reception.close().await;
+        self.service.app.reception.close().await;
         Self::with_data(self.database, config, self.data_dir).await
     }
 
     /// What takes deliveries in.
     pub(crate) fn reception(&self) -> &forecourt::intake::reception::Reception {
-        &self.service.front.reception
+        &self.service.app.reception
     }
 
     /// The folder of the spool.
@@ -196,17 +196,17 @@ impl TestService {
 
     /// Sends any request, for what stands in the head of its response.
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
-        self.service.front.router.clone().oneshot(request).await.unwrap()
+        self.service.app.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Its routes, to be served on a connection.
     pub(crate) fn router(&self) -> forecourt::http::Router {
-        self.service.front.router.clone()
+        self.service.app.router.clone()
     }
 
     /// Waits until the refused requests that came so far are written.
     pub(crate) async fn refusals_written(&self) {
-        self.service.front.rejections.finish().await;
+        self.service.app.rejections.finish().await;
     }
 
     /// Posts a body with the credential `all`.

@@ -1,6 +1,6 @@
-//! What the business tables hold, without what differs by nature: row ids, arrivals and clocks.
+//! What the business tables hold, without what differs by nature: row ids, arrivals and versions.
 //!
-//! Two pictures are equal when nobody who looks at the tables could tell which of two histories made them.
+//! Two snapshots are equal when nobody who looks at the tables could tell which of two histories made them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::TestService;
 
 /// The rows of each table, with keys that people know in place of ids.
-pub(crate) type Picture = BTreeMap<&'static str, Vec<Value>>;
+pub(crate) type DbSnapshot = BTreeMap<&'static str, Vec<Value>>;
 
 /// A query for each table; `$` stands for the workspace's id.
 const TABLES: [(&str, &str); 15] = [
@@ -108,24 +108,24 @@ const TABLES: [(&str, &str); 15] = [
 ];
 
 /// What a workspace's business tables hold.
-pub(crate) async fn picture(service: &TestService, slug: &str) -> Picture {
+pub(crate) async fn db_snapshot(service: &TestService, slug: &str) -> DbSnapshot {
     let id: i64 = service.database.value(&format!("select id from workspaces where slug = '{slug}'")).await;
     let queries = TABLES.map(|(table, query)| format!("select '{table}' as of, r from ({query}) t"));
     let query = queries.join(" union all ").replace('$', &id.to_string());
     let query = format!("select * from ({query}) u order by of, r::text");
     let rows: Vec<(String, Value)> =
         sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(&service.database.pool).await.unwrap();
-    let mut picture: Picture = TABLES.iter().map(|(table, _)| (*table, Vec::new())).collect();
+    let mut db_snapshot: DbSnapshot = TABLES.iter().map(|(table, _)| (*table, Vec::new())).collect();
     for (table, row) in rows {
-        picture.get_mut(table.as_str()).unwrap().push(row);
+        db_snapshot.get_mut(table.as_str()).unwrap().push(row);
     }
-    picture
+    db_snapshot
 }
 
 /// Leaves out what the order may decide where a listing was withdrawn, archived or merged.
-pub(crate) fn without_bookings(picture: &mut Picture) {
-    picture.remove("bookings");
-    for lead in picture.get_mut("leads").into_iter().flatten() {
+pub(crate) fn without_bookings(db_snapshot: &mut DbSnapshot) {
+    db_snapshot.remove("bookings");
+    for lead in db_snapshot.get_mut("leads").into_iter().flatten() {
         let columns = lead.as_object_mut().unwrap();
         columns.retain(|name, _| !name.starts_with("booking_state") && !name.starts_with("booking_blockers"));
     }
@@ -177,10 +177,10 @@ impl Delivery {
 
 /// Posts the deliveries, which name the dealerships 356 and 357, in many orders, each into a workspace of its own; in one
 /// of them all once more. Every time the tables look the same; that is what they look like.
-pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> Picture {
+pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> DbSnapshot {
     let orders = orders(deliveries.len());
     let service = super::service_with(&configuration(orders.len())).await;
-    let mut expected: Option<Picture> = None;
+    let mut expected: Option<DbSnapshot> = None;
     for (workspace, order) in orders.iter().enumerate() {
         let slug = format!("w{workspace}");
         let (first, second) = dealerships_of(workspace);
@@ -190,10 +190,10 @@ pub(crate) async fn in_any_order(deliveries: &[Delivery]) -> Picture {
                 let delivery = deliveries[*position].of_dealership(356, first).of_dealership(357, second);
                 delivery.post(&service).await;
             }
-            let picture = picture(&service, &slug).await;
-            let expected = expected.get_or_insert_with(|| picture.clone());
+            let db_snapshot = db_snapshot(&service, &slug).await;
+            let expected = expected.get_or_insert_with(|| db_snapshot.clone());
             for (table, rows) in expected {
-                assert_eq!(*rows, picture[table], "{table}, in the order {order:?}, again: {again}");
+                assert_eq!(*rows, db_snapshot[table], "{table}, in the order {order:?}, again: {again}");
             }
         }
     }

@@ -6,48 +6,48 @@ use std::collections::BTreeMap;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{self, Vehicle, moment};
-use super::ledger::{Arrival, Ledger};
-use super::{Dice, oracle, runner, view};
-use crate::domain::facts::{Facts, SaleWord, VehicleFacts};
+use super::in_memory_store::{InMemoryStore, ReceivedFacts};
+use super::{Dice, reference_model, runner, view};
+use crate::domain::facts::{Facts, SaleStatus, VehicleFacts};
 use crate::domain::finding::Code;
-use crate::domain::world::ListingStatus;
+use crate::domain::state::ListingStatus;
 use crate::domain::{Effect, Verdict};
 
 /// How often each rule was reached, by its name.
 type Reached = BTreeMap<&'static str, usize>;
 
-/// Hears deliveries in batches; each arrives a second after the one before.
-fn hear(history: &[VehicleFacts], batches: &[Vec<usize>], reached: &mut Reached) -> Ledger {
-    let mut ledger = Ledger::default();
+/// Merges deliveries in batches; each arrives a second after the one before.
+fn apply_all(history: &[VehicleFacts], batches: &[Vec<usize>], reached: &mut Reached) -> InMemoryStore {
+    let mut store = InMemoryStore::default();
     let mut arrivals = 0;
     for batch in batches {
-        let listings = ledger.rows.listings.len();
-        let batch: Vec<Arrival> = batch
+        let listings = store.rows.listings.len();
+        let batch: Vec<ReceivedFacts> = batch
             .iter()
             .map(|place| {
                 arrivals += 1;
                 (Facts::Vehicle(Box::new(history[*place].clone())), moment(100_000 + arrivals))
             })
             .collect();
-        let archived_before = archived(&ledger);
-        for (verdict, findings) in ledger.hear(&batch) {
+        let archived_before = archived(&store);
+        for (verdict, findings) in store.apply(&batch) {
             count(reached, &verdict, findings.iter().map(|finding| finding.code));
         }
-        let rows = &ledger.rows;
+        let rows = &store.rows;
         if rows.listings.len() < listings {
             *reached.entry("merged").or_default() += 1;
         }
-        let still = archived(&ledger);
+        let still = archived(&store);
         if archived_before.iter().any(|id| rows.listings.contains_key(id) && !still.contains(id)) {
             *reached.entry("released").or_default() += 1;
         }
     }
-    *reached.entry("repetition").or_default() += ledger.repetitions;
-    ledger
+    *reached.entry("repetition").or_default() += store.unchanged;
+    store
 }
 
-fn archived(ledger: &Ledger) -> Vec<i64> {
-    let rows = ledger.rows.listings.iter();
+fn archived(store: &InMemoryStore) -> Vec<i64> {
+    let rows = store.rows.listings.iter();
     rows.filter(|(_, row)| row.value.status == ListingStatus::Archived).map(|(id, _)| *id).collect()
 }
 
@@ -56,7 +56,7 @@ fn count(reached: &mut Reached, verdict: &Verdict, codes: impl Iterator<Item = C
     match verdict {
         Verdict::Rejected => reach("rejected"),
         Verdict::Ignored => reach("ignored"),
-        Verdict::Heard(effects) => match effects.listing {
+        Verdict::Merged(effects) => match effects.listing {
             Some(Effect::Created) => reach("created"),
             Some(Effect::Updated) => reach("updated"),
             Some(Effect::Unchanged) if effects.wrote() => reach("unseen"),
@@ -83,7 +83,7 @@ fn describe(history: &[VehicleFacts], shown: &view::Inventory, reached: &mut Rea
     reach("archived", shown.vehicles.values().any(|row| row.status == ListingStatus::Archived));
     reach("for sale", shown.vehicles.values().any(|row| row.status == ListingStatus::ForSale));
     reach("withdrawn", shown.vehicles.values().any(|row| row.withdrawn_at.is_some()));
-    reach("content of a withdrawal", shown.sources.values().any(|told| !told.for_sale));
+    reach("content of a withdrawal", shown.sources.values().any(|source| !source.for_sale));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
         .run(&strategy, |(history, seed)| {
             let history: Vec<VehicleFacts> =
                 history.iter().enumerate().map(|(place, vehicle)| vehicle.facts(place)).collect();
-            let expected = oracle::inventory(&history);
+            let expected = reference_model::inventory(&history);
             let mut reached = reached.borrow_mut();
             describe(&history, &expected, &mut reached);
             let mut dice = Dice(seed);
@@ -106,8 +106,8 @@ fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
                 ways.push(dice.batches(&order));
             }
             for batches in ways {
-                let ledger = hear(&history, &batches, &mut reached);
-                let shown = view::inventory(&ledger.rows);
+                let store = apply_all(&history, &batches, &mut reached);
+                let shown = view::inventory(&store.rows);
                 if shown != expected {
                     let message = format!("{batches:?}\n{}", shown.difference(&expected));
                     return Err(TestCaseError::fail(message));
@@ -148,23 +148,23 @@ fn the_rows_are_what_the_set_of_deliveries_says_in_any_order_and_any_batches() {
 
 #[test]
 fn a_content_that_a_batch_shows_in_between_does_not_stay() {
-    let car = |identifier, vin, word, content| Vehicle {
+    let car = |identifier, vin, sale_status, content| Vehicle {
         identifier: Some(identifier),
         vin,
         number: None,
         dealership: None,
-        word: Some(word),
+        sale_status: Some(sale_status),
         content,
     };
     let history = [
-        car(1, Some(0), SaleWord::ForSale, 1),
-        car(0, Some(0), SaleWord::ForSale, 2),
-        car(0, Some(0), SaleWord::Withdrawn, 3),
-        car(1, None, SaleWord::ForSale, 4),
-        car(1, Some(1), SaleWord::Withdrawn, 5),
+        car(1, Some(0), SaleStatus::ForSale, 1),
+        car(0, Some(0), SaleStatus::ForSale, 2),
+        car(0, Some(0), SaleStatus::Withdrawn, 3),
+        car(1, None, SaleStatus::ForSale, 4),
+        car(1, Some(1), SaleStatus::Withdrawn, 5),
     ];
     let history: Vec<VehicleFacts> = history.iter().enumerate().map(|(place, car)| car.facts(place)).collect();
     // In the second batch identifier 1 first names the vehicle of identifier 0, and then another.
-    let ledger = hear(&history, &[vec![1, 3], vec![2, 0, 4]], &mut Reached::new());
-    assert_eq!(view::inventory(&ledger.rows), oracle::inventory(&history));
+    let store = apply_all(&history, &[vec![1, 3], vec![2, 0, 4]], &mut Reached::new());
+    assert_eq!(view::inventory(&store.rows), reference_model::inventory(&history));
 }

@@ -1,4 +1,4 @@
-//! What the sender tells: customers, cars and clusters of two dealers, over and over, each time with a newer time.
+//! What the sender posts: customers, cars and clusters of two dealers, over and over, each time with a newer time.
 //!
 //! What a delivery says follows from its number, and no two have the same body: so a stored body tells which delivery
 //! it is. What one lead wishes for stays the same, and cars stay for sale, so that the order of arrival, which faults
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::payloads::names;
 use crate::support::vin;
 
-/// A delivery of the story.
+/// A delivery of a scenario.
 pub(crate) struct Telling {
     /// Which feed it is posted to.
     pub(crate) feed: Feed,

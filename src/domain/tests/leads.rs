@@ -1,5 +1,5 @@
-//! LeadPro's leads in any order: the token's time says which event is the newer; without it a creation is older than any
-//! update.
+//! LeadPro's leads in any order: the token's time says which event is the newer; without it a creation is older than
+//! any update.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::history::moment;
-use super::ledger::Ledger;
+use super::in_memory_store::InMemoryStore;
 use super::{Dice, runner};
 use crate::domain::facts::{
-    Facts, Given, LeadColumns, LeadFacts, PersonColumns, PropertyColumns, ProspectFacts, Sender, Source, TradeInColumns,
+    Facts, Field, LeadColumns, LeadFacts, PersonColumns, PropertyColumns, ProspectFacts, Sender, Source, TradeInColumns,
 };
 use crate::domain::values::Email;
 use crate::domain::{Effect, Outcome, Verdict};
@@ -26,8 +26,8 @@ struct Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let told = || prop::option::weighted(0.7, 0..4_u8);
-    (0..2_u8, any::<bool>(), told(), told(), told()).prop_map(|(lead, created, stage, message, phone)| Event {
+    let sent = || prop::option::weighted(0.7, 0..4_u8);
+    (0..2_u8, any::<bool>(), sent(), sent(), sent()).prop_map(|(lead, created, stage, message, phone)| Event {
         lead,
         created,
         stage,
@@ -49,16 +49,16 @@ impl Event {
         let email = "ann@example.com";
         let person = PersonColumns { mobile_phone: text("phone", self.phone), ..PersonColumns::default() };
         Facts::Lead(Box::new(LeadFacts {
-            place: String::new(),
+            path_prefix: String::new(),
             source: if self.created { Source::LeadCreated } else { Source::LeadUpdated },
             external_id: Some(self.lead.to_string()),
             cluster_external_id: None,
-            cluster_said_at: None,
+            cluster_membership_at: None,
             timezone: chrono_tz::UTC,
             created_at: times.created_at,
             modified_at: times.issued_at,
             prospect: ProspectFacts {
-                email: Given::Valid(Email::parse(email).unwrap()),
+                email: Field::Valid(Email::parse(email).unwrap()),
                 person,
                 ..ProspectFacts::default()
             },
@@ -77,9 +77,9 @@ impl Event {
 }
 
 /// What there is to see of the leads and of their customer.
-fn shown(ledger: &Ledger) -> BTreeMap<String, Vec<Option<String>>> {
+fn shown(store: &InMemoryStore) -> BTreeMap<String, Vec<Option<String>>> {
     let mut shown = BTreeMap::new();
-    for (key, row) in &ledger.rows.leads {
+    for (key, row) in &store.rows.leads {
         assert_eq!(key.sender, Sender::LeadPro);
         let lead = &row.value;
         let modified = lead.modified_at.map(|at| at.to_string());
@@ -88,15 +88,15 @@ fn shown(ledger: &Ledger) -> BTreeMap<String, Vec<Option<String>>> {
             vec![lead.property.stage.clone(), lead.columns.comments.clone(), modified],
         );
     }
-    for (email, row) in &ledger.rows.persons {
+    for (email, row) in &store.rows.persons {
         shown.insert(email.as_str().to_owned(), vec![row.value.columns.mobile_phone.clone()]);
     }
     shown
 }
 
-/// Hears these in batches, each place arriving when its turn comes.
-fn hear(history: &[Facts], batches: &[Vec<usize>]) -> Ledger {
-    let mut ledger = Ledger::default();
+/// Merges these in batches, each place arriving when its turn comes.
+fn apply_all(history: &[Facts], batches: &[Vec<usize>]) -> InMemoryStore {
+    let mut store = InMemoryStore::default();
     let mut arrivals = 0;
     for batch in batches {
         let arrive = |place: &usize| {
@@ -104,9 +104,9 @@ fn hear(history: &[Facts], batches: &[Vec<usize>]) -> Ledger {
             (history[*place].clone(), moment(1_000 + arrivals))
         };
         let batch: Vec<_> = batch.iter().map(arrive).collect();
-        ledger.hear(&batch);
+        store.apply(&batch);
     }
-    ledger
+    store
 }
 
 /// The newest value told, by the given order.
@@ -115,8 +115,8 @@ fn newest<K: Ord>(
     key: impl Fn(usize) -> K,
     value: impl Fn(&Event) -> Option<String>,
 ) -> Option<String> {
-    let told = events.iter().enumerate().filter_map(|(place, event)| Some((key(place), value(event)?)));
-    told.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, value)| value)
+    let sent = events.iter().enumerate().filter_map(|(place, event)| Some((key(place), value(event)?)));
+    sent.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, value)| value)
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn with_the_tokens_time_any_order_and_any_repetition_leave_the_newest_of_each_co
                 events.iter().enumerate().map(|(place, event)| event.facts(times(place))).collect();
             let mut dice = Dice(seed);
             let order = dice.order(history.len());
-            let ledger = hear(&history, &dice.batches(&order));
-            let rows = shown(&ledger);
+            let store = apply_all(&history, &dice.batches(&order));
+            let rows = shown(&store);
             for lead in [0, 1] {
                 let own: Vec<Event> = events.clone();
                 let at = |place: usize| (second(place), !events[place].created);
@@ -168,8 +168,8 @@ fn without_the_tokens_time_a_creation_is_older_than_the_update_whichever_arrives
             let history = [&created, &updated].map(|event| event.facts(Times { issued_at: None, created_at }));
             let mut dice = Dice(seed);
             let order = dice.order(2);
-            let ledger = hear(&history, &dice.batches(&order));
-            let rows = shown(&ledger);
+            let store = apply_all(&history, &dice.batches(&order));
+            let rows = shown(&store);
             let text = |kind: &str, value: Option<u8>| value.map(|value| format!("{kind} {value}"));
             prop_assert_eq!(&rows["0"][0], &text("stage", updated.stage.or(created.stage)));
             prop_assert_eq!(&rows["0"][1], &text("message", updated.message.or(created.message)));
@@ -195,7 +195,7 @@ fn without_the_tokens_time_a_customers_values_are_as_old_as_their_leads() {
             let phone = newest(&events, |place| place, |event| event.phone.map(|phone| format!("phone {phone}")));
             for _ in 0..8 {
                 let order = dice.order(history.len());
-                let rows = shown(&hear(&history, &dice.batches(&order)));
+                let rows = shown(&apply_all(&history, &dice.batches(&order)));
                 prop_assert_eq!(&rows["ann@example.com"][0], &phone);
             }
             Ok(())
@@ -212,18 +212,18 @@ fn what_is_sent_again_is_unchanged_with_and_without_times_and_without_an_id() {
                 let facts = Event { created, ..whole.clone() }.facts(Times { issued_at, created_at });
                 let Facts::Lead(mut lead) = facts else { panic!("a lead is expected") };
                 lead.external_id = lead.external_id.filter(|_| has_id);
-                let mut ledger = Ledger::default();
-                let first = ledger.hear(&[(Facts::Lead(lead.clone()), moment(10))]);
-                let second = ledger.hear(&[(Facts::Lead(lead), moment(20))]);
-                let told = |verdict: &Verdict| match verdict {
-                    Verdict::Heard(effects) => (effects.wrote(), effects.person, effects.lead, effects.booking),
+                let mut store = InMemoryStore::default();
+                let first = store.apply(&[(Facts::Lead(lead.clone()), moment(10))]);
+                let second = store.apply(&[(Facts::Lead(lead), moment(20))]);
+                let sent = |verdict: &Verdict| match verdict {
+                    Verdict::Merged(effects) => (effects.wrote(), effects.person, effects.lead, effects.booking),
                     Verdict::Ignored | Verdict::Rejected => panic!("it is heard"),
                 };
                 let lead = |effect| has_id.then_some(effect);
                 let created = Some(Effect::Created);
-                assert_eq!(told(&first[0].0), (true, created, lead(Effect::Created), None));
+                assert_eq!(sent(&first[0].0), (true, created, lead(Effect::Created), None));
                 let unchanged = Some(Effect::Unchanged);
-                assert_eq!(told(&second[0].0), (false, unchanged, lead(Effect::Unchanged), None), "{issued_at:?}");
+                assert_eq!(sent(&second[0].0), (false, unchanged, lead(Effect::Unchanged), None), "{issued_at:?}");
             }
         }
     }
@@ -234,17 +234,17 @@ fn the_customer_of_a_lead_without_any_time_counts_as_met_with_its_first_delivery
     let event = |lead: u8, phone: u8| Event { lead, created: true, stage: None, message: None, phone: Some(phone) };
     let timeless = Times { issued_at: None, created_at: None };
     let long_ago = Times { issued_at: Some(moment(1)), created_at: Some(moment(0)) };
-    let mut ledger = Ledger::default();
-    ledger.hear(&[(event(0, 1).facts(long_ago), moment(1_000))]);
-    ledger.hear(&[(event(1, 2).facts(timeless), moment(2_000))]);
-    assert_eq!(shown(&ledger)["ann@example.com"], [Some("phone 2".to_owned())]);
+    let mut store = InMemoryStore::default();
+    store.apply(&[(event(0, 1).facts(long_ago), moment(1_000))]);
+    store.apply(&[(event(1, 2).facts(timeless), moment(2_000))]);
+    assert_eq!(shown(&store)["ann@example.com"], [Some("phone 2".to_owned())]);
 }
 
 #[test]
 fn an_event_that_is_not_handled_changes_nothing() {
-    let mut ledger = Ledger::default();
-    let heard = ledger.hear(&[(Facts::Ignored, moment(1))]);
-    assert_eq!(heard, [(Verdict::Ignored, Vec::new())]);
-    assert!(ledger.rows.leads.is_empty() && ledger.rows.persons.is_empty());
+    let mut store = InMemoryStore::default();
+    let merged = store.apply(&[(Facts::Ignored, moment(1))]);
+    assert_eq!(merged, [(Verdict::Ignored, Vec::new())]);
+    assert!(store.rows.leads.is_empty() && store.rows.persons.is_empty());
     assert_eq!(Outcome::named("ignored"), Some(Outcome::Ignored));
 }

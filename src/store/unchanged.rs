@@ -1,28 +1,28 @@
-//! What is known of the vehicles that deliveries speak of, as far as it tells which of them say nothing new.
+//! What is stored of the vehicles that deliveries are about, as far as it tells which of them change nothing.
 
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
 use super::Error;
-use super::identifiers::read_word;
+use super::identifiers::read_sale_status;
 use super::listings::{read_status, vin_text};
-use super::lists::list;
 use super::stored::Place;
-use crate::domain::repetition::{Known, Saying};
+use super::unnest::list;
+use crate::domain::state::{RowId, SourceKey};
+use crate::domain::unchanged::{ContentSummary, StoredListing};
 use crate::domain::values::Vin;
-use crate::domain::world::{RowId, SourceKey};
 
-/// Loads what is known under the keys of these sayings.
+/// Loads what is known under the keys of these summaries.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn load(
     tx: &mut PgConnection,
     workspace: RowId,
-    sayings: &[&Saying],
-) -> Result<BTreeMap<SourceKey, Known>, Error> {
-    if sayings.is_empty() {
+    summaries: &[&ContentSummary],
+) -> Result<BTreeMap<SourceKey, StoredListing>, Error> {
+    if summaries.is_empty() {
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
@@ -33,21 +33,21 @@ pub async fn load(
         join listing_identifiers i on i.workspace_id = $1 and i.identifier = k.identifier
         join listings l on l.workspace_id = $1 and l.id = s.listing_id"#,
         workspace,
-        &list(sayings, |saying| saying.key.0.as_str()) as &[&str],
-        &list(sayings, |saying| vin_text(saying.key.1.as_ref())),
+        &list(summaries, |summary| summary.key.0.as_str()) as &[&str],
+        &list(summaries, |summary| vin_text(summary.key.1.as_ref())),
     )
     .fetch_all(tx)
     .await?;
     let known = rows.into_iter().map(|row| {
         let of_identifier = Place::new("listing_identifiers", "listing_id", row.listing_id);
         let of_listing = Place::new("listings", "id", row.listing_id);
-        let word = of_identifier.read("status", row.word.as_deref(), read_word)?;
+        let sale_status = of_identifier.read("status", row.word.as_deref(), read_sale_status)?;
         let vin = of_identifier.read("vin", row.newest_vin.as_deref(), Vin::stored)?;
-        let known = Known {
+        let known = StoredListing {
             for_sale: row.for_sale,
             at: row.source_modified_at,
             fingerprint: row.fingerprint,
-            word: word.map(|word| (word, row.word_at)),
+            sale_status: sale_status.map(|sale_status| (sale_status, row.word_at)),
             for_sale_at: row.for_sale_at,
             vin: vin.map(|vin| (vin, row.vin_at)),
             status: of_listing.need("status", read_status(&row.status))?,

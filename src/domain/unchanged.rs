@@ -1,19 +1,19 @@
-//! Deliveries that say of a vehicle what is known of it already, as nearly all of a daily full feed do: they change nothing,
-//! whatever else is known, so nothing else has to be loaded for them.
+//! Deliveries that hold of a vehicle what is stored of it already, as nearly all of a daily full feed do: they change
+//! nothing, whatever else is known, so nothing else has to be loaded for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::facts::{Facts, SaleWord, VehicleFacts};
+use super::facts::{Facts, SaleStatus, VehicleFacts};
 use super::listing;
+use super::state::{ListingStatus, SourceKey};
 use super::values::{StockNumber, Vin};
-use super::world::{ListingStatus, SourceKey};
 use super::{Effect, Effects, Verdict};
 
-/// What a for-sale delivery says of a vehicle, in short.
+/// What a for-sale delivery holds of a vehicle, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saying {
+pub struct ContentSummary {
     /// The identifier and the VIN that it names.
     pub key: SourceKey,
     /// The stock number that it names.
@@ -26,15 +26,15 @@ pub struct Saying {
 
 /// What is known of an identifier and a VIN, as far as it tells whether a delivery repeats it.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct StoredListing {
     /// Whether the content is that of a for-sale delivery.
     pub for_sale: bool,
     /// The sender's time of the content.
     pub at: Option<DateTime<Utc>>,
     /// The digest of the content.
     pub fingerprint: String,
-    /// The identifier's newest word, with its time.
-    pub word: Option<(SaleWord, Option<DateTime<Utc>>)>,
+    /// The identifier's newest sale status, with its time.
+    pub sale_status: Option<(SaleStatus, Option<DateTime<Utc>>)>,
     /// The sender's time of the identifier's newest for-sale delivery.
     pub for_sale_at: Option<DateTime<Utc>>,
     /// The newest VIN that the identifier named, with its time.
@@ -43,8 +43,8 @@ pub struct Known {
     pub status: ListingStatus,
 }
 
-impl Saying {
-    /// What a delivery says, where it is for a vehicle that is for sale and gives a time.
+impl ContentSummary {
+    /// The summary of a delivery, where it is for a vehicle that is for sale and gives a time.
     #[must_use]
     pub fn of(facts: &Facts) -> Option<Self> {
         match facts {
@@ -54,8 +54,8 @@ impl Saying {
     }
 
     fn of_vehicle(facts: &VehicleFacts) -> Option<Self> {
-        let VehicleFacts { identifier: _, vin, word, modified_at, content } = facts;
-        (*word == Some(SaleWord::ForSale)).then_some(())?;
+        let VehicleFacts { identifier: _, vin, sale_status, modified_at, content } = facts;
+        (*sale_status == Some(SaleStatus::ForSale)).then_some(())?;
         Some(Self {
             key: (listing::identify(facts)?, vin.clone()),
             stock_number: content.columns.stock_number.clone(),
@@ -64,49 +64,51 @@ impl Saying {
         })
     }
 
-    /// Whether this was heard already, and nothing newer since. A vehicle that is not for sale all the same is left to
+    /// Whether this was merged before, and nothing newer since. A vehicle that is not for sale all the same is left to
     /// the rules, which say why.
-    fn repeats(&self, known: &Known) -> bool {
-        let Known { for_sale, at, fingerprint, word, for_sale_at, vin, status } = known;
-        let at_then = |at: &Option<DateTime<Utc>>| *at == Some(self.at);
-        let same_word = word.as_ref().is_some_and(|(word, at)| *word == SaleWord::ForSale && at_then(at));
+    fn repeats(&self, known: &StoredListing) -> bool {
+        let StoredListing { for_sale, at, fingerprint, sale_status, for_sale_at, vin, status } = known;
+        let same_time = |at: &Option<DateTime<Utc>>| *at == Some(self.at);
+        let same_sale_status =
+            sale_status.as_ref().is_some_and(|(sale_status, at)| *sale_status == SaleStatus::ForSale && same_time(at));
         let (_, said_vin) = &self.key;
-        let same_vin =
-            said_vin.as_ref().is_none_or(|said| vin.as_ref().is_some_and(|(vin, at)| vin == said && at_then(at)));
-        let same_content = *for_sale && at_then(at) && *fingerprint == self.fingerprint;
-        same_content && same_word && same_vin && at_then(for_sale_at) && *status == ListingStatus::ForSale
+        let same_vin = said_vin
+            .as_ref()
+            .is_none_or(|incoming| vin.as_ref().is_some_and(|(vin, at)| vin == incoming && same_time(at)));
+        let same_content = *for_sale && same_time(at) && *fingerprint == self.fingerprint;
+        same_content && same_sale_status && same_vin && same_time(for_sale_at) && *status == ListingStatus::ForSale
     }
 }
 
-/// The deliveries of a batch that repeat what is known, by their place in it; each is given by its saying, its facts, or
-/// both. One that shares a name with a delivery that says something else is none, because that one may change what it is
-/// compared with.
+/// The deliveries of a batch that repeat what is known, by their place in it; each is given by its summary, its facts,
+/// or both. One that shares a name with a delivery that holds something else is none, because that one may change what
+/// it is compared with.
 #[must_use]
 pub fn among(
     batch: &[Option<&Facts>],
-    sayings: &[Option<&Saying>],
-    known: &BTreeMap<SourceKey, Known>,
+    summaries: &[Option<&ContentSummary>],
+    known: &BTreeMap<SourceKey, StoredListing>,
 ) -> BTreeSet<usize> {
-    let repeats = |saying: &&Saying| known.get(&saying.key).is_some_and(|known| saying.repeats(known));
+    let repeats = |summary: &&ContentSummary| known.get(&summary.key).is_some_and(|known| summary.repeats(known));
     let (same, other): (Vec<_>, Vec<_>) =
-        batch.iter().zip(sayings).enumerate().partition(|(_, (_, saying))| saying.as_ref().is_some_and(repeats));
+        batch.iter().zip(summaries).enumerate().partition(|(_, (_, summary))| summary.as_ref().is_some_and(repeats));
     let mut names = Names::default();
-    for (_, (facts, saying)) in other {
-        match (saying, facts) {
-            (Some(saying), _) => names.add_saying(saying),
+    for (_, (facts, summary)) in other {
+        match (summary, facts) {
+            (Some(summary), _) => names.add_summary(summary),
             (None, Some(facts)) => names.add(facts),
             (None, None) => {}
         }
     }
     let repeated =
-        same.into_iter().filter(|(_, (_, saying))| saying.as_ref().is_some_and(|saying| !names.name(saying)));
+        same.into_iter().filter(|(_, (_, summary))| summary.as_ref().is_some_and(|summary| !names.name(summary)));
     repeated.map(|(place, _)| place).collect()
 }
 
 /// What a repetition comes to.
 #[must_use]
 pub fn verdict() -> Verdict {
-    Verdict::Heard(Effects { listing: Some(Effect::Unchanged), ..Effects::default() })
+    Verdict::Merged(Effects { listing: Some(Effect::Unchanged), ..Effects::default() })
 }
 
 /// The names of vehicles.
@@ -129,18 +131,18 @@ impl Names {
         }
     }
 
-    fn add_saying(&mut self, saying: &Saying) {
-        let Saying { key: (identifier, vin), stock_number, at: _, fingerprint: _ } = saying;
+    fn add_summary(&mut self, summary: &ContentSummary) {
+        let ContentSummary { key: (identifier, vin), stock_number, at: _, fingerprint: _ } = summary;
         self.identifiers.insert(identifier.clone());
         self.vins.extend(vin.clone());
         self.stock_numbers.extend(stock_number.clone());
     }
 
     /// Whether one of them is among what a delivery names.
-    fn name(&self, saying: &Saying) -> bool {
-        let (identifier, vin) = &saying.key;
+    fn name(&self, summary: &ContentSummary) -> bool {
+        let (identifier, vin) = &summary.key;
         self.identifiers.contains(identifier)
             || vin.as_ref().is_some_and(|vin| self.vins.contains(vin))
-            || saying.stock_number.as_ref().is_some_and(|number| self.stock_numbers.contains(number))
+            || summary.stock_number.as_ref().is_some_and(|number| self.stock_numbers.contains(number))
     }
 }

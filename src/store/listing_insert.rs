@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::identifiers::word_name;
-use super::lists::save_lists;
+use super::identifiers::sale_status_name;
+use super::unnest::save_lists;
 use crate::domain::facts::{ListingContent, ListingLists};
+use crate::domain::state::{Listing, RowId};
 use crate::domain::values::{StockNumber, Vin};
-use crate::domain::world::{Listing, RowId};
 
 /// The columns that are not the sender's own, or not only.
 #[derive(Debug, Default)]
@@ -33,14 +33,14 @@ impl<'a> Rows<'a> {
         let Listing {
             id,
             vin,
-            shows,
+            displayed_source,
             content_at,
-            claims,
+            holds_stock_number,
             content: _,
             stock_number,
             dealership_id,
             prices: _,
-            word,
+            sale_status,
             withdrawn_at,
             status,
             locations: _,
@@ -48,17 +48,17 @@ impl<'a> Rows<'a> {
             updated_at,
         } = listing;
         self.id.push(*id);
-        self.identifier.push(shows.as_ref().map(|(identifier, _)| identifier.as_str()));
+        self.identifier.push(displayed_source.as_ref().map(|(identifier, _)| identifier.as_str()));
         self.vin.push(vin.as_ref().map(Vin::as_str));
-        self.shows_vin.push(shows.as_ref().and_then(|(_, vin)| vin.as_ref()).map(Vin::as_str));
+        self.shows_vin.push(displayed_source.as_ref().and_then(|(_, vin)| vin.as_ref()).map(Vin::as_str));
         self.status.push(status.name());
         self.withdrawn_at.push(*withdrawn_at);
         self.stock_number.push(stock_number.as_ref().map(StockNumber::as_str));
         self.dealership_id.push(*dealership_id);
         self.source_modified_at.push(content_at.and_then(|at| at.at));
         self.content_arrived_at.push(content_at.map(|at| at.arrived_at));
-        self.claims.push(*claims);
-        self.word.push(word_name(*word));
+        self.claims.push(*holds_stock_number);
+        self.word.push(sale_status_name(*sale_status));
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
     }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::lead_words::{state_name, want_text, write_wishes};
-use super::lists::{array, save_lists};
-use super::record;
+use super::json_row;
+use super::lead_codec::{dependency_text, state_name, write_booking_requests};
+use super::unnest::{array, save_lists};
 use crate::domain::facts::LeadLists;
-use crate::domain::world::{Lead, LeadKey, RowId};
+use crate::domain::state::{Lead, LeadKey, RowId};
 
 /// The columns that are not the sender's own.
 #[derive(Debug, Default)]
@@ -36,19 +36,19 @@ impl<'a> Rows<'a> {
         let Lead {
             id,
             columns: _,
-            clocks,
+            versions,
             trade_in: _,
-            trade_in_clocks: _,
+            trade_in_versions: _,
             property: _,
-            property_clocks: _,
+            property_versions: _,
             modified_at,
             cluster,
             person,
             appointments_as_of,
             booking,
             blockers,
-            wishes,
-            waits_for,
+            booking_requests,
+            pending_on,
             received_at,
             updated_at,
         } = lead;
@@ -56,7 +56,7 @@ impl<'a> Rows<'a> {
         self.id.push(*id);
         self.sender.push(sender.name());
         self.external_id.push(external_id);
-        self.lead_cluster_id.push(cluster.as_ref().map(|tie| tie.to));
+        self.lead_cluster_id.push(cluster.as_ref().map(|versioned_ref| versioned_ref.to));
         self.person_id.push(*person);
         self.person_email.push(lead.email().map(|email| email.as_str().to_owned()));
         self.subscription_plan.push(lead.plan());
@@ -65,12 +65,13 @@ impl<'a> Rows<'a> {
         self.source_modified_at.push(*modified_at);
         self.received_at.push(*received_at);
         self.updated_at.push(*updated_at);
-        self.clocks.push(record::clocks(clocks).to_string());
-        self.wishes.push(write_wishes(wishes).map(|wishes| wishes.to_string()));
-        let waits_for: Vec<String> = waits_for.iter().map(|want| want_text(workspace, want)).collect();
-        self.waits_for.push((!waits_for.is_empty()).then(|| array(waits_for.iter().map(String::as_str))));
-        self.membership.push(cluster.as_ref().map(|tie| record::stamp(&tie.at).to_string()));
-        self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| record::stamp(as_of).to_string()));
+        self.clocks.push(json_row::versions(versions).to_string());
+        self.wishes.push(write_booking_requests(booking_requests).map(|booking_requests| booking_requests.to_string()));
+        let pending_on: Vec<String> =
+            pending_on.iter().map(|dependency| dependency_text(workspace, dependency)).collect();
+        self.waits_for.push((!pending_on.is_empty()).then(|| array(pending_on.iter().map(String::as_str))));
+        self.membership.push(cluster.as_ref().map(|versioned_ref| json_row::version(&versioned_ref.at).to_string()));
+        self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| json_row::version(as_of).to_string()));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::environment::Environment;
 
 /// What credentials are read against.
-pub(super) struct Surroundings<'s> {
+pub(super) struct Context<'s> {
     /// Where secrets are looked up.
     pub(super) environment: &'s Environment,
     /// The folder that relative paths start from.

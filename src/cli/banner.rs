@@ -9,7 +9,7 @@ use crate::feeds::Feed;
 
 /// What a start with the demo configuration prints: how to post a lead and how to look at the rows. `address` is the
 /// one the service listens on, `psql` a whole command. `None` when another configuration is in use.
-pub(super) fn greeting(config: &Config, address: SocketAddr, psql: &str) -> Option<String> {
+pub(super) fn banner(config: &Config, address: SocketAddr, psql: &str) -> Option<String> {
     match config.origin {
         Origin::File(_) => return None,
         Origin::Demo => {}
@@ -56,7 +56,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment::of([("FORECOURT_DATA_DIR", folder.path().to_str().unwrap())]);
         let mut config = config::load(None, &environment).unwrap();
-        let text = greeting(&config, "0.0.0.0:8080".parse().unwrap(), "psql -h /run/x forecourt").unwrap();
+        let text = banner(&config, "0.0.0.0:8080".parse().unwrap(), "psql -h /run/x forecourt").unwrap();
         let curl = text.lines().find(|line| line.starts_with("curl ")).unwrap();
         assert!(
             curl.starts_with("curl -sS http://127.0.0.1:8080/webhooks/dealer-studio/leads -H 'Authorization: Bearer ")
@@ -66,6 +66,6 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["dealership"]["id"], 356);
         config.origin = Origin::File("forecourt.toml".into());
-        assert_eq!(greeting(&config, "127.0.0.1:1".parse().unwrap(), "psql"), None);
+        assert_eq!(banner(&config, "127.0.0.1:1".parse().unwrap(), "psql"), None);
     }
 }

@@ -12,7 +12,7 @@ use super::{Error, Store};
 
 /// What is asked for. An empty list asks for nothing in particular; what is asked for together must hold together.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct ReplayFilter {
     /// Their ids.
     pub ids: Vec<Uuid>,
     /// Names of feeds.
@@ -46,7 +46,7 @@ pub(super) const MOST_BYTES: i64 = 16 << 20;
 
 /// A delivery that was chosen, as it stands in its record.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct Match {
     /// What arrived, and how often it was tried.
     pub stored: Stored,
     /// Its outcome's name.
@@ -59,7 +59,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i64) -> Result<Vec<Chosen>, Error> {
+pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Match>, Error> {
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
@@ -82,13 +82,13 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
         from measured join intake.deliveries using (id, received_at) where before < $12::bigint order by received_at, id"#,
         after.0,
         after.1,
-        choice.since,
-        choice.until,
-        or_none(&choice.ids),
-        or_none(&choice.feeds),
-        or_none(&choice.outcomes),
-        or_none(&choice.codes),
-        choice.workspace,
+        filter.since,
+        filter.until,
+        or_none(&filter.ids),
+        or_none(&filter.feeds),
+        or_none(&filter.outcomes),
+        or_none(&filter.codes),
+        filter.workspace,
         limit,
         MOST_ROWS,
         MOST_BYTES,
@@ -96,7 +96,7 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    let chosen = rows.into_iter().map(|row| Chosen {
+    let matching = rows.into_iter().map(|row| Match {
         stored: Stored {
             arrived: Arrived {
                 id: row.id,
@@ -112,12 +112,12 @@ pub async fn deliveries(store: &Store, choice: &Choice, after: Cursor, limit: i6
             },
             workspace: row.workspace_id,
             attempts: row.attempts,
-            was_heard: false,
+            was_applied: false,
         },
         outcome: row.outcome,
         codes: row.codes,
     });
-    Ok(chosen.collect())
+    Ok(matching.collect())
 }
 
 /// Nothing in particular is asked for by an empty list.

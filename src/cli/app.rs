@@ -1,4 +1,4 @@
-//! What stands before the tables and needs none: the doors, what takes deliveries in, and what takes refused requests.
+//! The part of the service that needs no tables: the doors, what takes deliveries in, and what takes refused requests.
 
 use std::error::Error;
 use std::io;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::config::{self, Budgets, Config, Server, keyring};
 use crate::domain::values;
-use crate::http::access::Entrance;
+use crate::http::access::CurrentPolicy;
 use crate::http::body_budget::BodyBudget;
-use crate::http::webhook::Doors;
+use crate::http::webhook::WebhookState;
 use crate::http::{self, Router};
 use crate::intake::clock;
 use crate::intake::reception::{Reception, Terms};
@@ -25,9 +25,9 @@ const FINGERPRINT_KEY: &str = "fingerprint.key";
 
 /// The doors and those who take what comes in.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub struct App {
     /// Who may enter; a reload replaces it.
-    pub entrance: Entrance,
+    pub current_policy: CurrentPolicy,
     /// Takes deliveries in.
     pub reception: Reception,
     /// Takes refused requests.
@@ -36,18 +36,18 @@ pub struct Front {
     pub router: Router,
 }
 
-impl Front {
+impl App {
     /// Opens it. Must be called inside a runtime.
     ///
     /// # Errors
     /// When credentials contradict each other, or another process has the spool.
     pub fn open(config: &Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         values::warm_up();
-        let entrance = Entrance::new(access::open(config)?);
+        let current_policy = CurrentPolicy::new(access::open(config)?);
         let reception = reception(config)?;
         let rejections = Rejections::new(rejections(config)?);
-        let router = router(config, entrance.clone(), &reception, rejections.clone());
-        Ok(Self { entrance, reception, rejections, router })
+        let router = router(config, current_policy.clone(), &reception, rejections.clone());
+        Ok(Self { current_policy, reception, rejections, router })
     }
 }
 
@@ -69,7 +69,7 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
 /// within this run.
 fn rejections(config: &Config) -> io::Result<rejected::Settings> {
     let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
-    let fingerprint_key = match keyring::kept_secret(&config.server.data_dir, FINGERPRINT_KEY) {
+    let fingerprint_key = match keyring::load_or_create_secret(&config.server.data_dir, FINGERPRINT_KEY) {
         Ok(key) => key,
         Err(error) => {
             let folder = config.server.data_dir.display();
@@ -91,10 +91,10 @@ fn body_budget(server: &Server) -> BodyBudget {
     BodyBudget::new(held.saturating_add(arriving), whole_body)
 }
 
-fn router(config: &Config, entrance: Entrance, reception: &Reception, rejections: Rejections) -> Router {
+fn router(config: &Config, current_policy: CurrentPolicy, reception: &Reception, rejections: Rejections) -> Router {
     let accepting = reception.clone();
-    let doors = Doors {
-        entrance,
+    let webhook_state = WebhookState {
+        current_policy,
         clock: clock::now,
         accept: Arc::new(move |arrival| {
             let reception = accepting.clone();
@@ -104,5 +104,5 @@ fn router(config: &Config, entrance: Entrance, reception: &Reception, rejections
         hold: config.server.hold,
         rejections,
     };
-    http::router(doors, readiness::checks(reception))
+    http::router(webhook_state, readiness::checks(reception))
 }

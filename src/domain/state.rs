@@ -1,21 +1,21 @@
 //! What is known about the keys of a batch, one workspace at a time, and what has changed in it.
 //!
-//! A rule is given one [`Tenant`]: it cannot reach another workspace's rows, whatever a payload says.
+//! A rule is given one [`WorkspaceState`]: it cannot reach another workspace's rows, whatever a payload says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::booking_request::{BookingRequest, Dependency};
 use super::facts::{
     AppointmentColumns, ClusterColumns, EventColumns, LeadColumns, LeadFacts, ListingContent, PersonColumns,
-    PropertyColumns, SaleWord, SellerLocation, Sender, TradeInColumns,
+    PropertyColumns, SaleStatus, SellerLocation, Sender, TradeInColumns,
 };
 use super::finding::Code;
 use super::named::Named;
-use super::stamp::{Clocks, Moment, Stamp, Tie, Timed};
 use super::values::{Email, StockNumber, Vin};
-use super::wish::{Want, Wish};
+use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
 
 /// The `id` of a row.
@@ -53,7 +53,7 @@ impl<T> Row<T> {
     }
 
     /// Marks the row as different from the database.
-    pub fn touch(&mut self) {
+    pub fn mark_dirty(&mut self) {
         if self.state == RowState::Known {
             self.state = RowState::Changed;
         }
@@ -68,7 +68,7 @@ impl<T> Row<T> {
 
 /// One workspace, as far as a batch can touch it.
 #[derive(Clone, Debug, Default)]
-pub struct Tenant {
+pub struct WorkspaceState {
     /// Ids reserved for new rows.
     pub ids: Vec<RowId>,
     /// Whether more ids were taken than were reserved.
@@ -93,7 +93,7 @@ pub struct Tenant {
     pub listings: BTreeMap<RowId, Row<Listing>>,
     /// Identifiers of vehicles.
     pub identifiers: BTreeMap<String, Row<Identifier>>,
-    /// What was said of vehicles, by identifier and the VIN named beside it.
+    /// The contents of vehicles, by identifier and the VIN named beside it.
     pub sources: BTreeMap<SourceKey, Row<ListingSource>>,
     /// Listings that became part of another: the former row, and the one it is now.
     pub merged: Vec<(RowId, RowId)>,
@@ -103,7 +103,7 @@ pub struct Tenant {
     pub bookings: BTreeMap<RowId, Row<Booking>>,
 }
 
-impl Tenant {
+impl WorkspaceState {
     /// The listing that has a VIN.
     #[must_use]
     pub fn listing_of_vin(&self, vin: &Vin) -> Option<&Listing> {
@@ -111,7 +111,7 @@ impl Tenant {
     }
 
     /// Finds a cluster, or makes a row of which nothing is known but its id; says whether it is new.
-    pub fn known_cluster(&mut self, external_id: &str) -> (RowId, bool) {
+    pub fn get_or_add_cluster(&mut self, external_id: &str) -> (RowId, bool) {
         if let Some(row) = self.clusters.get(external_id) {
             return (row.value.id, false);
         }
@@ -128,8 +128,8 @@ impl Tenant {
         (id, true)
     }
 
-    /// A reserved id for a new row. The loader reserves as many as the batch can need; where they do not suffice, what is
-    /// given is no id, and nothing of the batch may be saved: see [`Tenant::lack`].
+    /// A reserved id for a new row. The loader reserves as many as the batch can need; where they do not suffice, what
+    /// is given is no id, and nothing of the batch may be saved: see [`WorkspaceState::lack`].
     pub fn take_id(&mut self) -> RowId {
         self.ids.pop().unwrap_or_else(|| {
             self.ids_short = true;
@@ -196,8 +196,8 @@ pub struct Person {
     pub id: RowId,
     /// What is known of it.
     pub columns: PersonColumns,
-    /// When each column was said.
-    pub clocks: Clocks,
+    /// The version of each column.
+    pub versions: FieldVersions,
     /// Arrival of the first delivery about it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.
@@ -211,14 +211,14 @@ pub struct Cluster {
     pub id: RowId,
     /// What is known of it.
     pub columns: ClusterColumns,
-    /// When that was said; `None` for a cluster that only leads have named.
-    pub at: Option<Stamp>,
+    /// The version of its columns; `None` for a cluster that only leads have named.
+    pub at: Option<Version>,
     /// When the sender last changed it.
     pub modified_at: Option<DateTime<Utc>>,
     /// The person with its contact's e-mail address.
     pub person: Option<RowId>,
     /// The time of the newest list of appointments for it.
-    pub appointments_as_of: Option<Stamp>,
+    pub appointments_as_of: Option<Version>,
 }
 
 impl Cluster {
@@ -229,7 +229,7 @@ impl Cluster {
     }
 }
 
-/// What became of a lead's wish for a booking.
+/// What became of a lead's booking request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BookingState {
     /// It asks for none.
@@ -247,32 +247,32 @@ pub struct Lead {
     pub id: RowId,
     /// What is known of it.
     pub columns: LeadColumns,
-    /// When each column was said.
-    pub clocks: Clocks,
+    /// The version of each column.
+    pub versions: FieldVersions,
     /// The car offered.
     pub trade_in: TradeInColumns,
-    /// When each column of the car offered was said.
-    pub trade_in_clocks: Clocks,
+    /// The version of each column of the car offered.
+    pub trade_in_versions: FieldVersions,
     /// The property asked about or offered.
     pub property: PropertyColumns,
-    /// When each column of the property was said.
-    pub property_clocks: Clocks,
+    /// The version of each column of the property.
+    pub property_versions: FieldVersions,
     /// The sender's newest modification time.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
-    pub cluster: Option<Tie>,
+    pub cluster: Option<VersionedRef>,
     /// The person with its e-mail address.
     pub person: Option<RowId>,
     /// The time of its newest list of appointments, where the payload named no cluster.
-    pub appointments_as_of: Option<Stamp>,
-    /// What became of its wish for a booking.
+    pub appointments_as_of: Option<Version>,
+    /// What became of its booking request.
     pub booking: BookingState,
     /// Why there is no booking.
     pub blockers: Vec<Code>,
-    /// What it asked for over time, in the order in which the sender said it.
-    pub wishes: Vec<Wish>,
-    /// What may still make a booking possible, or a better one.
-    pub waits_for: BTreeSet<Want>,
+    /// What it asked for over time, in the order of the sender's times.
+    pub booking_requests: Vec<BookingRequest>,
+    /// What may still make a booking possible, or a better one, once it is there.
+    pub pending_on: BTreeSet<Dependency>,
     /// Arrival of the first delivery about it.
     pub received_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.
@@ -303,7 +303,7 @@ pub struct Appointment {
     /// The cluster of the newest list that held it.
     pub cluster: Option<RowId>,
     /// The time of the newest list that held it.
-    pub as_of: Stamp,
+    pub as_of: Version,
     /// When it was seen to be gone.
     pub removed_at: Option<DateTime<Utc>>,
 }
@@ -313,14 +313,14 @@ pub struct Appointment {
 pub struct Event {
     /// Its columns.
     pub columns: EventColumns,
-    /// When they were said.
-    pub at: Stamp,
+    /// The version of its columns.
+    pub at: Version,
     /// When the sender last changed it.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
-    pub cluster: Option<Tie>,
+    pub cluster: Option<VersionedRef>,
     /// The lead it belongs to.
-    pub lead: Option<Tie>,
+    pub lead: Option<VersionedRef>,
 }
 
 /// A place where bookings can be made.
@@ -333,7 +333,7 @@ pub struct Location {
     /// What the configuration says of it.
     pub configured: Option<ConfiguredLocation>,
     /// What inventory says of it.
-    pub reported: Option<Timed<SellerLocation>>,
+    pub reported: Option<Versioned<SellerLocation>>,
 }
 
 /// A subscription package.
@@ -378,11 +378,11 @@ pub struct Listing {
     /// Its VIN, once one was named.
     pub vin: Option<Vin>,
     /// The source whose content it shows.
-    pub shows: Option<SourceKey>,
-    /// When that content was said.
-    pub content_at: Option<Moment>,
-    /// Whether that content was said by a for-sale delivery, which claims its stock number.
-    pub claims: bool,
+    pub displayed_source: Option<SourceKey>,
+    /// The version of that content.
+    pub content_at: Option<SourceTime>,
+    /// Whether that content came with a for-sale delivery, which claims its stock number.
+    pub holds_stock_number: bool,
     /// The content, where it must be written.
     pub content: Option<Box<ListingContent>>,
     /// Stock number of the content.
@@ -391,11 +391,11 @@ pub struct Listing {
     pub dealership_id: Option<DealershipId>,
     /// Prices of the content that are watched, by column.
     pub prices: WatchedPrices,
-    /// What the words of its identifiers say.
-    pub word: SaleWord,
+    /// The sale status that its identifiers give it.
+    pub sale_status: SaleStatus,
     /// The sender's time of the withdrawal.
     pub withdrawn_at: Option<DateTime<Utc>>,
-    /// Its status: the word, unless its stock number was taken.
+    /// Its status: the sale status, unless its stock number was taken.
     pub status: ListingStatus,
     /// Its locations, in order.
     pub locations: Vec<RowId>,
@@ -414,28 +414,28 @@ pub struct Identifier {
     /// The vehicle it belongs to.
     pub listing: RowId,
     /// The newest VIN it named.
-    pub vin: Option<Timed<Vin>>,
-    /// Its newest word.
-    pub word: Option<Timed<SaleWord>>,
+    pub vin: Option<Versioned<Vin>>,
+    /// Its newest sale status.
+    pub sale_status: Option<Versioned<SaleStatus>>,
     /// The time of its newest for-sale delivery.
-    pub for_sale_at: Option<Moment>,
+    pub for_sale_at: Option<SourceTime>,
 }
 
 /// What identifies a source: an identifier, and the VIN named beside it.
 pub type SourceKey = (String, Option<Vin>);
 
-/// The newest content said under an identifier and a VIN.
+/// The newest content that came under an identifier and a VIN.
 #[derive(Clone, Debug)]
 pub struct ListingSource {
     /// The vehicle it belongs to.
     pub listing: RowId,
-    /// Whether it was said by a for-sale delivery; any other is replaced by one.
+    /// Whether it came with a for-sale delivery; any other is replaced by one.
     pub for_sale: bool,
-    /// When it was said.
-    pub at: Moment,
+    /// Its version.
+    pub at: SourceTime,
     /// A digest of the content.
     pub fingerprint: String,
-    /// The content, where it was loaded or said in this batch.
+    /// The content, where it was loaded or came with this batch.
     pub content: Option<Box<ListingContent>>,
     /// Stock number of the content.
     pub stock_number: Option<StockNumber>,
@@ -469,8 +469,8 @@ pub struct Booking {
     pub location: RowId,
     /// The package.
     pub package: RowId,
-    /// What the lead had said when it asked for it.
-    pub wish: Wish,
+    /// The booking request that it was made for.
+    pub booking_request: BookingRequest,
     /// Arrival of the delivery that made it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the delivery that last changed it.

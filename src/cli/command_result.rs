@@ -10,7 +10,7 @@ use crate::http::auth;
 use super::send::SendError;
 
 /// Well, or with something to tell the person who gave the command.
-pub(super) type Ending = Result<(), Box<dyn Error + Send + Sync>>;
+pub(super) type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Why a command was not begun.
 #[derive(Debug, Error)]

@@ -7,167 +7,172 @@ use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::keys::{Keys, Names};
 use crate::domain::named::Named;
-use crate::domain::repetition::{self, Known, Saying};
+use crate::domain::state::{Lead, Listing, Row, RowId, RowState, SourceKey, WorkspaceState};
+use crate::domain::unchanged::{self, ContentSummary, StoredListing};
 use crate::domain::values::{Email, Vin};
-use crate::domain::world::{Lead, Listing, Row, RowId, RowState, SourceKey, Tenant};
 use crate::domain::{self, Verdict, booking};
 use chrono::{DateTime, Utc};
 
 /// A delivery with its arrival.
-pub(super) type Arrival = (Facts, DateTime<Utc>);
+pub(super) type ReceivedFacts = (Facts, DateTime<Utc>);
 
 /// What one delivery came to.
-pub(super) type Heard = (Verdict, Vec<Finding>);
+pub(super) type Applied = (Verdict, Vec<Finding>);
 
 #[derive(Default)]
-pub(super) struct Ledger {
-    pub(super) rows: Tenant,
+pub(super) struct InMemoryStore {
+    pub(super) rows: WorkspaceState,
     next_id: RowId,
     /// How many deliveries said nothing new, so that nothing was loaded for them.
-    pub(super) repetitions: usize,
+    pub(super) unchanged: usize,
 }
 
-impl Ledger {
-    /// Hears a batch: loads, applies, saves.
-    pub(super) fn hear(&mut self, batch: &[Arrival]) -> Vec<Heard> {
+impl InMemoryStore {
+    /// Merges a batch: loads, applies, saves.
+    pub(super) fn apply(&mut self, batch: &[ReceivedFacts]) -> Vec<Applied> {
         let repeated = self.repeated(batch);
-        self.repetitions += repeated.len();
+        self.unchanged += repeated.len();
         let mut keys = Keys::default();
         for (_, (facts, _)) in batch.iter().enumerate().filter(|(place, _)| !repeated.contains(place)) {
             keys.add(facts);
         }
-        let mut tenant = self.load(keys);
-        let heard = batch.iter().enumerate().map(|(place, (facts, received_at))| {
+        let mut state = self.load(keys);
+        let applied = batch.iter().enumerate().map(|(place, (facts, received_at))| {
             let mut findings = Vec::new();
             if repeated.contains(&place) {
-                return (repetition::verdict(), findings);
+                return (unchanged::verdict(), findings);
             }
-            let verdict = domain::apply(&mut tenant, facts.clone(), *received_at, &mut findings);
+            let verdict = domain::apply(&mut state, facts.clone(), *received_at, &mut findings);
             (verdict, findings)
         });
-        let heard = heard.collect();
-        self.save(tenant);
-        heard
+        let applied = applied.collect();
+        self.save(state);
+        applied
     }
 
-    fn repeated(&self, batch: &[Arrival]) -> BTreeSet<usize> {
+    fn repeated(&self, batch: &[ReceivedFacts]) -> BTreeSet<usize> {
         let facts: Vec<Option<&Facts>> = batch.iter().map(|(facts, _)| Some(facts)).collect();
-        let sayings: Vec<Option<Saying>> = batch.iter().map(|(facts, _)| Saying::of(facts)).collect();
-        let sayings: Vec<Option<&Saying>> = sayings.iter().map(Option::as_ref).collect();
-        let known = sayings.iter().flatten().filter_map(|saying| Some((saying.key.clone(), self.known(&saying.key)?)));
-        repetition::among(&facts, &sayings, &known.collect())
+        let summaries: Vec<Option<ContentSummary>> = batch.iter().map(|(facts, _)| ContentSummary::of(facts)).collect();
+        let summaries: Vec<Option<&ContentSummary>> = summaries.iter().map(Option::as_ref).collect();
+        let known =
+            summaries.iter().flatten().filter_map(|summary| Some((summary.key.clone(), self.known(&summary.key)?)));
+        unchanged::among(&facts, &summaries, &known.collect())
     }
 
-    fn known(&self, key: &SourceKey) -> Option<Known> {
+    fn known(&self, key: &SourceKey) -> Option<StoredListing> {
         let source = &self.rows.sources.get(key)?.value;
         let identifier = &self.rows.identifiers.get(&key.0)?.value;
-        Some(Known {
+        Some(StoredListing {
             for_sale: source.for_sale,
             at: source.at.at,
             fingerprint: source.fingerprint.clone(),
-            word: identifier.word.as_ref().map(|word| (word.value, word.at.at)),
+            sale_status: identifier.sale_status.as_ref().map(|sale_status| (sale_status.value, sale_status.at.at)),
             for_sale_at: identifier.for_sale_at.and_then(|at| at.at),
             vin: identifier.vin.as_ref().map(|vin| (vin.value.clone(), vin.at.at)),
             status: self.rows.listings.get(&source.listing)?.value.status,
         })
     }
 
-    fn load(&mut self, mut keys: Keys) -> Tenant {
+    fn load(&mut self, mut keys: Keys) -> WorkspaceState {
         let first = self.next_id + 1;
         self.next_id += RowId::try_from(keys.new_rows).unwrap();
         let rows = &self.rows;
-        let mut tenant = Tenant { ids: (first..=self.next_id).collect(), booking_retry_days: 30, ..Tenant::default() };
+        let mut state = WorkspaceState {
+            ids: (first..=self.next_id).collect(),
+            booking_retry_days: 30,
+            ..WorkspaceState::default()
+        };
         for (name, row) in rows.clusters.iter().filter(|(name, _)| keys.clusters.contains(*name)) {
-            tenant.clusters.insert(name.clone(), row.clone());
+            state.clusters.insert(name.clone(), row.clone());
         }
-        self.load_vehicles(&keys, &mut tenant);
-        self.load_names(keys.brought(&tenant), &mut tenant);
-        self.load_leads(&mut keys, &mut tenant);
-        self.load_names(keys.asked_by_leads(&tenant), &mut tenant);
-        tenant
+        self.load_vehicles(&keys, &mut state);
+        self.load_names(keys.brought(&state), &mut state);
+        self.load_leads(&mut keys, &mut state);
+        self.load_names(keys.asked_by_leads(&state), &mut state);
+        state
     }
 
-    fn load_names(&self, names: Names, tenant: &mut Tenant) {
-        let names = names.beside(tenant);
+    fn load_names(&self, names: Names, state: &mut WorkspaceState) {
+        let names = names.without_loaded(state);
         for (name, row) in self.rows.locations.iter() {
             if names.locations.contains(name) || names.location_ids.contains(&row.value.id) {
-                tenant.locations.found(name.clone(), row.clone());
+                state.locations.found(name.clone(), row.clone());
             }
         }
         for (name, row) in self.rows.packages.iter().filter(|(name, _)| names.packages.contains(*name)) {
-            tenant.packages.found(name.clone(), row.clone());
+            state.packages.found(name.clone(), row.clone());
         }
-        names.locations.into_iter().for_each(|name| tenant.locations.ask(name));
-        names.packages.into_iter().for_each(|name| tenant.packages.ask(name));
+        names.locations.into_iter().for_each(|name| state.locations.ask(name));
+        names.packages.into_iter().for_each(|name| state.packages.ask(name));
     }
 
-    fn load_vehicles(&self, keys: &Keys, tenant: &mut Tenant) {
+    fn load_vehicles(&self, keys: &Keys, state: &mut WorkspaceState) {
         let rows = &self.rows;
         let named = rows.identifiers.iter().filter(|(name, _)| keys.identifiers.contains(*name));
-        tenant.identifiers.extend(named.map(|(name, row)| (name.clone(), row.clone())));
+        state.identifiers.extend(named.map(|(name, row)| (name.clone(), row.clone())));
         let mut vins = keys.vins.clone();
-        let newest = tenant.identifiers.values().filter_map(|row| row.value.vin.as_ref());
+        let newest = state.identifiers.values().filter_map(|row| row.value.vin.as_ref());
         vins.extend(newest.map(|vin| vin.value.clone()));
-        let homes: BTreeSet<RowId> = tenant.identifiers.values().map(|row| row.value.listing).collect();
+        let listing_ids: BTreeSet<RowId> = state.identifiers.values().map(|row| row.value.listing).collect();
         let wanted = |listing: &Listing| {
-            homes.contains(&listing.id) || listing.vin.as_ref().is_some_and(|vin| vins.contains(vin))
+            listing_ids.contains(&listing.id) || listing.vin.as_ref().is_some_and(|vin| vins.contains(vin))
         };
-        self.load_listings(tenant, wanted);
-        let ids: BTreeSet<RowId> = tenant.listings.keys().copied().collect();
+        self.load_listings(state, wanted);
+        let ids: BTreeSet<RowId> = state.listings.keys().copied().collect();
         let own = rows.identifiers.iter().filter(|(_, row)| ids.contains(&row.value.listing));
-        tenant.identifiers.extend(own.map(|(name, row)| (name.clone(), row.clone())));
+        state.identifiers.extend(own.map(|(name, row)| (name.clone(), row.clone())));
         for (key, row) in rows.sources.iter().filter(|(_, row)| ids.contains(&row.value.listing)) {
             let mut row = row.clone();
             row.value.content = None;
-            tenant.sources.insert(key.clone(), row);
+            state.sources.insert(key.clone(), row);
         }
-        for key in keys.contents(&tenant.sources) {
+        for key in keys.contents(&state.sources) {
             let content = rows.sources[&key].value.content.clone();
-            tenant.sources.get_mut(&key).unwrap().value.content = content;
+            state.sources.get_mut(&key).unwrap().value.content = content;
         }
-        let numbers = keys.shelves(&tenant.sources);
-        self.load_listings(tenant, |listing| listing.stock_number.as_ref().is_some_and(|of| numbers.contains(of)));
+        let numbers = keys.rival_stock_numbers(&state.sources);
+        self.load_listings(state, |listing| listing.stock_number.as_ref().is_some_and(|of| numbers.contains(of)));
     }
 
-    fn load_listings(&self, tenant: &mut Tenant, wanted: impl Fn(&Listing) -> bool) {
+    fn load_listings(&self, state: &mut WorkspaceState, wanted: impl Fn(&Listing) -> bool) {
         for (id, row) in self.rows.listings.iter().filter(|(_, row)| wanted(&row.value)) {
             let mut row = row.clone();
             row.value.content = None;
-            tenant.listings.entry(*id).or_insert(row);
+            state.listings.entry(*id).or_insert(row);
         }
     }
 
-    fn load_leads(&self, keys: &mut Keys, tenant: &mut Tenant) {
+    fn load_leads(&self, keys: &mut Keys, state: &mut WorkspaceState) {
         let rows = &self.rows;
-        let wants = keys.wants(tenant);
+        let dependencies = keys.dependencies(state);
         let nobody = |lead: &Lead| lead.person.is_none() && lead.email().is_some_and(|of| keys.emails.contains(&of));
         let leads = rows.leads.iter().filter(|(key, row)| {
             let lead = &row.value;
-            keys.leads.contains(key) || booking::waits_for(lead, &wants) || nobody(lead)
+            keys.leads.contains(key) || booking::is_pending_on(lead, &dependencies) || nobody(lead)
         });
         let leads: Vec<_> = leads.map(|(key, row)| (key.clone(), row.clone())).collect();
-        tenant.leads.extend(leads);
-        keys.add_wishes(tenant);
-        let met = |email: &Email| keys.emails.contains(email);
-        let persons = rows.persons.iter().filter(|(email, _)| met(email));
-        tenant.persons.extend(persons.map(|(email, row)| (email.clone(), row.clone())));
-        let ids: BTreeSet<RowId> = tenant.leads.values().map(|row| row.value.id).collect();
+        state.leads.extend(leads);
+        keys.add_booking_requests(state);
+        let named = |email: &Email| keys.emails.contains(email);
+        let persons = rows.persons.iter().filter(|(email, _)| named(email));
+        state.persons.extend(persons.map(|(email, row)| (email.clone(), row.clone())));
+        let ids: BTreeSet<RowId> = state.leads.values().map(|row| row.value.id).collect();
         let bookings = rows.bookings.iter().filter(|(lead, _)| ids.contains(lead));
-        tenant.bookings.extend(bookings.map(|(lead, row)| (*lead, row.clone())));
-        let booked: BTreeSet<RowId> = tenant.bookings.values().map(|row| row.value.listing).collect();
-        self.load_listings(tenant, |listing| {
+        state.bookings.extend(bookings.map(|(lead, row)| (*lead, row.clone())));
+        let booked: BTreeSet<RowId> = state.bookings.values().map(|row| row.value.listing).collect();
+        self.load_listings(state, |listing| {
             booked.contains(&listing.id)
-                || listing.vin.as_ref().is_some_and(|vin| keys.wanted_vins.contains(vin))
-                || listing.stock_number.as_ref().is_some_and(|of| keys.wanted_stock_numbers.contains(of))
+                || listing.vin.as_ref().is_some_and(|vin| keys.requested_vins.contains(vin))
+                || listing.stock_number.as_ref().is_some_and(|of| keys.requested_stock_numbers.contains(of))
         });
-        self.load_appointments(keys, tenant, &ids);
+        self.load_appointments(keys, state, &ids);
     }
 
-    fn load_appointments(&self, keys: &Keys, tenant: &mut Tenant, leads: &BTreeSet<RowId>) {
+    fn load_appointments(&self, keys: &Keys, state: &mut WorkspaceState, leads: &BTreeSet<RowId>) {
         if !keys.has_lists {
             return;
         }
-        let clusters: BTreeSet<RowId> = tenant.clusters.values().map(|row| row.value.id).collect();
+        let clusters: BTreeSet<RowId> = state.clusters.values().map(|row| row.value.id).collect();
         let appointments = self.rows.appointments.iter().filter(|(name, row)| {
             let known = &row.value;
             let stands = match known.cluster {
@@ -176,12 +181,12 @@ impl Ledger {
             };
             keys.appointments.contains(*name) || (stands && known.removed_at.is_none())
         });
-        tenant.appointments.extend(appointments.map(|(name, row)| (name.clone(), row.clone())));
+        state.appointments.extend(appointments.map(|(name, row)| (name.clone(), row.clone())));
     }
 
-    fn save(&mut self, tenant: Tenant) {
-        assert_eq!(tenant.lack(), None, "the rules looked for what was not loaded");
-        let Tenant {
+    fn save(&mut self, state: WorkspaceState) {
+        assert_eq!(state.lack(), None, "the rules looked for what was not loaded");
+        let WorkspaceState {
             ids: _,
             ids_short: _,
             booking_retry_days: _,
@@ -198,7 +203,7 @@ impl Ledger {
             merged,
             changes,
             bookings,
-        } = tenant;
+        } = state;
         let rows = &mut self.rows;
         put_named(&mut rows.locations, &locations);
         put_named(&mut rows.packages, &packages);
@@ -242,11 +247,16 @@ impl Ledger {
 }
 
 /// A row whose content is not at hand is written without it, as `store` does.
-fn save_listing(rows: &mut Tenant, id: RowId, mut row: Row<Listing>) {
+fn save_listing(rows: &mut WorkspaceState, id: RowId, mut row: Row<Listing>) {
     if row.value.content.is_none() {
         let known = &rows.listings[&id].value;
-        let shows = |listing: &Listing| (listing.shows.clone(), listing.content_at, listing.claims);
-        assert_eq!(shows(known), shows(&row.value), "a listing that shows another content has it at hand");
+        let displayed_source =
+            |listing: &Listing| (listing.displayed_source.clone(), listing.content_at, listing.holds_stock_number);
+        assert_eq!(
+            displayed_source(known),
+            displayed_source(&row.value),
+            "a listing that shows another content has it at hand"
+        );
         row.value.content.clone_from(&known.content);
     }
     row.state = RowState::Known;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::booking_request::Dependency;
 use super::columns::Columns;
 use super::facts::{LocationColumns, PackagePrices, SellerLocation};
-use super::stamp::{Moment, hear_newest};
-use super::wish::Want;
+use super::state::{Location, Package, Row, WorkspaceState};
+use super::version::{SourceTime, merge_newest};
 use super::workspace::Workspace;
-use super::world::{Location, Package, Row, Tenant};
 
 impl Location {
     /// Whether anything still names it.
@@ -34,7 +34,7 @@ impl Location {
     pub fn columns(&self) -> LocationColumns {
         let mut columns = self.reported.as_ref().map(|reported| reported.value.columns.clone()).unwrap_or_default();
         if let Some(configured) = &self.configured {
-            columns.take(configured.columns.clone(), &mut |_| true);
+            columns.merge_from(configured.columns.clone(), &mut |_| true);
         }
         columns
     }
@@ -50,7 +50,7 @@ impl Package {
 
 /// Names that a delivery or the configuration brought, or made usable again.
 #[derive(Clone, Debug, Default)]
-pub struct Appeared {
+pub struct NewlyBookable {
     /// Locations, in lower case.
     pub locations: Vec<String>,
     /// Packages.
@@ -59,119 +59,124 @@ pub struct Appeared {
     pub wrote: bool,
 }
 
-/// Hears a location and packages from inventory; every delivery counts, also a withdrawal.
-pub fn hear(
-    tenant: &mut Tenant,
+/// Merges a location and packages from inventory; every delivery counts, also a withdrawal.
+pub fn merge(
+    state: &mut WorkspaceState,
     location: Option<&SellerLocation>,
     packages: &[PackagePrices],
-    at: Moment,
-) -> Appeared {
-    let mut appeared = Appeared::default();
+    at: SourceTime,
+) -> NewlyBookable {
+    let mut newly_bookable = NewlyBookable::default();
     if let Some(location) = location {
-        hear_location(tenant, location, at, &mut appeared);
+        merge_location(state, location, at, &mut newly_bookable);
     }
     for package in packages {
-        hear_package(tenant, &package.name, &mut appeared);
+        merge_package(state, &package.name, &mut newly_bookable);
     }
-    appeared
+    newly_bookable
 }
 
-fn hear_location(tenant: &mut Tenant, said: &SellerLocation, at: Moment, appeared: &mut Appeared) {
-    let key = said.name.to_lowercase();
-    let id = if tenant.locations.get(&key).is_some() { 0 } else { tenant.take_id() };
-    let row = tenant.locations.get_or_make(&key, || Row::new(unnamed(id)));
+fn merge_location(
+    state: &mut WorkspaceState,
+    incoming: &SellerLocation,
+    at: SourceTime,
+    newly_bookable: &mut NewlyBookable,
+) {
+    let key = incoming.name.to_lowercase();
+    let id = if state.locations.get(&key).is_some() { 0 } else { state.take_id() };
+    let row = state.locations.get_or_make(&key, || Row::new(new_location(id)));
     let was_bookable = row.value.is_bookable();
-    let heard = hear_newest(&mut row.value.reported, said.clone(), at);
-    if heard.writes() {
-        row.touch();
-        appeared.wrote = true;
+    let merged = merge_newest(&mut row.value.reported, incoming.clone(), at);
+    if merged.writes() {
+        row.mark_dirty();
+        newly_bookable.wrote = true;
     }
     if row.value.is_bookable() && !was_bookable {
-        appeared.locations.push(key);
+        newly_bookable.locations.push(key);
     }
 }
 
-fn unnamed(id: i64) -> Location {
+fn new_location(id: i64) -> Location {
     Location { id, last_name: String::new(), configured: None, reported: None }
 }
 
-fn hear_package(tenant: &mut Tenant, name: &str, appeared: &mut Appeared) {
-    let id = if tenant.packages.get(name).is_some() { 0 } else { tenant.take_id() };
+fn merge_package(state: &mut WorkspaceState, name: &str, newly_bookable: &mut NewlyBookable) {
+    let id = if state.packages.get(name).is_some() { 0 } else { state.take_id() };
     let unknown = || Row::new(Package { id, configured: false, reported: false });
-    let row = tenant.packages.get_or_make(name, unknown);
+    let row = state.packages.get_or_make(name, unknown);
     if row.value.reported {
         return;
     }
     if !row.value.is_active() {
-        appeared.packages.push(name.to_owned());
+        newly_bookable.packages.push(name.to_owned());
     }
     row.value.reported = true;
-    row.touch();
-    appeared.wrote = true;
+    row.mark_dirty();
+    newly_bookable.wrote = true;
 }
 
-/// Takes over the workspace's locations and packages from the configuration; what it no longer names it loses. Those that
-/// it names and those that it named before must be loaded.
-pub fn configure(tenant: &mut Tenant, workspace: &Workspace) -> Appeared {
-    let mut appeared = Appeared::default();
-    configure_locations(tenant, workspace, &mut appeared);
-    configure_packages(tenant, workspace, &mut appeared);
-    appeared
+/// Takes over the workspace's locations and packages from the configuration; what it no longer names it loses. Those
+/// that it names and those that it named before must be loaded.
+pub fn configure(state: &mut WorkspaceState, workspace: &Workspace) -> NewlyBookable {
+    let mut newly_bookable = NewlyBookable::default();
+    configure_locations(state, workspace, &mut newly_bookable);
+    configure_packages(state, workspace, &mut newly_bookable);
+    newly_bookable
 }
 
-fn configure_locations(tenant: &mut Tenant, workspace: &Workspace, appeared: &mut Appeared) {
+fn configure_locations(state: &mut WorkspaceState, workspace: &Workspace, newly_bookable: &mut NewlyBookable) {
     let mut named = BTreeSet::new();
     for configured in &workspace.locations {
         let key = configured.name.to_lowercase();
         named.insert(key.clone());
-        let id = if tenant.locations.get(&key).is_some() { 0 } else { tenant.take_id() };
-        let row = tenant.locations.get_or_make(&key, || Row::new(unnamed(id)));
+        let id = if state.locations.get(&key).is_some() { 0 } else { state.take_id() };
+        let row = state.locations.get_or_make(&key, || Row::new(new_location(id)));
         let was_bookable = row.value.is_bookable();
         if row.value.configured.as_ref() != Some(configured) {
             row.value.configured = Some(configured.clone());
-            row.touch();
+            row.mark_dirty();
         }
         if row.value.is_bookable() && !was_bookable {
-            appeared.locations.push(key);
+            newly_bookable.locations.push(key);
         }
     }
-    for (key, row) in tenant.locations.iter_mut().filter(|(key, _)| !named.contains(*key)) {
+    for (key, row) in state.locations.iter_mut().filter(|(key, _)| !named.contains(*key)) {
         let was_bookable = row.value.is_bookable();
         if row.value.configured.take().is_some() {
-            row.touch();
+            row.mark_dirty();
         }
         if row.value.is_bookable() && !was_bookable {
-            appeared.locations.push(key.clone());
+            newly_bookable.locations.push(key.clone());
         }
     }
 }
 
-fn configure_packages(tenant: &mut Tenant, workspace: &Workspace, appeared: &mut Appeared) {
+fn configure_packages(state: &mut WorkspaceState, workspace: &Workspace, newly_bookable: &mut NewlyBookable) {
     for name in &workspace.packages {
-        let id = if tenant.packages.get(name).is_some() { 0 } else { tenant.take_id() };
+        let id = if state.packages.get(name).is_some() { 0 } else { state.take_id() };
         let unknown = || Row::new(Package { id, configured: false, reported: false });
-        let row = tenant.packages.get_or_make(name, unknown);
+        let row = state.packages.get_or_make(name, unknown);
         if !row.value.is_active() {
-            appeared.packages.push(name.clone());
+            newly_bookable.packages.push(name.clone());
         }
         if !row.value.configured {
             row.value.configured = true;
-            row.touch();
+            row.mark_dirty();
         }
     }
-    for (_, row) in tenant.packages.iter_mut().filter(|(name, _)| !workspace.packages.contains(name)) {
+    for (_, row) in state.packages.iter_mut().filter(|(name, _)| !workspace.packages.contains(name)) {
         if row.value.configured {
             row.value.configured = false;
-            row.touch();
+            row.mark_dirty();
         }
     }
 }
 
-impl Appeared {
+impl NewlyBookable {
     /// What leads may have waited for.
     #[must_use]
-    pub fn wants(&self) -> BTreeSet<Want> {
-        let packages = self.packages.iter().cloned().map(Want::Plan);
-        packages.chain(self.locations.iter().cloned().map(Want::Location)).collect()
+    pub fn dependencies(&self) -> BTreeSet<Dependency> {
+        let packages = self.packages.iter().cloned().map(Dependency::Plan);
+        packages.chain(self.locations.iter().cloned().map(Dependency::Location)).collect()
     }
 }

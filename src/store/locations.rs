@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::record::{self, Record};
+use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Place, Unreadable};
 use crate::domain::facts::{LocationColumns, SellerLocation};
 use crate::domain::keys::Names;
+use crate::domain::state::{Location, Package, Row, RowId, WorkspaceState};
 use crate::domain::workspace::ConfiguredLocation;
-use crate::domain::world::{Location, Package, Row, RowId, Tenant};
 use chrono::{DateTime, Utc};
 
 /// A row of either table. Packages have no key of their name.
@@ -28,9 +28,9 @@ pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: i64,
     names: Names,
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
-    let names = names.beside(tenant);
+    let names = names.without_loaded(state);
     if names.is_empty() {
         return Ok(());
     }
@@ -44,12 +44,12 @@ pub(super) async fn load(
     )
     .fetch_all(&mut *tx)
     .await?;
-    names.locations.into_iter().for_each(|name| tenant.locations.ask(name));
-    names.packages.iter().cloned().for_each(|name| tenant.packages.ask(name));
-    rows.into_iter().try_for_each(|row| add(row, tenant))?;
-    let missing = names.packages.iter().filter(|name| tenant.packages.get(name).is_none()).map(String::as_str);
+    names.locations.into_iter().for_each(|name| state.locations.ask(name));
+    names.packages.iter().cloned().for_each(|name| state.packages.ask(name));
+    rows.into_iter().try_for_each(|row| add(row, state))?;
+    let missing = names.packages.iter().filter(|name| state.packages.get(name).is_none()).map(String::as_str);
     let missing: Vec<&str> = missing.collect();
-    load_in_any_case(tx, workspace, &missing, tenant).await
+    load_in_any_case(tx, workspace, &missing, state).await
 }
 
 /// Loads the packages whose names differ from these only in case: none of them is meant, but a finding can name it.
@@ -57,7 +57,7 @@ async fn load_in_any_case(
     tx: &mut PgConnection,
     workspace: i64,
     names: &[&str],
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if names.is_empty() {
         return Ok(());
@@ -76,7 +76,7 @@ async fn load_in_any_case(
     .await?;
     for row in rows {
         let package = Package { id: row.id, configured: row.configured, reported: row.reported };
-        tenant.packages.found(row.name, Row::known(package));
+        state.packages.found(row.name, Row::known(package));
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ async fn load_in_any_case(
 pub(super) async fn load_configured(
     tx: &mut PgConnection,
     workspace: i64,
-    tenant: &mut Tenant,
+    state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     let rows = sqlx::query_as!(
         LoadedRow,
@@ -98,21 +98,21 @@ pub(super) async fn load_configured(
     )
     .fetch_all(tx)
     .await?;
-    rows.into_iter().try_for_each(|row| Ok(add(row, tenant)?))
+    rows.into_iter().try_for_each(|row| Ok(add(row, state)?))
 }
 
-fn add(row: LoadedRow, tenant: &mut Tenant) -> Result<(), Unreadable> {
+fn add(row: LoadedRow, state: &mut WorkspaceState) -> Result<(), Unreadable> {
     let LoadedRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
     let Some(key) = name_key else {
         let is = |truth: Option<Value>| truth.as_ref().and_then(Value::as_bool).unwrap_or_default();
-        tenant.packages.found(name, Row::known(Package { id, configured: is(configured), reported: is(reported) }));
+        state.packages.found(name, Row::known(Package { id, configured: is(configured), reported: is(reported) }));
         return Ok(());
     };
     let place = Place::new("locations", "id", id);
     let reported = reported.as_ref().map(|value| read_reported(place, value)).transpose()?;
     let reported = place.timed("reported_arrived_at", reported, reported_at, reported_arrived_at)?;
     let configured = configured.as_ref().map(|value| read_configured(place, value)).transpose()?;
-    tenant.locations.found(key, Row::known(Location { id, last_name: name, configured, reported }));
+    state.locations.found(key, Row::known(Location { id, last_name: name, configured, reported }));
     Ok(())
 }
 
@@ -134,8 +134,12 @@ fn read_configured(place: Place, value: &Value) -> Result<ConfiguredLocation, Un
 }
 
 /// Writes the locations that changed.
-pub(super) async fn save_locations(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.locations.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save_locations(
+    tx: &mut PgConnection,
+    workspace: i64,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
+    let dirty = state.locations.iter().filter(|(_, row)| row.is_dirty());
     let locations: Vec<Value> = dirty.map(|(key, row)| write_location(workspace, key, &row.value)).collect();
     if locations.is_empty() {
         return Ok(());
@@ -166,9 +170,9 @@ pub(super) async fn save_locations(tx: &mut PgConnection, workspace: i64, tenant
 }
 
 fn write_location(workspace: i64, key: &str, location: &Location) -> Value {
-    let mut record = Record::new();
-    location.columns().visit(&mut record::writer(&mut record));
-    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    let mut json_row = JsonRow::new();
+    location.columns().visit(&mut json_row::writer(&mut json_row));
+    let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace));
     put("id", json!(location.id));
     put("name", json!(location.name()));
@@ -176,26 +180,30 @@ fn write_location(workspace: i64, key: &str, location: &Location) -> Value {
     put("bookable", json!(location.is_bookable()));
     put("active", json!(location.is_active()));
     if let Some(ConfiguredLocation { name, bookable, columns }) = &location.configured {
-        let mut configured = Record::new();
-        columns.visit(&mut record::writer(&mut configured));
+        let mut configured = JsonRow::new();
+        columns.visit(&mut json_row::writer(&mut configured));
         configured.insert("name".to_owned(), json!(name));
         configured.insert("bookable".to_owned(), json!(bookable));
         put("configured", Value::Object(configured));
     }
     if let Some(reported) = &location.reported {
-        let mut columns = Record::new();
-        reported.value.columns.visit(&mut record::writer(&mut columns));
+        let mut columns = JsonRow::new();
+        reported.value.columns.visit(&mut json_row::writer(&mut columns));
         columns.insert("name".to_owned(), json!(reported.value.name));
         put("reported", Value::Object(columns));
-        put("reported_at", reported.at.at.map_or(Value::Null, record::time));
-        put("reported_arrived_at", record::time(reported.at.arrived_at));
+        put("reported_at", reported.at.at.map_or(Value::Null, json_row::time));
+        put("reported_arrived_at", json_row::time(reported.at.arrived_at));
     }
-    Value::Object(record)
+    Value::Object(json_row)
 }
 
 /// Writes the packages that changed.
-pub(super) async fn save_packages(tx: &mut PgConnection, workspace: i64, tenant: &Tenant) -> Result<(), sqlx::Error> {
-    let dirty = tenant.packages.iter().filter(|(_, row)| row.is_dirty());
+pub(super) async fn save_packages(
+    tx: &mut PgConnection,
+    workspace: i64,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
+    let dirty = state.packages.iter().filter(|(_, row)| row.is_dirty());
     let packages = dirty.map(|(name, row)| {
         let Package { id, configured, reported } = &row.value;
         json!({

@@ -1,4 +1,4 @@
-//! The stage of a scenario: a Postgres, a database in it, the program, and the sender.
+//! What a scenario runs on: a Postgres, a database in it, the program, and the sender.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -37,8 +37,8 @@ pub(crate) struct Settings {
 /// A hold that nothing comes near to, and a spool that is wide enough.
 pub(crate) const ORDINARY: Settings = Settings { hold_seconds: 60, deadline_ms: None, spool: "min_free_bytes = 0" };
 
-/// Everything that a scenario plays on.
-pub(crate) struct Stage {
+/// Everything that a scenario runs on.
+pub(crate) struct Harness {
     /// The server.
     pub(crate) cluster: OwnCluster,
     /// The database.
@@ -54,16 +54,16 @@ pub(crate) struct Stage {
     program: Option<Program>,
 }
 
-impl Stage {
-    /// A stage with a running program, which has its tables.
+impl Harness {
+    /// A harness with a running program, which has its tables.
     pub(crate) async fn ready(settings: Settings) -> Self {
-        let mut stage = Self::set(settings).await;
-        stage.start();
-        stage.wait_for("postgres is ready");
-        stage
+        let mut harness = Self::set(settings).await;
+        harness.start();
+        harness.wait_for("postgres is ready");
+        harness
     }
 
-    /// A stage whose program is yet to be started.
+    /// A harness whose program is yet to be started.
     pub(crate) async fn set(settings: Settings) -> Self {
         let kept = CLUSTER.lock().unwrap().take();
         let cluster = match kept {
@@ -73,7 +73,7 @@ impl Stage {
         Self::over(cluster, settings).await
     }
 
-    /// A stage over a server.
+    /// A harness over a server.
     pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
         let Settings { hold_seconds, deadline_ms, spool } = settings;
         let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
@@ -133,12 +133,12 @@ impl Stage {
         self.spool_dir().join("deliveries.redb")
     }
 
-    /// Begins to tell the story.
+    /// Begins to post the scenario's deliveries.
     pub(crate) fn load(&self) -> Load {
         self.load_of(SCALE.rate)
     }
 
-    /// Begins to tell the story, so many deliveries a second.
+    /// Begins to post the scenario's deliveries, so many deliveries a second.
     pub(crate) fn load_of(&self, rate: u32) -> Load {
         Load::begin(self.sender.clone(), Arc::clone(&self.next), rate)
     }
@@ -176,7 +176,7 @@ impl Stage {
         }
     }
 
-    /// Leaves the stage; its server serves the next scenario.
+    /// Leaves the harness; its server serves the next scenario.
     pub(crate) fn leave(self) {
         *CLUSTER.lock().unwrap() = Some(self.cluster);
     }

@@ -34,7 +34,7 @@ pub(crate) async fn read_on_behind(request: Request, next: Next) -> Response {
     if body.is_end_stream() {
         return next.run(Request::from_parts(head, body)).await;
     }
-    let (body, mut unread) = Lent::new(body);
+    let (body, mut unread) = ReturnedBody::new(body);
     let response = next.run(Request::from_parts(head, Body::new(body))).await;
     let Ok(unread) = unread.try_recv() else { return response };
 
@@ -42,7 +42,7 @@ pub(crate) async fn read_on_behind(request: Request, next: Next) -> Response {
     head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     // Not before the answer's head is written: until then, reading on would ask a sender who waits for
     // `100 Continue` to send.
-    let (body, written) = Lent::new(body);
+    let (body, written) = ReturnedBody::new(body);
     tokio::spawn(async move {
         let _finished_or_given_up = written.await;
         throw_away(unread).await;
@@ -63,20 +63,20 @@ async fn throw_away(mut body: Body) {
 }
 
 /// A body that is given back when it is dropped before its end. The receiver learns of the drop in any case.
-struct Lent {
+struct ReturnedBody {
     body: Body,
     lender: Option<oneshot::Sender<Body>>,
     ended: bool,
 }
 
-impl Lent {
+impl ReturnedBody {
     fn new(body: Body) -> (Self, oneshot::Receiver<Body>) {
         let (lender, borrower) = oneshot::channel();
         (Self { body, lender: Some(lender), ended: false }, borrower)
     }
 }
 
-impl Drop for Lent {
+impl Drop for ReturnedBody {
     fn drop(&mut self) {
         if self.ended || self.body.is_end_stream() {
             return;
@@ -88,7 +88,7 @@ impl Drop for Lent {
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for ReturnedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -8,14 +8,14 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{Vehicle, moment};
-use super::ledger::{Arrival, Ledger};
+use super::in_memory_store::{InMemoryStore, ReceivedFacts};
 use super::{Dice, runner};
 use crate::domain::facts::{
-    AddressParts, AppointmentColumns, AppointmentFacts, Facts, Given, LeadColumns, LeadFacts, PersonColumns,
-    ProspectFacts, SaleWord, Source, TradeInColumns,
+    AddressParts, AppointmentColumns, AppointmentFacts, Facts, Field, LeadColumns, LeadFacts, PersonColumns,
+    ProspectFacts, SaleStatus, Source, TradeInColumns,
 };
+use crate::domain::state::{RowId, WorkspaceState};
 use crate::domain::values::{Country, Email, StockNumber, Vin};
-use crate::domain::world::{RowId, Tenant};
 
 /// One lead in one delivery. Each number stands for one of a few values; the last is none.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Lead {
             ids.into_iter().map(facts).collect()
         });
         LeadFacts {
-            place: String::new(),
+            path_prefix: String::new(),
             timezone: chrono_tz::UTC,
             source: Source::LeadFeed,
             external_id: Some((100 + u32::from(self.id)).to_string()),
@@ -77,7 +77,7 @@ impl Lead {
             },
             property: None,
             appointments,
-            cluster_said_at: Some(moment(place)),
+            cluster_membership_at: Some(moment(place)),
             events: Vec::new(),
         }
     }
@@ -87,14 +87,14 @@ impl Lead {
         let part = |there: bool| there.then(|| format!("part {}", self.detail));
         ProspectFacts {
             email: match self.email {
-                3 => Given::Invalid,
-                4 => Given::Absent,
-                number => Given::Valid(Email::parse(&format!("p{number}@example.com")).unwrap()),
+                3 => Field::Invalid,
+                4 => Field::Absent,
+                number => Field::Valid(Email::parse(&format!("p{number}@example.com")).unwrap()),
             },
             date_of_birth: match self.birth {
-                0 => Given::Invalid,
-                1 => Given::Valid(born),
-                _ => Given::Absent,
+                0 => Field::Invalid,
+                1 => Field::Valid(born),
+                _ => Field::Absent,
             },
             person: PersonColumns {
                 first_name: Some(format!("name {}", self.detail)),
@@ -129,19 +129,19 @@ impl Lead {
 }
 
 /// What there is to compare, line by line: everything that outlives ids, arrival times and order.
-fn shown(tenant: &Tenant, with_bookings: bool) -> BTreeSet<String> {
-    let person = |id: RowId| tenant.persons.iter().find(|(_, row)| row.value.id == id).map(|(email, _)| email);
-    let cluster = |id: RowId| tenant.clusters.iter().find(|(_, row)| row.value.id == id).map(|(name, _)| name);
-    let lead = |id: RowId| tenant.leads.iter().find(|(_, row)| row.value.id == id).map(|(key, _)| &key.external_id);
+fn shown(state: &WorkspaceState, with_bookings: bool) -> BTreeSet<String> {
+    let person = |id: RowId| state.persons.iter().find(|(_, row)| row.value.id == id).map(|(email, _)| email);
+    let cluster = |id: RowId| state.clusters.iter().find(|(_, row)| row.value.id == id).map(|(name, _)| name);
+    let lead = |id: RowId| state.leads.iter().find(|(_, row)| row.value.id == id).map(|(key, _)| &key.external_id);
     let mut lines: BTreeSet<String> =
-        tenant.persons.iter().map(|(email, row)| format!("{email:?} {}", compact(&row.value.columns))).collect();
-    lines.extend(tenant.clusters.iter().map(|(name, row)| {
-        format!("cluster {name} {:?}", row.value.appointments_as_of.as_ref().map(|stamp| stamp.at))
+        state.persons.iter().map(|(email, row)| format!("{email:?} {}", compact(&row.value.columns))).collect();
+    lines.extend(state.clusters.iter().map(|(name, row)| {
+        format!("cluster {name} {:?}", row.value.appointments_as_of.as_ref().map(|version| version.at))
     }));
-    for (key, row) in &tenant.leads {
+    for (key, row) in &state.leads {
         let value = &row.value;
-        let member = value.cluster.as_ref().and_then(|tie| cluster(tie.to));
-        let lists = value.appointments_as_of.as_ref().map(|stamp| stamp.at);
+        let member = value.cluster.as_ref().and_then(|versioned_ref| cluster(versioned_ref.to));
+        let lists = value.appointments_as_of.as_ref().map(|version| version.at);
         let who = value.person.map(person);
         lines.insert(format!("lead {} {member:?} {who:?} {lists:?} {:?}", key.external_id, value.modified_at));
         lines.insert(format!("columns {} {}", key.external_id, compact(&value.columns)));
@@ -150,7 +150,7 @@ fn shown(tenant: &Tenant, with_bookings: bool) -> BTreeSet<String> {
             lines.insert(format!("booking {} {:?} {:?}", key.external_id, value.booking, value.blockers));
         }
     }
-    for (name, row) in &tenant.appointments {
+    for (name, row) in &state.appointments {
         let value = &row.value;
         let (of, within) = (value.lead.map(lead), value.cluster.map(cluster));
         let gone = value.removed_at.is_some();
@@ -160,11 +160,11 @@ fn shown(tenant: &Tenant, with_bookings: bool) -> BTreeSet<String> {
         ));
     }
     if with_bookings {
-        lines.extend(tenant.bookings.iter().map(|(id, row)| {
+        lines.extend(state.bookings.iter().map(|(id, row)| {
             let value = &row.value;
-            let place = tenant.locations.iter().find(|(_, row)| row.value.id == value.location).unwrap().0;
-            let package = tenant.packages.iter().find(|(_, row)| row.value.id == value.package).unwrap().0;
-            let car = tenant.listings[&value.listing].value.vin.clone();
+            let place = state.locations.iter().find(|(_, row)| row.value.id == value.location).unwrap().0;
+            let package = state.packages.iter().find(|(_, row)| row.value.id == value.package).unwrap().0;
+            let car = state.listings[&value.listing].value.vin.clone();
             format!("booked {:?} {:?} {car:?} {place} {package}", lead(*id), person(value.person))
         }));
     }
@@ -177,29 +177,29 @@ fn compact(columns: &impl std::fmt::Debug) -> String {
     shown.lines().filter(|line| !line.ends_with(": None,")).map(str::trim).collect()
 }
 
-fn hear(history: &[Facts], batches: &[Vec<usize>]) -> Ledger {
-    let mut ledger = Ledger::default();
+fn apply_all(history: &[Facts], batches: &[Vec<usize>]) -> InMemoryStore {
+    let mut store = InMemoryStore::default();
     let mut arrivals = 0;
     for batch in batches {
         let arrive = |place: &usize| {
             arrivals += 1;
             (history[*place].clone(), moment(1_000 + arrivals))
         };
-        let batch: Vec<Arrival> = batch.iter().map(arrive).collect();
-        ledger.hear(&batch);
+        let batch: Vec<ReceivedFacts> = batch.iter().map(arrive).collect();
+        store.apply(&batch);
     }
-    ledger
+    store
 }
 
-/// Hears a history in its order one by one, and in other ways: the rows must be the same.
+/// Merges a history in its order one by one, and in other ways: the rows must be the same.
 fn converges(history: &[Facts], seed: u64, with_bookings: bool) -> Result<BTreeSet<String>, TestCaseError> {
     let in_order: Vec<Vec<usize>> = (0..history.len()).map(|place| vec![place]).collect();
-    let expected = shown(&hear(history, &in_order).rows, with_bookings);
+    let expected = shown(&apply_all(history, &in_order).rows, with_bookings);
     let mut dice = Dice(seed);
     for _ in 0..6 {
         let order = dice.order(history.len());
         let batches = dice.batches(&order);
-        let rows = shown(&hear(history, &batches).rows, with_bookings);
+        let rows = shown(&apply_all(history, &batches).rows, with_bookings);
         if rows != expected {
             let only =
                 |these: &BTreeSet<String>, those| these.difference(those).cloned().collect::<Vec<_>>().join("\n");
@@ -245,7 +245,7 @@ fn quiet() -> impl Strategy<Value = Vehicle> {
         vin: Some(car),
         number: Some(car / 2),
         dealership: Some(car % 2),
-        word: Some(SaleWord::ForSale),
+        sale_status: Some(SaleStatus::ForSale),
         content,
     })
 }
@@ -259,7 +259,8 @@ fn bookings_of_cars_that_stay_for_sale_are_the_same_in_any_order_and_any_batches
         .run(&strategy, |(history, seed)| {
             let mut leads = BTreeSet::new();
             let facts = history.iter().enumerate().filter_map(|(place, entry)| match entry {
-                // A lead that changes its wish keeps a booking that it no longer qualifies for: one delivery each.
+                // A lead that changes its booking request keeps a booking that it no longer qualifies for: one delivery
+                // each.
                 Ok(lead) => leads.insert(lead.id).then(|| Facts::Lead(Box::new(lead.facts(place)))),
                 Err(vehicle) => Some(Facts::Vehicle(Box::new(vehicle.facts(place)))),
             });

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::front::Front;
+use super::app::App;
 
 /// How long each store is given to close.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -44,11 +44,11 @@ async fn told() {
 }
 
 /// Waits for the requests under way, for so long at the most, and closes the stores. What is in the spool stays there.
-pub(super) async fn finish(serving: JoinHandle<io::Result<()>>, front: &Front, patience: Duration) {
+pub(super) async fn finish(serving: JoinHandle<io::Result<()>>, app: &App, patience: Duration) {
     if timeout(patience, serving).await.is_err() {
         tracing::warn!(?patience, "stopping with requests under way: they are cut off unanswered");
     }
-    let Front { reception, rejections, .. } = front;
+    let App { reception, rejections, .. } = app;
     if timeout(CLOSING, reception.close()).await.is_err() {
         tracing::warn!("the spool does not close: what it has taken is on disk");
     }

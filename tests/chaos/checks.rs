@@ -8,9 +8,9 @@ use forecourt::feeds::Feed;
 use futures_util::future::join_all;
 use sqlx::FromRow;
 
+use crate::harness::Harness;
+use crate::scenario::telling;
 use crate::sender::Sent;
-use crate::stage::Stage;
-use crate::story::telling;
 use crate::support::{CONFIG, PATIENCE, TestService, service};
 use crate::table::{self, Row};
 
@@ -38,11 +38,11 @@ struct Stored {
 const STORED: &str = "select id::text, feed, body, outcome, attempts from intake.deliveries order by received_at, id";
 
 /// Waits until nothing is in the spool, stops the program, compares, and adds the figures to the table.
-pub(crate) async fn prove(scenario: &str, mut stage: Stage, seen: Seen) {
-    stage.drained().await;
-    let ended = stage.stop();
+pub(crate) async fn prove(scenario: &str, mut harness: Harness, seen: Seen) {
+    harness.drained().await;
+    let ended = harness.stop();
     assert_eq!(ended.code(), Some(0), "the stop");
-    let stored: Vec<Stored> = sqlx::query_as(STORED).fetch_all(&stage.database.pool).await.unwrap();
+    let stored: Vec<Stored> = sqlx::query_as(STORED).fetch_all(&harness.database.pool).await.unwrap();
     let Seen { sent, fault, drained } = seen;
     let (lost, twice) = (lost(&sent, &stored), twice(&sent, &stored));
     let times = times(&sent, None);
@@ -59,11 +59,11 @@ pub(crate) async fn prove(scenario: &str, mut stage: Stage, seen: Seen) {
     });
     assert!(lost.is_empty(), "lost: {:#?}", lost.iter().take(5).collect::<Vec<_>>());
     assert!(twice.is_empty(), "taken twice: {:#?}", twice.iter().take(5).collect::<Vec<_>>());
-    let bound = stage.hold + PATIENCE / 2;
+    let bound = harness.hold + PATIENCE / 2;
     assert!(sent.iter().all(|sent| sent.took() < bound), "an answer came after more than {bound:?}");
     assert!(times.len() > 10, "next to nothing was acknowledged: {:?}", sent.iter().take(5).collect::<Vec<_>>());
-    assert_same_tables(&stage, &stored).await;
-    stage.leave();
+    assert_same_tables(&harness, &stored).await;
+    harness.leave();
 }
 
 /// Where the service was there all the time, everything is answered 200.
@@ -120,7 +120,7 @@ pub(crate) fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 /// A healthy service that hears what is stored must come to the same tables.
-async fn assert_same_tables(stage: &Stage, stored: &[Stored]) {
+async fn assert_same_tables(harness: &Harness, stored: &[Stored]) {
     let healthy = service().await;
     for part in stored.chunks(256) {
         let posts = part.iter().map(|stored| {
@@ -131,7 +131,7 @@ async fn assert_same_tables(stage: &Stage, stored: &[Stored]) {
             assert!(matches!(answer.body["outcome"].as_str(), Some("applied" | "unchanged")), "{answer:?}");
         }
     }
-    let tried = TestService::over(stage.database.beside(), CONFIG).await;
+    let tried = TestService::over(harness.database.beside(), CONFIG).await;
     let (expected, found) = (content(&healthy).await, content(&tried).await);
     let differ = |these: &[String], those: &[String]| {
         let those: BTreeSet<&String> = those.iter().collect();
