@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{enquiry, with};
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service, service_with};
+use crate::support::{Answer, TestService, assert_holds, fixture, service, service_with};
 
 /// A lead of October with a list of appointments by id, in the cluster 7 unless changed.
 fn list(lead: i64, day: i64, ids: &[i64]) -> Value {
@@ -61,7 +61,7 @@ async fn the_documented_appointments_have_their_columns() {
         "car_for_test_drive": "Toyota Corolla Ascent 2022 (generic car)", "removed_at": null,
     });
     assert_eq!(rows, [first, second]);
-    assert_eq!(service.row("select has_test_drives from leads").await["has_test_drives"], true);
+    assert_eq!(service.value("has_test_drives", "leads").await, true);
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn an_appointment_belongs_to_the_cluster_whose_list_held_it_last_in_any_or
         in_cluster(8, list(2, 3, &[])),
     ])
     .await;
-    assert_eq!((&gone["appointments"][0]["cluster"], &gone["appointments"][0]["removed"]), (&json!("8"), &json!(true)));
+    assert_holds(&gone["appointments"][0], json!({ "cluster": "8", "removed": true }));
 }
 
 #[tokio::test]
@@ -275,5 +275,5 @@ async fn of_an_appointment_listed_twice_the_last_counts() {
     let mut payload = list(1, 1, &[5, 5]);
     payload["appointments"][1]["status"] = "completed".into();
     service.lead(&payload).await;
-    assert_eq!(service.row("select status from appointments").await["status"], "completed");
+    assert_eq!(service.value("status", "appointments").await, "completed");
 }

@@ -84,7 +84,7 @@ async fn stock(service: &TestService) {
         of(ARCHIVED, "S3", 3, json!({})),
         of("JTDBR32E720000004", "S3", 4, newer.clone()),
     ] {
-        assert_eq!(service.vehicle(&car).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(&car).await.outcome(), "applied");
     }
 }
 
@@ -286,7 +286,7 @@ async fn without_a_plan_in_the_details_the_offered_one_serves() {
     service.vehicle(&car(json!({}))).await;
     service.lead(&lead(json!({ "additional_details": null, "subscription_plan": { "name": "Starter" } }))).await;
     assert_eq!(booked(&service).await["package"], "Starter");
-    assert_eq!(service.row("select subscription_plan from leads").await["subscription_plan"], "Starter");
+    assert_eq!(service.value("subscription_plan", "leads").await, "Starter");
 }
 
 #[tokio::test]
@@ -313,7 +313,7 @@ async fn a_lead_asks_by_a_plan_in_its_details_or_by_its_category_and_not_otherwi
     // Nothing is said about what a booking would need.
     let answer = service.lead(&enquiry(json!({ "id": 6 }))).await;
     assert!(answer.codes().is_empty());
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 3);
+    assert_eq!(service.count("bookings").await, 3);
 }
 
 #[tokio::test]
@@ -366,7 +366,7 @@ async fn a_vehicle_withdrawn_later_does_not_undo_the_booking() {
     let before = service.row("select * from bookings").await;
     let gone = json!({ "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2025-10-02T00:00:00Z" });
     service.vehicle(&car(gone)).await;
-    assert_eq!(service.row("select status from listings").await["status"], "withdrawn");
+    assert_eq!(service.value("status", "listings").await, "withdrawn");
     assert_eq!(service.row("select * from bookings").await, before);
     assert_eq!(state(&service).await, (json!("created"), json!([])));
 }
@@ -385,7 +385,7 @@ async fn a_stock_number_given_to_another_car_does_not_move_the_booking() {
     service.vehicle(&car(other)).await;
     // The same lead again is not a newer one.
     let again = service.lead(&asks).await;
-    assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
+    assert_eq!(again.outcome(), "unchanged", "{again:?}");
     assert_eq!(service.row("select * from bookings").await, before);
 }
 
@@ -404,7 +404,7 @@ async fn the_booking_appears_with_the_vehicle_and_the_vehicles_reply_does_not_li
     assert!(answer.codes().is_empty());
     let rows = service.rows("select booking_state, booking_blockers from leads").await;
     assert_eq!(rows, vec![json!({ "booking_state": "created", "booking_blockers": [] }); 2]);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    assert_eq!(service.count("bookings").await, 2);
 }
 
 #[tokio::test]
@@ -444,8 +444,8 @@ async fn a_blocked_lead_is_tried_again_when_inventory_brings_its_package() {
     });
     let answer = service.vehicle(&car(other)).await;
     assert_eq!(answer.body["booking"], Value::Null);
-    assert_eq!(service.rows("select 1 from leads where booking_state = 'created'").await.len(), 2);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    assert_eq!(service.count("leads where booking_state = 'created'").await, 2);
+    assert_eq!(service.count("bookings").await, 2);
 }
 
 #[tokio::test]

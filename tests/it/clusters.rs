@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::db_snapshot::{DbSnapshot, Delivery, db_snapshot, in_any_order};
 use crate::support::payloads::{VIN, car, enquiry, lead, with};
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service, service_with};
+use crate::support::{Answer, TestService, assert_holds, fixture, service, service_with};
 
 /// The sender's time at the beginning of a day of October.
 fn october(day: i64) -> String {
@@ -71,7 +71,7 @@ async fn count(service: &TestService, from: &str) -> i64 {
 async fn the_pages_example_fills_the_cluster_and_its_event_column_by_column() {
     let service = service_with(&CONFIG.replace("[356, 357]", "[356, 357, 121]")).await;
     let answer = service.cluster(&fixture("dealer_studio/lead_cluster/page_example.json")).await;
-    assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
+    assert_eq!(answer.outcome(), "applied", "{answer:?}");
     let columns = "c.external_id, p.email as person, c.dealership_id, provider, status, contact_business_name,
         contact_first_name, contact_last_name, contact_email, contact_phone, contact_postcode, contact_date_of_birth,
         approver_id, approver_name, salesperson_id, salesperson_name, pipeline_id, pipeline_name,
@@ -179,7 +179,7 @@ async fn a_reply_counts_each_kind_and_places_its_findings_in_the_list() {
 async fn a_reply_about_a_cluster_alone_names_nothing_else() {
     let service = service().await;
     let answer = service.cluster(&cluster(1, json!({ "contact": null, "leads": null, "lead_events": null }))).await;
-    assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
+    answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
     for kind in ["person", "lead", "lead_event", "booking", "listing"] {
         assert!(answer.body.get(kind).is_none(), "{kind}: {answer:?}");
     }
@@ -213,23 +213,21 @@ async fn a_lead_told_by_both_feeds_is_one_row_of_the_newest_values_in_any_order(
     .await;
     assert_eq!((db_snapshot["leads"].len(), db_snapshot["persons"].len(), db_snapshot["trade_ins"].len()), (1, 1, 1));
     let lead = &db_snapshot["leads"][0];
-    for (column, value) in [
-        ("comments", json!("by the cluster")),
-        ("website_url", json!("https://a.example")),
-        ("utm_campaign", json!("spring")),
-        ("lost_reason", json!("Price")),
-        ("contact_first_name", json!("Annie")),
-        ("contact_last_name", json!("Bell")),
-        ("source_modified_at", json!("2025-10-03T00:00:00+00:00")),
-        ("cluster", json!("7")),
-        ("person", json!("ann@example.com")),
-    ] {
-        assert_eq!(lead[column], value, "{column}");
-    }
-    assert_eq!(
-        (&db_snapshot["trade_ins"][0]["make"], &db_snapshot["trade_ins"][0]["kilometres"]),
-        (&json!("Subaru"), &json!(9))
+    assert_holds(
+        lead,
+        json!({
+        "comments": "by the cluster",
+        "website_url": "https://a.example",
+        "utm_campaign": "spring",
+        "lost_reason": "Price",
+        "contact_first_name": "Annie",
+        "contact_last_name": "Bell",
+        "source_modified_at": "2025-10-03T00:00:00+00:00",
+        "cluster": "7",
+        "person": "ann@example.com",
+        }),
     );
+    assert_holds(&db_snapshot["trade_ins"][0], json!({ "make": "Subaru", "kilometres": 9 }));
 }
 
 #[tokio::test]
@@ -248,10 +246,10 @@ async fn at_equal_times_the_lead_feed_wins_over_the_cluster_in_any_order() {
     ])
     .await;
     let (lead, person) = (&db_snapshot["leads"][0], &db_snapshot["persons"][0]);
-    assert_eq!((&lead["comments"], &lead["contact_first_name"]), (&json!("by the lead feed"), &json!("Ann")));
-    assert_eq!((&lead["website_url"], &lead["contact_last_name"]), (&json!("https://a.example"), &json!("Bell")));
+    assert_holds(lead, json!({ "comments": "by the lead feed", "contact_first_name": "Ann" }));
+    assert_holds(lead, json!({ "website_url": "https://a.example", "contact_last_name": "Bell" }));
     // The lead feed over the cluster's lead over its contact, each where those before say nothing.
-    assert_eq!((&person["first_name"], &person["last_name"]), (&json!("Ann"), &json!("Bell")));
+    assert_holds(person, json!({ "first_name": "Ann", "last_name": "Bell" }));
     assert_eq!(person["business_name"], "Ann Pty Ltd");
 }
 
@@ -307,7 +305,7 @@ async fn a_clusters_lead_that_changes_its_address_follows_the_newer_one_in_any_o
     let persons = [("1", &json!("bea@example.com")), ("2", &json!("ann@example.com"))];
     assert_eq!(by_id(&db_snapshot, "leads", "person"), persons);
     let cluster = &db_snapshot["lead_clusters"][0];
-    assert_eq!((&cluster["contact_email"], &cluster["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
+    assert_holds(cluster, json!({ "contact_email": "Bea@Example.com", "person": "bea@example.com" }));
 }
 
 #[tokio::test]
@@ -323,7 +321,7 @@ async fn two_clusters_of_one_address_share_their_person_in_any_order() {
     .await;
     assert_eq!(db_snapshot["persons"].len(), 1);
     let person = &db_snapshot["persons"][0];
-    assert_eq!((&person["first_name"], &person["last_name"]), (&json!("Anna"), &json!("Bell")));
+    assert_holds(person, json!({ "first_name": "Anna", "last_name": "Bell" }));
     assert_eq!(person["mobile_phone"], "+61400000002");
     // Each cluster keeps the contact that it was sent.
     let phones = [("7", &json!("+61400000001")), ("8", &json!("+61400000002"))];
@@ -339,13 +337,17 @@ async fn a_contact_with_a_phone_and_no_address_makes_no_person_and_the_cluster_h
         let mut payload = cluster(1, json!({ "contact": contact, "leads": [] }));
         payload["contact"]["email"] = email.clone();
         let answer = service.cluster(&payload).await;
-        assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
+        answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
         assert!(answer.body.get("person").is_none(), "{answer:?}");
         let code = if email == "ann at home" { "email_invalid" } else { "email_missing" };
         assert_eq!(paths(&answer, code), ["contact.email"]);
         assert_eq!(count(&service, "persons").await, 0);
-        let row = service.row("select person_id, contact_first_name, contact_phone from lead_clusters").await;
-        assert_eq!(row, json!({ "person_id": null, "contact_first_name": "Ann", "contact_phone": "+61411111111" }));
+        service
+            .expect_row(
+                "lead_clusters",
+                json!({ "person_id": null, "contact_first_name": "Ann", "contact_phone": "+61411111111" }),
+            )
+            .await;
     }
 }
 
@@ -383,15 +385,16 @@ async fn the_newest_cluster_stays_whole_in_any_order() {
     .await;
     let row = db_snapshot["lead_clusters"].iter().find(|row| row["external_id"] == "7").unwrap();
     // What the newer one does not say is no longer so.
-    for (column, value) in [
-        ("status", json!("Called twice")),
-        ("approver_name", json!("Alex")),
-        ("salesperson_name", Value::Null),
-        ("pipeline_name", Value::Null),
-        ("source_modified_at", json!("2025-10-02T00:00:00+00:00")),
-    ] {
-        assert_eq!(row[column], value, "{column}");
-    }
+    assert_holds(
+        row,
+        json!({
+        "status": "Called twice",
+        "approver_name": "Alex",
+        "salesperson_name": null,
+        "pipeline_name": null,
+        "source_modified_at": "2025-10-02T00:00:00+00:00",
+        }),
+    );
 }
 
 #[tokio::test]
@@ -406,7 +409,7 @@ async fn an_older_cluster_changes_nothing_and_says_so() {
     service.cluster(&cluster(3, said("new", 3))).await;
     let before = service.versions().await;
     let older = service.cluster(&cluster(2, said("old", 2))).await;
-    assert_eq!((&older.body["outcome"], &older.body["lead_cluster"]), (&json!("unchanged"), &json!("unchanged")));
+    older.expect_parts(json!({ "outcome": "unchanged", "lead_cluster": "unchanged" }));
     assert_eq!(older.body["lead"], json!({ "created": 0, "updated": 0, "unchanged": 1 }));
     assert_eq!(older.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 1 }));
     assert_eq!(service.versions().await, before);
@@ -416,9 +419,9 @@ async fn an_older_cluster_changes_nothing_and_says_so() {
     // What it knows beside the row is still heard.
     let brings = json!({ "leads": [inside(2, 2, json!({}))], "lead_events": [event(6, 2, json!({}))] });
     let brings = service.cluster(&cluster(2, brings)).await;
-    assert_eq!((&brings.body["outcome"], &brings.body["lead_cluster"]), (&json!("applied"), &json!("unchanged")));
+    brings.expect_parts(json!({ "outcome": "applied", "lead_cluster": "unchanged" }));
     assert_eq!((count(&service, "leads").await, count(&service, "lead_events").await), (2, 2));
-    assert_eq!(service.row("select status from lead_clusters").await["status"], "new");
+    assert_eq!(service.value("status", "lead_clusters").await, "new");
 }
 
 #[tokio::test]
@@ -512,7 +515,7 @@ async fn an_event_without_a_usable_id_is_not_stored_and_the_others_are() {
     let row = |id: &str, kind: &str| json!({ "external_id": id, "event_type": kind });
     assert_eq!(kept, [row("5", "note"), row("6", "carrier pigeon"), row("9", "note")]);
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged");
+    assert_eq!(again.outcome(), "unchanged");
     assert_eq!(again.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 3 }));
 }
 
@@ -627,12 +630,12 @@ async fn the_newsletter_stays_on_the_lead_and_is_no_consent_to_marketing() {
         let kept = service.row("select contact_newsletter, contact_marketing_opt_in from leads").await;
         let expected = if newsletter == "yes" { json!(true) } else { newsletter };
         assert_eq!(kept, json!({ "contact_newsletter": expected, "contact_marketing_opt_in": null }));
-        assert_eq!(service.row("select marketing_opt_in from persons").await["marketing_opt_in"], Value::Null);
+        assert_eq!(service.value("marketing_opt_in", "persons").await, Value::Null);
         // What the customer said elsewhere is not touched.
         service.lead(&enquiry(json!({ "id": 2, "prospect": { "opt_in_to_marketing": false } }))).await;
         let own = inside(1, 5, json!({ "created": october(5), "subscription": { "newsletter": true } }));
         service.cluster(&cluster(5, json!({ "leads": [own] }))).await;
-        assert_eq!(service.row("select marketing_opt_in from persons").await["marketing_opt_in"], false);
+        assert_eq!(service.value("marketing_opt_in", "persons").await, false);
     }
 }
 
@@ -697,7 +700,7 @@ async fn a_very_large_cluster_is_applied_whole_while_other_workspaces_are_answer
     for answer in others {
         assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &json!("applied")), "{answer:?}");
     }
-    assert_eq!(first.body["outcome"], "applied", "{first:?}");
+    assert_eq!(first.outcome(), "applied", "{first:?}");
     assert_eq!(first.body["lead"], json!({ "created": 1_000, "updated": 0, "unchanged": 0 }));
     assert_eq!(first.body["lead_event"], json!({ "created": 10_000, "updated": 0, "unchanged": 0 }));
     assert_eq!(first.body["booking"]["blocked"], 1_000);
@@ -714,7 +717,7 @@ async fn a_very_large_cluster_is_applied_whole_while_other_workspaces_are_answer
 
     let before = service.versions().await;
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged");
+    assert_eq!(again.outcome(), "unchanged");
     assert_eq!(again.body["lead"], json!({ "created": 0, "updated": 0, "unchanged": 1_000 }));
     assert_eq!(again.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 10_000 }));
     assert!(service.versions().await == before, "the second time wrote something");
@@ -733,7 +736,7 @@ async fn a_cluster_without_a_usable_id_is_not_stored_and_its_persons_leads_and_e
         );
         payload["id"] = id.clone();
         let first = service.cluster(&payload).await;
-        assert_eq!(first.body["outcome"], "applied", "{id}");
+        assert_eq!(first.outcome(), "applied", "{id}");
         assert!(first.body.get("lead_cluster").is_none(), "{id}");
         assert_eq!(paths(&first, "id_missing"), ["id"], "{id}");
         for (from, rows) in [
@@ -744,7 +747,7 @@ async fn a_cluster_without_a_usable_id_is_not_stored_and_its_persons_leads_and_e
         ] {
             assert_eq!(count(&service, from).await, rows, "{id}: {from}");
         }
-        assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged", "{id}");
+        assert_eq!(service.cluster(&payload).await.outcome(), "unchanged", "{id}");
     }
 }
 
@@ -785,8 +788,8 @@ async fn leads_without_usable_ids_are_not_stored_and_their_persons_are() {
     assert_eq!(answer.body["lead"], json!({ "created": 1, "updated": 0, "unchanged": 0 }));
     assert_eq!(answer.body["booking"]["blocked"], 1);
     assert_eq!(paths(&answer, "id_missing"), ["leads[0].id", "leads[1].id", "leads[2].id"]);
-    assert_eq!(service.row("select external_id from leads").await["external_id"], "4");
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged");
+    assert_eq!(service.value("external_id", "leads").await, "4");
+    assert_eq!(service.cluster(&payload).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -807,7 +810,7 @@ async fn wrong_types_cost_only_the_fields_that_have_them() {
         "leads": leads, "lead_events": [event(5, 1, json!({ "description": 5.5, "deleted_at": true })), null],
     });
     let answer = service.cluster(&cluster(1, said)).await;
-    assert_eq!(answer.body["outcome"], "applied");
+    assert_eq!(answer.outcome(), "applied");
     let wrong = paths(&answer, "field_type");
     for path in [
         "status",
@@ -826,8 +829,9 @@ async fn wrong_types_cost_only_the_fields_that_have_them() {
     ] {
         assert!(wrong.contains(&path), "{path}: {wrong:?}");
     }
-    let row = service.row("select status, approver_name, salesperson_name from lead_clusters").await;
-    assert_eq!(row, json!({ "status": null, "approver_name": null, "salesperson_name": "Sam" }));
+    service
+        .expect_row("lead_clusters", json!({ "status": null, "approver_name": null, "salesperson_name": "Sam" }))
+        .await;
     let leads = service.rows("select external_id, comments, person_id is null as nobody from leads order by 1").await;
     let row = |id: &str, comments: Value| json!({ "external_id": id, "comments": comments, "nobody": false });
     assert_eq!(leads, [row("1", Value::Null), row("2", json!("kept"))]);
@@ -843,11 +847,11 @@ async fn lists_and_objects_of_another_kind_leave_a_cluster_of_the_rest() {
         payload["lead_events"] = wrong.clone();
         payload["contact"] = json!([wrong]);
         let answer = service.cluster(&payload).await;
-        assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
+        answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
         let mut places = paths(&answer, "field_type");
         places.sort_unstable();
         assert_eq!(places, ["contact", "lead_events", "leads"], "{wrong}");
-        assert_eq!(service.row("select status from lead_clusters").await["status"], "New");
+        assert_eq!(service.value("status", "lead_clusters").await, "New");
     }
 }
 
@@ -867,7 +871,7 @@ async fn a_lead_and_an_event_that_are_listed_twice_are_one_row_each_and_nothing_
     assert_eq!(before["leads"][0]["comments"], "second");
     assert_eq!(before["lead_events"][0]["description"], "second");
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
+    assert_eq!(again.outcome(), "unchanged", "{again:?}");
     assert_eq!(db_snapshot(&service, "alpha").await, before);
 }
 
@@ -925,12 +929,12 @@ async fn a_lead_listed_twice_as_of_two_moments_is_heard_as_of_both() {
         own(2, json!({ "comments": "older", "website_url": "https://a.example" })),
     ]);
     let payload = cluster(1, json!({ "leads": leads }));
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "applied");
+    assert_eq!(service.cluster(&payload).await.outcome(), "applied");
     let row =
         service.row("select comments, website_url, p.email from leads l join persons p on p.id = l.person_id").await;
     let expected = json!({ "comments": "newer", "website_url": "https://a.example", "email": "bea@example.com" });
     assert_eq!(row, expected);
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged");
+    assert_eq!(service.cluster(&payload).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -944,9 +948,9 @@ async fn without_times_of_the_sender_the_same_cluster_again_is_unchanged_and_ano
         cluster(1, said)
     };
     for words in ["first", "second", "first"] {
-        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "applied", "{words}");
+        assert_eq!(service.cluster(&timeless(words)).await.outcome(), "applied", "{words}");
         let before = service.versions().await;
-        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "unchanged", "{words}");
+        assert_eq!(service.cluster(&timeless(words)).await.outcome(), "unchanged", "{words}");
         assert_eq!(service.versions().await, before);
         let row = service
             .row("select c.status, l.comments, e.description from lead_clusters c, leads l, lead_events e")

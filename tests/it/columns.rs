@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service_with};
+use crate::support::{Answer, BUSINESS, TestService, fixture, service_with, tables};
 
 /// Every dealership that the pages' examples name.
 fn configuration() -> String {
@@ -16,18 +16,6 @@ fn configuration() -> String {
 
 async fn service_for_the_pages() -> TestService {
     service_with(&configuration()).await
-}
-
-/// The business tables.
-async fn tables(service: &TestService) -> Vec<String> {
-    sqlx::query_scalar(
-        "select format('%I.%I', table_schema, table_name) from information_schema.tables
-        where table_schema in ('public', 'identity') and table_type = 'BASE TABLE' and table_name <> '_sqlx_migrations'
-        order by 1",
-    )
-    .fetch_all(&service.database.pool)
-    .await
-    .unwrap()
 }
 
 /// The scalars in a value, each with its path.
@@ -153,7 +141,7 @@ fn is_kind(path: &str) -> bool {
 /// What stands in some column, by table and column, scalars of `jsonb` included.
 async fn stored(service: &TestService) -> BTreeMap<String, BTreeSet<String>> {
     let mut stored: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for table in tables(service).await {
+    for table in tables(&service.database.pool, BUSINESS).await {
         // What the service keeps for itself is not what people look at.
         let own = "- '{clocks,membership,appointments_as_of,as_of,configured,reported,fingerprint}'::text[]";
         if table == "public.listing_sources" {
@@ -196,7 +184,7 @@ async fn every_field_is_found(
     let mut payload = fixture(path);
     distinct("", &mut payload, &mut 700_000);
     let answer = post(&service, &payload).await;
-    assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
+    assert_eq!(answer.outcome(), "applied", "{answer:?}");
     let drift = service.rows("select path from intake.drift").await;
     assert!(drift.is_empty(), "{path}: {drift:?}");
 
@@ -300,16 +288,18 @@ async fn what_is_true_or_false_stands_in_its_column() {
         cluster["leads"][0]["subscription"]["newsletter"] = truth.into();
         cluster["leads"][0]["trade_in_data"]["offer_accepted"] = truth.into();
         service.cluster(&cluster).await;
-        let row = service
-            .row("select contact_newsletter, offer_accepted from leads l join trade_ins t on t.lead_id = l.id")
+        service
+            .expect_row(
+                "leads l join trade_ins t on t.lead_id = l.id",
+                json!({ "contact_newsletter": truth, "offer_accepted": truth }),
+            )
             .await;
-        assert_eq!(row, json!({ "contact_newsletter": truth, "offer_accepted": truth }));
     }
 }
 
 /// Every row of the business tables with the transaction that wrote it.
 async fn written_by(service: &TestService) -> Vec<Value> {
-    let queries: Vec<String> = tables(service)
+    let queries: Vec<String> = tables(&service.database.pool, BUSINESS)
         .await
         .iter()
         .map(|table| format!("select '{table}' as of, ctid::text as place, xmin::text as writer from {table}"))

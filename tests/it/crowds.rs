@@ -14,11 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::support::service::config_with;
-use crate::support::{Program, SECRETS, TOKEN, credential, database, token};
+use crate::support::{CLUSTERS, LEADPRO, LEADS, Program, SECRETS, TOKEN, credential, database, token};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const CLUSTERS: &str = "/webhooks/dealer-studio/lead-clusters";
-const LEADPRO: &str = "/webhooks/leadpro";
 const MIB: usize = 1 << 20;
 const HOLD: Duration = Duration::from_secs(8);
 

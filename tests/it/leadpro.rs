@@ -8,9 +8,9 @@ use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{enquiry, with};
-use crate::support::{Answer, CONFIG, TestService, db_snapshot, fixture, fixtures, service, service_with};
-
-const DOOR: &str = "/webhooks/leadpro";
+use crate::support::{
+    Answer, CONFIG, LEADPRO, TestService, assert_holds, db_snapshot, fixture, fixtures, service, service_with,
+};
 
 /// The tests' configuration with a credential of LeadPro's own for `alpha`.
 fn configuration() -> String {
@@ -26,7 +26,7 @@ async fn service_for_leadpro() -> TestService {
 
 /// Posts a body with LeadPro's own credential.
 async fn post(service: &TestService, body: impl Into<Body>) -> Answer {
-    let request = Request::post(DOOR).header("authorization", "Bearer another-token-of-the-tests");
+    let request = Request::post(LEADPRO).header("authorization", "Bearer another-token-of-the-tests");
     service.send(request.body(body.into()).unwrap()).await
 }
 
@@ -102,23 +102,19 @@ async fn the_pages_example_becomes_a_person_a_lead_and_a_property() {
             "source_created_at": null, "source_modified_at": null, "has_person": true,
         })
     );
-    let property = service
-        .row(
-            "select enquiry_type, stage, address, postcode, advert_address, advert_postcode, bedrooms,
-                appointment_availability from property_enquiries",
+    service
+        .expect_row(
+            "property_enquiries",
+            json!({
+                "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
+                "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
+                "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
+            }),
         )
         .await;
-    assert_eq!(
-        property,
-        json!({
-            "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
-            "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
-            "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
-        })
-    );
     let record = service.record(&answer).await;
-    assert_eq!((&record["feed"], &record["credential"]), (&json!("leadpro_lead"), &json!("leadpro")));
-    assert_eq!((&record["outcome"], &record["schema_version"]), (&json!("applied"), &json!(null)));
+    assert_holds(&record, json!({ "feed": "leadpro_lead", "credential": "leadpro" }));
+    assert_holds(&record, json!({ "outcome": "applied", "schema_version": null }));
     assert_eq!(record["changes"], json!({ "person": "created", "lead": "created" }));
 }
 
@@ -149,22 +145,14 @@ async fn every_field_of_the_page_stands_in_its_column() {
         "host": "https://valuation.mydomain.com", "gdpr_checkbox": false,
     });
     assert_eq!(row.await["property"], expected);
-    let lead = service
-        .row(
-            "select external_id, category, status, source, comments, contact_title, contact_first_name,
-                contact_last_name, contact_full_name, contact_email, contact_phone, contact_postcode,
-                additional_details, source_created_at, source_modified_at from leads",
-        )
-        .await;
-    let expected = json!({
+    service.expect_row("leads", json!({
         "external_id": "1", "category": "vendor", "status": "UNREAD", "source": "rightmove",
         "comments": "When can I view this property?", "contact_title": "Mr", "contact_first_name": "Richard",
         "contact_last_name": "Smith", "contact_full_name": "Richard Smith",
         "contact_email": "richard.smith@gmail.com", "contact_phone": "+447123456789", "contact_postcode": "N1 3JY",
         "additional_details": {"virtual tour": "true"}, "source_created_at": "2000-01-22T16:23:45.678+00:00",
         "source_modified_at": "2023-11-14T22:13:20+00:00",
-    });
-    assert_eq!(lead, expected);
+    })).await;
     service.intake().finish().await;
     assert_eq!(service.rows("select path from intake.drift").await, [] as [Value; 0]);
 }
@@ -200,9 +188,9 @@ async fn another_event_is_ignored_with_its_reason_and_changes_nothing() {
         let answer = send(&service, &other).await;
         assert_eq!(answer.status, 200);
         assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("ignored"), codes.to_vec()), "{name}");
-        assert_eq!((answer.body.get("person"), answer.body.get("lead")), (None, None));
+        answer.expect_parts(json!({ "person": null, "lead": null }));
         let record = service.record(&answer).await;
-        assert_eq!((&record["outcome"], &record["retry_at"]), (&json!("ignored"), &json!(null)));
+        assert_holds(&record, json!({ "outcome": "ignored", "retry_at": null }));
         assert!(record["workspace_id"].is_number());
         assert_eq!(service.stored_body(&answer).await, other.to_string().into_bytes());
     }
@@ -214,7 +202,7 @@ async fn another_event_is_ignored_with_its_reason_and_changes_nothing() {
 #[tokio::test]
 async fn a_credential_of_several_workspaces_is_told_that_it_must_have_one() {
     let service = service().await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
     assert_eq!((answer.status.as_u16(), answer.body["outcome"].as_str()), (200, Some("rejected")));
     let finding = &answer.body["findings"][0];
     assert_eq!((finding["code"].as_str(), finding.get("path")), (Some("dealership_missing"), None));
@@ -224,8 +212,8 @@ async fn a_credential_of_several_workspaces_is_told_that_it_must_have_one() {
 
     let only = CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]");
     let service = service.restarted_with(&only).await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
-    assert_eq!(answer.body["outcome"], "applied");
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
+    assert_eq!(answer.outcome(), "applied");
     let row = service.row("select slug from leads l join workspaces w on w.id = l.workspace_id").await;
     assert_eq!(row["slug"], "beta");
 }
@@ -312,8 +300,8 @@ async fn the_tokens_time_orders_the_events_and_of_one_second_the_update_is_the_n
     .await;
     let [only] = seen.as_slice() else { panic!("{seen:?}") };
     let (lead, property, person) = (&only["lead"], &only["property"], &only["person"]);
-    assert_eq!((&lead["comments"], &lead["status"]), (&json!("first"), &json!("BUSINESS")));
-    assert_eq!((&property["stage"], &property["host"]), (&json!("LOST"), &json!("a")));
+    assert_holds(lead, json!({ "comments": "first", "status": "BUSINESS" }));
+    assert_holds(property, json!({ "stage": "LOST", "host": "a" }));
     assert_eq!(lead["source_modified_at"], "2025-09-27T19:07:30+00:00");
     assert_eq!(person["mobile_phone"], "+447123456789");
 }
@@ -357,11 +345,8 @@ async fn an_event_that_is_older_than_what_is_known_is_unchanged_and_says_so() {
     let service = service_for_leadpro().await;
     send(&service, &event("lead.updated", Some(1_759_000_050), json!({ "stage": "WON" }))).await;
     let answer = send(&service, &event("lead.created", Some(1_759_000_000), json!({ "stage": "NEW" }))).await;
-    assert_eq!(
-        (answer.body["outcome"].as_str(), answer.codes()),
-        (Some("unchanged"), vec!["value_unlisted", "older_than_known"])
-    );
-    assert_eq!(service.row("select stage from property_enquiries").await["stage"], "WON");
+    answer.expect("unchanged", &["value_unlisted", "older_than_known"]);
+    assert_eq!(service.value("stage", "property_enquiries").await, "WON");
 }
 
 #[tokio::test]
@@ -437,8 +422,9 @@ async fn a_lead_without_a_usable_id_still_brings_its_person() {
         assert_eq!((answer.body["person"].is_string(), answer.body.get("lead")), (true, None), "{id}");
     }
     assert_eq!((service.count("leads").await, service.count("property_enquiries").await), (0, 0));
-    let person = service.row("select email, first_name, last_name from persons").await;
-    assert_eq!(person, json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" }));
+    service
+        .expect_row("persons", json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" }))
+        .await;
 }
 
 #[tokio::test]
@@ -450,14 +436,15 @@ async fn a_customer_without_a_usable_address_leaves_the_lead_with_its_contact_de
         assert!(answer.codes().contains(&code), "{email}");
     }
     assert_eq!(service.count("persons").await, 0);
-    let lead = service.row("select contact_email, contact_full_name, contact_phone, person_id from leads").await;
-    assert_eq!(
-        lead,
-        json!({
-            "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
-            "person_id": null,
-        })
-    );
+    service
+        .expect_row(
+            "leads",
+            json!({
+                "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
+                "person_id": null,
+            }),
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -468,7 +455,7 @@ async fn a_message_may_have_8192_characters_of_any_width_and_a_longer_one_is_kep
         let answer = send(&service, &updated(json!({ "message": message }))).await;
         let expected = ("value_too_long".to_owned(), "data.message".to_owned());
         assert_eq!(findings(&answer).contains(&expected), noted, "{count}");
-        assert_eq!(service.row("select comments from leads").await["comments"], message);
+        assert_eq!(service.value("comments", "leads").await, message);
     }
 }
 
@@ -548,16 +535,15 @@ async fn phones_are_british_unless_they_say_otherwise_and_a_landline_is_the_home
 async fn documents_in_the_free_form_details_are_kept_apart() {
     let service = service_for_leadpro().await;
     send(&service, &fixture("leadpro/leadpro_lead/meta_with_identity_documents.json")).await;
-    let row = service
-        .row("select additional_details, documents from leads l join identity.lead_documents d on d.lead_id = l.id")
+    service
+        .expect_row(
+            "leads l join identity.lead_documents d on d.lead_id = l.id",
+            json!({
+                "additional_details": {"note": "near the park"},
+                "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
+            }),
+        )
         .await;
-    assert_eq!(
-        row,
-        json!({
-            "additional_details": {"note": "near the park"},
-            "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
-        })
-    );
 }
 
 #[tokio::test]
@@ -587,12 +573,15 @@ async fn no_lead_of_leadpro_asks_for_a_booking_whatever_its_type_is_called() {
     let answer = send(&service, &created(json!({ "type": "Subscription Enquiry" }))).await;
     assert_eq!((answer.body.get("booking"), answer.codes()), (None, vec!["value_unlisted"]));
     send(&service, &updated(json!({ "type": "Subscription Enquiry", "email": "bea@example.com" }))).await;
-    let row = service.row("select category, booking_state, booking_blockers, waits_for from leads").await;
-    let expected = json!({
-        "category": "Subscription Enquiry", "booking_state": "not_requested", "booking_blockers": [],
-        "waits_for": null,
-    });
-    assert_eq!(row, expected);
+    service
+        .expect_row(
+            "leads",
+            json!({
+                "category": "Subscription Enquiry", "booking_state": "not_requested", "booking_blockers": [],
+                "waits_for": null,
+            }),
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -604,7 +593,7 @@ async fn the_person_of_a_lead_is_the_one_that_dealer_studio_told_of() {
     assert_eq!(answer.body["person"], "updated");
     let db_snapshot = db_snapshot::db_snapshot(&service, "alpha").await;
     let [person] = db_snapshot["persons"].as_slice() else { panic!("{db_snapshot:?}") };
-    assert_eq!((&person["last_name"], &person["mobile_phone"]), (&json!("Bell"), &json!("+447123456789")));
+    assert_holds(person, json!({ "last_name": "Bell", "mobile_phone": "+447123456789" }));
 }
 
 #[tokio::test]
@@ -616,10 +605,10 @@ async fn workspaces_do_not_see_each_others_leads() {
     );
     let service = service_with(&config).await;
     send(&service, &created(json!({ "message": "alpha" }))).await;
-    let request = Request::post(DOOR).header("authorization", "Bearer token-of-beta");
+    let request = Request::post(LEADPRO).header("authorization", "Bearer token-of-beta");
     let answer =
         service.send(request.body(Body::from(created(json!({ "message": "beta" })).to_string())).unwrap()).await;
-    assert_eq!((&answer.body["person"], &answer.body["lead"]), (&json!("created"), &json!("created")));
+    answer.expect_parts(json!({ "person": "created", "lead": "created" }));
     let rows = service.rows("select slug, comments from leads l join workspaces w on w.id = l.workspace_id order by 1");
     assert_eq!(
         rows.await,
@@ -642,7 +631,7 @@ async fn findings_name_no_person() {
 #[tokio::test]
 async fn what_waited_for_its_credential_to_have_one_workspace_is_applied_once_it_has() {
     let service = service().await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
     assert_eq!(answer.codes(), ["dealership_missing"]);
     let nameless = service.post("/webhooks/dealer-studio/leads", r#"{"id": 7}"#).await;
     assert_eq!(nameless.codes(), ["dealership_missing"]);

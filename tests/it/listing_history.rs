@@ -41,7 +41,7 @@ async fn a_withdrawn_car_is_listed_again_by_a_newer_delivery_and_by_no_older_one
     post(&service, &[car(1).vin(1).at(3).price(80)]).await;
     assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "for_sale"])]);
     assert_eq!(post(&service, &[car(1).vin(1).at(2).withdrawn()]).await, ["older_than_known"]);
-    assert_eq!(service.row("select withdrawn_at from listings").await, json!({ "withdrawn_at": null }));
+    service.expect_row("listings", json!({ "withdrawn_at": null })).await;
 }
 
 #[tokio::test]
@@ -136,10 +136,7 @@ async fn a_row_that_merges_takes_its_bookings_changes_and_identifiers_along() {
     post(&service, &[car(1).number("N1").at(2).price(80)]).await;
 
     let merging = service.vehicle(car(1).vin(1).at(3).withdrawn().body()).await;
-    assert_eq!(
-        (merging.body["outcome"].as_str(), merging.body["listing"].as_str()),
-        (Some("applied"), Some("updated"))
-    );
+    merging.expect_parts(json!({ "outcome": "applied", "listing": "updated" }));
     assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "withdrawn"])]);
     let counts = "select (select count(*) from bookings b join listings l on l.id = b.listing_id) as bookings,
         (select count(*) from listing_identifiers i join listings l on l.id = i.listing_id) as identifiers,
@@ -255,7 +252,7 @@ async fn a_booking_follows_when_the_leads_own_car_and_location_become_known() {
     post(&service, &[car(2).vin(2).number("N1").location("Lot", "A")]).await;
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "Lot" }), "the lead's dealership comes first");
     let listed = service.vehicle(car(3).vin(3).withdrawn().location("the yard", "B").body()).await;
-    assert_eq!(listed.body["outcome"], "applied");
+    assert_eq!(listed.outcome(), "applied");
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "the location that the lead named");
     post(&service, &[car(2).vin(2).number("N1").at(1).withdrawn().location("Lot", "A")]).await;
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "a withdrawal undoes nothing");

@@ -29,7 +29,7 @@ async fn vehicle_for_beta(service: &TestService, payload: &Value) -> Answer {
 async fn the_pages_example_is_found_in_the_columns() {
     let service = service().await;
     let answer = service.vehicle(&fixture("dealer_studio/inventory/page_example.json")).await;
-    assert_eq!((answer.body["outcome"].as_str(), answer.body["listing"].as_str()), (Some("applied"), Some("created")));
+    answer.expect_parts(json!({ "outcome": "applied", "listing": "created" }));
     let row = service
         .row(
             "select w.slug, l.identifier, l.vin, l.stock_number, l.status, l.withdrawn_at, l.listing_type, l.make,
@@ -78,7 +78,7 @@ async fn the_pages_withdrawal_finds_its_listing_by_the_identifier_or_by_the_cred
     let service = service_with(&config_with_beta()).await;
 
     let unknown = service.vehicle(&withdrawal).await;
-    assert_eq!(unknown.body["outcome"], "rejected");
+    assert_eq!(unknown.outcome(), "rejected");
     assert_eq!(unknown.codes(), ["dealership_missing"]);
 
     let alone = vehicle_for_beta(&service, &withdrawal).await;
@@ -97,7 +97,7 @@ async fn the_pages_withdrawal_finds_its_listing_by_the_identifier_or_by_the_cred
         json!({ "since": true }),
         "the page's withdrawal says no time: its arrival counts"
     );
-    assert_eq!(service.vehicle(&withdrawal).await.body["outcome"], "unchanged");
+    assert_eq!(service.vehicle(&withdrawal).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn without_an_identifier_the_vin_or_else_the_dealerships_stock_number_stan
     assert_eq!(stock(&service).await.len(), 3);
 
     let unidentified = service.vehicle(nameless().body()).await;
-    assert_eq!(unidentified.body["outcome"], "rejected");
+    assert_eq!(unidentified.outcome(), "rejected");
     assert_eq!(unidentified.codes(), ["listing_unidentified"]);
 }
 
@@ -167,12 +167,11 @@ async fn sale_status_is_read_in_any_case_and_an_unknown_word_changes_no_status()
         let answer = service.vehicle(car(1).vin(1).at(minutes).with("SaleStatus", json!(word)).body()).await;
         let unknown = word == "Deal Pending" || word == "Coming Soon";
         assert_eq!(answer.codes(), if unknown { vec!["value_unlisted"] } else { Vec::new() }, "{word}");
-        assert_eq!(service.row("select status from listings").await["status"], status, "{word}");
+        assert_eq!(service.value("status", "listings").await, status, "{word}");
     }
     let answer = service.vehicle(car(2).vin(2).with("SaleStatus", json!("Deal Pending")).body()).await;
     assert_eq!(answer.body["listing"], "created");
-    let new = service.row("select status, withdrawn_at from listings where identifier = '2'").await;
-    assert_eq!(new, json!({ "status": "withdrawn", "withdrawn_at": null }));
+    service.expect_row("listings where identifier = '2'", json!({ "status": "withdrawn", "withdrawn_at": null })).await;
 }
 
 #[tokio::test]
@@ -204,12 +203,12 @@ async fn a_vehicle_sent_again_unchanged_writes_its_delivery_and_nothing_else() {
         car(5).at(2).without("LastModifiedUtc").vin(5).body().clone(),
     ];
     for payload in &whole {
-        assert_eq!(service.vehicle(payload).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(payload).await.outcome(), "applied");
     }
     let before = service.versions().await;
     for payload in &whole {
         let answer = service.vehicle(payload).await;
-        assert_eq!(answer.body["outcome"], "unchanged", "{payload} {answer:?}");
+        assert_eq!(answer.outcome(), "unchanged", "{payload} {answer:?}");
         assert_eq!(answer.body["listing"], "unchanged");
     }
     assert_eq!(service.versions().await, before);

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Launch;
-use crate::support::{Program, TOKEN, database, fixtures};
+use crate::support::{OTHER_TOKEN, Program, TOKEN, database, fixtures};
 use bodies::Worst;
 
 const MIB: u64 = 1 << 20;
@@ -174,7 +174,7 @@ impl Harness {
             "leadpro_lead" => "/webhooks/leadpro",
             other => panic!("{other}"),
         };
-        let token = if feed == "leadpro_lead" { "another-token-of-the-tests" } else { TOKEN };
+        let token = if feed == "leadpro_lead" { OTHER_TOKEN } else { TOKEN };
         let answer = self.program.send(path, &format!("Authorization: Bearer {token}\r\n{headers}"), body).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()

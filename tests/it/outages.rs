@@ -12,19 +12,11 @@ use tokio::net::TcpStream;
 
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Launch;
-use crate::support::{PATIENCE, Program, TOKEN, config_with, own_cluster, soon};
+use crate::support::{PATIENCE, Program, TOKEN, a_lead, config_with, own_cluster, soon};
 
 /// The tests' configuration, with the spool and the hold as they are by default but for shorter times.
 fn config() -> String {
     config_with("hold_seconds = 120\ndeadline_ms = 500\nstop_seconds = 10").replace("[spool]\nmax_bytes = 0", "")
-}
-
-fn lead(id: i64) -> Vec<u8> {
-    let lead = json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": 356},
-        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
-    });
-    lead.to_string().into_bytes()
 }
 
 /// The program over a database, once it listens.
@@ -45,7 +37,7 @@ async fn post(address: SocketAddr, body: &[u8]) -> (u16, Value) {
 /// Posts a lead until Postgres has it in time: the deadline is short, and the machine may do other things.
 async fn applied_by_postgres(address: SocketAddr, id: i64) {
     soon("a lead applied within the deadline", async || {
-        let outcome = post(address, &lead(id)).await.1["outcome"].clone();
+        let outcome = post(address, &a_lead(id).bytes()).await.1["outcome"].clone();
         outcome == "applied" || outcome == "unchanged"
     })
     .await;
@@ -87,7 +79,7 @@ async fn a_start_without_postgres_takes_deliveries_and_applies_them_when_it_is_t
     let folder = tempfile::tempdir().unwrap();
     let mut program = start(&database.url(), folder.path());
     program.wait_for("postgres is away");
-    let (status, reply) = post(program.address, &lead(1)).await;
+    let (status, reply) = post(program.address, &a_lead(1).bytes()).await;
     assert_eq!((status, &reply["outcome"]), (200, &json!("spooled")));
     let (status, ready) = get(&program, "/readyz").await;
     assert_eq!((status, &ready["parts"]), (200, &json!({"postgres": "unavailable", "spool": "ok"})));
@@ -98,7 +90,7 @@ async fn a_start_without_postgres_takes_deliveries_and_applies_them_when_it_is_t
     program.signal(Signal::KILL);
     program.ended();
     let mut program = start(&database.url(), folder.path());
-    let (_, reply) = post(program.address, &lead(2)).await;
+    let (_, reply) = post(program.address, &a_lead(2).bytes()).await;
     assert_eq!(reply["outcome"], "spooled");
     assert_eq!(get(&program, "/readyz").await.1["spool"]["deliveries"], 2);
 
@@ -128,7 +120,7 @@ async fn a_stop_in_an_outage_answers_what_is_under_way_keeps_the_spool_and_ends_
     };
     signal("STOP");
     let mut under_way = TcpStream::connect(program.address).await.unwrap();
-    under_way.write_all(&request(&lead(2))).await.unwrap();
+    under_way.write_all(&request(&a_lead(2).bytes())).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let began = Instant::now();
     program.signal(Signal::TERM);
@@ -154,7 +146,7 @@ async fn a_stop_does_not_wait_for_ever_for_what_nobody_can_take() {
     cluster.stop().await;
     let mut program = start(&database.url(), folder.path());
     let address = program.address;
-    let held = tokio::spawn(async move { post(address, &lead(2)).await });
+    let held = tokio::spawn(async move { post(address, &a_lead(2).bytes()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!held.is_finished());
     let began = Instant::now();

@@ -13,18 +13,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::support::{Answer, CONFIG, SECRETS, TestService, service, service_with, throwaway_options};
+use crate::support::{
+    Answer, CONFIG, LEADS, SECRETS, TestService, a_lead, assert_holds, service, service_with, throwaway_options,
+};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
 const SABOTAGE: &str = "alter table leads add constraint sabotage check (external_id <> '77')";
 const MENDING: &str = "alter table leads drop constraint sabotage";
-
-fn lead(id: i64, dealership: i64) -> Value {
-    json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": dealership},
-        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
-    })
-}
 
 fn id(answer: &Answer) -> &str {
     answer.body["delivery_id"].as_str().unwrap()
@@ -98,8 +92,8 @@ async fn records(service: &TestService) -> Vec<Value> {
 async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_the_replay() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let failed = service.lead(&lead(77, 356)).await;
-    assert_eq!(failed.body["outcome"], "failed");
+    let failed = service.lead(&a_lead(77)).await;
+    assert_eq!(failed.outcome(), "failed");
 
     let still = replay(&service, &["--id", id(&failed)]).await;
     assert!(!still.good && still.error.contains("1 of 1 failed: the log says why"), "{still:?}");
@@ -114,8 +108,8 @@ async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_t
     assert_eq!(service.count("leads where external_id = '77'").await, 1);
 
     let record = service.record(&failed).await;
-    assert_eq!((&record["outcome"], &record["attempts"]), (&json!("applied"), &json!(3)));
-    assert_eq!((&record["retry_at"], &record["findings"]), (&Value::Null, &json!([])));
+    assert_holds(&record, json!({ "outcome": "applied", "attempts": 3 }));
+    assert_holds(&record, json!({ "retry_at": null, "findings": [] }));
     let failure = json!({"outcome": "failed", "changes": {}, "findings": ["internal_error"]});
     let applied = json!({"outcome": "applied", "changes": {"person": "created", "lead": "created"}, "findings": []});
     let mut replays = record["replays"].as_array().unwrap().clone();
@@ -135,7 +129,7 @@ async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_t
 #[tokio::test]
 async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configuration_knows_it() {
     let service = service().await;
-    let rejected = service.lead(&lead(1, 999)).await;
+    let rejected = service.lead(&a_lead(1).dealership(999)).await;
     assert_eq!(rejected.codes(), ["dealership_unknown"]);
     let same = replay(&service, &["--finding", "dealership_unknown"]).await;
     assert!(same.good, "{same:?}");
@@ -148,7 +142,7 @@ async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configu
     let applied = replay_with(&service, &knowing, &["--finding", "dealership_unknown"]).await;
     assert_eq!(applied.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
     let record = service.record(&rejected).await;
-    assert_eq!((&record["outcome"], &record["findings"]), (&json!("applied"), &json!([])));
+    assert_holds(&record, json!({ "outcome": "applied", "findings": [] }));
     assert_eq!(record["replays"].as_array().unwrap().len(), 2);
     assert_eq!((service.count("leads").await, service.count("intake.deliveries").await), (1, 1));
 }
@@ -156,14 +150,14 @@ async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configu
 #[tokio::test]
 async fn what_was_applied_stays_applied_and_changes_nothing() {
     let service = service().await;
-    let mut old = lead(1, 356);
+    let mut old = a_lead(1);
     old["prospect"]["mobile_phone"] = json!("12");
     let old = service.lead(&old).await;
     assert_eq!(old.codes(), ["phone_invalid"]);
-    let mut newer = lead(1, 356);
+    let mut newer = a_lead(1);
     newer["updated_at"] = json!("2025-10-04T06:10:08Z");
     newer["comments"] = json!("newer");
-    assert_eq!(service.lead(&newer).await.body["outcome"], "applied");
+    assert_eq!(service.lead(&newer).await.outcome(), "applied");
     let (before, record) = (service.dump().await, service.record(&old).await);
 
     let replayed = replay(&service, &["--id", id(&old)]).await;
@@ -189,18 +183,17 @@ async fn what_was_applied_stays_applied_and_changes_nothing() {
     service.database.execute("alter table persons rename column first_name to hidden").await;
     let failed = replay(&service, &["--id", id(&old)]).await;
     assert!(!failed.good && failed.of(id(&old)).ends_with("(this replay: failed)"), "{failed:?}");
-    let record = service.record(&old).await;
-    assert_eq!((&record["outcome"], &record["retry_at"]), (&json!("applied"), &Value::Null));
+    service.expect_record(&old, json!({ "outcome": "applied", "retry_at": null })).await;
     assert_eq!(service.dump().await.len(), before.len());
 }
 
 #[tokio::test]
 async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
     let service = service().await;
-    let first = service.lead(&lead(1, 356)).await;
-    let again = service.lead(&lead(1, 356)).await;
-    let beta = service.lead(&lead(2, 285)).await;
-    let unknown = service.lead(&lead(3, 999)).await;
+    let first = service.lead(&a_lead(1)).await;
+    let again = service.lead(&a_lead(1)).await;
+    let beta = service.lead(&a_lead(2).dealership(285)).await;
+    let unknown = service.lead(&a_lead(3).dealership(999)).await;
     let car = service.vehicle(&json!({"Identifier": 9, "Seller": {"Identifier": 356}})).await;
     let times = [(&first, 1), (&again, 2), (&beta, 3), (&unknown, 4), (&car, 5)];
     for (answer, day) in times {
@@ -234,13 +227,12 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
 async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let mut body = lead(77, 356);
+    let mut body = a_lead(77);
     body["surprise"] = json!(1);
     let failed = service.lead(&body).await;
-    let rejected = service.lead(&lead(2, 999)).await;
-    let applied = service.lead(&lead(3, 356)).await;
-    let refused =
-        Request::post(LEADS).header("authorization", "Bearer wrong").body(Body::from(lead(4, 356).to_string()));
+    let rejected = service.lead(&a_lead(2).dealership(999)).await;
+    let applied = service.lead(&a_lead(3)).await;
+    let refused = Request::post(LEADS).header("authorization", "Bearer wrong").body(Body::from(a_lead(4).to_string()));
     assert_eq!(service.send(refused.unwrap()).await.status, 401);
     service.refusals_written().await;
     service.database.execute(MENDING).await;
@@ -269,7 +261,7 @@ async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
 async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let failed = service.lead(&lead(77, 356)).await;
+    let failed = service.lead(&a_lead(77)).await;
     service.database.execute(MENDING).await;
     service.database.execute("update intake.deliveries set retry_at = now()").await;
     let replay_filter = ReplayFilter {
@@ -317,7 +309,7 @@ async fn many_are_replayed_round_by_round() {
     let service = service().await;
     join_all((0..450).map(|id| {
         let service = &service;
-        async move { assert_eq!(service.lead(&lead(id, 356)).await.body["outcome"], "applied") }
+        async move { assert_eq!(service.lead(&a_lead(id)).await.outcome(), "applied") }
     }))
     .await;
     let run = replay(&service, &["--feed", "lead", "--limit", "430"]).await;
@@ -383,8 +375,8 @@ async fn refused(service: &TestService, secret: &str, body: &Value) {
 #[tokio::test]
 async fn refused_requests_enter_once_the_secret_is_mended_and_replayed_twice_they_are_stored_once() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
-    refused(&service, "wrong", &lead(2, 999)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
+    refused(&service, "wrong", &a_lead(2).dealership(999)).await;
     assert_eq!(service.count("intake.deliveries").await, 0);
 
     let first = replay(&service, &["--rejected", "--all"]).await;
@@ -412,8 +404,8 @@ async fn of_several_credentials_one_must_be_named() {
         workspaces = \"all\"\nsecret_env = \"OTHER_TOKEN\"\n";
     let config = format!("{CONFIG}{beta}");
     let service = service_with(&config).await;
-    refused(&service, "wrong", &lead(1, 285)).await;
-    refused(&service, "wrong", &lead(2, 356)).await;
+    refused(&service, "wrong", &a_lead(1).dealership(285)).await;
+    refused(&service, "wrong", &a_lead(2)).await;
 
     for (words, expected) in [
         (vec![], "several credentials may post to lead (all, beta): name the one they enter as by `--credential`"),
@@ -433,7 +425,7 @@ async fn of_several_credentials_one_must_be_named() {
 async fn refused_requests_are_chosen_by_each_criterion() {
     let service = service().await;
     for (secret, number) in [("one", 1), ("two", 2), ("two", 3)] {
-        refused(&service, secret, &lead(number, 356)).await;
+        refused(&service, secret, &a_lead(number)).await;
     }
     for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
         let set = format!(
@@ -467,8 +459,8 @@ async fn refused_requests_are_chosen_by_each_criterion() {
 #[tokio::test]
 async fn a_refused_request_whose_body_was_not_kept_is_told_and_left() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
-    refused(&service, "wrong", &lead(2, 356)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
+    refused(&service, "wrong", &a_lead(2)).await;
     service
         .database
         .execute("update intake.rejected set body = null where encode(body, 'escape') like '%ada1@%'")
@@ -484,7 +476,7 @@ async fn a_refused_request_whose_body_was_not_kept_is_told_and_left() {
 #[tokio::test]
 async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
     let service = service.restarted_with(CONFIG).await;
     assert_eq!(replay::round(service.intake(), &service.intake().directory().retryable_rejections()).await.unwrap(), 0);
     let run = replay(&service, &["--all"]).await;
@@ -495,7 +487,7 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
 #[tokio::test]
 async fn deliveries_of_a_credential_that_is_gone_are_applied_as_another_that_is_named() {
     let service = service().await;
-    let unknown = service.lead(&lead(1, 999)).await;
+    let unknown = service.lead(&a_lead(1).dealership(999)).await;
     assert_eq!(unknown.codes(), ["dealership_unknown"]);
     let config = CONFIG.replace("[356, 357]", "[356, 357, 999]").replace("name = \"all\"", "name = \"new\"");
     let alone = replay_with(&service, &config, &["--finding", "dealership_unknown"]).await;

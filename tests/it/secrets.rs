@@ -6,10 +6,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::token;
-use crate::support::{Program, SECRETS, credential, database, soon, workspaces};
+use crate::support::{ALL, LEADPRO, LEADS, Program, SECRETS, credential, database, soon, tables, workspaces};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const LEADPRO: &str = "/webhooks/leadpro";
 /// What strangers present.
 const WRONG: [&str; 4] = ["a-wrong-token-91x", "a-wrong-key-91x", "a-wrong-password-91x", "a-wrong-client-91x"];
 
@@ -108,11 +106,8 @@ async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
 
 /// Every row of every table of ours, bodies as text.
 async fn rows(database: &crate::support::postgres::TestDatabase) -> Vec<String> {
-    let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
-        where schemaname in ('public', 'identity', 'intake') order by 1";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&database.pool).await.unwrap();
     let mut rows = Vec::new();
-    for table in tables {
+    for table in tables(&database.pool, ALL).await {
         let row = match table.as_str() {
             "intake.deliveries" => "concat(r, encode(body, 'escape'), encode(posted_body, 'escape'))",
             "intake.rejected" => "concat(r, encode(body, 'escape'))",

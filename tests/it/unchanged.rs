@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{TestService, car, service};
+use crate::support::{TestService, assert_holds, car, service};
 
 /// The location's phone number, which depends on the workspace's region.
 async fn phone(service: &TestService) -> Value {
-    service.row("select phone from locations where name = 'Yard'").await["phone"].clone()
+    service.value("phone", "locations where name = 'Yard'").await.clone()
 }
 
 /// A vehicle at a location that has a phone number.
@@ -22,17 +22,16 @@ async fn what_was_found_in_a_body_is_found_in_it_each_time() {
     let service = service().await;
     let payload = car(1).vin(1).with("Type", json!("Spaceship")).with("Undocumented", json!(1)).body().clone();
     let first = service.vehicle(&payload).await;
-    assert_eq!((first.body["outcome"].as_str(), first.codes()), (Some("applied"), vec!["value_unlisted"]));
+    first.expect("applied", &["value_unlisted"]);
     for _ in 0..3 {
         let again = service.vehicle(&payload).await;
         assert_eq!(again.body["findings"], first.body["findings"]);
         let record = service.record(&again).await;
-        assert_eq!((&record["outcome"], &record["dealership_id"]), (&json!("unchanged"), &json!(356)));
+        assert_holds(&record, json!({ "outcome": "unchanged", "dealership_id": 356 }));
         assert_eq!(record["findings"], service.record(&first).await["findings"]);
     }
     service.intake().finish().await;
-    let seen = service.row("select path, times_seen from intake.drift").await;
-    assert_eq!(seen, json!({ "path": "Undocumented", "times_seen": 4 }));
+    service.expect_row("intake.drift", json!({ "path": "Undocumented", "times_seen": 4 })).await;
 }
 
 #[tokio::test]
@@ -42,14 +41,13 @@ async fn a_body_that_was_overtaken_since_it_was_read_is_heard_by_the_rules() {
     let changed = car(1).vin(1).number("N1").at(1).price(200).body().clone();
     let withdrawn = car(1).vin(1).number("N1").at(2).withdrawn().body().clone();
     for payload in [&first, &changed] {
-        assert_eq!(service.vehicle(payload).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(payload).await.outcome(), "applied");
     }
     assert_eq!(service.vehicle(&first).await.codes(), ["older_than_known"]);
     assert_eq!(service.vehicle(&changed).await.codes(), Vec::<&str>::new());
     service.vehicle(&withdrawn).await;
-    assert_eq!(service.vehicle(&changed).await.body["outcome"], "unchanged");
-    let row = service.row("select status, price_egc from listings").await;
-    assert_eq!(row, json!({ "status": "withdrawn", "price_egc": 200 }));
+    assert_eq!(service.vehicle(&changed).await.outcome(), "unchanged");
+    service.expect_row("listings", json!({ "status": "withdrawn", "price_egc": 200 })).await;
 }
 
 #[tokio::test]
@@ -86,5 +84,5 @@ async fn a_body_that_was_read_for_one_workspace_opens_no_other() {
     let request =
         axum::http::Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer token-of-beta");
     let answer = service.send(request.body(payload.to_string().into()).unwrap()).await;
-    assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
+    answer.expect("rejected", &["dealership_unknown"]);
 }

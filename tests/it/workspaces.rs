@@ -83,7 +83,7 @@ async fn a_credential_writes_to_its_own_workspaces_only() {
     ] {
         assert_eq!(answer.status, 200);
         // Nobody learns which dealerships others have.
-        assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
+        answer.expect("rejected", &["dealership_unknown"]);
     }
     let records =
         service.rows("select workspace_id, outcome, findings->0->>'code' as code from intake.deliveries").await;
@@ -109,9 +109,9 @@ async fn two_dealerships_of_a_workspace_share_its_persons_and_have_stock_numbers
             .lead(&lead(json!({ "id": identifier, "dealership": { "id": dealership }, "item": { "vin": vin } })))
             .await;
     }
-    assert_eq!(service.rows("select 1 from listings where status = 'for_sale'").await.len(), 2);
-    assert_eq!(service.rows("select 1 from persons").await.len(), 1);
-    assert_eq!(service.rows("select 1 from leads where person_id is not null").await.len(), 2);
+    assert_eq!(service.count("listings where status = 'for_sale'").await, 2);
+    assert_eq!(service.count("persons").await, 1);
+    assert_eq!(service.count("leads where person_id is not null").await, 2);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_package_taken_out_of_the_configuration_is_inactive_and_its_bookings_s
     // Named again, it is the same one, and the lead that waited is served.
     let service = service.restarted_with(CONFIG).await;
     assert_eq!(service.row(&now).await, known);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    assert_eq!(service.count("bookings").await, 2);
 
     // What inventory names stays active without the configuration.
     service.vehicle(&car(json!({ "Identifier": 2, "SubscriptionPricing": [{ "Name": "Premium" }] }))).await;
@@ -222,7 +222,7 @@ async fn a_workspace_taken_out_of_the_configuration_is_inactive_and_comes_back_a
         join dealerships d on d.workspace_id = w.id where slug = 'beta'";
     assert_eq!(service.row(state).await, json!({ "workspace": false, "dealership": false }));
     let answer = service.lead(&lead(json!({ "dealership": { "id": 285 }, "comments": "while away" }))).await;
-    assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
+    answer.expect("rejected", &["dealership_unknown"]);
     let service = service.restarted_with(CONFIG).await;
     assert_eq!(service.row(state).await, json!({ "workspace": true, "dealership": true }));
     assert_eq!(db_snapshot(&service, "beta").await["leads"][0]["external_id"], beta["leads"][0]["external_id"]);
@@ -284,10 +284,10 @@ async fn a_delivery_of_no_or_an_unknown_dealership_is_rejected_and_kept() {
         (fixture("dealer_studio/lead/dealership_id_not_a_number.json"), "dealership_unknown"),
     ] {
         let answer = service.lead(&payload).await;
-        assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec![code]));
+        answer.expect("rejected", &[code]);
     }
-    assert_eq!(service.rows("select 1 from intake.deliveries where outcome = 'rejected'").await.len(), 4);
-    assert!(service.rows("select 1 from persons").await.is_empty());
+    assert_eq!(service.count("intake.deliveries where outcome = 'rejected'").await, 4);
+    assert_eq!(service.count("persons").await, 0);
     // As text it is the same dealership.
-    assert_eq!(service.lead(&lead(json!({ "dealership": { "id": "356" } }))).await.body["outcome"], "applied");
+    assert_eq!(service.lead(&lead(json!({ "dealership": { "id": "356" } }))).await.outcome(), "applied");
 }
