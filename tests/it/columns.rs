@@ -280,31 +280,16 @@ async fn what_is_true_or_false_stands_in_its_column() {
             "listings.certified",
         ] {
             let (table, column) = column.split_once('.').unwrap();
-            let row = service.row(&format!("select {column} as value from {table}")).await;
-            assert_eq!(row["value"], truth, "{table}.{column}");
+            assert_eq!(service.value(column, table).await, truth, "{table}.{column}");
         }
         let service = service_for_the_pages().await;
         let mut cluster = fixture("dealer_studio/lead_cluster/page_example.json");
         cluster["leads"][0]["subscription"]["newsletter"] = truth.into();
         cluster["leads"][0]["trade_in_data"]["offer_accepted"] = truth.into();
         service.cluster(&cluster).await;
-        service
-            .expect_row(
-                "leads l join trade_ins t on t.lead_id = l.id",
-                json!({ "contact_newsletter": truth, "offer_accepted": truth }),
-            )
-            .await;
+        let expected = json!({ "contact_newsletter": truth, "offer_accepted": truth });
+        service.expect_row("leads l join trade_ins t on t.lead_id = l.id", expected).await;
     }
-}
-
-/// Every row of the business tables with the transaction that wrote it.
-async fn written_by(service: &TestService) -> Vec<Value> {
-    let queries: Vec<String> = tables(&service.database.pool, BUSINESS)
-        .await
-        .iter()
-        .map(|table| format!("select '{table}' as of, ctid::text as place, xmin::text as writer from {table}"))
-        .collect();
-    service.rows(&format!("{} order by 1, 2", queries.join(" union all "))).await
 }
 
 /// The fixtures of a feed that are JSON.
@@ -325,11 +310,11 @@ async fn every_fixture_sent_twice_is_unchanged_the_second_time_and_writes_no_row
         let path = format!("/webhooks/dealer-studio/{door}");
         for (case, body) in fixtures(feed) {
             let first = service.post(&path, body.clone()).await;
-            let before = written_by(&service).await;
+            let before = service.versions().await;
             let second = service.post(&path, body).await;
             let expected = if first.body["outcome"] == "rejected" { "rejected" } else { "unchanged" };
             assert_eq!(second.body["outcome"], expected, "{feed} {case}: {second:?}");
-            assert_eq!(written_by(&service).await, before, "{feed} {case}");
+            assert_eq!(service.versions().await, before, "{feed} {case}");
         }
     }
 }

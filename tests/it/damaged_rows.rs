@@ -3,14 +3,12 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
-use axum::http::Request;
 use forecourt::intake::replay;
 use forecourt::store::deliveries::RetryableRejections;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{VIN, car, enquiry, lead, names};
-use crate::support::{Answer, CONFIG, TestService, service, service_with};
+use crate::support::{Answer, CONFIG, LEADPRO, OTHER_TOKEN, TestService, credential_of_leadpro, service, service_with};
 
 /// What was logged on this thread, which is where a test's service runs.
 #[derive(Clone, Default)]
@@ -188,15 +186,12 @@ async fn a_vehicle_whose_rows_are_damaged_fails_names_them_and_is_applied_once_t
 
 #[tokio::test]
 async fn a_property_whose_row_is_damaged_fails_its_lead() {
-    let credential = "\n[[credentials]]\nname = \"leadpro\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"alpha\"]\nsecret_env = \"OTHER_TOKEN\"\n";
-    let (service, log) = (service_with(&format!("{CONFIG}{credential}")).await, Log::default());
+    let (service, log) = (service_with(&format!("{CONFIG}{}", credential_of_leadpro())).await, Log::default());
     let _logging = log.begin();
     let post = async |service: &TestService, name: &str| {
         let data = json!({ "id": 1, "full_name": name, "email": "ann@example.com", "type": "swap" });
-        let body = json!({ "event": "lead.updated", "data": data }).to_string();
-        let request = Request::post("/webhooks/leadpro").header("authorization", "Bearer another-token-of-the-tests");
-        service.send(request.body(Body::from(body)).unwrap()).await
+        let body = json!({ "event": "lead.updated", "data": data });
+        service.post_as(OTHER_TOKEN, LEADPRO, body.to_string()).await
     };
     assert_eq!(post(&service, "Ann Bell").await.outcome(), "applied");
     let damage = (("property_enquiries", "clocks", "'[]'"), "lead_id");
@@ -216,7 +211,7 @@ async fn a_record_that_is_damaged_fails_its_retry_and_is_written_anew() {
         service.database.execute(&format!("update intake.deliveries set {column} = {bad}, retry_at = now()")).await;
         assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
         let logged = log.taken();
-        let id = failed.body["delivery_id"].as_str().unwrap();
+        let id = failed.id();
         let told = format!("intake.deliveries where id is '{id}' cannot be read: its column {column} ");
         assert!(logged.contains(&told), "{logged}");
     }

@@ -3,21 +3,18 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use axum::http::Request;
 use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{enquiry, with};
 use crate::support::{
-    Answer, CONFIG, LEADPRO, TestService, assert_holds, db_snapshot, fixture, fixtures, service, service_with,
+    Answer, CONFIG, LEADPRO, OTHER_TOKEN, TOKEN_OF_BETA, TestService, assert_holds, credential_of_beta,
+    credential_of_leadpro, db_snapshot, fixture, fixtures, service, service_with,
 };
 
 /// The tests' configuration with a credential of LeadPro's own for `alpha`.
 fn configuration() -> String {
-    format!(
-        "{CONFIG}\n[[credentials]]\nname = \"leadpro\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"alpha\"]\nsecret_env = \"OTHER_TOKEN\"\n"
-    )
+    format!("{CONFIG}{}", credential_of_leadpro())
 }
 
 async fn service_for_leadpro() -> TestService {
@@ -26,8 +23,7 @@ async fn service_for_leadpro() -> TestService {
 
 /// Posts a body with LeadPro's own credential.
 async fn post(service: &TestService, body: impl Into<Body>) -> Answer {
-    let request = Request::post(LEADPRO).header("authorization", "Bearer another-token-of-the-tests");
-    service.send(request.body(body.into()).unwrap()).await
+    service.post_as(OTHER_TOKEN, LEADPRO, body).await
 }
 
 async fn send(service: &TestService, payload: &Value) -> Answer {
@@ -55,74 +51,47 @@ fn updated(changes: Value) -> Value {
     event("lead.updated", None, changes)
 }
 
-/// The findings of an answer, each as its code and its path.
-fn findings(answer: &Answer) -> Vec<(String, String)> {
-    let findings = answer.body["findings"].as_array().unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    findings.iter().map(|finding| (text(&finding["code"]), text(&finding["path"]))).collect()
-}
-
 #[tokio::test]
 async fn the_pages_example_becomes_a_person_a_lead_and_a_property() {
     let service = service_for_leadpro().await;
     let answer = send(&service, &fixture("leadpro/leadpro_lead/page_example.json")).await;
-    let told = |name: &str| answer.body[name].as_str();
-    assert_eq!((told("outcome"), told("person"), told("lead")), (Some("applied"), Some("created"), Some("created")));
-    assert_eq!(answer.body.get("booking"), None);
-    assert_eq!(findings(&answer), [("field_type".to_owned(), "data.meta".to_owned())]);
-    let person = service
-        .row(
-            "select email, title, first_name, last_name, mobile_phone, home_phone, postcode, marketing_opt_in,
-                address_street from persons",
-        )
-        .await;
-    assert_eq!(
-        person,
-        json!({
-            "email": "rbranson@virgin.com", "title": "Sir", "first_name": "Richard", "last_name": "Branson",
-            "mobile_phone": "+447123456789", "home_phone": null, "postcode": "N1 3JY", "marketing_opt_in": null,
-            "address_street": null,
-        })
-    );
-    let lead = service
-        .row(
-            "select sender, external_id, category, source, status, comments, contact_email, contact_phone,
-                contact_full_name, contact_address, additional_details, booking_state, booking_blockers,
-                source_created_at, source_modified_at, person_id is not null as has_person from leads",
-        )
-        .await;
-    assert_eq!(
-        lead,
-        json!({
-            "sender": "leadpro", "external_id": "1", "category": "vendor", "source": "homepage", "status": null,
-            "comments": "When can we view?", "contact_email": "rbranson@virgin.com", "contact_phone": "+447123456789",
-            "contact_full_name": "Sir Ricard Branson",
-            "contact_address": {"address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY"},
-            "additional_details": {"virtual tour": true}, "booking_state": "not_requested", "booking_blockers": [],
-            "source_created_at": null, "source_modified_at": null, "has_person": true,
-        })
-    );
-    service
-        .expect_row(
-            "property_enquiries",
-            json!({
-                "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
-                "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
-                "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
-            }),
-        )
-        .await;
+    answer.expect_parts(json!({ "outcome": "applied", "person": "created", "lead": "created", "booking": null }));
+    assert_eq!(answer.findings(), [("field_type", "data.meta")]);
+    let person = json!({
+        "email": "rbranson@virgin.com", "title": "Sir", "first_name": "Richard", "last_name": "Branson",
+        "mobile_phone": "+447123456789", "home_phone": null, "postcode": "N1 3JY", "marketing_opt_in": null,
+        "address_street": null,
+    });
+    service.expect_row("persons", person).await;
+    let lead = json!({
+        "sender": "leadpro", "external_id": "1", "category": "vendor", "source": "homepage", "status": null,
+        "comments": "When can we view?", "contact_email": "rbranson@virgin.com", "contact_phone": "+447123456789",
+        "contact_full_name": "Sir Ricard Branson",
+        "contact_address": {"address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY"},
+        "additional_details": {"virtual tour": true}, "booking_state": "not_requested", "booking_blockers": [],
+        "source_created_at": null, "source_modified_at": null,
+    });
+    service.expect_row("leads", lead).await;
+    assert_eq!(service.count("leads where person_id is not null").await, 1);
+    let expected = json!({
+        "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
+        "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
+        "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
+    });
+    service.expect_row("property_enquiries", expected).await;
     let record = service.record(&answer).await;
-    assert_holds(&record, json!({ "feed": "leadpro_lead", "credential": "leadpro" }));
-    assert_holds(&record, json!({ "outcome": "applied", "schema_version": null }));
-    assert_eq!(record["changes"], json!({ "person": "created", "lead": "created" }));
+    let expected = json!({
+        "feed": "leadpro_lead", "credential": "leadpro", "outcome": "applied", "schema_version": null,
+        "changes": { "person": "created", "lead": "created" },
+    });
+    assert_holds(&record, expected);
 }
 
 #[tokio::test]
 async fn every_field_of_the_page_stands_in_its_column() {
     let service = service_for_leadpro().await;
     let answer = send(&service, &fixture("leadpro/leadpro_lead/every_field.json")).await;
-    assert_eq!(findings(&answer), []);
+    assert_eq!(answer.findings(), []);
     let row = service
         .row("select to_jsonb(q) - '{workspace_id,lead_id,clocks}'::text[] as property from property_enquiries q");
     let expected = json!({
@@ -300,9 +269,10 @@ async fn the_tokens_time_orders_the_events_and_of_one_second_the_update_is_the_n
     .await;
     let [only] = seen.as_slice() else { panic!("{seen:?}") };
     let (lead, property, person) = (&only["lead"], &only["property"], &only["person"]);
-    assert_holds(lead, json!({ "comments": "first", "status": "BUSINESS" }));
+    let expected =
+        json!({ "comments": "first", "status": "BUSINESS", "source_modified_at": "2025-09-27T19:07:30+00:00" });
+    assert_holds(lead, expected);
     assert_holds(property, json!({ "stage": "LOST", "host": "a" }));
-    assert_eq!(lead["source_modified_at"], "2025-09-27T19:07:30+00:00");
     assert_eq!(person["mobile_phone"], "+447123456789");
 }
 
@@ -354,7 +324,7 @@ async fn a_tokens_time_far_ahead_freezes_nothing() {
     let service = service_for_leadpro().await;
     let ahead = (forecourt::intake::clock::now() + chrono::TimeDelta::hours(25)).timestamp();
     let answer = send(&service, &event("lead.updated", Some(ahead), json!({ "stage": "NEW" }))).await;
-    assert!(findings(&answer).contains(&("date_invalid".to_owned(), "iat".to_owned())), "{answer:?}");
+    assert!(answer.findings().contains(&("date_invalid", "iat")), "{answer:?}");
     send(&service, &updated(json!({ "stage": "WON" }))).await;
     let row =
         service.row("select stage, source_modified_at from property_enquiries q join leads l on l.id = q.lead_id");
@@ -391,9 +361,8 @@ async fn what_each_type_of_enquiry_must_have_is_noted_where_it_is_missing() {
     ];
     for (kind, changes, expected) in cases {
         let answer = send(&service, &updated(with(changes.clone(), json!({ "type": kind })))).await;
-        let missing: Vec<String> = findings(&answer).into_iter().map(|(_, path)| path).collect();
-        assert_eq!(missing, expected, "{kind} {changes}");
-        assert!(answer.codes().iter().all(|code| *code == "field_missing"), "{kind} {changes} {answer:?}");
+        assert_eq!(answer.paths("field_missing"), expected, "{kind} {changes}");
+        assert_eq!(answer.codes().len(), expected.len(), "{kind} {changes} {answer:?}");
     }
     let always = [
         ("id", "id_missing"),
@@ -406,8 +375,7 @@ async fn what_each_type_of_enquiry_must_have_is_noted_where_it_is_missing() {
         let mut lead = updated(json!({}));
         lead["data"][field] = Value::Null;
         let answer = send(&service, &lead).await;
-        let expected = (code.to_owned(), format!("data.{field}"));
-        assert!(findings(&answer).contains(&expected), "{field} {answer:?}");
+        assert!(answer.paths(code).contains(&format!("data.{field}").as_str()), "{field} {answer:?}");
     }
 }
 
@@ -422,9 +390,8 @@ async fn a_lead_without_a_usable_id_still_brings_its_person() {
         assert_eq!((answer.body["person"].is_string(), answer.body.get("lead")), (true, None), "{id}");
     }
     assert_eq!((service.count("leads").await, service.count("property_enquiries").await), (0, 0));
-    service
-        .expect_row("persons", json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" }))
-        .await;
+    let expected = json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" });
+    service.expect_row("persons", expected).await;
 }
 
 #[tokio::test]
@@ -436,15 +403,11 @@ async fn a_customer_without_a_usable_address_leaves_the_lead_with_its_contact_de
         assert!(answer.codes().contains(&code), "{email}");
     }
     assert_eq!(service.count("persons").await, 0);
-    service
-        .expect_row(
-            "leads",
-            json!({
-                "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
-                "person_id": null,
-            }),
-        )
-        .await;
+    let expected = json!({
+        "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
+        "person_id": null,
+    });
+    service.expect_row("leads", expected).await;
 }
 
 #[tokio::test]
@@ -453,8 +416,7 @@ async fn a_message_may_have_8192_characters_of_any_width_and_a_longer_one_is_kep
     for (count, noted) in [(8_192, false), (8_193, true)] {
         let message = "\u{1f3e0}".repeat(count);
         let answer = send(&service, &updated(json!({ "message": message }))).await;
-        let expected = ("value_too_long".to_owned(), "data.message".to_owned());
-        assert_eq!(findings(&answer).contains(&expected), noted, "{count}");
+        assert_eq!(answer.findings().contains(&("value_too_long", "data.message")), noted, "{count}");
         assert_eq!(service.value("comments", "leads").await, message);
     }
 }
@@ -493,8 +455,8 @@ async fn what_is_as_long_as_documented_is_not_noted_and_what_is_longer_is_kept_w
                 assert_eq!(value.to_string().len(), most + usize::from(noted), "{field}");
             }
             let answer = send(&service, &updated(json!({ field: value }))).await;
-            let expected = ("value_too_long".to_owned(), format!("data.{field}"));
-            assert_eq!(findings(&answer).contains(&expected), noted, "{field} {noted} {answer:?}");
+            let is_noted = answer.paths("value_too_long").contains(&format!("data.{field}").as_str());
+            assert_eq!(is_noted, noted, "{field} {answer:?}");
         }
     }
     let row = service
@@ -535,15 +497,11 @@ async fn phones_are_british_unless_they_say_otherwise_and_a_landline_is_the_home
 async fn documents_in_the_free_form_details_are_kept_apart() {
     let service = service_for_leadpro().await;
     send(&service, &fixture("leadpro/leadpro_lead/meta_with_identity_documents.json")).await;
-    service
-        .expect_row(
-            "leads l join identity.lead_documents d on d.lead_id = l.id",
-            json!({
-                "additional_details": {"note": "near the park"},
-                "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
-            }),
-        )
-        .await;
+    let expected = json!({
+        "additional_details": {"note": "near the park"},
+        "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
+    });
+    service.expect_row("leads l join identity.lead_documents d on d.lead_id = l.id", expected).await;
 }
 
 #[tokio::test]
@@ -573,15 +531,11 @@ async fn no_lead_of_leadpro_asks_for_a_booking_whatever_its_type_is_called() {
     let answer = send(&service, &created(json!({ "type": "Subscription Enquiry" }))).await;
     assert_eq!((answer.body.get("booking"), answer.codes()), (None, vec!["value_unlisted"]));
     send(&service, &updated(json!({ "type": "Subscription Enquiry", "email": "bea@example.com" }))).await;
-    service
-        .expect_row(
-            "leads",
-            json!({
-                "category": "Subscription Enquiry", "booking_state": "not_requested", "booking_blockers": [],
-                "waits_for": null,
-            }),
-        )
-        .await;
+    let expected = json!({
+        "category": "Subscription Enquiry", "booking_state": "not_requested", "booking_blockers": [],
+        "waits_for": null,
+    });
+    service.expect_row("leads", expected).await;
 }
 
 #[tokio::test]
@@ -598,22 +552,12 @@ async fn the_person_of_a_lead_is_the_one_that_dealer_studio_told_of() {
 
 #[tokio::test]
 async fn workspaces_do_not_see_each_others_leads() {
-    let config = format!(
-        "{}\n[[credentials]]\nname = \"beta\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"beta\"]\nsecret_env = \"BETA\"\n",
-        configuration()
-    );
-    let service = service_with(&config).await;
+    let service = service_with(&(configuration() + &credential_of_beta())).await;
     send(&service, &created(json!({ "message": "alpha" }))).await;
-    let request = Request::post(LEADPRO).header("authorization", "Bearer token-of-beta");
-    let answer =
-        service.send(request.body(Body::from(created(json!({ "message": "beta" })).to_string())).unwrap()).await;
+    let answer = service.post_as(TOKEN_OF_BETA, LEADPRO, created(json!({ "message": "beta" })).to_string()).await;
     answer.expect_parts(json!({ "person": "created", "lead": "created" }));
-    let rows = service.rows("select slug, comments from leads l join workspaces w on w.id = l.workspace_id order by 1");
-    assert_eq!(
-        rows.await,
-        [json!({ "slug": "alpha", "comments": "alpha" }), json!({ "slug": "beta", "comments": "beta" })]
-    );
+    let rows = service.table("slug, comments from leads l join workspaces w on w.id = l.workspace_id order by 1").await;
+    assert_eq!(rows, json!([["alpha", "alpha"], ["beta", "beta"]]));
 }
 
 #[tokio::test]

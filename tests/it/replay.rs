@@ -20,10 +20,6 @@ use crate::support::{
 const SABOTAGE: &str = "alter table leads add constraint sabotage check (external_id <> '77')";
 const MENDING: &str = "alter table leads drop constraint sabotage";
 
-fn id(answer: &Answer) -> &str {
-    answer.body["delivery_id"].as_str().unwrap()
-}
-
 /// What a run of the program came to.
 #[derive(Debug)]
 struct Run {
@@ -95,15 +91,15 @@ async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_t
     let failed = service.lead(&a_lead(77)).await;
     assert_eq!(failed.outcome(), "failed");
 
-    let still = replay(&service, &["--id", id(&failed)]).await;
+    let still = replay(&service, &["--id", failed.id()]).await;
     assert!(!still.good && still.error.contains("1 of 1 failed: the log says why"), "{still:?}");
-    assert_eq!(still.of(id(&failed)), "lead failed -> failed");
+    assert_eq!(still.of(failed.id()), "lead failed -> failed");
     assert!(!still.error.contains("ada77"), "{still:?}");
 
     service.database.execute(MENDING).await;
     let mended = replay(&service, &["--outcome", "failed"]).await;
     assert!(mended.good, "{mended:?}");
-    assert_eq!(mended.of(id(&failed)), "lead failed -> applied person=created lead=created");
+    assert_eq!(mended.of(failed.id()), "lead failed -> applied person=created lead=created");
     assert_eq!(mended.summary(), "1 delivery replayed: 1 applied");
     assert_eq!(service.count("leads where external_id = '77'").await, 1);
 
@@ -133,14 +129,14 @@ async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configu
     assert_eq!(rejected.codes(), ["dealership_unknown"]);
     let same = replay(&service, &["--finding", "dealership_unknown"]).await;
     assert!(same.good, "{same:?}");
-    assert_eq!(same.of(id(&rejected)), "lead rejected -> rejected");
+    assert_eq!(same.of(rejected.id()), "lead rejected -> rejected");
 
     let knowing = CONFIG.replace("[356, 357]", "[356, 357, 999]");
     let tried = replay_with(&service, &knowing, &["--finding", "dealership_unknown", "--dry-run"]).await;
-    assert_eq!(tried.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
+    assert_eq!(tried.of(rejected.id()), "lead rejected -> applied person=created lead=created");
     assert_eq!(service.count("leads").await, 0);
     let applied = replay_with(&service, &knowing, &["--finding", "dealership_unknown"]).await;
-    assert_eq!(applied.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
+    assert_eq!(applied.of(rejected.id()), "lead rejected -> applied person=created lead=created");
     let record = service.record(&rejected).await;
     assert_holds(&record, json!({ "outcome": "applied", "findings": [] }));
     assert_eq!(record["replays"].as_array().unwrap().len(), 2);
@@ -150,20 +146,17 @@ async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configu
 #[tokio::test]
 async fn what_was_applied_stays_applied_and_changes_nothing() {
     let service = service().await;
-    let mut old = a_lead(1);
-    old["prospect"]["mobile_phone"] = json!("12");
+    let old = a_lead(1).with(json!({ "prospect": { "mobile_phone": "12" } }));
     let old = service.lead(&old).await;
     assert_eq!(old.codes(), ["phone_invalid"]);
-    let mut newer = a_lead(1);
-    newer["updated_at"] = json!("2025-10-04T06:10:08Z");
-    newer["comments"] = json!("newer");
+    let newer = a_lead(1).updated("2025-10-04T06:10:08Z").comments("newer");
     assert_eq!(service.lead(&newer).await.outcome(), "applied");
     let (before, record) = (service.dump().await, service.record(&old).await);
 
-    let replayed = replay(&service, &["--id", id(&old)]).await;
+    let replayed = replay(&service, &["--id", old.id()]).await;
     assert!(replayed.good, "{replayed:?}");
     assert!(
-        replayed.of(id(&old)).starts_with("lead applied -> applied person=unchanged lead=unchanged"),
+        replayed.of(old.id()).starts_with("lead applied -> applied person=unchanged lead=unchanged"),
         "{replayed:?}"
     );
     assert_eq!(service.dump().await, before);
@@ -177,12 +170,12 @@ async fn what_was_applied_stays_applied_and_changes_nothing() {
 
     // Also where its credential may not write there any more, or where it fails.
     let elsewhere = CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]");
-    let refused = replay_with(&service, &elsewhere, &["--id", id(&old)]).await;
+    let refused = replay_with(&service, &elsewhere, &["--id", old.id()]).await;
     let expected = "lead applied -> applied new findings: workspace_not_permitted (this replay: rejected)";
-    assert_eq!(refused.of(id(&old)), expected);
+    assert_eq!(refused.of(old.id()), expected);
     service.database.execute("alter table persons rename column first_name to hidden").await;
-    let failed = replay(&service, &["--id", id(&old)]).await;
-    assert!(!failed.good && failed.of(id(&old)).ends_with("(this replay: failed)"), "{failed:?}");
+    let failed = replay(&service, &["--id", old.id()]).await;
+    assert!(!failed.good && failed.of(old.id()).ends_with("(this replay: failed)"), "{failed:?}");
     service.expect_record(&old, json!({ "outcome": "applied", "retry_at": null })).await;
     assert_eq!(service.dump().await.len(), before.len());
 }
@@ -198,10 +191,10 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
     let times = [(&first, 1), (&again, 2), (&beta, 3), (&unknown, 4), (&car, 5)];
     for (answer, day) in times {
         let to = format!("received_at = '2026-03-0{day}T10:00:00Z'");
-        service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", id(answer))).await;
+        service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", answer.id())).await;
     }
     let table: [(&[&str], &[&Answer]); 12] = [
-        (&["--id", id(&first), "--id", id(&car)], &[&first, &car]),
+        (&["--id", first.id(), "--id", car.id()], &[&first, &car]),
         (&["--outcome", "unchanged"], &[&again]),
         (&["--outcome", "unchanged", "--outcome", "rejected"], &[&again, &unknown]),
         (&["--finding", "dealership_unknown"], &[&unknown]),
@@ -216,7 +209,7 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
     ];
     for (words, expected) in table {
         let run = replay(&service, &[words, &["--dry-run"]].concat()).await;
-        let mut expected: Vec<_> = expected.iter().map(|answer| id(answer).to_owned()).collect();
+        let mut expected: Vec<_> = expected.iter().map(|answer| answer.id().to_owned()).collect();
         expected.sort();
         assert!(run.good, "{words:?} {run:?}");
         assert_eq!(run.ids(), expected, "{words:?}");
@@ -227,8 +220,7 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
 async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let mut body = a_lead(77);
-    body["surprise"] = json!(1);
+    let body = a_lead(77).with(json!({ "surprise": 1 }));
     let failed = service.lead(&body).await;
     let rejected = service.lead(&a_lead(2).dealership(999)).await;
     let applied = service.lead(&a_lead(3)).await;
@@ -242,9 +234,9 @@ async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     let knowing = CONFIG.replace("[356, 357]", "[356, 357, 999]");
     let run = replay_with(&service, &knowing, &["--all", "--dry-run"]).await;
     assert!(run.good, "{run:?}");
-    assert_eq!(run.of(id(&failed)), "lead failed -> applied person=created lead=created");
-    assert_eq!(run.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
-    assert_eq!(run.of(id(&applied)), "lead applied -> applied person=unchanged lead=unchanged");
+    assert_eq!(run.of(failed.id()), "lead failed -> applied person=created lead=created");
+    assert_eq!(run.of(rejected.id()), "lead rejected -> applied person=created lead=created");
+    assert_eq!(run.of(applied.id()), "lead applied -> applied person=unchanged lead=unchanged");
     assert_eq!(run.summary(), "3 deliveries would be replayed: 3 applied; nothing was written");
     let run = replay(&service, &["--rejected", "--all", "--dry-run"]).await;
     assert!(run.good && run.lines[0].ends_with("lead refused -> applied person=created lead=created"), "{run:?}");
@@ -253,8 +245,8 @@ async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     service.database.execute(SABOTAGE).await;
     let run = replay(&service, &["--outcome", "failed", "--outcome", "applied", "--dry-run"]).await;
     assert!(!run.good, "{run:?}");
-    assert_eq!(run.of(id(&failed)), "lead failed -> failed");
-    assert_eq!(run.of(id(&applied)), "lead applied -> applied person=unchanged lead=unchanged");
+    assert_eq!(run.of(failed.id()), "lead failed -> failed");
+    assert_eq!(run.of(applied.id()), "lead applied -> applied person=unchanged lead=unchanged");
 }
 
 #[tokio::test]
@@ -265,7 +257,7 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
     service.database.execute(MENDING).await;
     service.database.execute("update intake.deliveries set retry_at = now()").await;
     let replay_filter = ReplayFilter {
-        ids: vec![id(&failed).parse().unwrap()],
+        ids: vec![failed.id().parse().unwrap()],
         feeds: Vec::new(),
         since: None,
         until: service.intake().now(),
@@ -492,9 +484,9 @@ async fn deliveries_of_a_credential_that_is_gone_are_applied_as_another_that_is_
     let config = CONFIG.replace("[356, 357]", "[356, 357, 999]").replace("name = \"all\"", "name = \"new\"");
     let alone = replay_with(&service, &config, &["--finding", "dealership_unknown"]).await;
     assert!(alone.lines[0].contains("rejected"), "{alone:?}");
-    let nobody = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "old"]).await;
+    let nobody = replay_with(&service, &config, &["--id", unknown.id(), "--credential", "old"]).await;
     assert!(!nobody.good && nobody.error.contains("there is no credential `old`: name one of new"), "{nobody:?}");
-    let named = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "new"]).await;
+    let named = replay_with(&service, &config, &["--id", unknown.id(), "--credential", "new"]).await;
     assert!(named.good, "{named:?}");
     assert_eq!(service.record(&unknown).await["outcome"], "applied");
 }

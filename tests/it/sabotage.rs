@@ -69,9 +69,8 @@ async fn one_bad_delivery_takes_down_none_of_its_batch_and_is_applied_when_the_c
         service.database.execute(mending).await;
         make_due(&service).await;
         assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
-        service
-            .expect_record(failed, json!({ "outcome": "applied", "attempts": 3, "retry_at": null, "findings": [] }))
-            .await;
+        let expected = json!({ "outcome": "applied", "attempts": 3, "retry_at": null, "findings": [] });
+        service.expect_record(failed, expected).await;
         assert_eq!((service.count("leads").await, service.count("persons").await), (200, 200));
         assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
     }
@@ -134,8 +133,7 @@ async fn a_transaction_that_postgres_breaks_off_is_tried_again_and_fails_no_deli
         )
         .await;
     for (id, code) in (0..).zip(["40001", "40P01", "25P03", "25006", "53100", "57P01", "08006"]) {
-        let mut body = a_lead(id);
-        body["comments"] = json!(code);
+        let body = a_lead(id).comments(code);
         let answer = service.lead(&body).await;
         assert_eq!(answer.outcome(), "applied", "{code} {answer:?}");
         assert_eq!(service.record(&answer).await["attempts"], 1, "{code}");

@@ -320,11 +320,10 @@ async fn a_car_and_its_lead_at_the_same_moment_make_a_booking_whatever_isolation
     for id in 0..cases {
         let number = usize::try_from(id).unwrap();
         let vehicle = car(id).vin(number).price(30_000);
-        let mut lead = a_lead(id);
-        lead["category"] = json!("Subscription Enquiry");
-        lead["item"] = json!({ "vin": vin(number) });
-        lead["location"] = json!({ "location_name": "Dealer A" });
-        lead["additional_details"] = json!({ "subscription_plan": "Premium" });
+        let lead = a_lead(id).with(json!({
+            "category": "Subscription Enquiry", "item": { "vin": vin(number) },
+            "location": { "location_name": "Dealer A" }, "additional_details": { "subscription_plan": "Premium" },
+        }));
         let (vehicle, lead) = tokio::join!(first.vehicle(vehicle.body()), second.lead(&lead));
         assert_eq!((vehicle.status.as_u16(), lead.status.as_u16()), (200, 200));
     }
@@ -346,8 +345,7 @@ async fn a_statement_that_is_cancelled_or_waits_for_a_lock_or_a_disk_is_tried_ag
         )
         .await;
     for (id, code) in (0..).zip(["57014", "55P03", "58030", "25P04", "57P05", "26000", "42P05", "40003"]) {
-        let mut body = a_lead(id);
-        body["comments"] = json!(code);
+        let body = a_lead(id).comments(code);
         let answer = service.lead(&body).await;
         assert_eq!(answer.outcome(), "applied", "{code} {answer:?}");
         assert_eq!(service.record(&answer).await["attempts"], 1, "{code}");
@@ -386,18 +384,11 @@ fn url_of(database: &TestDatabase, user: &str) -> String {
 }
 
 async fn ready(program: &Program) -> Value {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(program.address).await.unwrap();
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    program.get("/readyz").await.body
 }
 
 async fn outcome(program: &Program, id: i64) -> String {
-    let answer = program.post_lead("", a_lead(id).to_string().as_bytes()).await;
-    let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    body["outcome"].as_str().unwrap().to_owned()
+    program.post_as(TOKEN, LEADS, a_lead(id).bytes()).await.outcome().to_owned()
 }
 
 #[tokio::test]

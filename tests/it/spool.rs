@@ -158,8 +158,7 @@ async fn what_was_spooled_while_postgres_was_stopped_is_applied_in_order_of_arri
     cluster.stop().await;
     for id in 0..60 {
         // The same few leads again and again, so that the order could show.
-        let mut body = a_lead(id % 3);
-        body["updated_at"] = json!(format!("2025-10-03T07:00:{id:02}Z"));
+        let body = a_lead(id % 3).updated(&format!("2025-10-03T07:00:{id:02}Z"));
         assert_spooled(&service.lead(&body).await);
     }
     assert_eq!(spooled(&service), 60);
@@ -205,8 +204,7 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
         from workspaces where slug = 'alpha'";
     sqlx::query(alpha).execute(&mut *holding).await.unwrap();
     service.reception().spool().unwrap().put(delivery(0, Feed::Inventory, &car)).await.unwrap();
-    let mut beta = a_lead(1);
-    beta["dealership"]["id"] = json!(285);
+    let beta = a_lead(1).dealership(285);
     assert_eq!(service.lead(&beta).await.outcome(), "applied");
     let answer = service.vehicle(&gone).await;
     assert_spooled(&answer);
@@ -414,9 +412,7 @@ async fn what_is_held_is_bounded_and_the_newest_of_the_credential_that_holds_mos
     let service = with_broken_spool(&cluster, &config).await;
     cluster.stop().await;
     let large = |id, dealership: i64| {
-        let mut lead = a_lead(id);
-        lead["comments"] = json!("x".repeat(400_000));
-        lead["dealership"]["id"] = json!(dealership);
+        let lead = a_lead(id).dealership(dealership).comments(&"x".repeat(400_000));
         lead.to_string()
     };
     let began = Instant::now();
@@ -482,8 +478,7 @@ async fn a_workspace_that_is_stuck_does_not_hold_up_what_others_have_spooled() {
     for answer in join_all(leads.iter().map(|lead| service.lead(lead))).await {
         assert_spooled(&answer);
     }
-    let mut of_beta = a_lead(1_000);
-    of_beta["dealership"]["id"] = json!(285);
+    let of_beta = a_lead(1_000).dealership(285);
     assert_eq!(service.lead(&of_beta).await.status, 200);
     soon("the lead of beta", async || service.count("leads").await == 1).await;
     holding.rollback().await.unwrap();
@@ -589,8 +584,7 @@ async fn a_panic_in_a_rule_is_one_failed_delivery_and_not_a_dead_lane() {
     let store = Store::new(database.pool.clone(), 30);
     let reception = with_panics(&store).await;
     let post = async |id: i64, comments: &str| {
-        let mut body = a_lead(id);
-        body["comments"] = json!(comments);
+        let body = a_lead(id).comments(comments);
         let arrival = Arrival {
             feed: Feed::Lead,
             received_at: forecourt::intake::clock::now(),

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{TestService, assert_holds, car, service};
+use crate::support::{
+    INVENTORY, TOKEN_OF_BETA, TestService, assert_holds, car, credential_of_beta, service, service_with,
+};
 
 /// The location's phone number, which depends on the workspace's region.
 async fn phone(service: &TestService) -> Value {
@@ -58,11 +60,8 @@ async fn a_repetition_beside_news_of_the_same_stock_number_leaves_the_same_rows(
     service.vehicle(&old).await;
     let again = futures_util::future::join_all([&old, &new, &old].map(|payload| service.vehicle(payload))).await;
     assert!(again.iter().all(|answer| answer.status == 200));
-    let rows = service.rows("select identifier, status from listings order by identifier").await;
-    assert_eq!(
-        rows,
-        [json!({ "identifier": "1", "status": "archived" }), json!({ "identifier": "2", "status": "for_sale" })]
-    );
+    let rows = service.table("identifier, status from listings order by identifier").await;
+    assert_eq!(rows, json!([["1", "archived"], ["2", "for_sale"]]));
     assert_eq!(service.vehicle(&old).await.codes(), ["stock_number_reused"]);
 }
 
@@ -77,12 +76,9 @@ async fn a_body_is_read_anew_once_its_workspace_has_another_region() {
 
 #[tokio::test]
 async fn a_body_that_was_read_for_one_workspace_opens_no_other() {
-    let only_beta = "[[credentials]]\nname = \"beta\"\nscheme = \"bearer\"\nfeeds = \"all\"\nworkspaces = [\"beta\"]\nsecret_env = \"BETA\"\n";
-    let service = crate::support::service_with(&format!("{CONFIG}\n{only_beta}")).await;
+    let service = service_with(&format!("{CONFIG}{}", credential_of_beta())).await;
     let payload = car(1).vin(1).body().clone();
     service.vehicle(&payload).await;
-    let request =
-        axum::http::Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer token-of-beta");
-    let answer = service.send(request.body(payload.to_string().into()).unwrap()).await;
+    let answer = service.post_as(TOKEN_OF_BETA, INVENTORY, payload.to_string()).await;
     answer.expect("rejected", &["dealership_unknown"]);
 }
