@@ -1,13 +1,13 @@
 //! Where the documented fields are found in the tables, and that hearing them again writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
+use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{Answer, BUSINESS, TestService, fixture, service_with, tables};
+use crate::support::{Answer, BUSINESS, TestService, fixture, fixtures, named_fixtures, service_with, tables};
 
 /// Every dealership that the pages' examples name.
 fn configuration() -> String {
@@ -292,29 +292,20 @@ async fn what_is_true_or_false_stands_in_its_column() {
     }
 }
 
-/// The fixtures of a feed that are JSON.
-fn fixtures(feed: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dealer_studio").join(feed);
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-        .iter()
-        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(file).unwrap()))
-        .collect()
-}
+/// The feeds of Dealer Studio.
+const FEEDS: [Feed; 3] = [Feed::Inventory, Feed::Lead, Feed::LeadCluster];
 
 #[tokio::test]
 async fn every_fixture_sent_twice_is_unchanged_the_second_time_and_writes_no_row() {
     let service = service_for_the_pages().await;
-    for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
-        let path = format!("/webhooks/dealer-studio/{door}");
-        for (case, body) in fixtures(feed) {
-            let first = service.post(&path, body.clone()).await;
+    for feed in FEEDS {
+        for (case, body) in named_fixtures(feed) {
+            let first = service.post(feed.path(), body.clone()).await;
             let before = service.versions().await;
-            let second = service.post(&path, body).await;
+            let second = service.post(feed.path(), body).await;
             let expected = if first.body["outcome"] == "rejected" { "rejected" } else { "unchanged" };
-            assert_eq!(second.body["outcome"], expected, "{feed} {case}: {second:?}");
-            assert_eq!(service.versions().await, before, "{feed} {case}");
+            assert_eq!(second.body["outcome"], expected, "{feed:?} {case}: {second:?}");
+            assert_eq!(service.versions().await, before, "{feed:?} {case}");
         }
     }
 }
@@ -324,9 +315,9 @@ async fn all_fixtures_sent_twice_leave_the_same_tables_as_once() {
     let service = service_for_the_pages().await;
     let mut once = None;
     for _ in 0..2 {
-        for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
-            for (_, body) in fixtures(feed) {
-                service.post(&format!("/webhooks/dealer-studio/{door}"), body).await;
+        for feed in FEEDS {
+            for body in fixtures(feed) {
+                service.post(feed.path(), body).await;
             }
         }
         let db_snapshot = crate::support::db_snapshot::db_snapshot(&service, "alpha").await;

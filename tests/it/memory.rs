@@ -13,19 +13,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use forecourt::feeds::Feed;
 use forecourt::feeds::scan::scan;
 use forecourt::feeds::weight::weight;
 use futures_util::future::join_all;
 use rustix::process::Pid;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Launch;
-use crate::support::{CLUSTERS, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, Program, TOKEN, database, fixtures};
+use crate::support::{CLUSTERS, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, Program, TOKEN, database, fixtures, packed};
 use bodies::Worst;
 
 const MIB: u64 = 1 << 20;
@@ -242,21 +240,6 @@ impl Harness {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-/// A body as it is sent.
-async fn packed(encoding: &str, body: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    match encoding {
-        "identity" => return body.to_vec(),
-        "gzip" => GzipEncoder::new(body).read_to_end(&mut packed).await,
-        "deflate" => ZlibEncoder::new(body).read_to_end(&mut packed).await,
-        "br" => Box::pin(BrotliEncoder::new(body).read_to_end(&mut packed)).await,
-        "zstd" => ZstdEncoder::new(body).read_to_end(&mut packed).await,
-        other => panic!("{other}"),
-    }
-    .unwrap();
-    packed
 }
 
 /// What must hold whatever was sent.

@@ -306,7 +306,9 @@ async fn what_was_answered_survives_a_kill_of_postgres_although_the_role_does_no
         assert!(back.elapsed() < Duration::from_mins(1));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(database.value::<i64>("select count(*) from intake.deliveries").await, 60);
+    // On connections of their own: of those that were there before the kill, any may still be at hand.
+    let stored: i64 = database.beside().value("select count(*) from intake.deliveries").await;
+    assert_eq!(stored, 60);
 }
 
 #[tokio::test]
@@ -332,24 +334,8 @@ async fn a_car_and_its_lead_at_the_same_moment_make_a_booking_whatever_isolation
 
 #[tokio::test]
 async fn a_statement_that_is_cancelled_or_waits_for_a_lock_or_a_disk_is_tried_again() {
-    let service = service_with(CONFIG).await;
-    service
-        .database
-        .execute(
-            "create sequence tries;
-            create function sabotage() returns trigger language plpgsql as $$ begin
-                if nextval('tries') % 2 = 1 then raise exception 'sabotage' using errcode = new.comments; end if;
-                return new;
-            end $$;
-            create trigger sabotage before insert on leads for each row execute function sabotage()",
-        )
+    crate::sabotage::each_is_tried_again(&["57014", "55P03", "58030", "25P04", "57P05", "26000", "42P05", "40003"])
         .await;
-    for (id, code) in (0..).zip(["57014", "55P03", "58030", "25P04", "57P05", "26000", "42P05", "40003"]) {
-        let body = a_lead(id).comments(code);
-        let answer = service.lead(&body).await;
-        assert_eq!(answer.outcome(), "applied", "{code} {answer:?}");
-        assert_eq!(service.record(&answer).await["attempts"], 1, "{code}");
-    }
 }
 
 #[tokio::test]

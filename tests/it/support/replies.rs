@@ -23,6 +23,7 @@ impl Answer {
 
     /// Its reply says this; what is null here does not stand in it at all.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "its callers make the value on the spot")]
     pub(crate) fn expect_parts(&self, parts: Value) {
         for (part, said) in parts.as_object().unwrap() {
             assert_eq!(self.body.get(part), Some(said).filter(|said| !said.is_null()), "{part} of {self:?}");

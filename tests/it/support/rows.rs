@@ -35,6 +35,7 @@ impl TestService {
 
 /// A row holds these values in these columns; the others are not looked at.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "its callers make the value on the spot")]
 pub(crate) fn assert_holds(row: &Value, columns: Value) {
     let row = row.as_object().unwrap();
     let named: Map<String, Value> = columns

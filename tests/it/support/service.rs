@@ -354,10 +354,17 @@ pub(crate) fn fixture_bytes(path: &str) -> Vec<u8> {
 
 /// Every fixture of a feed that is below `fixtures/`.
 pub(crate) fn fixtures(feed: Feed) -> Vec<Vec<u8>> {
+    named_fixtures(feed).into_iter().map(|(_, body)| body).collect()
+}
+
+/// Every fixture of a feed, each with its name.
+pub(crate) fn named_fixtures(feed: Feed) -> Vec<(String, Vec<u8>)> {
     let folder = format!("{}/fixtures/{}/{}", env!("CARGO_MANIFEST_DIR"), feed.sender(), feed.name());
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file() && path.extension().is_none_or(|extension| extension != "snap"));
     paths.sort();
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    let named = |path: &std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    paths.iter().map(|path| (named(path), std::fs::read(path).unwrap())).collect()
 }
 
 /// A fixture, by its path below `fixtures/`.
