@@ -49,3 +49,23 @@ impl Answer {
 pub(crate) fn counts(created: u32, updated: u32, unchanged: u32) -> Value {
     json!({ "created": created, "updated": updated, "unchanged": unchanged })
 }
+
+#[cfg(test)]
+fn applied_with_a_finding() -> Answer {
+    let body = json!({ "outcome": "applied", "lead": "created", "findings": [{ "code": "email_missing" }] });
+    Answer { status: axum::http::StatusCode::OK, body }
+}
+
+#[test]
+#[should_panic(expected = "email_missing")]
+fn a_finding_that_is_not_expected_is_told() {
+    applied_with_a_finding().expect("applied", &[]);
+}
+
+#[test]
+#[should_panic(expected = "lead of")]
+fn what_must_not_stand_in_a_reply_is_told() {
+    let answer = applied_with_a_finding();
+    answer.expect("applied", &["email_missing"]);
+    answer.expect_parts(json!({ "person": null, "lead": null }));
+}

@@ -48,3 +48,15 @@ pub(crate) fn assert_holds(row: &Value, columns: Value) {
         .collect();
     assert_eq!(Value::Object(named), columns);
 }
+
+#[test]
+#[should_panic(expected = "no column b")]
+fn what_is_no_column_is_not_taken_for_null() {
+    assert_holds(&serde_json::json!({ "a": 1 }), serde_json::json!({ "b": null }));
+}
+
+#[test]
+#[should_panic(expected = "assertion")]
+fn another_value_does_not_hold() {
+    assert_holds(&serde_json::json!({ "a": 1, "b": 2 }), serde_json::json!({ "a": 2 }));
+}
