@@ -8,8 +8,7 @@ use chrono::{TimeDelta, TimeZone as _, Utc};
 use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
-use crate::support::payloads::names;
-use crate::support::vin;
+use crate::support::{a_lead, payloads, vin};
 
 /// A delivery of a scenario.
 pub(crate) struct Telling {
@@ -64,27 +63,24 @@ fn enquiry(dealer: &Dealer, id: usize, number: usize) -> Value {
 }
 
 fn lead(dealer: &Dealer, id: usize, number: usize) -> Value {
-    let mut lead = enquiry(dealer, id, number);
-    lead["updated_at"] = json!(second(number));
-    lead["dealership"] = json!({"id": dealer.dealership});
-    lead["lead_cluster_id"] = json!(id);
-    lead["lead_events"] = json!([{
+    let event = json!({
         "id": 10_000 * (id + 1) + number % 3, "event_type": "note", "description": format!("as of {number}"),
         "created_at": second(0), "updated_at": second(number),
-    }]);
-    lead
+    });
+    let lead = a_lead(i64::try_from(id).unwrap()).dealership(dealer.dealership).updated(&second(number));
+    lead.with(enquiry(dealer, id, number)).with(json!({"lead_cluster_id": id, "lead_events": [event]})).into()
 }
 
 fn vehicle(dealer: &Dealer, car: usize, number: usize) -> Value {
     let Dealer { dealership, location } = dealer;
-    json!({
-        "Type": "CAR", "Identifier": format!("{dealership}-{car}"), "SaleStatus": "For Sale",
-        "LastModifiedUtc": second(number), "CreatedUtc": second(car), "Description": format!("told as {number}"),
-        "Identification": names(Some(&vin(car)), Some(&format!("S{car}"))),
+    payloads::car(json!({
+        "Identifier": format!("{dealership}-{car}"), "LastModifiedUtc": second(number), "CreatedUtc": second(car),
+        "Description": format!("told as {number}"),
+        "Identification": payloads::names(Some(&vin(car)), Some(&format!("S{car}"))),
         "Seller": {"Identifier": dealership, "LocationName": location},
         "PriceList": [{"Type": "EGC", "Currency": "AUD", "Amount": 30_000 + number}],
         "SubscriptionPricing": [{"Name": "Premium", "DailyPrice": number % 90}],
-    })
+    }))
 }
 
 fn cluster(dealer: &Dealer, id: usize, number: usize) -> Value {

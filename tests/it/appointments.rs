@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::db_snapshot::{Delivery, in_any_order};
+use crate::support::db_snapshot::{Delivery, db_snapshot, in_any_order};
 use crate::support::payloads::{enquiry, with};
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service, service_with};
+use crate::support::{TestService, assert_holds, fixture, service, service_with};
 
 /// A lead of October with a list of appointments by id, in the cluster 7 unless changed.
 fn list(lead: i64, day: i64, ids: &[i64]) -> Value {
@@ -19,20 +19,12 @@ fn list(lead: i64, day: i64, ids: &[i64]) -> Value {
 
 /// The appointments that stand, as `id@cluster/lead`, and those that are removed, as `-id`.
 async fn standing(service: &TestService) -> Vec<String> {
-    let rows = service
-        .rows(
-            "select case when removed_at is null
-                then format('%s@%s/%s', a.external_id, c.external_id, l.external_id)
-                else '-' || a.external_id end as told
-            from appointments a left join leads l on l.id = a.lead_id
-            left join lead_clusters c on c.id = a.lead_cluster_id order by a.external_id",
-        )
-        .await;
-    rows.iter().map(|row| row["told"].as_str().unwrap().to_owned()).collect()
-}
-
-fn outcome(answer: &Answer) -> &str {
-    answer.body["outcome"].as_str().unwrap()
+    let query =
+        "select case when removed_at is null then format('%s@%s/%s', a.external_id, c.external_id, l.external_id)
+            else '-' || a.external_id end
+        from appointments a left join leads l on l.id = a.lead_id
+        left join lead_clusters c on c.id = a.lead_cluster_id order by a.external_id";
+    sqlx::query_scalar(query).fetch_all(&service.database.pool).await.unwrap()
 }
 
 #[tokio::test]
@@ -40,28 +32,20 @@ async fn the_documented_appointments_have_their_columns() {
     let config = CONFIG.replace("[356, 357]", "[3]");
     let service = service_with(&config).await;
     service.lead(&fixture("dealer_studio/lead/lead_page_example.json")).await;
-    let rows = service
-        .rows(
-            "select a.external_id, l.external_id as lead, c.external_id as cluster, starts_at, starts_at_local,
-                length_minutes, a.status, ai_generated, user_id, note, sender_location_id, car_for_test_drive, removed_at
-            from appointments a join leads l on l.id = a.lead_id join lead_clusters c on c.id = a.lead_cluster_id
-            order by a.external_id",
-        )
-        .await;
     let first = json!({
         "external_id": "9041", "lead": "138559", "cluster": "289", "starts_at": "2025-09-18T02:00:00+00:00",
         "starts_at_local": "2025-09-18 12:00:00", "length_minutes": 30, "status": "pending", "ai_generated": false,
         "user_id": "88", "note": "Customer requested SUV demo", "sender_location_id": "12",
-        "car_for_test_drive": "2018 Subaru Forester Sport", "removed_at": null,
+        "car_for_test_drive": "2018 Subaru Forester Sport", "removed": false,
     });
     let second = json!({
         "external_id": "9042", "lead": "138559", "cluster": "289", "starts_at": "2025-09-20T03:30:00+00:00",
         "starts_at_local": "2025-09-20 13:30:00", "length_minutes": 45, "status": "completed", "ai_generated": true,
         "user_id": "88", "note": null, "sender_location_id": null,
-        "car_for_test_drive": "Toyota Corolla Ascent 2022 (generic car)", "removed_at": null,
+        "car_for_test_drive": "Toyota Corolla Ascent 2022 (generic car)", "removed": false,
     });
-    assert_eq!(rows, [first, second]);
-    assert_eq!(service.row("select has_test_drives from leads").await["has_test_drives"], true);
+    assert_eq!(db_snapshot(&service, "alpha").await["appointments"], [first, second]);
+    assert_eq!(service.value("has_test_drives", "leads").await, true);
 }
 
 #[tokio::test]
@@ -76,7 +60,7 @@ async fn v1_and_v2_carry_no_list_and_remove_nothing() {
         let mut payload = list(1, day, &[]);
         payload = with(payload, changes);
         payload["comments"] = format!("day {day}").into();
-        assert_eq!(outcome(&service.lead(&payload).await), "applied");
+        assert_eq!(service.lead(&payload).await.outcome(), "applied");
         assert_eq!(standing(&service).await, ["5@7/1"]);
     }
     let versions = service.rows("select schema_version from intake.deliveries order by received_at").await;
@@ -89,7 +73,7 @@ async fn an_empty_list_is_v3_and_removes_what_there_was_and_a_newer_list_brings_
     let service = service().await;
     service.lead(&list(1, 1, &[5, 6])).await;
     let answer = service.lead(&list(1, 2, &[])).await;
-    assert_eq!(outcome(&answer), "applied");
+    assert_eq!(answer.outcome(), "applied");
     assert_eq!(standing(&service).await, ["-5", "-6"]);
     let removed = service
         .row(
@@ -110,7 +94,7 @@ async fn an_older_list_changes_nothing_even_after_an_empty_one_that_came_first()
     assert_eq!(standing(&service).await, ["-5"]);
     service.lead(&list(1, 4, &[6])).await;
     let late = service.lead(&list(1, 1, &[5, 6])).await;
-    assert_eq!((outcome(&late), late.codes()), ("unchanged", vec!["older_than_known"]));
+    late.expect("unchanged", &["older_than_known"]);
     assert_eq!(standing(&service).await, ["-5", "6@7/1"]);
 }
 
@@ -182,7 +166,7 @@ async fn an_appointment_belongs_to_the_cluster_whose_list_held_it_last_in_any_or
         in_cluster(8, list(2, 3, &[])),
     ])
     .await;
-    assert_eq!((&gone["appointments"][0]["cluster"], &gone["appointments"][0]["removed"]), (&json!("8"), &json!(true)));
+    assert_holds(&gone["appointments"][0], json!({ "cluster": "8", "removed": true }));
 }
 
 #[tokio::test]
@@ -194,7 +178,7 @@ async fn a_list_sent_again_after_part_of_it_moved_on_writes_nothing() {
     let all = "select xmin::text, a.* from appointments a order by external_id";
     let before = service.rows(all).await;
     let again = service.lead(&first).await;
-    assert_eq!(outcome(&again), "unchanged");
+    assert_eq!(again.outcome(), "unchanged");
     assert_eq!(service.rows(all).await, before);
     assert_eq!(standing(&service).await, ["5@8/2", "6@7/1"]);
 }
@@ -205,7 +189,7 @@ async fn of_two_lists_of_one_time_the_later_arrival_counts() {
     service.lead(&list(1, 1, &[5, 6])).await;
     service.lead(&list(1, 1, &[6])).await;
     assert_eq!(standing(&service).await, ["-5", "6@7/1"]);
-    assert_eq!(outcome(&service.lead(&list(1, 1, &[6])).await), "unchanged");
+    assert_eq!(service.lead(&list(1, 1, &[6])).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -226,10 +210,8 @@ async fn times_are_those_of_the_dealership_before_the_workspaces() {
         let payload = json!({ "id": id, "dealership": { "id": dealership }, "appointments": [appointment] });
         let answer = service.lead(&enquiry(payload)).await;
         assert_eq!(answer.codes(), if moment.is_none() { vec!["date_invalid"] } else { vec![] }, "{id}");
-        let row = service
-            .row(&format!("select starts_at, starts_at_local from appointments where external_id = '{id}'"))
-            .await;
-        assert_eq!(row, json!({ "starts_at": moment, "starts_at_local": local }), "{id}");
+        let expected = json!({ "starts_at": moment, "starts_at_local": local });
+        service.expect_row(&format!("appointments where external_id = '{id}'"), expected).await;
     }
 }
 
@@ -275,5 +257,5 @@ async fn of_an_appointment_listed_twice_the_last_counts() {
     let mut payload = list(1, 1, &[5, 5]);
     payload["appointments"][1]["status"] = "completed".into();
     service.lead(&payload).await;
-    assert_eq!(service.row("select status from appointments").await["status"], "completed");
+    assert_eq!(service.value("status", "appointments").await, "completed");
 }

@@ -84,7 +84,7 @@ async fn stock(service: &TestService) {
         of(ARCHIVED, "S3", 3, json!({})),
         of("JTDBR32E720000004", "S3", 4, newer.clone()),
     ] {
-        assert_eq!(service.vehicle(&car).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(&car).await.outcome(), "applied");
     }
 }
 
@@ -120,23 +120,18 @@ async fn every_missing_requirement_blocks_alone_and_with_the_others_and_each_is_
         let blockers: Vec<&str> = cases.iter().filter_map(|case| case.code).collect();
         check(&service, &payload, id, &blockers).await;
     }
-    assert_eq!(service.rows("select 1 from leads").await.len(), combinations.len());
+    assert_eq!(service.count("leads").await, i64::try_from(combinations.len()).unwrap());
 }
 
 /// The lead is blocked by exactly these, in the row and in the reply, and has a person unless it cannot.
 async fn check(service: &TestService, payload: &Value, id: usize, blockers: &[&str]) {
     let answer = service.lead(payload).await;
-    let row = service
-        .row(&format!("select booking_state, booking_blockers, person_id from leads where external_id = '{id}'"))
-        .await;
     let nobody = ["email_missing", "email_invalid", "date_invalid"].iter().any(|code| blockers.contains(code));
     let state = if blockers.is_empty() { "created" } else { "blocked" };
-    assert_eq!(row["booking_state"], state, "{payload}");
-    assert_eq!(row["booking_blockers"], json!(blockers), "{payload}");
-    assert_eq!(row["person_id"].is_null(), nobody, "{payload}");
-    assert_eq!(answer.body["booking"], state, "{payload}");
-    assert_eq!(answer.body["person"], if nobody { Value::Null } else { "created".into() }, "{payload}");
-    assert_eq!(answer.body["lead"], "created", "{payload}");
+    let query = format!("booking_state, booking_blockers, person_id is null from leads where external_id = '{id}'");
+    assert_eq!(service.table(&query).await, json!([[state, blockers, nobody]]), "{payload}");
+    let person = if nobody { Value::Null } else { "created".into() };
+    answer.expect_parts(json!({ "booking": state, "person": person, "lead": "created" }));
     let mut codes = answer.codes();
     codes.sort_by_key(|code| blockers.iter().position(|known| known == code));
     assert_eq!(codes, blockers, "{payload}");
@@ -157,10 +152,6 @@ async fn booked(service: &TestService) -> Value {
 fn booking_of(car: &str, location: &str, package: &str) -> Value {
     json!({ "email": "ann@example.com", "car": car, "at": 356, "location": location, "package": package,
         "status": "requested" })
-}
-
-async fn nothing_is_booked(service: &TestService) -> bool {
-    service.rows("select 1 from bookings").await.is_empty()
 }
 
 async fn state(service: &TestService) -> (Value, Value) {
@@ -228,11 +219,11 @@ async fn of_two_dealerships_with_the_stock_number_the_leads_own_comes_first() {
             "id": id, "dealership": { "id": dealership }, "item": { "vin": null, "stock_number": "S1" },
         });
         assert_eq!(service.lead(&lead(asks)).await.body["booking"], "created");
-        let query = format!(
-            "select l.vin from bookings b join leads e on e.id = b.lead_id join listings l on l.id = b.listing_id
+        let of_lead = format!(
+            "bookings b join leads e on e.id = b.lead_id join listings l on l.id = b.listing_id
             where e.external_id = '{id}'"
         );
-        assert_eq!(service.row(&query).await["vin"], vin);
+        assert_eq!(service.value("l.vin", &of_lead).await, vin);
     }
 }
 
@@ -286,7 +277,7 @@ async fn without_a_plan_in_the_details_the_offered_one_serves() {
     service.vehicle(&car(json!({}))).await;
     service.lead(&lead(json!({ "additional_details": null, "subscription_plan": { "name": "Starter" } }))).await;
     assert_eq!(booked(&service).await["package"], "Starter");
-    assert_eq!(service.row("select subscription_plan from leads").await["subscription_plan"], "Starter");
+    assert_eq!(service.value("subscription_plan", "leads").await, "Starter");
 }
 
 #[tokio::test]
@@ -307,13 +298,13 @@ async fn a_lead_asks_by_a_plan_in_its_details_or_by_its_category_and_not_otherwi
         });
         let answer = service.lead(&lead(changes)).await;
         assert_eq!(answer.body["booking"], booking, "{id}");
-        let row = service.row(&format!("select booking_state from leads where external_id = '{id}'")).await;
-        assert_eq!(row["booking_state"], state, "{id}");
+        let stored = service.value("booking_state", &format!("leads where external_id = '{id}'")).await;
+        assert_eq!(stored, state, "{id}");
     }
     // Nothing is said about what a booking would need.
     let answer = service.lead(&enquiry(json!({ "id": 6 }))).await;
     assert!(answer.codes().is_empty());
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 3);
+    assert_eq!(service.count("bookings").await, 3);
 }
 
 #[tokio::test]
@@ -366,7 +357,7 @@ async fn a_vehicle_withdrawn_later_does_not_undo_the_booking() {
     let before = service.row("select * from bookings").await;
     let gone = json!({ "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2025-10-02T00:00:00Z" });
     service.vehicle(&car(gone)).await;
-    assert_eq!(service.row("select status from listings").await["status"], "withdrawn");
+    assert_eq!(service.value("status", "listings").await, "withdrawn");
     assert_eq!(service.row("select * from bookings").await, before);
     assert_eq!(state(&service).await, (json!("created"), json!([])));
 }
@@ -385,7 +376,7 @@ async fn a_stock_number_given_to_another_car_does_not_move_the_booking() {
     service.vehicle(&car(other)).await;
     // The same lead again is not a newer one.
     let again = service.lead(&asks).await;
-    assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
+    assert_eq!(again.outcome(), "unchanged", "{again:?}");
     assert_eq!(service.row("select * from bookings").await, before);
 }
 
@@ -402,9 +393,9 @@ async fn the_booking_appears_with_the_vehicle_and_the_vehicles_reply_does_not_li
     assert_eq!(answer.body["listing"], "created");
     assert_eq!(answer.body["booking"], Value::Null);
     assert!(answer.codes().is_empty());
-    let rows = service.rows("select booking_state, booking_blockers from leads").await;
-    assert_eq!(rows, vec![json!({ "booking_state": "created", "booking_blockers": [] }); 2]);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    let leads = service.table("booking_state, booking_blockers from leads").await;
+    assert_eq!(leads, json!([["created", []], ["created", []]]));
+    assert_eq!(service.count("bookings").await, 2);
 }
 
 #[tokio::test]
@@ -417,7 +408,7 @@ async fn a_blocked_lead_keeps_only_the_reasons_that_remain() {
     assert_eq!(state(&service).await.1, json!(["asset_archived", "package_not_found"]));
     service.vehicle(&car(json!({ "LastModifiedUtc": "2025-10-02T00:00:00Z" }))).await;
     assert_eq!(state(&service).await, (json!("blocked"), json!(["package_not_found"])));
-    assert!(nothing_is_booked(&service).await);
+    assert_eq!(service.count("bookings").await, 0);
 }
 
 #[tokio::test]
@@ -444,8 +435,8 @@ async fn a_blocked_lead_is_tried_again_when_inventory_brings_its_package() {
     });
     let answer = service.vehicle(&car(other)).await;
     assert_eq!(answer.body["booking"], Value::Null);
-    assert_eq!(service.rows("select 1 from leads where booking_state = 'created'").await.len(), 2);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    assert_eq!(service.count("leads where booking_state = 'created'").await, 2);
+    assert_eq!(service.count("bookings").await, 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::db_snapshot::{DbSnapshot, Delivery, db_snapshot, in_any_order};
 use crate::support::payloads::{VIN, car, enquiry, lead, with};
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service, service_with};
+use crate::support::{TestService, assert_holds, counts, fixture, service, service_with};
 
 /// The sender's time at the beginning of a day of October.
 fn october(day: i64) -> String {
@@ -49,37 +49,24 @@ fn enquired(day: i64, changes: Value) -> Delivery {
     Delivery::Lead(with(enquiry(json!({ "updated_at": october(day) })), changes))
 }
 
-/// What a column of each row of a table holds, in the order of the sender's ids.
-fn by_id<'a>(db_snapshot: &'a DbSnapshot, table: &str, column: &str) -> Vec<(&'a str, &'a Value)> {
+/// What a column of each row of a table holds, each beside the sender's id, in the order of the ids.
+fn by_id(db_snapshot: &DbSnapshot, table: &str, column: &str) -> Value {
     let rows = db_snapshot[table].iter().map(|row| (row["external_id"].as_str().unwrap(), &row[column]));
-    let mut rows: Vec<_> = rows.collect();
-    rows.sort_by_key(|(id, _)| *id);
-    rows
+    json!(rows.collect::<std::collections::BTreeMap<_, _>>().into_iter().collect::<Vec<_>>())
 }
 
-/// The findings with a code, by their paths.
-fn paths<'a>(answer: &'a Answer, code: &str) -> Vec<&'a str> {
-    let findings = answer.body["findings"].as_array().unwrap().iter();
-    findings.filter(|finding| finding["code"] == code).map(|finding| finding["path"].as_str().unwrap()).collect()
-}
-
-async fn count(service: &TestService, from: &str) -> i64 {
-    service.count(from).await
+/// The row of a sender's id.
+fn of_id<'a>(db_snapshot: &'a DbSnapshot, table: &str, id: &str) -> &'a Value {
+    db_snapshot[table].iter().find(|row| row["external_id"] == id).unwrap()
 }
 
 #[tokio::test]
 async fn the_pages_example_fills_the_cluster_and_its_event_column_by_column() {
     let service = service_with(&CONFIG.replace("[356, 357]", "[356, 357, 121]")).await;
     let answer = service.cluster(&fixture("dealer_studio/lead_cluster/page_example.json")).await;
-    assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
-    let columns = "c.external_id, p.email as person, c.dealership_id, provider, status, contact_business_name,
-        contact_first_name, contact_last_name, contact_email, contact_phone, contact_postcode, contact_date_of_birth,
-        approver_id, approver_name, salesperson_id, salesperson_name, pipeline_id, pipeline_name,
-        first_lead_created_at, last_lead_created_at, source_created_at, source_modified_at";
-    let row =
-        service.row(&format!("select {columns} from lead_clusters c left join persons p on p.id = c.person_id")).await;
+    assert_eq!(answer.outcome(), "applied", "{answer:?}");
     let expected = json!({
-        "external_id": "112233", "person": "john.doe@hotmail.com", "dealership_id": 121, "provider": "Dealer Studio",
+        "external_id": "112233", "person": "john.doe@hotmail.com", "provider": "Dealer Studio",
         "status": "New", "contact_business_name": null, "contact_first_name": "John", "contact_last_name": "Doe",
         "contact_email": "john.doe@hotmail.com", "contact_phone": "+61411111111", "contact_postcode": "4567",
         "contact_date_of_birth": null, "approver_id": "12", "approver_name": "Approver", "salesperson_id": "112",
@@ -87,39 +74,28 @@ async fn the_pages_example_fills_the_cluster_and_its_event_column_by_column() {
         "first_lead_created_at": "2025-03-13T12:21:08+00:00", "last_lead_created_at": "2025-03-13T12:21:08+00:00",
         "source_created_at": "2025-03-13T12:08:32.458+00:00", "source_modified_at": "2025-03-13T12:22:11.904+00:00",
     });
-    assert_eq!(row, expected);
-    let row = service
-        .row(
-            "select e.external_id, c.external_id as cluster, lead_id, event_type, description, external_service,
-                followup_status, followup_reason, followup_at, followup_completed_at, user_name, e.source_created_at,
-                e.source_modified_at, deleted_at
-            from lead_events e join lead_clusters c on c.id = e.lead_cluster_id",
-        )
-        .await;
+    let rows = db_snapshot(&service, "alpha").await;
+    assert_eq!(rows["lead_clusters"].len(), 1);
+    assert_holds(&rows["lead_clusters"][0], expected);
+    assert_eq!(service.value("dealership_id", "lead_clusters").await, 121);
     let expected = json!({
-        "external_id": "6", "cluster": "112233", "lead_id": null, "event_type": "sms",
+        "external_id": "6", "cluster": "112233", "lead": null, "event_type": "sms",
         "description": "Tried calling, but didnt answer!", "external_service": "Impel", "followup_status": "completed",
         "followup_reason": null, "followup_at": null, "followup_completed_at": "2024-06-04T03:06:20.343+00:00",
         "user_name": "John Don", "source_created_at": "2024-06-04T01:06:20.343+00:00",
         "source_modified_at": "2024-06-04T01:06:20.343+00:00", "deleted_at": null,
     });
-    assert_eq!(row, expected);
-    let lead = service
-        .row(
-            "select l.external_id, c.external_id as cluster, l.person_id, l.contact_first_name, l.contact_phone,
-                l.item->>'interior_colour' as interior, l.location->>'postcode' as postcode, l.requested_at
-            from leads l join lead_clusters c on c.id = l.lead_cluster_id",
-        )
-        .await;
+    assert_eq!(rows["lead_events"], [expected]);
+    let lead = &rows["leads"][0];
     let expected = json!({
-        "external_id": "1041902", "cluster": "112233", "person_id": null, "contact_first_name": "SMS",
-        "contact_phone": "+61414632323", "interior": "Red", "postcode": "4009",
-        "requested_at": "2025-03-13T01:00:00+00:00",
+        "external_id": "1041902", "cluster": "112233", "person": null, "contact_first_name": "SMS",
+        "contact_phone": "+61414632323", "requested_at": "2025-03-13T01:00:00+00:00",
     });
-    assert_eq!(lead, expected);
-    assert_eq!(answer.body["person"], json!({ "created": 1, "updated": 0, "unchanged": 0 }));
-    assert_eq!(answer.body["lead"], json!({ "created": 1, "updated": 0, "unchanged": 0 }));
-    assert_eq!(paths(&answer, "email_missing"), ["leads[0].prospect.email"]);
+    assert_holds(lead, expected);
+    assert_eq!((&lead["item"]["interior_colour"], &lead["location"]["postcode"]), (&json!("Red"), &json!("4009")));
+    assert_eq!(answer.body["person"], counts(1, 0, 0));
+    assert_eq!(answer.body["lead"], counts(1, 0, 0));
+    assert_eq!(answer.paths("email_missing"), ["leads[0].prospect.email"]);
 }
 
 #[tokio::test]
@@ -152,10 +128,10 @@ async fn a_reply_counts_each_kind_and_places_its_findings_in_the_list() {
         "booking": { "created": 1, "updated": 0, "unchanged": 0, "blocked": 2 },
     });
     assert_eq!(reply, expected);
-    assert_eq!(paths(&first, "asset_not_found"), ["leads[1].item.vin"]);
-    assert_eq!(paths(&first, "email_invalid"), ["leads[3].prospect.email"]);
-    assert_eq!(paths(&first, "email_missing"), ["leads[4].prospect.email"]);
-    assert_eq!(paths(&first, "id_missing"), ["lead_events[1].id"]);
+    assert_eq!(first.paths("asset_not_found"), ["leads[1].item.vin"]);
+    assert_eq!(first.paths("email_invalid"), ["leads[3].prospect.email"]);
+    assert_eq!(first.paths("email_missing"), ["leads[4].prospect.email"]);
+    assert_eq!(first.paths("id_missing"), ["lead_events[1].id"]);
     let findings = first.body["findings"].clone();
     assert_eq!(service.record(&first).await["findings"], findings);
     assert!(!findings.to_string().contains("example.com") && !findings.to_string().contains("ann at home"));
@@ -169,17 +145,17 @@ async fn a_reply_counts_each_kind_and_places_its_findings_in_the_list() {
     let events = json!([event(5, 2, json!({})), event(7, 1, json!({}))]);
     let second = service.cluster(&cluster(2, json!({ "status": "Lost", "leads": leads, "lead_events": events }))).await;
     assert_eq!(second.body["lead_cluster"], "updated");
-    assert_eq!(second.body["person"], json!({ "created": 0, "updated": 1, "unchanged": 3 }));
-    assert_eq!(second.body["lead"], json!({ "created": 1, "updated": 1, "unchanged": 1 }));
-    assert_eq!(second.body["lead_event"], json!({ "created": 1, "updated": 1, "unchanged": 0 }));
-    assert_eq!(second.body["booking"], json!({ "created": 0, "updated": 0, "unchanged": 1 }));
+    assert_eq!(second.body["person"], counts(0, 1, 3));
+    assert_eq!(second.body["lead"], counts(1, 1, 1));
+    assert_eq!(second.body["lead_event"], counts(1, 1, 0));
+    assert_eq!(second.body["booking"], counts(0, 0, 1));
 }
 
 #[tokio::test]
 async fn a_reply_about_a_cluster_alone_names_nothing_else() {
     let service = service().await;
     let answer = service.cluster(&cluster(1, json!({ "contact": null, "leads": null, "lead_events": null }))).await;
-    assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
+    answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
     for kind in ["person", "lead", "lead_event", "booking", "listing"] {
         assert!(answer.body.get(kind).is_none(), "{kind}: {answer:?}");
     }
@@ -213,23 +189,21 @@ async fn a_lead_told_by_both_feeds_is_one_row_of_the_newest_values_in_any_order(
     .await;
     assert_eq!((db_snapshot["leads"].len(), db_snapshot["persons"].len(), db_snapshot["trade_ins"].len()), (1, 1, 1));
     let lead = &db_snapshot["leads"][0];
-    for (column, value) in [
-        ("comments", json!("by the cluster")),
-        ("website_url", json!("https://a.example")),
-        ("utm_campaign", json!("spring")),
-        ("lost_reason", json!("Price")),
-        ("contact_first_name", json!("Annie")),
-        ("contact_last_name", json!("Bell")),
-        ("source_modified_at", json!("2025-10-03T00:00:00+00:00")),
-        ("cluster", json!("7")),
-        ("person", json!("ann@example.com")),
-    ] {
-        assert_eq!(lead[column], value, "{column}");
-    }
-    assert_eq!(
-        (&db_snapshot["trade_ins"][0]["make"], &db_snapshot["trade_ins"][0]["kilometres"]),
-        (&json!("Subaru"), &json!(9))
+    assert_holds(
+        lead,
+        json!({
+        "comments": "by the cluster",
+        "website_url": "https://a.example",
+        "utm_campaign": "spring",
+        "lost_reason": "Price",
+        "contact_first_name": "Annie",
+        "contact_last_name": "Bell",
+        "source_modified_at": "2025-10-03T00:00:00+00:00",
+        "cluster": "7",
+        "person": "ann@example.com",
+        }),
     );
+    assert_holds(&db_snapshot["trade_ins"][0], json!({ "make": "Subaru", "kilometres": 9 }));
 }
 
 #[tokio::test]
@@ -248,11 +222,13 @@ async fn at_equal_times_the_lead_feed_wins_over_the_cluster_in_any_order() {
     ])
     .await;
     let (lead, person) = (&db_snapshot["leads"][0], &db_snapshot["persons"][0]);
-    assert_eq!((&lead["comments"], &lead["contact_first_name"]), (&json!("by the lead feed"), &json!("Ann")));
-    assert_eq!((&lead["website_url"], &lead["contact_last_name"]), (&json!("https://a.example"), &json!("Bell")));
+    let expected = json!({
+        "comments": "by the lead feed", "contact_first_name": "Ann",
+        "website_url": "https://a.example", "contact_last_name": "Bell",
+    });
+    assert_holds(lead, expected);
     // The lead feed over the cluster's lead over its contact, each where those before say nothing.
-    assert_eq!((&person["first_name"], &person["last_name"]), (&json!("Ann"), &json!("Bell")));
-    assert_eq!(person["business_name"], "Ann Pty Ltd");
+    assert_holds(person, json!({ "first_name": "Ann", "last_name": "Bell", "business_name": "Ann Pty Ltd" }));
 }
 
 #[tokio::test]
@@ -267,7 +243,7 @@ async fn a_lead_moves_to_the_cluster_that_held_it_last_and_absence_unties_nothin
         in_cluster(8, 4, json!([])),
     ])
     .await;
-    assert_eq!(by_id(&db_snapshot, "leads", "cluster"), [("1", &json!("8")), ("2", &json!("7"))]);
+    assert_eq!(by_id(&db_snapshot, "leads", "cluster"), json!([["1", "8"], ["2", "7"]]));
     assert_eq!(db_snapshot["lead_clusters"].len(), 2);
 }
 
@@ -281,9 +257,9 @@ async fn the_lead_feed_and_the_cluster_feed_move_a_lead_by_one_clock_in_any_orde
             enquired(6, json!({ "comments": "names none" })),
         ])
         .await;
-        assert_eq!(by_id(&db_snapshot, "leads", "cluster"), [("1", &json!(expected))]);
+        assert_eq!(by_id(&db_snapshot, "leads", "cluster"), json!([["1", expected]]));
         // The cluster that only a lead has named is a row with its id.
-        let named = db_snapshot["lead_clusters"].iter().find(|row| row["external_id"] == "9").unwrap();
+        let named = of_id(&db_snapshot, "lead_clusters", "9");
         assert!(
             named.as_object().unwrap().iter().all(|(column, value)| column == "external_id" || value.is_null()),
             "{named}"
@@ -300,14 +276,11 @@ async fn a_clusters_lead_that_changes_its_address_follows_the_newer_one_in_any_o
     let db_snapshot =
         in_any_order(&[of(1, "ann@example.com"), of(2, "Bea@Example.com"), enquired(1, json!({ "id": 2 }))]).await;
     assert_eq!(db_snapshot["persons"].len(), 2);
-    assert_eq!(
-        by_id(&db_snapshot, "leads", "contact_email"),
-        [("1", &json!("Bea@Example.com")), ("2", &json!("ann@example.com"))]
-    );
-    let persons = [("1", &json!("bea@example.com")), ("2", &json!("ann@example.com"))];
-    assert_eq!(by_id(&db_snapshot, "leads", "person"), persons);
+    let contacts = by_id(&db_snapshot, "leads", "contact_email");
+    assert_eq!(contacts, json!([["1", "Bea@Example.com"], ["2", "ann@example.com"]]));
+    assert_eq!(by_id(&db_snapshot, "leads", "person"), json!([["1", "bea@example.com"], ["2", "ann@example.com"]]));
     let cluster = &db_snapshot["lead_clusters"][0];
-    assert_eq!((&cluster["contact_email"], &cluster["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
+    assert_holds(cluster, json!({ "contact_email": "Bea@Example.com", "person": "bea@example.com" }));
 }
 
 #[tokio::test]
@@ -323,11 +296,10 @@ async fn two_clusters_of_one_address_share_their_person_in_any_order() {
     .await;
     assert_eq!(db_snapshot["persons"].len(), 1);
     let person = &db_snapshot["persons"][0];
-    assert_eq!((&person["first_name"], &person["last_name"]), (&json!("Anna"), &json!("Bell")));
-    assert_eq!(person["mobile_phone"], "+61400000002");
+    assert_holds(person, json!({ "first_name": "Anna", "last_name": "Bell", "mobile_phone": "+61400000002" }));
     // Each cluster keeps the contact that it was sent.
-    let phones = [("7", &json!("+61400000001")), ("8", &json!("+61400000002"))];
-    assert_eq!(by_id(&db_snapshot, "lead_clusters", "contact_phone"), phones);
+    let phones = by_id(&db_snapshot, "lead_clusters", "contact_phone");
+    assert_eq!(phones, json!([["7", "+61400000001"], ["8", "+61400000002"]]));
     assert!(db_snapshot["lead_clusters"].iter().all(|row| row["person"] == "ann@example.com"));
 }
 
@@ -339,13 +311,13 @@ async fn a_contact_with_a_phone_and_no_address_makes_no_person_and_the_cluster_h
         let mut payload = cluster(1, json!({ "contact": contact, "leads": [] }));
         payload["contact"]["email"] = email.clone();
         let answer = service.cluster(&payload).await;
-        assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
+        answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
         assert!(answer.body.get("person").is_none(), "{answer:?}");
         let code = if email == "ann at home" { "email_invalid" } else { "email_missing" };
-        assert_eq!(paths(&answer, code), ["contact.email"]);
-        assert_eq!(count(&service, "persons").await, 0);
-        let row = service.row("select person_id, contact_first_name, contact_phone from lead_clusters").await;
-        assert_eq!(row, json!({ "person_id": null, "contact_first_name": "Ann", "contact_phone": "+61411111111" }));
+        assert_eq!(answer.paths(code), ["contact.email"]);
+        assert_eq!(service.count("persons").await, 0);
+        let expected = json!({ "person_id": null, "contact_first_name": "Ann", "contact_phone": "+61411111111" });
+        service.expect_row("lead_clusters", expected).await;
     }
 }
 
@@ -363,7 +335,7 @@ async fn a_cluster_gets_the_person_that_another_delivery_brings_in_any_order() {
     ] {
         let waits = Delivery::Cluster(cluster(1, json!({ "contact": contact })));
         let db_snapshot = in_any_order(&[waits, brings.clone()]).await;
-        assert_eq!(by_id(&db_snapshot, "lead_clusters", "person")[0], ("7", &json!("cat@example.com")), "{brings:?}");
+        assert_eq!(of_id(&db_snapshot, "lead_clusters", "7")["person"], "cat@example.com", "{brings:?}");
     }
     // In one delivery, too.
     let own = inside(1, 1, json!({ "prospect": { "email": "cat@example.com" } }));
@@ -381,17 +353,13 @@ async fn the_newest_cluster_stays_whole_in_any_order() {
         Delivery::Cluster(cluster(1, json!({ "id": 8, "status": "New" }))),
     ])
     .await;
-    let row = db_snapshot["lead_clusters"].iter().find(|row| row["external_id"] == "7").unwrap();
+    let row = of_id(&db_snapshot, "lead_clusters", "7");
     // What the newer one does not say is no longer so.
-    for (column, value) in [
-        ("status", json!("Called twice")),
-        ("approver_name", json!("Alex")),
-        ("salesperson_name", Value::Null),
-        ("pipeline_name", Value::Null),
-        ("source_modified_at", json!("2025-10-02T00:00:00+00:00")),
-    ] {
-        assert_eq!(row[column], value, "{column}");
-    }
+    let expected = json!({
+        "status": "Called twice", "approver_name": "Alex", "salesperson_name": null, "pipeline_name": null,
+        "source_modified_at": "2025-10-02T00:00:00+00:00",
+    });
+    assert_holds(row, expected);
 }
 
 #[tokio::test]
@@ -406,9 +374,9 @@ async fn an_older_cluster_changes_nothing_and_says_so() {
     service.cluster(&cluster(3, said("new", 3))).await;
     let before = service.versions().await;
     let older = service.cluster(&cluster(2, said("old", 2))).await;
-    assert_eq!((&older.body["outcome"], &older.body["lead_cluster"]), (&json!("unchanged"), &json!("unchanged")));
-    assert_eq!(older.body["lead"], json!({ "created": 0, "updated": 0, "unchanged": 1 }));
-    assert_eq!(older.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 1 }));
+    older.expect_parts(json!({ "outcome": "unchanged", "lead_cluster": "unchanged" }));
+    assert_eq!(older.body["lead"], counts(0, 0, 1));
+    assert_eq!(older.body["lead_event"], counts(0, 0, 1));
     assert_eq!(service.versions().await, before);
     assert_eq!(older.codes(), ["older_than_known", "older_than_known"]);
     assert_eq!(older.body["findings"][1]["path"], "leads[0]");
@@ -416,9 +384,9 @@ async fn an_older_cluster_changes_nothing_and_says_so() {
     // What it knows beside the row is still heard.
     let brings = json!({ "leads": [inside(2, 2, json!({}))], "lead_events": [event(6, 2, json!({}))] });
     let brings = service.cluster(&cluster(2, brings)).await;
-    assert_eq!((&brings.body["outcome"], &brings.body["lead_cluster"]), (&json!("applied"), &json!("unchanged")));
-    assert_eq!((count(&service, "leads").await, count(&service, "lead_events").await), (2, 2));
-    assert_eq!(service.row("select status from lead_clusters").await["status"], "new");
+    brings.expect_parts(json!({ "outcome": "applied", "lead_cluster": "unchanged" }));
+    assert_eq!((service.count("leads").await, service.count("lead_events").await), (2, 2));
+    assert_eq!(service.value("status", "lead_clusters").await, "new");
 }
 
 #[tokio::test]
@@ -465,7 +433,7 @@ async fn an_event_is_as_its_newest_word_has_it_whole_in_any_order() {
     ])
     .await;
     assert_eq!(db_snapshot["lead_events"].len(), 2);
-    let row = db_snapshot["lead_events"].iter().find(|row| row["external_id"] == "5").unwrap();
+    let row = of_id(&db_snapshot, "lead_events", "5");
     let expected = json!({
         "external_id": "5", "cluster": "7", "lead": null, "event_type": "note", "description": "as of 3",
         "external_service": null, "user_name": null, "followup_status": "completed", "followup_reason": null,
@@ -487,9 +455,8 @@ async fn a_deleted_event_is_marked_and_one_that_is_no_longer_listed_is_not_in_an
         says(3, json!([event(6, 3, json!({}))])),
     ])
     .await;
-    let marked = json!("2025-10-02T00:00:00+00:00");
     let marks = by_id(&db_snapshot, "lead_events", "deleted_at");
-    assert_eq!(marks, [("4", &Value::Null), ("5", &marked), ("6", &Value::Null)]);
+    assert_eq!(marks, json!([["4", null], ["5", "2025-10-02T00:00:00+00:00"], ["6", null]]));
 }
 
 #[tokio::test]
@@ -505,15 +472,14 @@ async fn an_event_without_a_usable_id_is_not_stored_and_the_others_are() {
     ]);
     let payload = cluster(1, json!({ "lead_events": events }));
     let first = service.cluster(&payload).await;
-    assert_eq!(first.body["lead_event"], json!({ "created": 3, "updated": 0, "unchanged": 0 }));
-    assert_eq!(paths(&first, "id_missing"), ["lead_events[0].id", "lead_events[1].id", "lead_events[2].id"]);
-    assert_eq!(paths(&first, "value_unlisted"), ["lead_events[5].event_type"]);
-    let kept = service.rows("select external_id, event_type from lead_events order by external_id").await;
-    let row = |id: &str, kind: &str| json!({ "external_id": id, "event_type": kind });
-    assert_eq!(kept, [row("5", "note"), row("6", "carrier pigeon"), row("9", "note")]);
+    assert_eq!(first.body["lead_event"], counts(3, 0, 0));
+    assert_eq!(first.paths("id_missing"), ["lead_events[0].id", "lead_events[1].id", "lead_events[2].id"]);
+    assert_eq!(first.paths("value_unlisted"), ["lead_events[5].event_type"]);
+    let kept = service.table("external_id, event_type from lead_events order by external_id").await;
+    assert_eq!(kept, json!([["5", "note"], ["6", "carrier pigeon"], ["9", "note"]]));
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged");
-    assert_eq!(again.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 3 }));
+    assert_eq!(again.outcome(), "unchanged");
+    assert_eq!(again.body["lead_event"], counts(0, 0, 3));
 }
 
 #[tokio::test]
@@ -568,7 +534,7 @@ async fn a_clusters_lead_is_booked_as_one_of_the_lead_feed_is() {
     let expected = booked(&service).await;
     assert_eq!(expected.len(), 1);
     let answer = service.cluster(&cluster(1, json!({ "leads": [asking(2, json!({}))] }))).await;
-    assert_eq!(answer.body["booking"], json!({ "created": 1, "updated": 0, "unchanged": 0 }));
+    assert_eq!(answer.body["booking"], counts(1, 0, 0));
     let row = |id: &str| with(expected[0].clone(), json!({ "lead": id }));
     assert_eq!(booked(&service).await, [row("1"), row("2")]);
     // A location that the page calls by no name: the listing's own serves.
@@ -598,10 +564,9 @@ async fn a_clusters_lead_is_blocked_for_the_reasons_of_the_lead_feed() {
         let payload = cluster(1, json!({ "contact": { "email": "cat@example.com" }, "leads": [asks] }));
         let answer = by_cluster.cluster(&payload).await;
         assert_eq!(by_cluster.row(state).await, by_feed.row(state).await, "{changes}");
-        let finding = |finding: &Value| (finding["code"].clone(), finding["path"].as_str().unwrap().to_owned());
-        let told: Vec<_> = told.body["findings"].as_array().unwrap().iter().map(finding).collect();
-        let found: Vec<_> = answer.body["findings"].as_array().unwrap().iter().map(finding).collect();
-        let placed: Vec<_> = told.into_iter().map(|(code, path)| (code, format!("leads[0].{path}"))).collect();
+        let placed: Vec<_> =
+            told.findings().into_iter().map(|(code, path)| (code, format!("leads[0].{path}"))).collect();
+        let found: Vec<_> = answer.findings().into_iter().map(|(code, path)| (code, path.to_owned())).collect();
         assert_eq!(found, placed, "{changes}");
     }
 }
@@ -627,12 +592,12 @@ async fn the_newsletter_stays_on_the_lead_and_is_no_consent_to_marketing() {
         let kept = service.row("select contact_newsletter, contact_marketing_opt_in from leads").await;
         let expected = if newsletter == "yes" { json!(true) } else { newsletter };
         assert_eq!(kept, json!({ "contact_newsletter": expected, "contact_marketing_opt_in": null }));
-        assert_eq!(service.row("select marketing_opt_in from persons").await["marketing_opt_in"], Value::Null);
+        assert_eq!(service.value("marketing_opt_in", "persons").await, Value::Null);
         // What the customer said elsewhere is not touched.
         service.lead(&enquiry(json!({ "id": 2, "prospect": { "opt_in_to_marketing": false } }))).await;
         let own = inside(1, 5, json!({ "created": october(5), "subscription": { "newsletter": true } }));
         service.cluster(&cluster(5, json!({ "leads": [own] }))).await;
-        assert_eq!(service.row("select marketing_opt_in from persons").await["marketing_opt_in"], false);
+        assert_eq!(service.value("marketing_opt_in", "persons").await, false);
     }
 }
 
@@ -661,7 +626,7 @@ async fn licence_fields_of_a_clusters_prospect_are_kept_apart_with_and_without_a
             assert!(holders[0].starts_with("identity.lead_documents "), "{holders:?}");
         }
         // A number without an expiry and a date of birth is no licence of the person.
-        assert_eq!(count(&service, "identity.driver_licences").await, 0);
+        assert_eq!(service.count("identity.driver_licences").await, 0);
     }
 }
 
@@ -697,26 +662,26 @@ async fn a_very_large_cluster_is_applied_whole_while_other_workspaces_are_answer
     for answer in others {
         assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &json!("applied")), "{answer:?}");
     }
-    assert_eq!(first.body["outcome"], "applied", "{first:?}");
-    assert_eq!(first.body["lead"], json!({ "created": 1_000, "updated": 0, "unchanged": 0 }));
-    assert_eq!(first.body["lead_event"], json!({ "created": 10_000, "updated": 0, "unchanged": 0 }));
+    assert_eq!(first.outcome(), "applied", "{first:?}");
+    assert_eq!(first.body["lead"], counts(1_000, 0, 0));
+    assert_eq!(first.body["lead_event"], counts(10_000, 0, 0));
     assert_eq!(first.body["booking"]["blocked"], 1_000);
     // The contact is one person more; each lead after the first of a customer brings another name.
-    assert_eq!(first.body["person"], json!({ "created": 401, "updated": 600, "unchanged": 0 }));
+    assert_eq!(first.body["person"], counts(401, 600, 0));
     for (from, rows) in [
         ("leads where lead_cluster_id is not null and person_id is not null", 1_000),
         ("lead_events where lead_cluster_id is not null", 10_000),
         ("lead_clusters where person_id is not null", 1),
         ("persons where email like 'person%'", 400),
     ] {
-        assert_eq!(count(&service, from).await, rows, "{from}");
+        assert_eq!(service.count(from).await, rows, "{from}");
     }
 
     let before = service.versions().await;
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged");
-    assert_eq!(again.body["lead"], json!({ "created": 0, "updated": 0, "unchanged": 1_000 }));
-    assert_eq!(again.body["lead_event"], json!({ "created": 0, "updated": 0, "unchanged": 10_000 }));
+    assert_eq!(again.outcome(), "unchanged");
+    assert_eq!(again.body["lead"], counts(0, 0, 1_000));
+    assert_eq!(again.body["lead_event"], counts(0, 0, 10_000));
     assert!(service.versions().await == before, "the second time wrote something");
 }
 
@@ -733,18 +698,18 @@ async fn a_cluster_without_a_usable_id_is_not_stored_and_its_persons_leads_and_e
         );
         payload["id"] = id.clone();
         let first = service.cluster(&payload).await;
-        assert_eq!(first.body["outcome"], "applied", "{id}");
+        assert_eq!(first.outcome(), "applied", "{id}");
         assert!(first.body.get("lead_cluster").is_none(), "{id}");
-        assert_eq!(paths(&first, "id_missing"), ["id"], "{id}");
+        assert_eq!(first.paths("id_missing"), ["id"], "{id}");
         for (from, rows) in [
             ("lead_clusters", 0),
             ("persons", 2),
             ("leads where lead_cluster_id is null and person_id is not null", 1),
             ("lead_events where lead_cluster_id is null", 1),
         ] {
-            assert_eq!(count(&service, from).await, rows, "{id}: {from}");
+            assert_eq!(service.count(from).await, rows, "{id}: {from}");
         }
-        assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged", "{id}");
+        assert_eq!(service.cluster(&payload).await.outcome(), "unchanged", "{id}");
     }
 }
 
@@ -756,13 +721,9 @@ async fn id_may_begin_with_a_capital_in_a_cluster_its_leads_and_its_events() {
     let said = json!({ "id": null, "Id": 11, "leads": [own], "lead_events": [happened] });
     let answer = service.cluster(&cluster(1, said)).await;
     assert_eq!(answer.codes(), Vec::<&str>::new());
-    let row = service
-        .row(
-            "select c.external_id as cluster, l.external_id as lead, e.external_id as event from lead_clusters c
-            join leads l on l.lead_cluster_id = c.id join lead_events e on e.lead_cluster_id = c.id",
-        )
-        .await;
-    assert_eq!(row, json!({ "cluster": "11", "lead": "12", "event": "13" }));
+    let ids = "c.external_id, l.external_id, e.external_id from lead_clusters c
+        join leads l on l.lead_cluster_id = c.id join lead_events e on e.lead_cluster_id = c.id";
+    assert_eq!(service.table(ids).await, json!([["11", "12", "13"]]));
 }
 
 #[tokio::test]
@@ -781,12 +742,12 @@ async fn leads_without_usable_ids_are_not_stored_and_their_persons_are() {
     ]);
     let payload = cluster(1, json!({ "leads": leads }));
     let answer = service.cluster(&payload).await;
-    assert_eq!(answer.body["person"], json!({ "created": 5, "updated": 0, "unchanged": 0 }));
-    assert_eq!(answer.body["lead"], json!({ "created": 1, "updated": 0, "unchanged": 0 }));
+    assert_eq!(answer.body["person"], counts(5, 0, 0));
+    assert_eq!(answer.body["lead"], counts(1, 0, 0));
     assert_eq!(answer.body["booking"]["blocked"], 1);
-    assert_eq!(paths(&answer, "id_missing"), ["leads[0].id", "leads[1].id", "leads[2].id"]);
-    assert_eq!(service.row("select external_id from leads").await["external_id"], "4");
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged");
+    assert_eq!(answer.paths("id_missing"), ["leads[0].id", "leads[1].id", "leads[2].id"]);
+    assert_eq!(service.value("external_id", "leads").await, "4");
+    assert_eq!(service.cluster(&payload).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -807,8 +768,8 @@ async fn wrong_types_cost_only_the_fields_that_have_them() {
         "leads": leads, "lead_events": [event(5, 1, json!({ "description": 5.5, "deleted_at": true })), null],
     });
     let answer = service.cluster(&cluster(1, said)).await;
-    assert_eq!(answer.body["outcome"], "applied");
-    let wrong = paths(&answer, "field_type");
+    assert_eq!(answer.outcome(), "applied");
+    let wrong = answer.paths("field_type");
     for path in [
         "status",
         "approver",
@@ -826,12 +787,11 @@ async fn wrong_types_cost_only_the_fields_that_have_them() {
     ] {
         assert!(wrong.contains(&path), "{path}: {wrong:?}");
     }
-    let row = service.row("select status, approver_name, salesperson_name from lead_clusters").await;
-    assert_eq!(row, json!({ "status": null, "approver_name": null, "salesperson_name": "Sam" }));
-    let leads = service.rows("select external_id, comments, person_id is null as nobody from leads order by 1").await;
-    let row = |id: &str, comments: Value| json!({ "external_id": id, "comments": comments, "nobody": false });
-    assert_eq!(leads, [row("1", Value::Null), row("2", json!("kept"))]);
-    assert_eq!(count(&service, "lead_events where deleted_at is null").await, 1);
+    let expected = json!({ "status": null, "approver_name": null, "salesperson_name": "Sam" });
+    service.expect_row("lead_clusters", expected).await;
+    let leads = service.table("external_id, comments, person_id is not null from leads order by 1").await;
+    assert_eq!(leads, json!([["1", null, true], ["2", "kept", true]]));
+    assert_eq!(service.count("lead_events where deleted_at is null").await, 1);
 }
 
 #[tokio::test]
@@ -843,11 +803,11 @@ async fn lists_and_objects_of_another_kind_leave_a_cluster_of_the_rest() {
         payload["lead_events"] = wrong.clone();
         payload["contact"] = json!([wrong]);
         let answer = service.cluster(&payload).await;
-        assert_eq!((&answer.body["outcome"], &answer.body["lead_cluster"]), (&json!("applied"), &json!("created")));
-        let mut places = paths(&answer, "field_type");
+        answer.expect_parts(json!({ "outcome": "applied", "lead_cluster": "created" }));
+        let mut places = answer.paths("field_type");
         places.sort_unstable();
         assert_eq!(places, ["contact", "lead_events", "leads"], "{wrong}");
-        assert_eq!(service.row("select status from lead_clusters").await["status"], "New");
+        assert_eq!(service.value("status", "lead_clusters").await, "New");
     }
 }
 
@@ -867,7 +827,7 @@ async fn a_lead_and_an_event_that_are_listed_twice_are_one_row_each_and_nothing_
     assert_eq!(before["leads"][0]["comments"], "second");
     assert_eq!(before["lead_events"][0]["description"], "second");
     let again = service.cluster(&payload).await;
-    assert_eq!(again.body["outcome"], "unchanged", "{again:?}");
+    assert_eq!(again.outcome(), "unchanged", "{again:?}");
     assert_eq!(db_snapshot(&service, "alpha").await, before);
 }
 
@@ -925,12 +885,12 @@ async fn a_lead_listed_twice_as_of_two_moments_is_heard_as_of_both() {
         own(2, json!({ "comments": "older", "website_url": "https://a.example" })),
     ]);
     let payload = cluster(1, json!({ "leads": leads }));
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "applied");
+    assert_eq!(service.cluster(&payload).await.outcome(), "applied");
     let row =
         service.row("select comments, website_url, p.email from leads l join persons p on p.id = l.person_id").await;
     let expected = json!({ "comments": "newer", "website_url": "https://a.example", "email": "bea@example.com" });
     assert_eq!(row, expected);
-    assert_eq!(service.cluster(&payload).await.body["outcome"], "unchanged");
+    assert_eq!(service.cluster(&payload).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -944,14 +904,13 @@ async fn without_times_of_the_sender_the_same_cluster_again_is_unchanged_and_ano
         cluster(1, said)
     };
     for words in ["first", "second", "first"] {
-        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "applied", "{words}");
+        assert_eq!(service.cluster(&timeless(words)).await.outcome(), "applied", "{words}");
         let before = service.versions().await;
-        assert_eq!(service.cluster(&timeless(words)).await.body["outcome"], "unchanged", "{words}");
+        assert_eq!(service.cluster(&timeless(words)).await.outcome(), "unchanged", "{words}");
         assert_eq!(service.versions().await, before);
-        let row = service
-            .row("select c.status, l.comments, e.description from lead_clusters c, leads l, lead_events e")
-            .await;
-        assert_eq!(row, json!({ "status": words, "comments": words, "description": words }));
+        let told =
+            service.table("c.status, l.comments, e.description from lead_clusters c, leads l, lead_events e").await;
+        assert_eq!(told, json!([[words, words, words]]));
     }
 }
 
@@ -966,7 +925,7 @@ async fn the_rows_of_a_lead_are_the_same_whether_the_feeds_meet_in_one_process_o
     let (first, second) = tokio::join!(service.lead(&of_lead), other.cluster(&of_cluster));
     assert_eq!((&first.body["outcome"], &second.body["outcome"]), (&json!("applied"), &json!("applied")));
     for table in ["persons", "leads", "lead_clusters"] {
-        assert_eq!(count(&service, table).await, 1, "{table}");
+        assert_eq!(service.count(table).await, 1, "{table}");
     }
-    assert_eq!(count(&service, "lead_events where lead_id is not null and lead_cluster_id is not null").await, 1);
+    assert_eq!(service.count("lead_events where lead_id is not null and lead_cluster_id is not null").await, 1);
 }

@@ -1,13 +1,13 @@
 //! Where the documented fields are found in the tables, and that hearing them again writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
+use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, fixture, service_with};
+use crate::support::{Answer, BUSINESS, TestService, fixture, fixtures, named_fixtures, service_with, tables};
 
 /// Every dealership that the pages' examples name.
 fn configuration() -> String {
@@ -16,18 +16,6 @@ fn configuration() -> String {
 
 async fn service_for_the_pages() -> TestService {
     service_with(&configuration()).await
-}
-
-/// The business tables.
-async fn tables(service: &TestService) -> Vec<String> {
-    sqlx::query_scalar(
-        "select format('%I.%I', table_schema, table_name) from information_schema.tables
-        where table_schema in ('public', 'identity') and table_type = 'BASE TABLE' and table_name <> '_sqlx_migrations'
-        order by 1",
-    )
-    .fetch_all(&service.database.pool)
-    .await
-    .unwrap()
 }
 
 /// The scalars in a value, each with its path.
@@ -153,7 +141,7 @@ fn is_kind(path: &str) -> bool {
 /// What stands in some column, by table and column, scalars of `jsonb` included.
 async fn stored(service: &TestService) -> BTreeMap<String, BTreeSet<String>> {
     let mut stored: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for table in tables(service).await {
+    for table in tables(&service.database.pool, BUSINESS).await {
         // What the service keeps for itself is not what people look at.
         let own = "- '{clocks,membership,appointments_as_of,as_of,configured,reported,fingerprint}'::text[]";
         if table == "public.listing_sources" {
@@ -196,7 +184,7 @@ async fn every_field_is_found(
     let mut payload = fixture(path);
     distinct("", &mut payload, &mut 700_000);
     let answer = post(&service, &payload).await;
-    assert_eq!(answer.body["outcome"], "applied", "{answer:?}");
+    assert_eq!(answer.outcome(), "applied", "{answer:?}");
     let drift = service.rows("select path from intake.drift").await;
     assert!(drift.is_empty(), "{path}: {drift:?}");
 
@@ -292,55 +280,32 @@ async fn what_is_true_or_false_stands_in_its_column() {
             "listings.certified",
         ] {
             let (table, column) = column.split_once('.').unwrap();
-            let row = service.row(&format!("select {column} as value from {table}")).await;
-            assert_eq!(row["value"], truth, "{table}.{column}");
+            assert_eq!(service.value(column, table).await, truth, "{table}.{column}");
         }
         let service = service_for_the_pages().await;
         let mut cluster = fixture("dealer_studio/lead_cluster/page_example.json");
         cluster["leads"][0]["subscription"]["newsletter"] = truth.into();
         cluster["leads"][0]["trade_in_data"]["offer_accepted"] = truth.into();
         service.cluster(&cluster).await;
-        let row = service
-            .row("select contact_newsletter, offer_accepted from leads l join trade_ins t on t.lead_id = l.id")
-            .await;
-        assert_eq!(row, json!({ "contact_newsletter": truth, "offer_accepted": truth }));
+        let expected = json!({ "contact_newsletter": truth, "offer_accepted": truth });
+        service.expect_row("leads l join trade_ins t on t.lead_id = l.id", expected).await;
     }
 }
 
-/// Every row of the business tables with the transaction that wrote it.
-async fn written_by(service: &TestService) -> Vec<Value> {
-    let queries: Vec<String> = tables(service)
-        .await
-        .iter()
-        .map(|table| format!("select '{table}' as of, ctid::text as place, xmin::text as writer from {table}"))
-        .collect();
-    service.rows(&format!("{} order by 1, 2", queries.join(" union all "))).await
-}
-
-/// The fixtures of a feed that are JSON.
-fn fixtures(feed: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dealer_studio").join(feed);
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = files.filter(|file| file.extension().is_none_or(|end| end != "snap")).collect();
-    files.sort();
-    files
-        .iter()
-        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(file).unwrap()))
-        .collect()
-}
+/// The feeds of Dealer Studio.
+const FEEDS: [Feed; 3] = [Feed::Inventory, Feed::Lead, Feed::LeadCluster];
 
 #[tokio::test]
 async fn every_fixture_sent_twice_is_unchanged_the_second_time_and_writes_no_row() {
     let service = service_for_the_pages().await;
-    for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
-        let path = format!("/webhooks/dealer-studio/{door}");
-        for (case, body) in fixtures(feed) {
-            let first = service.post(&path, body.clone()).await;
-            let before = written_by(&service).await;
-            let second = service.post(&path, body).await;
+    for feed in FEEDS {
+        for (case, body) in named_fixtures(feed) {
+            let first = service.post(feed.path(), body.clone()).await;
+            let before = service.versions().await;
+            let second = service.post(feed.path(), body).await;
             let expected = if first.body["outcome"] == "rejected" { "rejected" } else { "unchanged" };
-            assert_eq!(second.body["outcome"], expected, "{feed} {case}: {second:?}");
-            assert_eq!(written_by(&service).await, before, "{feed} {case}");
+            assert_eq!(second.body["outcome"], expected, "{feed:?} {case}: {second:?}");
+            assert_eq!(service.versions().await, before, "{feed:?} {case}");
         }
     }
 }
@@ -350,9 +315,9 @@ async fn all_fixtures_sent_twice_leave_the_same_tables_as_once() {
     let service = service_for_the_pages().await;
     let mut once = None;
     for _ in 0..2 {
-        for (feed, door) in [("inventory", "inventory"), ("lead", "leads"), ("lead_cluster", "lead-clusters")] {
-            for (_, body) in fixtures(feed) {
-                service.post(&format!("/webhooks/dealer-studio/{door}"), body).await;
+        for feed in FEEDS {
+            for body in fixtures(feed) {
+                service.post(feed.path(), body).await;
             }
         }
         let db_snapshot = crate::support::db_snapshot::db_snapshot(&service, "alpha").await;

@@ -14,11 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::support::service::config_with;
-use crate::support::{Program, SECRETS, TOKEN, credential, database, token};
+use crate::support::{
+    CLUSTERS, LEADPRO, LEADS, Program, SECRETS, TOKEN, TOKEN_OF_BETA, a_lead, credential, database, token,
+};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const CLUSTERS: &str = "/webhooks/dealer-studio/lead-clusters";
-const LEADPRO: &str = "/webhooks/leadpro";
 const MIB: usize = 1 << 20;
 const HOLD: Duration = Duration::from_secs(8);
 
@@ -167,20 +166,12 @@ async fn crowd(program: &Program, secrets: &[&str], count: usize, bytes: usize) 
     crowd
 }
 
-async fn readyz(address: SocketAddr) -> (bool, Value) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let body = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    (answer.starts_with("HTTP/1.1 200"), body)
-}
-
 /// Waits until bodies were let go, and the service is ready all the same.
 async fn crowded(program: &Program) {
     let end = Instant::now() + Duration::from_mins(1);
     loop {
-        let (is_ready, body) = readyz(program.address).await;
+        let ready = program.get("/readyz").await;
+        let (is_ready, body) = (ready.status == 200, ready.body);
         assert!(is_ready, "{body}");
         if body["bodies"]["let_go_in_last_minute"].as_u64().is_some_and(|let_go| let_go > 0) {
             return;
@@ -190,20 +181,15 @@ async fn crowded(program: &Program) {
     }
 }
 
-fn beta_lead(id: usize) -> Vec<u8> {
-    json!({"id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": 285}, "prospect": {"first_name": "Ada"}})
-        .to_string()
-        .into_bytes()
-}
-
 /// Another credential's leads are applied, each before a request would be given up.
-async fn others_are_applied(program: &Program, first: usize) {
-    let authorization = format!("Authorization: Bearer {}\r\n", secret("BETA"));
+async fn others_are_applied(program: &Program, first: i64) {
     for id in first..first + 20 {
         let began = Instant::now();
-        let answer = timeout(Duration::from_secs(20), program.send(LEADS, &authorization, &beta_lead(id))).await;
+        let answer =
+            timeout(Duration::from_secs(20), program.post_as(TOKEN_OF_BETA, LEADS, a_lead(id).dealership(285).bytes()))
+                .await;
         let answer = answer.expect("another credential's lead was not answered");
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"applied\""), "{answer}");
+        answer.expect("applied", &[]);
         assert!(began.elapsed() < HOLD, "{:?}", began.elapsed());
     }
 }
@@ -247,8 +233,9 @@ async fn twenty_slow_senders_of_one_credential_cost_no_other_its_lead() {
     crowded(&program).await;
     others_are_applied(&program, 200).await;
     let token = signed(&enquiry(1));
-    let posted = program.send(LEADPRO, &format!("Authorization: {token}\r\n"), enquiry(1).to_string().as_bytes()).await;
-    assert!(posted.starts_with("HTTP/1.1 200") && posted.contains("\"lead\":\"created\""), "{posted}");
+    let posted = program.post_with(&[("authorization", &token)], LEADPRO, enquiry(1).to_string()).await;
+    assert_eq!(posted.status, 200);
+    assert_eq!(posted.body["lead"], "created", "{posted:?}");
 
     let (applied, refused) = outcome_of(crowd).await;
     assert!(applied >= 5 && refused >= 5, "{applied} {refused}");

@@ -3,14 +3,12 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
-use axum::http::Request;
 use forecourt::intake::replay;
 use forecourt::store::deliveries::RetryableRejections;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{VIN, car, enquiry, lead, names};
-use crate::support::{Answer, CONFIG, TestService, service, service_with};
+use crate::support::{Answer, CONFIG, LEADPRO, OTHER_TOKEN, TestService, credential_of_leadpro, service, service_with};
 
 /// What was logged on this thread, which is where a test's service runs.
 #[derive(Clone, Default)]
@@ -75,9 +73,9 @@ async fn assert_told_and_applied(
     let elsewhere = json!({ "id": other, "prospect": { "email": format!("other{other}@example.com") } });
     let elsewhere = enquiry(elsewhere);
     let (failed, applied) = tokio::join!(touching(service), service.lead(&elsewhere));
-    assert_eq!(failed.body["outcome"], "failed", "{damaged:?} {failed:?}");
+    assert_eq!(failed.outcome(), "failed", "{damaged:?} {failed:?}");
     assert_eq!(failed.codes().last(), Some(&"internal_error"), "{damaged:?}");
-    assert_eq!(applied.body["outcome"], "applied", "{damaged:?} {applied:?}");
+    assert_eq!(applied.outcome(), "applied", "{damaged:?} {applied:?}");
     let logged = log.taken();
     let told = format!("{table} where {key} is ");
     let line = logged.lines().find(|line| line.contains(&told)).unwrap_or_else(|| panic!("{damaged:?}: {logged}"));
@@ -140,7 +138,7 @@ const OF_LEADS: [(Damage, &str); 20] = [
 async fn a_lead_whose_rows_are_damaged_fails_names_them_and_is_applied_once_they_are_mended() {
     let (service, log) = (service().await, Log::default());
     let _logging = log.begin();
-    assert_eq!(service.vehicle(&car(json!({}))).await.body["outcome"], "applied");
+    assert_eq!(service.vehicle(&car(json!({}))).await.outcome(), "applied");
     let first = service.lead(&whole_lead(0)).await;
     assert_eq!((&first.body["outcome"], &first.body["booking"]), (&json!("applied"), &json!("created")), "{first:?}");
     for ((damage, key), number) in OF_LEADS.into_iter().zip(1..) {
@@ -177,7 +175,7 @@ async fn a_vehicle_whose_rows_are_damaged_fails_names_them_and_is_applied_once_t
         }))
     };
     for identifier in [1, 2] {
-        assert_eq!(service.vehicle(&under(identifier, 0)).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(&under(identifier, 0)).await.outcome(), "applied");
     }
     for ((damage, key), number) in OF_VEHICLES.into_iter().zip(1..) {
         let touching = async |service: &TestService| service.vehicle(&under(1, number)).await;
@@ -188,17 +186,14 @@ async fn a_vehicle_whose_rows_are_damaged_fails_names_them_and_is_applied_once_t
 
 #[tokio::test]
 async fn a_property_whose_row_is_damaged_fails_its_lead() {
-    let credential = "\n[[credentials]]\nname = \"leadpro\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"alpha\"]\nsecret_env = \"OTHER_TOKEN\"\n";
-    let (service, log) = (service_with(&format!("{CONFIG}{credential}")).await, Log::default());
+    let (service, log) = (service_with(&format!("{CONFIG}{}", credential_of_leadpro())).await, Log::default());
     let _logging = log.begin();
     let post = async |service: &TestService, name: &str| {
         let data = json!({ "id": 1, "full_name": name, "email": "ann@example.com", "type": "swap" });
-        let body = json!({ "event": "lead.updated", "data": data }).to_string();
-        let request = Request::post("/webhooks/leadpro").header("authorization", "Bearer another-token-of-the-tests");
-        service.send(request.body(Body::from(body)).unwrap()).await
+        let body = json!({ "event": "lead.updated", "data": data });
+        service.post_as(OTHER_TOKEN, LEADPRO, body.to_string()).await
     };
-    assert_eq!(post(&service, "Ann Bell").await.body["outcome"], "applied");
+    assert_eq!(post(&service, "Ann Bell").await.outcome(), "applied");
     let damage = (("property_enquiries", "clocks", "'[]'"), "lead_id");
     assert_told_and_applied(&service, &log, damage, async |service| post(service, "Ann Bells").await, 1_000).await;
 }
@@ -209,21 +204,20 @@ async fn a_record_that_is_damaged_fails_its_retry_and_is_written_anew() {
     let _logging = log.begin();
     service.database.execute("alter table leads rename column comments to hidden").await;
     let failed = service.lead(&enquiry(json!({}))).await;
-    assert_eq!(failed.body["outcome"], "failed");
+    assert_eq!(failed.outcome(), "failed");
     service.database.execute("alter table leads rename column hidden to comments").await;
     for (column, bad) in [("findings", "'[{\"code\": \"x\"}]'"), ("changes", "'[]'")] {
         log.taken();
         service.database.execute(&format!("update intake.deliveries set {column} = {bad}, retry_at = now()")).await;
         assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
         let logged = log.taken();
-        let id = failed.body["delivery_id"].as_str().unwrap();
+        let id = failed.id();
         let told = format!("intake.deliveries where id is '{id}' cannot be read: its column {column} ");
         assert!(logged.contains(&told), "{logged}");
     }
     service.database.execute("update intake.deliveries set retry_at = now()").await;
     assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
-    let record = service.record(&failed).await;
-    assert_eq!((&record["outcome"], &record["attempts"]), (&json!("applied"), &json!(4)));
+    service.expect_record(&failed, json!({ "outcome": "applied", "attempts": 4 })).await;
 }
 
 #[tokio::test]
@@ -232,7 +226,7 @@ async fn a_service_starts_although_a_row_that_its_configuration_touches_is_damag
     let service = service().await;
     let _logging = log.begin();
     let waiting = lead(json!({ "additional_details": { "subscription_plan": "Gold" } }));
-    assert_eq!(service.vehicle(&car(json!({}))).await.body["outcome"], "applied");
+    assert_eq!(service.vehicle(&car(json!({}))).await.outcome(), "applied");
     assert_eq!(service.lead(&waiting).await.body["booking"], "blocked");
     let damaged = ("leads", "clocks", "'[]'");
     damage(&service, damaged).await;
@@ -263,7 +257,7 @@ async fn a_batch_for_which_too_few_ids_were_reserved_fails_and_writes_nothing() 
     let log = Log::default();
     let _logging = log.begin();
     let failed = service.lead(&enquiry(json!({}))).await;
-    assert_eq!((failed.body["outcome"].as_str(), failed.codes()), (Some("failed"), vec!["internal_error"]));
+    failed.expect("failed", &["internal_error"]);
     assert!(log.taken().contains("not loaded: Id"));
     assert_eq!((service.count("leads").await, service.count("persons").await), (0, 0));
     service.database.execute("drop function generate_series(integer, bigint)").await;

@@ -6,7 +6,10 @@ use forecourt::feeds::Feed;
 use forecourt::intake::replay;
 use serde_json::{Value, json};
 
-use crate::support::{CONFIG, TestService, fixture, fixtures, service, service_with, soon};
+use crate::support::{
+    ALL, BUSINESS, CONFIG, LEADS, OTHER_TOKEN, TestService, a_lead, assert_holds, db_snapshot, fixture, listed,
+    service, service_with, soon,
+};
 
 /// The documented examples, which together make one row of nearly every table.
 fn examples() -> Vec<(Feed, Value)> {
@@ -62,34 +65,6 @@ async fn the_same_deliveries_a_hundred_times_leave_the_tables_as_once() {
 }
 
 #[tokio::test]
-async fn every_fixture_twice_in_a_row_writes_nothing_the_second_time() {
-    let service = service_with(&whole_config()).await;
-    for feed in Feed::ALL {
-        for body in fixtures(*feed) {
-            let first = service.post(feed.path(), body.clone()).await;
-            let before = service.dump().await;
-            let second = service.post(feed.path(), body.clone()).await;
-            let shown = String::from_utf8_lossy(&body).into_owned();
-            let read: Value = serde_json::from_slice(&body).unwrap_or_default();
-            if *feed == Feed::Lead && !says_when(&read) {
-                // Its clock is the arrival, so the second one is newer; what people look at stays.
-                for row in ["lead", "person"] {
-                    assert_ne!(second.body[row], "updated", "{shown}");
-                }
-                continue;
-            }
-            assert_ne!(second.body["outcome"], "applied", "{first:?} {second:?} {shown}");
-            assert_eq!(service.dump().await, before, "{shown}");
-        }
-    }
-}
-
-fn says_when(lead: &Value) -> bool {
-    let said = |name: &str| lead[name].as_str().and_then(forecourt::domain::values::timestamp);
-    [said("created"), said("updated_at")].into_iter().flatten().any(|time| time < forecourt::intake::clock::now())
-}
-
-#[tokio::test]
 async fn a_list_of_appointments_that_was_overtaken_writes_nothing_when_it_is_sent_again() {
     let service = service().await;
     let lead = |id: i64, cluster: i64, second: i64, appointments: Value| {
@@ -106,10 +81,10 @@ async fn a_list_of_appointments_that_was_overtaken_writes_nothing_when_it_is_sen
     for (body, again) in
         [(&first, [&first].as_slice()), (&moved, &[&first, &moved]), (&later, &[&first, &moved, &later])]
     {
-        assert_eq!(service.lead(body).await.body["outcome"], "applied");
+        assert_eq!(service.lead(body).await.outcome(), "applied");
         let before = service.dump().await;
         for body in again {
-            assert_eq!(service.lead(body).await.body["outcome"], "unchanged", "{body}");
+            assert_eq!(service.lead(body).await.outcome(), "unchanged", "{body}");
         }
         assert_eq!(service.dump().await, before);
     }
@@ -125,7 +100,7 @@ async fn every_code_stands_in_its_table_with_meaning_and_remedy() {
     assert_eq!(rows.len(), Code::ALL.len());
     for code in Code::ALL {
         let row = rows.iter().find(|row| row["code"] == code.name()).unwrap();
-        assert_eq!((&row["meaning"], &row["remedy"]), (&json!(code.meaning()), &json!(code.remedy())));
+        assert_holds(row, json!({ "meaning": code.meaning(), "remedy": code.remedy() }));
         assert!(!code.meaning().is_empty() && !code.remedy().is_empty());
     }
     service.lead(&json!({"dealership": {"id": 356}, "prospect": {"email": "a"}})).await;
@@ -145,13 +120,6 @@ async fn wait_for(service: &TestService, from: &str, count: i64) {
     soon(&format!("{count} of {from}"), async || service.count(from).await == count).await;
 }
 
-fn lead_of(id: i64, dealership: i64) -> Value {
-    json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": dealership},
-        "prospect": {"email": format!("ada{id}@example.com")},
-    })
-}
-
 /// A second credential, whose permission the tests change.
 fn with_second(config: &str, workspaces: &str) -> String {
     format!(
@@ -164,13 +132,12 @@ fn with_second(config: &str, workspaces: &str) -> String {
 async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configured() {
     let service = service_with(&with_second(CONFIG, "\"all\"")).await;
     for id in 0..3 {
-        assert_eq!(service.lead(&lead_of(id, 999)).await.codes(), ["dealership_unknown"]);
+        assert_eq!(service.lead(&a_lead(id).dealership(999)).await.codes(), ["dealership_unknown"]);
     }
-    let second =
-        axum::http::Request::post("/webhooks/dealer-studio/leads").header("x-api-key", "another-token-of-the-tests");
-    let by_second = service.send(second.body(lead_of(9, 999).to_string().into()).unwrap()).await;
+    let second = axum::http::Request::post(LEADS).header("x-api-key", OTHER_TOKEN);
+    let by_second = service.send(second.body(a_lead(9).dealership(999).to_string().into()).unwrap()).await;
     assert_eq!(by_second.codes(), ["dealership_unknown"]);
-    assert_eq!(service.lead(&lead_of(4, 998)).await.codes(), ["dealership_unknown"]);
+    assert_eq!(service.lead(&a_lead(4).dealership(998)).await.codes(), ["dealership_unknown"]);
     let mut car = fixture("dealer_studio/inventory/in_stock.json");
     car["Seller"]["Identifier"] = json!(999);
     service.vehicle(&car).await;
@@ -194,8 +161,7 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
     let row = |id: &str| json!({"external_id": id, "slug": "beta"});
     assert_eq!(leads, [row("0"), row("1"), row("2")]);
     assert_eq!(service.count("listings").await, 1);
-    let record = service.record(&by_second).await;
-    assert_eq!((&record["outcome"], &record["workspace_id"]), (&json!("rejected"), &Value::Null));
+    service.expect_record(&by_second, json!({ "outcome": "rejected", "workspace_id": null })).await;
     assert_eq!(
         service.count("intake.deliveries where outcome = 'applied' and attempts = 2 and findings = '[]'").await,
         4
@@ -211,9 +177,8 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
 #[tokio::test]
 async fn deliveries_of_a_credential_that_is_gone_stay_rejected() {
     let service = service_with(&with_second(CONFIG, "\"all\"")).await;
-    let second =
-        axum::http::Request::post("/webhooks/dealer-studio/leads").header("x-api-key", "another-token-of-the-tests");
-    service.send(second.body(lead_of(9, 999).to_string().into()).unwrap()).await;
+    let second = axum::http::Request::post(LEADS).header("x-api-key", OTHER_TOKEN);
+    service.send(second.body(a_lead(9).dealership(999).to_string().into()).unwrap()).await;
     let service = service.restarted_with(&CONFIG.replace("[285]", "[285, 999]")).await;
     let retryable_rejections = service.intake().directory().retryable_rejections();
     assert!(retryable_rejections.dealerships.contains(&999));
@@ -223,52 +188,49 @@ async fn deliveries_of_a_credential_that_is_gone_stay_rejected() {
     assert_eq!(service.count("leads").await, 0);
 }
 
-/// The tables of the service.
-const TABLES: &str = "pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname in ('public', 'identity', 'intake') and c.relkind in ('r', 'p') and c.relname !~ '^_sqlx'";
-
 #[tokio::test]
 async fn every_table_and_column_has_a_comment() {
     let service = service().await;
-    let tables = format!("select c.relname as name from {TABLES} and obj_description(c.oid, 'pg_class') is null");
-    assert_eq!(service.rows(&tables).await, Vec::<Value>::new());
-    let columns = format!(
-        "select c.relname || '.' || a.attname as name from {} and col_description(c.oid, a.attnum) is null",
-        TABLES.replace(
-            " where",
-            " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped where"
-        )
-    );
-    assert!(columns.contains("join pg_attribute"), "{columns}");
-    assert_eq!(service.rows(&columns).await, Vec::<Value>::new());
+    let tables = listed(ALL);
+    let silent = format!("path from {tables} t where obj_description(oid, 'pg_class') is null");
+    assert_eq!(service.table(&silent).await, json!([]));
+    let columns = format!("{tables} t join pg_attribute a on attrelid = oid and attnum > 0 and not attisdropped");
+    assert!(service.count(&columns).await > 300);
+    let silent = format!("path, attname from {columns} where col_description(oid, attnum) is null");
+    assert_eq!(service.table(&silent).await, json!([]));
+}
+
+#[tokio::test]
+async fn every_business_table_is_in_the_picture_or_is_left_out_for_a_reason() {
+    let service = service().await;
+    let all = service.table(&format!("name from {} t order by name", listed(BUSINESS))).await;
+    let shown = db_snapshot::db_snapshot(&service, "alpha").await.into_keys();
+    let mut known: Vec<_> =
+        shown.chain(db_snapshot::LEFT_OUT.map(|(table, _why)| table)).map(|table| [table]).collect();
+    known.sort_unstable();
+    assert_eq!(all, json!(known));
 }
 
 #[tokio::test]
 async fn the_workspace_stands_first_in_every_key_of_a_business_table() {
     let service = service().await;
+    let tables = listed(BUSINESS);
     let keys = service
-        .rows(
-            "select c.relname as table, k.name, a.attname as first
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        .rows(&format!(
+            "select t.path as table, k.name, a.attname as first from {tables} t
             join (
                 select conrelid as relation, conname as name, conkey[1] as first from pg_constraint
                 where contype in ('p', 'u', 'f')
                 union all select indrelid, indexrelid::regclass::text, indkey[0] from pg_index where indisunique
-            ) k on k.relation = c.oid
-            left join pg_attribute a on a.attrelid = c.oid and a.attnum = k.first
-            where n.nspname in ('public', 'identity') and c.relname !~ '^_sqlx'
-                and c.relname not in ('workspaces', 'dealerships')",
-        )
+            ) k on k.relation = t.oid
+            left join pg_attribute a on a.attrelid = t.oid and a.attnum = k.first
+            where t.name not in ('workspaces', 'dealerships')"
+        ))
         .await;
     assert!(keys.len() > 40, "{}", keys.len());
     let others: Vec<_> = keys.iter().filter(|key| key["first"] != "workspace_id").collect();
     assert!(others.is_empty(), "{others:?}");
-    let without_key = service
-        .rows(
-            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where n.nspname in ('public', 'identity', 'intake') and c.relkind in ('r', 'p') and c.relname !~ '^_sqlx'
-                and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'p')",
-        )
-        .await;
-    assert_eq!(without_key, Vec::<Value>::new());
+    let has_key = "select from pg_constraint k where k.conrelid = t.oid and k.contype = 'p'";
+    let keyless = format!("path from {} t where not exists ({has_key})", listed(ALL));
+    assert_eq!(service.table(&keyless).await, json!([]));
 }

@@ -6,21 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CONFIG, TestService, credential, fixture, service_with, workspaces};
+use crate::support::{
+    Answer, CONFIG, INVENTORY, LEADS, OTHER_TOKEN, TestService, a_lead, assert_holds, credential, fixture,
+    service_with, workspaces,
+};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
-/// The secret behind `OTHER_TOKEN`.
-const OTHER: &str = "another-token-of-the-tests";
 const PASSWORD: &str = "pass:word-of-the-tests";
 
 async fn post(service: &TestService, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let request = headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));
     service.send(request.body(Body::from(body.to_string())).unwrap()).await
-}
-
-fn lead(dealership: i64) -> Value {
-    json!({"id": 7, "dealership": {"id": dealership}, "prospect": {"email": "ada@example.com"}})
 }
 
 #[tokio::test]
@@ -37,12 +32,12 @@ async fn every_scheme_lets_a_delivery_in_by_every_header_it_may_use() {
     let bearer = format!("Bearer {}", crate::support::TOKEN);
     for (name, header) in [
         ("token", ("Authorization", bearer.as_str())),
-        ("key", ("X-API-KEY", OTHER)),
-        ("key", ("X_API_KEY", OTHER)),
-        ("key", ("X-Authorization", OTHER)),
+        ("key", ("X-API-KEY", OTHER_TOKEN)),
+        ("key", ("X_API_KEY", OTHER_TOKEN)),
+        ("key", ("X-Authorization", OTHER_TOKEN)),
         ("pair", ("Authorization", &pair)),
     ] {
-        let answer = post(&service, LEADS, &[header], &lead(356)).await;
+        let answer = post(&service, LEADS, &[header], &a_lead(7)).await;
         assert_eq!(answer.status, 200, "{header:?}");
         assert_eq!(service.record(&answer).await["credential"], name);
     }
@@ -62,7 +57,7 @@ async fn a_bad_credential_is_refused_and_leaves_no_row() {
     let service = service_with(&config.concat()).await;
     let before = service.dump().await;
     let wrong_pair = format!("Basic {}", STANDARD.encode("dealer:pass"));
-    let right_of_other_feed = format!("Bearer {OTHER}");
+    let right_of_other_feed = format!("Bearer {OTHER_TOKEN}");
     for headers in [
         vec![],
         vec![("authorization", "Bearer wrong")],
@@ -71,7 +66,7 @@ async fn a_bad_credential_is_refused_and_leaves_no_row() {
         vec![("authorization", wrong_pair.as_str())],
         vec![("authorization", right_of_other_feed.as_str())],
     ] {
-        for body in [lead(356), lead(999), Value::Null] {
+        for body in [a_lead(7).into(), a_lead(7).dealership(999).into(), Value::Null] {
             let answer = post(&service, LEADS, &headers, &body).await;
             assert_eq!(answer.status, 401, "{headers:?}");
             assert_eq!(answer.body, json!({"error": "unauthorized"}), "{headers:?}");
@@ -96,11 +91,11 @@ async fn a_dealership_of_somebody_else_looks_like_one_that_nobody_has() {
     let service = service_with(&format!("{}{only_beta}", workspaces())).await;
     let before = service.dump().await;
 
-    let theirs = service.lead(&lead(356)).await;
-    let nobodys = service.lead(&lead(999)).await;
+    let theirs = service.lead(&a_lead(7)).await;
+    let nobodys = service.lead(&a_lead(7).dealership(999)).await;
     assert_eq!((theirs.status.as_u16(), theirs.codes()), (200, vec!["dealership_unknown"]));
     assert_eq!(seen(&theirs), seen(&nobodys));
-    assert_eq!(theirs.body["outcome"], "rejected");
+    assert_eq!(theirs.outcome(), "rejected");
 
     let mut car = fixture("dealer_studio/inventory/in_stock.json");
     car["Seller"]["Identifier"] = json!(357);
@@ -116,12 +111,12 @@ async fn a_dealership_of_somebody_else_looks_like_one_that_nobody_has() {
         let record = service.record(answer).await;
         assert_eq!(record["findings"][0]["code"], code);
         assert_eq!(record["findings"].as_array().unwrap().len(), 1);
-        assert_eq!((&record["outcome"], &record["workspace_id"]), (&json!("rejected"), &Value::Null));
+        assert_holds(&record, json!({ "outcome": "rejected", "workspace_id": null }));
         assert_eq!(record["dealership_id"], dealership);
         assert_eq!(record["changes"], json!({}));
     }
     assert_eq!(service.dump().await, before);
-    assert_eq!(service.lead(&lead(285)).await.body["lead"], "created");
+    assert_eq!(service.lead(&a_lead(7).dealership(285)).await.body["lead"], "created");
 }
 
 #[tokio::test]
@@ -135,7 +130,7 @@ async fn a_withdrawal_without_a_dealership_goes_only_where_its_credential_may_wr
 
     let gone =
         json!({"Identifier": car["Identifier"], "SaleStatus": "WITHDRAWN", "LastModifiedUtc": "2026-01-01T00:00:00Z"});
-    let bearer = format!("Bearer {OTHER}");
+    let bearer = format!("Bearer {OTHER_TOKEN}");
     let answer = post(&service, INVENTORY, &[("authorization", &bearer)], &gone).await;
     assert_eq!(answer.status, 200);
     assert_eq!(service.count("listings where status = 'for_sale'").await, before);

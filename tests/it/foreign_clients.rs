@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Program, SECRETS, credential, database, left_out, workspaces};
+use crate::support::{LEADS, Program, SECRETS, a_lead, credential, database, left_out, workspaces};
 
 fn client_secret() -> &'static str {
     SECRETS.iter().find(|(name, _)| *name == "CLIENT_SECRET").unwrap().1
@@ -57,31 +57,26 @@ async fn curl_gets_a_token_with_its_user_option() {
     assert_eq!(status, "200", "{body}");
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     let token = body["access_token"].as_str().unwrap();
-    let headers = format!("Authorization: Bearer {token}\r\n");
-    let answer =
-        program.send("/webhooks/dealer-studio/leads", &headers, br#"{"id": 1, "dealership": {"id": 356}}"#).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    program.post_as(token, LEADS, a_lead(1).bytes()).await.expect("applied", &[]);
 }
 
 #[tokio::test]
 async fn the_key_of_tokens_is_made_once_for_its_owner_alone_and_outlives_a_restart() {
     use std::os::unix::fs::PermissionsExt as _;
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
-    let body = b"grant_type=client_credentials&client_id=studio+%26+co&client_secret=client+secret+%26+more%3A+of%2Bthe%2520tests";
-    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let body = "grant_type=client_credentials&client_id=studio+%26+co&client_secret=client+secret+%26+more%3A+of%2Bthe%2520tests";
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
     let program = Program::start(&database.url(), folder.path(), &config());
-    let answer = program.send("/oauth/token", kind, body).await;
-    let json: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    let headers = format!("Authorization: Bearer {}\r\n", json["access_token"].as_str().unwrap());
+    let answer = program.post_with(&kind, "/oauth/token", body).await;
+    let token = answer.body["access_token"].as_str().unwrap();
     let key = folder.path().join("oauth-signing-key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     drop(program);
 
-    let lead = br#"{"id": 1, "dealership": {"id": 356}}"#;
     let program = Program::start(&database.url(), folder.path(), &config());
-    assert!(program.send("/webhooks/dealer-studio/leads", &headers, lead).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(program.post_as(token, LEADS, a_lead(1).bytes()).await.status, 200);
     drop(program);
     std::fs::remove_file(&key).unwrap();
     let program = Program::start(&database.url(), folder.path(), &config());
-    assert!(program.send("/webhooks/dealer-studio/leads", &headers, lead).await.starts_with("HTTP/1.1 401"));
+    assert_eq!(program.post_as(token, LEADS, a_lead(1).bytes()).await.status, 401);
 }

@@ -3,21 +3,18 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use axum::http::Request;
 use forecourt::feeds::Feed;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{enquiry, with};
-use crate::support::{Answer, CONFIG, TestService, db_snapshot, fixture, fixtures, service, service_with};
-
-const DOOR: &str = "/webhooks/leadpro";
+use crate::support::{
+    Answer, CONFIG, LEADPRO, OTHER_TOKEN, TOKEN_OF_BETA, TestService, assert_holds, credential_of_beta,
+    credential_of_leadpro, db_snapshot, fixture, fixtures, service, service_with,
+};
 
 /// The tests' configuration with a credential of LeadPro's own for `alpha`.
 fn configuration() -> String {
-    format!(
-        "{CONFIG}\n[[credentials]]\nname = \"leadpro\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"alpha\"]\nsecret_env = \"OTHER_TOKEN\"\n"
-    )
+    format!("{CONFIG}{}", credential_of_leadpro())
 }
 
 async fn service_for_leadpro() -> TestService {
@@ -26,8 +23,7 @@ async fn service_for_leadpro() -> TestService {
 
 /// Posts a body with LeadPro's own credential.
 async fn post(service: &TestService, body: impl Into<Body>) -> Answer {
-    let request = Request::post(DOOR).header("authorization", "Bearer another-token-of-the-tests");
-    service.send(request.body(body.into()).unwrap()).await
+    service.post_as(OTHER_TOKEN, LEADPRO, body).await
 }
 
 async fn send(service: &TestService, payload: &Value) -> Answer {
@@ -55,78 +51,47 @@ fn updated(changes: Value) -> Value {
     event("lead.updated", None, changes)
 }
 
-/// The findings of an answer, each as its code and its path.
-fn findings(answer: &Answer) -> Vec<(String, String)> {
-    let findings = answer.body["findings"].as_array().unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    findings.iter().map(|finding| (text(&finding["code"]), text(&finding["path"]))).collect()
-}
-
 #[tokio::test]
 async fn the_pages_example_becomes_a_person_a_lead_and_a_property() {
     let service = service_for_leadpro().await;
     let answer = send(&service, &fixture("leadpro/leadpro_lead/page_example.json")).await;
-    let told = |name: &str| answer.body[name].as_str();
-    assert_eq!((told("outcome"), told("person"), told("lead")), (Some("applied"), Some("created"), Some("created")));
-    assert_eq!(answer.body.get("booking"), None);
-    assert_eq!(findings(&answer), [("field_type".to_owned(), "data.meta".to_owned())]);
-    let person = service
-        .row(
-            "select email, title, first_name, last_name, mobile_phone, home_phone, postcode, marketing_opt_in,
-                address_street from persons",
-        )
-        .await;
-    assert_eq!(
-        person,
-        json!({
-            "email": "rbranson@virgin.com", "title": "Sir", "first_name": "Richard", "last_name": "Branson",
-            "mobile_phone": "+447123456789", "home_phone": null, "postcode": "N1 3JY", "marketing_opt_in": null,
-            "address_street": null,
-        })
-    );
-    let lead = service
-        .row(
-            "select sender, external_id, category, source, status, comments, contact_email, contact_phone,
-                contact_full_name, contact_address, additional_details, booking_state, booking_blockers,
-                source_created_at, source_modified_at, person_id is not null as has_person from leads",
-        )
-        .await;
-    assert_eq!(
-        lead,
-        json!({
-            "sender": "leadpro", "external_id": "1", "category": "vendor", "source": "homepage", "status": null,
-            "comments": "When can we view?", "contact_email": "rbranson@virgin.com", "contact_phone": "+447123456789",
-            "contact_full_name": "Sir Ricard Branson",
-            "contact_address": {"address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY"},
-            "additional_details": {"virtual tour": true}, "booking_state": "not_requested", "booking_blockers": [],
-            "source_created_at": null, "source_modified_at": null, "has_person": true,
-        })
-    );
-    let property = service
-        .row(
-            "select enquiry_type, stage, address, postcode, advert_address, advert_postcode, bedrooms,
-                appointment_availability from property_enquiries",
-        )
-        .await;
-    assert_eq!(
-        property,
-        json!({
-            "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
-            "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
-            "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
-        })
-    );
+    answer.expect_parts(json!({ "outcome": "applied", "person": "created", "lead": "created", "booking": null }));
+    assert_eq!(answer.findings(), [("field_type", "data.meta")]);
+    let person = json!({
+        "email": "rbranson@virgin.com", "title": "Sir", "first_name": "Richard", "last_name": "Branson",
+        "mobile_phone": "+447123456789", "home_phone": null, "postcode": "N1 3JY", "marketing_opt_in": null,
+        "address_street": null,
+    });
+    service.expect_row("persons", person).await;
+    let lead = json!({
+        "sender": "leadpro", "external_id": "1", "category": "vendor", "source": "homepage", "status": null,
+        "comments": "When can we view?", "contact_email": "rbranson@virgin.com", "contact_phone": "+447123456789",
+        "contact_full_name": "Sir Ricard Branson",
+        "contact_address": {"address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY"},
+        "additional_details": {"virtual tour": true}, "booking_state": "not_requested", "booking_blockers": [],
+        "source_created_at": null, "source_modified_at": null,
+    });
+    service.expect_row("leads", lead).await;
+    assert_eq!(service.count("leads where person_id is not null").await, 1);
+    let expected = json!({
+        "enquiry_type": "vendor", "stage": null, "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY",
+        "advert_address": "51 Asimov Place, Starbridge", "advert_postcode": "N1 3JY", "bedrooms": null,
+        "appointment_availability": {"hours": ["2021-01-01T08:00:00.000Z", "2021-01-01T09:00:00.000Z"]},
+    });
+    service.expect_row("property_enquiries", expected).await;
     let record = service.record(&answer).await;
-    assert_eq!((&record["feed"], &record["credential"]), (&json!("leadpro_lead"), &json!("leadpro")));
-    assert_eq!((&record["outcome"], &record["schema_version"]), (&json!("applied"), &json!(null)));
-    assert_eq!(record["changes"], json!({ "person": "created", "lead": "created" }));
+    let expected = json!({
+        "feed": "leadpro_lead", "credential": "leadpro", "outcome": "applied", "schema_version": null,
+        "changes": { "person": "created", "lead": "created" },
+    });
+    assert_holds(&record, expected);
 }
 
 #[tokio::test]
 async fn every_field_of_the_page_stands_in_its_column() {
     let service = service_for_leadpro().await;
     let answer = send(&service, &fixture("leadpro/leadpro_lead/every_field.json")).await;
-    assert_eq!(findings(&answer), []);
+    assert_eq!(answer.findings(), []);
     let row = service
         .row("select to_jsonb(q) - '{workspace_id,lead_id,clocks}'::text[] as property from property_enquiries q");
     let expected = json!({
@@ -149,22 +114,14 @@ async fn every_field_of_the_page_stands_in_its_column() {
         "host": "https://valuation.mydomain.com", "gdpr_checkbox": false,
     });
     assert_eq!(row.await["property"], expected);
-    let lead = service
-        .row(
-            "select external_id, category, status, source, comments, contact_title, contact_first_name,
-                contact_last_name, contact_full_name, contact_email, contact_phone, contact_postcode,
-                additional_details, source_created_at, source_modified_at from leads",
-        )
-        .await;
-    let expected = json!({
+    service.expect_row("leads", json!({
         "external_id": "1", "category": "vendor", "status": "UNREAD", "source": "rightmove",
         "comments": "When can I view this property?", "contact_title": "Mr", "contact_first_name": "Richard",
         "contact_last_name": "Smith", "contact_full_name": "Richard Smith",
         "contact_email": "richard.smith@gmail.com", "contact_phone": "+447123456789", "contact_postcode": "N1 3JY",
         "additional_details": {"virtual tour": "true"}, "source_created_at": "2000-01-22T16:23:45.678+00:00",
         "source_modified_at": "2023-11-14T22:13:20+00:00",
-    });
-    assert_eq!(lead, expected);
+    })).await;
     service.intake().finish().await;
     assert_eq!(service.rows("select path from intake.drift").await, [] as [Value; 0]);
 }
@@ -200,9 +157,9 @@ async fn another_event_is_ignored_with_its_reason_and_changes_nothing() {
         let answer = send(&service, &other).await;
         assert_eq!(answer.status, 200);
         assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("ignored"), codes.to_vec()), "{name}");
-        assert_eq!((answer.body.get("person"), answer.body.get("lead")), (None, None));
+        answer.expect_parts(json!({ "person": null, "lead": null }));
         let record = service.record(&answer).await;
-        assert_eq!((&record["outcome"], &record["retry_at"]), (&json!("ignored"), &json!(null)));
+        assert_holds(&record, json!({ "outcome": "ignored", "retry_at": null }));
         assert!(record["workspace_id"].is_number());
         assert_eq!(service.stored_body(&answer).await, other.to_string().into_bytes());
     }
@@ -214,7 +171,7 @@ async fn another_event_is_ignored_with_its_reason_and_changes_nothing() {
 #[tokio::test]
 async fn a_credential_of_several_workspaces_is_told_that_it_must_have_one() {
     let service = service().await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
     assert_eq!((answer.status.as_u16(), answer.body["outcome"].as_str()), (200, Some("rejected")));
     let finding = &answer.body["findings"][0];
     assert_eq!((finding["code"].as_str(), finding.get("path")), (Some("dealership_missing"), None));
@@ -224,8 +181,8 @@ async fn a_credential_of_several_workspaces_is_told_that_it_must_have_one() {
 
     let only = CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]");
     let service = service.restarted_with(&only).await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
-    assert_eq!(answer.body["outcome"], "applied");
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
+    assert_eq!(answer.outcome(), "applied");
     let row = service.row("select slug from leads l join workspaces w on w.id = l.workspace_id").await;
     assert_eq!(row["slug"], "beta");
 }
@@ -312,9 +269,10 @@ async fn the_tokens_time_orders_the_events_and_of_one_second_the_update_is_the_n
     .await;
     let [only] = seen.as_slice() else { panic!("{seen:?}") };
     let (lead, property, person) = (&only["lead"], &only["property"], &only["person"]);
-    assert_eq!((&lead["comments"], &lead["status"]), (&json!("first"), &json!("BUSINESS")));
-    assert_eq!((&property["stage"], &property["host"]), (&json!("LOST"), &json!("a")));
-    assert_eq!(lead["source_modified_at"], "2025-09-27T19:07:30+00:00");
+    let expected =
+        json!({ "comments": "first", "status": "BUSINESS", "source_modified_at": "2025-09-27T19:07:30+00:00" });
+    assert_holds(lead, expected);
+    assert_holds(property, json!({ "stage": "LOST", "host": "a" }));
     assert_eq!(person["mobile_phone"], "+447123456789");
 }
 
@@ -357,11 +315,8 @@ async fn an_event_that_is_older_than_what_is_known_is_unchanged_and_says_so() {
     let service = service_for_leadpro().await;
     send(&service, &event("lead.updated", Some(1_759_000_050), json!({ "stage": "WON" }))).await;
     let answer = send(&service, &event("lead.created", Some(1_759_000_000), json!({ "stage": "NEW" }))).await;
-    assert_eq!(
-        (answer.body["outcome"].as_str(), answer.codes()),
-        (Some("unchanged"), vec!["value_unlisted", "older_than_known"])
-    );
-    assert_eq!(service.row("select stage from property_enquiries").await["stage"], "WON");
+    answer.expect("unchanged", &["value_unlisted", "older_than_known"]);
+    assert_eq!(service.value("stage", "property_enquiries").await, "WON");
 }
 
 #[tokio::test]
@@ -369,7 +324,7 @@ async fn a_tokens_time_far_ahead_freezes_nothing() {
     let service = service_for_leadpro().await;
     let ahead = (forecourt::intake::clock::now() + chrono::TimeDelta::hours(25)).timestamp();
     let answer = send(&service, &event("lead.updated", Some(ahead), json!({ "stage": "NEW" }))).await;
-    assert!(findings(&answer).contains(&("date_invalid".to_owned(), "iat".to_owned())), "{answer:?}");
+    assert!(answer.findings().contains(&("date_invalid", "iat")), "{answer:?}");
     send(&service, &updated(json!({ "stage": "WON" }))).await;
     let row =
         service.row("select stage, source_modified_at from property_enquiries q join leads l on l.id = q.lead_id");
@@ -406,9 +361,8 @@ async fn what_each_type_of_enquiry_must_have_is_noted_where_it_is_missing() {
     ];
     for (kind, changes, expected) in cases {
         let answer = send(&service, &updated(with(changes.clone(), json!({ "type": kind })))).await;
-        let missing: Vec<String> = findings(&answer).into_iter().map(|(_, path)| path).collect();
-        assert_eq!(missing, expected, "{kind} {changes}");
-        assert!(answer.codes().iter().all(|code| *code == "field_missing"), "{kind} {changes} {answer:?}");
+        assert_eq!(answer.paths("field_missing"), expected, "{kind} {changes}");
+        assert_eq!(answer.codes().len(), expected.len(), "{kind} {changes} {answer:?}");
     }
     let always = [
         ("id", "id_missing"),
@@ -421,8 +375,7 @@ async fn what_each_type_of_enquiry_must_have_is_noted_where_it_is_missing() {
         let mut lead = updated(json!({}));
         lead["data"][field] = Value::Null;
         let answer = send(&service, &lead).await;
-        let expected = (code.to_owned(), format!("data.{field}"));
-        assert!(findings(&answer).contains(&expected), "{field} {answer:?}");
+        assert!(answer.paths(code).contains(&format!("data.{field}").as_str()), "{field} {answer:?}");
     }
 }
 
@@ -437,8 +390,8 @@ async fn a_lead_without_a_usable_id_still_brings_its_person() {
         assert_eq!((answer.body["person"].is_string(), answer.body.get("lead")), (true, None), "{id}");
     }
     assert_eq!((service.count("leads").await, service.count("property_enquiries").await), (0, 0));
-    let person = service.row("select email, first_name, last_name from persons").await;
-    assert_eq!(person, json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" }));
+    let expected = json!({ "email": "ann@example.com", "first_name": "Ann", "last_name": "Bell" });
+    service.expect_row("persons", expected).await;
 }
 
 #[tokio::test]
@@ -450,14 +403,11 @@ async fn a_customer_without_a_usable_address_leaves_the_lead_with_its_contact_de
         assert!(answer.codes().contains(&code), "{email}");
     }
     assert_eq!(service.count("persons").await, 0);
-    let lead = service.row("select contact_email, contact_full_name, contact_phone, person_id from leads").await;
-    assert_eq!(
-        lead,
-        json!({
-            "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
-            "person_id": null,
-        })
-    );
+    let expected = json!({
+        "contact_email": "nobody", "contact_full_name": "Ann Bell", "contact_phone": "+447123456789",
+        "person_id": null,
+    });
+    service.expect_row("leads", expected).await;
 }
 
 #[tokio::test]
@@ -466,9 +416,8 @@ async fn a_message_may_have_8192_characters_of_any_width_and_a_longer_one_is_kep
     for (count, noted) in [(8_192, false), (8_193, true)] {
         let message = "\u{1f3e0}".repeat(count);
         let answer = send(&service, &updated(json!({ "message": message }))).await;
-        let expected = ("value_too_long".to_owned(), "data.message".to_owned());
-        assert_eq!(findings(&answer).contains(&expected), noted, "{count}");
-        assert_eq!(service.row("select comments from leads").await["comments"], message);
+        assert_eq!(answer.findings().contains(&("value_too_long", "data.message")), noted, "{count}");
+        assert_eq!(service.value("comments", "leads").await, message);
     }
 }
 
@@ -506,8 +455,8 @@ async fn what_is_as_long_as_documented_is_not_noted_and_what_is_longer_is_kept_w
                 assert_eq!(value.to_string().len(), most + usize::from(noted), "{field}");
             }
             let answer = send(&service, &updated(json!({ field: value }))).await;
-            let expected = ("value_too_long".to_owned(), format!("data.{field}"));
-            assert_eq!(findings(&answer).contains(&expected), noted, "{field} {noted} {answer:?}");
+            let is_noted = answer.paths("value_too_long").contains(&format!("data.{field}").as_str());
+            assert_eq!(is_noted, noted, "{field} {answer:?}");
         }
     }
     let row = service
@@ -548,16 +497,11 @@ async fn phones_are_british_unless_they_say_otherwise_and_a_landline_is_the_home
 async fn documents_in_the_free_form_details_are_kept_apart() {
     let service = service_for_leadpro().await;
     send(&service, &fixture("leadpro/leadpro_lead/meta_with_identity_documents.json")).await;
-    let row = service
-        .row("select additional_details, documents from leads l join identity.lead_documents d on d.lead_id = l.id")
-        .await;
-    assert_eq!(
-        row,
-        json!({
-            "additional_details": {"note": "near the park"},
-            "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
-        })
-    );
+    let expected = json!({
+        "additional_details": {"note": "near the park"},
+        "documents": {"passport_number": "P123", "driving": {"licence_number": "L1"}},
+    });
+    service.expect_row("leads l join identity.lead_documents d on d.lead_id = l.id", expected).await;
 }
 
 #[tokio::test]
@@ -587,12 +531,11 @@ async fn no_lead_of_leadpro_asks_for_a_booking_whatever_its_type_is_called() {
     let answer = send(&service, &created(json!({ "type": "Subscription Enquiry" }))).await;
     assert_eq!((answer.body.get("booking"), answer.codes()), (None, vec!["value_unlisted"]));
     send(&service, &updated(json!({ "type": "Subscription Enquiry", "email": "bea@example.com" }))).await;
-    let row = service.row("select category, booking_state, booking_blockers, waits_for from leads").await;
     let expected = json!({
         "category": "Subscription Enquiry", "booking_state": "not_requested", "booking_blockers": [],
         "waits_for": null,
     });
-    assert_eq!(row, expected);
+    service.expect_row("leads", expected).await;
 }
 
 #[tokio::test]
@@ -604,27 +547,17 @@ async fn the_person_of_a_lead_is_the_one_that_dealer_studio_told_of() {
     assert_eq!(answer.body["person"], "updated");
     let db_snapshot = db_snapshot::db_snapshot(&service, "alpha").await;
     let [person] = db_snapshot["persons"].as_slice() else { panic!("{db_snapshot:?}") };
-    assert_eq!((&person["last_name"], &person["mobile_phone"]), (&json!("Bell"), &json!("+447123456789")));
+    assert_holds(person, json!({ "last_name": "Bell", "mobile_phone": "+447123456789" }));
 }
 
 #[tokio::test]
 async fn workspaces_do_not_see_each_others_leads() {
-    let config = format!(
-        "{}\n[[credentials]]\nname = \"beta\"\nscheme = \"bearer\"\nfeeds = [\"leadpro_lead\"]\n\
-        workspaces = [\"beta\"]\nsecret_env = \"BETA\"\n",
-        configuration()
-    );
-    let service = service_with(&config).await;
+    let service = service_with(&(configuration() + &credential_of_beta())).await;
     send(&service, &created(json!({ "message": "alpha" }))).await;
-    let request = Request::post(DOOR).header("authorization", "Bearer token-of-beta");
-    let answer =
-        service.send(request.body(Body::from(created(json!({ "message": "beta" })).to_string())).unwrap()).await;
-    assert_eq!((&answer.body["person"], &answer.body["lead"]), (&json!("created"), &json!("created")));
-    let rows = service.rows("select slug, comments from leads l join workspaces w on w.id = l.workspace_id order by 1");
-    assert_eq!(
-        rows.await,
-        [json!({ "slug": "alpha", "comments": "alpha" }), json!({ "slug": "beta", "comments": "beta" })]
-    );
+    let answer = service.post_as(TOKEN_OF_BETA, LEADPRO, created(json!({ "message": "beta" })).to_string()).await;
+    answer.expect_parts(json!({ "person": "created", "lead": "created" }));
+    let rows = service.table("slug, comments from leads l join workspaces w on w.id = l.workspace_id order by 1").await;
+    assert_eq!(rows, json!([["alpha", "alpha"], ["beta", "beta"]]));
 }
 
 #[tokio::test]
@@ -642,7 +575,7 @@ async fn findings_name_no_person() {
 #[tokio::test]
 async fn what_waited_for_its_credential_to_have_one_workspace_is_applied_once_it_has() {
     let service = service().await;
-    let answer = service.post(DOOR, created(json!({})).to_string()).await;
+    let answer = service.post(LEADPRO, created(json!({})).to_string()).await;
     assert_eq!(answer.codes(), ["dealership_missing"]);
     let nameless = service.post("/webhooks/dealer-studio/leads", r#"{"id": 7}"#).await;
     assert_eq!(nameless.codes(), ["dealership_missing"]);

@@ -5,9 +5,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 
 use crate::support::token::{signed, signed_as, signed_by_hs384};
-use crate::support::{Answer, SECRETS, TestService, credential, service_with, workspaces};
-
-const LEADPRO: &str = "/webhooks/leadpro";
+use crate::support::{Answer, LEADPRO, SECRETS, TestService, assert_holds, credential, service_with, workspaces};
 
 fn signing_secret() -> &'static str {
     SECRETS.iter().find(|(name, _)| *name == "LEADPRO_SECRET").unwrap().1
@@ -49,7 +47,7 @@ async fn a_token_of_another_languages_library_brings_its_lead_with_bearer_and_wi
         }
         let row = service.row("select sender, external_id, comments, length(comments) as long from leads").await;
         assert_eq!(row["comments"], payload["data"]["message"], "{library}");
-        assert_eq!((&row["sender"], &row["external_id"], &row["long"]), (&json!("leadpro"), &json!("1"), &json!(26)));
+        assert_holds(&row, json!({ "sender": "leadpro", "external_id": "1", "long": 26 }));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::db_snapshot::{Delivery, in_any_order};
+use crate::support::db_snapshot::{Delivery, db_snapshot, in_any_order};
 use crate::support::payloads::{enquiry, lead, with};
 use crate::support::service::CONFIG;
-use crate::support::{TestService, fixture, service, service_with};
+use crate::support::{TestService, assert_holds, fixture, service, service_with};
 
 async fn row(service: &TestService, columns: &str) -> Value {
     service.row(&format!("select {columns} from leads l where external_id = '1'")).await
@@ -53,25 +53,15 @@ async fn of_every_column_the_newest_value_stays_in_any_order() {
     .await;
     assert_eq!(db_snapshot["leads"].len(), 1);
     let lead = &db_snapshot["leads"][0];
-    for (column, value) in [
-        ("comments", json!("second")),
-        ("utm_campaign", json!("spring")),
-        ("status", json!("Gone cold")),
-        ("status_type", json!("lost")),
-        ("status_option_id", json!("140")),
-        ("lost_reason", json!("Price")),
-        ("item_make", json!("Toyota")),
-        ("item_model", json!("Yaris")),
-        ("has_test_drives", json!(false)),
-        ("source_modified_at", json!("2025-10-03T00:00:00+00:00")),
-        ("source_created_at", json!("2025-10-01T00:00:00+00:00")),
-        ("item", json!({ "make": "Toyota", "model": "Yaris" })),
-    ] {
-        assert_eq!(lead[column], value, "{column}");
-    }
+    let expected = json!({
+        "comments": "second", "utm_campaign": "spring", "status": "Gone cold", "status_type": "lost",
+        "status_option_id": "140", "lost_reason": "Price", "item_make": "Toyota", "item_model": "Yaris",
+        "has_test_drives": false, "source_modified_at": "2025-10-03T00:00:00+00:00",
+        "source_created_at": "2025-10-01T00:00:00+00:00", "item": { "make": "Toyota", "model": "Yaris" },
+    });
+    assert_holds(lead, expected);
     let car = &db_snapshot["trade_ins"][0];
-    assert_eq!((&car["make"], &car["kilometres"]), (&json!("Subaru"), &json!(210_000)));
-    assert_eq!(car["offer_accepted"], true);
+    assert_holds(car, json!({ "make": "Subaru", "kilometres": 210_000, "offer_accepted": true }));
 }
 
 #[tokio::test]
@@ -92,22 +82,18 @@ async fn an_older_delivery_is_unchanged_and_says_so_and_one_that_adds_is_applied
     let before = service.row("select * from leads").await;
 
     let older = service.lead(&on(2, json!({ "comments": "old" }))).await;
-    assert_eq!(older.body["outcome"], "unchanged");
-    assert_eq!((older.body["lead"].as_str(), older.codes()), (Some("unchanged"), vec!["older_than_known"]));
+    older.expect("unchanged", &["older_than_known"]);
+    older.expect_parts(json!({ "lead": "unchanged" }));
     assert_eq!(service.row("select * from leads").await, before);
-    let record = service
-        .row(
-            "select outcome, findings->0->>'code' as code from intake.deliveries
-        order by received_at desc limit 1",
-        )
-        .await;
-    assert_eq!(record, json!({ "outcome": "unchanged", "code": "older_than_known" }));
+    let record = service.record(&older).await;
+    assert_eq!(record["outcome"], "unchanged");
+    assert_eq!(record["findings"][0]["code"], "older_than_known");
 
     let adds = service.lead(&on(2, json!({ "comments": "old", "lost_reason": "Price" }))).await;
-    assert_eq!((adds.body["outcome"].as_str(), adds.body["lead"].as_str()), (Some("applied"), Some("updated")));
+    adds.expect_parts(json!({ "outcome": "applied", "lead": "updated" }));
     assert!(adds.codes().is_empty());
     assert_eq!(row(&service, "comments, lost_reason").await, json!({ "comments": "new", "lost_reason": "Price" }));
-    assert_eq!(row(&service, "source_modified_at").await["source_modified_at"], "2025-10-03T00:00:00+00:00");
+    assert_eq!(service.value("source_modified_at", "leads where external_id = '1'").await, "2025-10-03T00:00:00+00:00");
 }
 
 #[tokio::test]
@@ -116,15 +102,10 @@ async fn an_older_delivery_still_brings_its_person_its_cluster_and_its_appointme
     service.lead(&on(3, json!({ "prospect": { "email": "bea@example.com" } }))).await;
     let older = on(2, json!({ "lead_cluster_id": 7, "appointments": [{ "id": 5, "status": "pending" }] }));
     let answer = service.lead(&older).await;
-    assert_eq!((answer.body["person"].as_str(), answer.body["outcome"].as_str()), (Some("created"), Some("applied")));
-    let known = service
-        .row(
-            "select c.external_id as cluster, a.external_id as appointment, a.removed_at, p.email
-            from leads l join lead_clusters c on c.id = l.lead_cluster_id join persons p on p.id = l.person_id
-            join appointments a on a.lead_cluster_id = c.id",
-        )
-        .await;
-    assert_eq!(known, json!({ "cluster": "7", "appointment": "5", "removed_at": null, "email": "bea@example.com" }));
+    answer.expect_parts(json!({ "person": "created", "outcome": "applied" }));
+    let known = db_snapshot(&service, "alpha").await;
+    assert_holds(&known["leads"][0], json!({ "cluster": "7", "person": "bea@example.com" }));
+    assert_holds(&known["appointments"][0], json!({ "external_id": "5", "cluster": "7", "removed": false }));
 }
 
 #[tokio::test]
@@ -141,18 +122,18 @@ async fn the_modification_orders_without_it_the_creation_and_without_both_the_ar
     ] {
         let said = json!({ "comments": comments, "created": created, "updated_at": updated });
         service.lead(&enquiry(said)).await;
-        assert_eq!(row(&service, "comments").await["comments"], kept);
+        assert_eq!(service.value("comments", "leads where external_id = '1'").await, kept);
     }
-    assert_eq!(row(&service, "source_modified_at").await["source_modified_at"], "2025-10-07T00:00:00+00:00");
+    assert_eq!(service.value("source_modified_at", "leads where external_id = '1'").await, "2025-10-07T00:00:00+00:00");
 }
 
 #[tokio::test]
 async fn equal_times_leave_what_arrived_later() {
     let service = service().await;
     for comments in ["b", "a"] {
-        assert_eq!(service.lead(&on(1, json!({ "comments": comments }))).await.body["outcome"], "applied");
+        assert_eq!(service.lead(&on(1, json!({ "comments": comments }))).await.outcome(), "applied");
     }
-    assert_eq!(row(&service, "comments").await["comments"], "a");
+    assert_eq!(service.value("comments", "leads where external_id = '1'").await, "a");
 }
 
 #[tokio::test]
@@ -164,7 +145,7 @@ async fn the_person_of_a_lead_follows_its_address_in_any_order() {
     ])
     .await;
     let lead = &db_snapshot["leads"][0];
-    assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("Bea@Example.com"), &json!("bea@example.com")));
+    assert_holds(lead, json!({ "contact_email": "Bea@Example.com", "person": "bea@example.com" }));
     assert_eq!(db_snapshot["persons"].len(), 2);
 }
 
@@ -176,7 +157,7 @@ async fn a_lead_that_turns_to_an_unusable_address_has_no_person_in_any_order() {
     ])
     .await;
     let lead = &db_snapshot["leads"][0];
-    assert_eq!((&lead["contact_email"], &lead["person"]), (&json!("ann at home"), &Value::Null));
+    assert_holds(lead, json!({ "contact_email": "ann at home", "person": null }));
     assert_eq!(db_snapshot["persons"].len(), 1);
 }
 
@@ -222,7 +203,7 @@ async fn a_lead_without_a_usable_id_is_not_stored_and_the_person_and_the_rest_ar
         });
         let payload = with(lead(said), json!({}));
         let first = service.lead(&payload).await;
-        assert_eq!(first.body["outcome"], "applied", "{id}");
+        assert_eq!(first.outcome(), "applied", "{id}");
         assert_eq!((&first.body["person"], &first.body["lead"]), (&json!("created"), &Value::Null), "{id}");
         assert!(first.codes().contains(&"id_missing"), "{id}");
         assert_eq!(first.body["booking"], Value::Null, "{id}");
@@ -235,11 +216,10 @@ async fn a_lead_without_a_usable_id_is_not_stored_and_the_person_and_the_rest_ar
             ("lead_clusters", 1),
             ("appointments where lead_id is null and lead_cluster_id is not null and removed_at is null", 1),
         ] {
-            let count: i64 = service.database.value(&format!("select count(*) from {table}")).await;
-            assert_eq!(count, rows, "{id}: {table}");
+            assert_eq!(service.count(table).await, rows, "{id}: {table}");
         }
         let again = service.lead(&payload).await;
-        assert_eq!(again.body["outcome"], "unchanged", "{id}");
+        assert_eq!(again.outcome(), "unchanged", "{id}");
     }
 }
 
@@ -247,50 +227,32 @@ async fn a_lead_without_a_usable_id_is_not_stored_and_the_person_and_the_rest_ar
 async fn a_delivery_without_lead_and_cluster_keeps_its_appointments_and_says_nothing_new_the_second_time() {
     let service = service().await;
     let said = json!({ "id": null, "appointments": [{ "id": 5, "starts_at": "2025-10-10 10:00:00" }] });
-    assert_eq!(service.lead(&enquiry(said.clone())).await.body["outcome"], "applied");
-    assert_eq!(service.lead(&enquiry(said)).await.body["outcome"], "unchanged");
+    assert_eq!(service.lead(&enquiry(said.clone())).await.outcome(), "applied");
+    assert_eq!(service.lead(&enquiry(said)).await.outcome(), "unchanged");
     let empty = json!({ "id": null, "appointments": [] });
-    assert_eq!(service.lead(&enquiry(empty)).await.body["outcome"], "unchanged");
-    let kept = service.row("select lead_id, lead_cluster_id, removed_at from appointments").await;
-    assert_eq!(kept, json!({ "lead_id": null, "lead_cluster_id": null, "removed_at": null }));
+    assert_eq!(service.lead(&enquiry(empty)).await.outcome(), "unchanged");
+    service.expect_row("appointments", json!({ "lead_id": null, "lead_cluster_id": null, "removed_at": null })).await;
 }
 
 #[tokio::test]
 async fn trade_in_and_offer_have_typed_columns() {
     let service = service().await;
     service.lead(&fixture("dealer_studio/lead/trade_in_with_money_as_text.json")).await;
-    let car = service
-        .row(
-            "select registration, kilometres, make, model, badge, series, year, state, title, offer_price, trade_price,
-                retail_price, price_adjustment, offer_accepted from trade_ins",
-        )
-        .await;
-    assert_eq!(
-        car,
-        json!({
-            "registration": "151VEV", "kilometres": 350_000, "make": "Mazda", "model": "CX-5", "badge": "Maxx",
-            "series": "KE Series", "year": 2014, "state": "QLD", "title": "2014 Mazda CX-5 Maxx KE Series Manual MY14",
-            "offer_price": 5529, "trade_price": 5529, "retail_price": 8506, "price_adjustment": 0,
-            "offer_accepted": true,
-        })
-    );
+    let car = json!({
+        "registration": "151VEV", "kilometres": 350_000, "make": "Mazda", "model": "CX-5", "badge": "Maxx",
+        "series": "KE Series", "year": 2014, "state": "QLD", "title": "2014 Mazda CX-5 Maxx KE Series Manual MY14",
+        "offer_price": 5529, "trade_price": 5529, "retail_price": 8506, "price_adjustment": 0, "offer_accepted": true,
+    });
+    service.expect_row("trade_ins", car).await;
     service.lead(&fixture("dealer_studio/lead/offer_lost_and_assigned.json")).await;
-    let offer = service
-        .row(
-            "select offer_manufacturer, offer_name, lost_reason, lost_reason_comment, salesperson_id, salesperson_name,
-                salesperson_email, status, status_type from leads where offer_name is not null",
-        )
-        .await;
-    assert_eq!(
-        offer,
-        json!({
-            "offer_manufacturer": "Manufacturer ABC", "offer_name": "Offer 1234", "lost_reason": "Price",
-            "lost_reason_comment": "Bought elsewhere", "salesperson_id": "112", "salesperson_name": "Salesperson",
-            "salesperson_email": "sales@example.com", "status": "Gone cold", "status_type": "lost",
-        })
-    );
+    let expected = json!({
+        "offer_manufacturer": "Manufacturer ABC", "offer_name": "Offer 1234", "lost_reason": "Price",
+        "lost_reason_comment": "Bought elsewhere", "salesperson_id": "112", "salesperson_name": "Salesperson",
+        "salesperson_email": "sales@example.com", "status": "Gone cold", "status_type": "lost",
+    });
+    service.expect_row("leads where offer_name is not null", expected).await;
     // A lead that offers no car has no row for one.
-    assert_eq!(service.rows("select 1 from trade_ins").await.len(), 1);
+    assert_eq!(service.count("trade_ins").await, 1);
 }
 
 #[tokio::test]
@@ -312,9 +274,8 @@ async fn the_wished_time_is_one_of_the_dealerships_zone_and_its_text_is_kept() {
             "id": id, "dealership": { "id": dealership }, "booking_date": day, "booking_time": time,
         });
         service.lead(&enquiry(said)).await;
-        let query = format!("select booking_date, booking_time, requested_at from leads where external_id = '{id}'");
         let kept = json!({ "booking_date": day, "booking_time": time, "requested_at": moment });
-        assert_eq!(service.row(&query).await, kept, "{id}");
+        service.expect_row(&format!("leads where external_id = '{id}'"), kept).await;
     }
 }
 
@@ -330,8 +291,10 @@ async fn the_wished_time_is_that_of_the_text_beside_it_in_any_order() {
     ])
     .await;
     let lead = &db_snapshot["leads"][0];
-    assert_eq!((&lead["booking_date"], &lead["booking_time"]), (&json!("2025-12-14"), &json!("01:00PM")));
-    assert_eq!(lead["requested_at"], "2025-12-14T02:00:00+00:00");
+    let expected = json!({
+        "booking_date": "2025-12-14", "booking_time": "01:00PM", "requested_at": "2025-12-14T02:00:00+00:00",
+    });
+    assert_holds(lead, expected);
 }
 
 #[tokio::test]
@@ -344,9 +307,9 @@ async fn two_spellings_of_one_field_are_one() {
     };
     service.lead(&said("interior_color", "id", 1)).await;
     service.lead(&said("interior_colour", "Id", 2)).await;
-    let rows = service.rows("select external_id, item from leads order by external_id").await;
+    let rows = service.table("external_id, item from leads order by external_id").await;
     let kept = json!({ "interior_colour": "Black" });
-    assert_eq!(rows, [json!({ "external_id": "1", "item": kept }), json!({ "external_id": "2", "item": kept })]);
+    assert_eq!(rows, json!([["1", kept], ["2", kept]]));
     let answer = service.lead(&enquiry(json!({ "id": "2", "comments": "id as text" }))).await;
     assert_eq!(answer.body["lead"], "updated");
 }

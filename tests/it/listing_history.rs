@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use crate::support::{Car, TestService, car, fixture, minute, service, vin};
 
 /// Identifier, VIN, price and status of every listing, oldest row first.
-async fn stock(service: &TestService) -> Vec<Value> {
-    let rows = service.rows("select identifier, vin, price_egc, status from listings order by id").await;
-    rows.into_iter().map(|row| json!([row["identifier"], row["vin"], row["price_egc"], row["status"]])).collect()
+async fn stock(service: &TestService) -> Value {
+    service.table("identifier, vin, price_egc, status from listings order by id").await
 }
 
 /// Posts vehicles one after the other, and gives the codes of the last answer.
@@ -37,11 +36,11 @@ async fn a_withdrawn_car_is_listed_again_by_a_newer_delivery_and_by_no_older_one
     assert_eq!(service.versions().await, before);
 
     post(&service, &[car(1).vin(1).at(1).price(90)]).await;
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 90, "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 90, "withdrawn"]]));
     post(&service, &[car(1).vin(1).at(3).price(80)]).await;
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "for_sale"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 80, "for_sale"]]));
     assert_eq!(post(&service, &[car(1).vin(1).at(2).withdrawn()]).await, ["older_than_known"]);
-    assert_eq!(service.row("select withdrawn_at from listings").await, json!({ "withdrawn_at": null }));
+    service.expect_row("listings", json!({ "withdrawn_at": null })).await;
 }
 
 #[tokio::test]
@@ -49,7 +48,7 @@ async fn of_two_deliveries_of_the_same_time_the_later_arrival_wins() {
     let service = service().await;
     post(&service, &[car(1).vin(1).price(100), car(1).vin(1).price(90), car(2).vin(2), car(2).vin(2).withdrawn()])
         .await;
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 90, "for_sale"]), json!(["2", vin(2), null, "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 90, "for_sale"], ["2", vin(2), null, "withdrawn"]]));
     post(&service, &[car(2).vin(2)]).await;
     assert_eq!(stock(&service).await[1], json!(["2", vin(2), null, "for_sale"]));
 }
@@ -60,17 +59,15 @@ async fn the_older_claim_on_a_stock_number_is_archived_whichever_arrives_first_u
     for order in [[older.clone(), newer.clone()], [newer.clone(), older.clone()]] {
         let service = service().await;
         assert_eq!(post(&service, &order).await, ["stock_number_reused"]);
-        let status = || service.rows("select identifier, status from listings order by identifier");
-        let archived =
-            [json!({ "identifier": "1", "status": "archived" }), json!({ "identifier": "2", "status": "for_sale" })];
-        assert_eq!(status().await, archived);
+        let status = || service.table("identifier, status from listings order by identifier");
+        assert_eq!(status().await, json!([["1", "archived"], ["2", "for_sale"]]));
 
         post(&service, &[car(2).vin(2).number("N1").at(2).withdrawn()]).await;
-        assert_eq!(status().await[0]["status"], "archived", "a withdrawn car keeps its claim");
+        assert_eq!(status().await[0][1], "archived", "a withdrawn car keeps its claim");
         post(&service, &[car(2).vin(2).number("N2").at(3)]).await;
-        assert_eq!(status().await[0]["status"], "for_sale", "the number is free again");
+        assert_eq!(status().await[0][1], "for_sale", "the number is free again");
         post(&service, &[car(1).vin(1).number("N2").at(4)]).await;
-        assert_eq!(status().await[1]["status"], "archived");
+        assert_eq!(status().await[1][1], "archived");
     }
 }
 
@@ -79,10 +76,10 @@ async fn a_row_that_merges_into_another_frees_its_stock_number() {
     let service = service().await;
     post(&service, &[car(2).vin(2).number("N1").at(0), car(1).number("N1").at(1), car(3).vin(3).number("N3").at(2)])
         .await;
-    let status = || service.rows("select vin, status from listings order by vin");
-    assert_eq!(status().await[0], json!({ "vin": vin(2), "status": "archived" }));
+    let status = || service.table("vin, status from listings order by vin");
+    assert_eq!(status().await[0], json!([vin(2), "archived"]));
     post(&service, &[car(1).vin(3).number("N4").at(3)]).await;
-    let freed = [json!({ "vin": vin(2), "status": "for_sale" }), json!({ "vin": vin(3), "status": "for_sale" })];
+    let freed = json!([[vin(2), "for_sale"], [vin(3), "for_sale"]]);
     assert_eq!(status().await, freed);
 }
 
@@ -90,20 +87,16 @@ async fn a_row_that_merges_into_another_frees_its_stock_number() {
 async fn a_late_withdrawal_of_the_old_identifier_leaves_the_car_listed_under_its_new_one() {
     let service = service().await;
     post(&service, &[car(1).vin(1).at(0).price(100), car(2).vin(1).at(1).price(90)]).await;
-    assert_eq!(stock(&service).await, [json!(["2", vin(1), 90, "for_sale"])]);
+    assert_eq!(stock(&service).await, json!([["2", vin(1), 90, "for_sale"]]));
     let late = service.vehicle(car(1).vin(1).at(2).withdrawn().body()).await;
     assert_eq!((late.codes(), late.body["listing"].as_str()), (vec!["identifier_superseded"], Some("unchanged")));
-    assert_eq!(stock(&service).await, [json!(["2", vin(1), 90, "for_sale"])]);
-    let identifiers = service.rows("select identifier, status, source_modified_at from listing_identifiers order by 1");
-    let expected = [
-        json!({ "identifier": "1", "status": "withdrawn", "source_modified_at": minute(2) }),
-        json!({ "identifier": "2", "status": "for_sale", "source_modified_at": minute(1) }),
-    ];
-    assert_eq!(identifiers.await, expected);
+    assert_eq!(stock(&service).await, json!([["2", vin(1), 90, "for_sale"]]));
+    let identifiers = service.table("identifier, status, source_modified_at from listing_identifiers order by 1").await;
+    assert_eq!(identifiers, json!([["1", "withdrawn", minute(2)], ["2", "for_sale", minute(1)]]));
     post(&service, &[car(2).vin(1).at(3).withdrawn()]).await;
-    assert_eq!(stock(&service).await, [json!(["2", vin(1), 90, "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["2", vin(1), 90, "withdrawn"]]));
     post(&service, &[car(1).vin(1).at(4).price(80)]).await;
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "for_sale"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 80, "for_sale"]]));
 }
 
 #[tokio::test]
@@ -113,7 +106,7 @@ async fn a_row_made_before_the_vin_was_known_becomes_that_vins_row() {
     let id = service.row("select id from listings").await;
     let answer = service.vehicle(car(1).vin(1).at(1).withdrawn().body()).await;
     assert_eq!(answer.body["listing"], "updated");
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 100, "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 100, "withdrawn"]]));
     assert_eq!(service.row("select id from listings").await, id);
 }
 
@@ -136,23 +129,16 @@ async fn a_row_that_merges_takes_its_bookings_changes_and_identifiers_along() {
     post(&service, &[car(1).number("N1").at(2).price(80)]).await;
 
     let merging = service.vehicle(car(1).vin(1).at(3).withdrawn().body()).await;
-    assert_eq!(
-        (merging.body["outcome"].as_str(), merging.body["listing"].as_str()),
-        (Some("applied"), Some("updated"))
-    );
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "withdrawn"])]);
+    merging.expect_parts(json!({ "outcome": "applied", "listing": "updated" }));
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 80, "withdrawn"]]));
     let counts = "select (select count(*) from bookings b join listings l on l.id = b.listing_id) as bookings,
         (select count(*) from listing_identifiers i join listings l on l.id = i.listing_id) as identifiers,
         (select count(*) from listing_sources s join listings l on l.id = s.listing_id) as sources,
         (select count(*) from listing_locations) as locations";
     let moved = json!({ "bookings": 1, "identifiers": 2, "sources": 3, "locations": 1 });
     assert_eq!(service.row(counts).await, moved);
-    let changes = service.rows("select field, old_value, new_value from listing_changes order by id").await;
-    let expected = [
-        json!({ "field": "price_egc", "old_value": "90", "new_value": "80" }),
-        json!({ "field": "price_egc", "old_value": "100", "new_value": "80" }),
-        json!({ "field": "status", "old_value": "for_sale", "new_value": "withdrawn" }),
-    ];
+    let changes = service.table("field, old_value, new_value from listing_changes order by id").await;
+    let expected = json!([["price_egc", "90", "80"], ["price_egc", "100", "80"], ["status", "for_sale", "withdrawn"],]);
     assert_eq!(changes, expected);
 }
 
@@ -160,12 +146,12 @@ async fn a_row_that_merges_takes_its_bookings_changes_and_identifiers_along() {
 async fn a_corrected_vin_takes_the_identifier_along_and_leaves_the_wrong_one_withdrawn() {
     let service = service().await;
     post(&service, &[car(1).at(0).price(100), car(1).vin(1).at(1).price(90), car(1).at(2).price(80)]).await;
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), 80, "for_sale"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), 80, "for_sale"]]));
     post(&service, &[car(1).vin(2).at(3).withdrawn()]).await;
-    let corrected = [json!(["1", vin(1), 90, "withdrawn"]), json!(["1", vin(2), 80, "withdrawn"])];
+    let corrected = json!([["1", vin(1), 90, "withdrawn"], ["1", vin(2), 80, "withdrawn"]]);
     assert_eq!(stock(&service).await, corrected, "what named no VIN moved, and each row shows its own content again");
     post(&service, &[car(1).vin(2).at(5).price(70), car(1).vin(1).at(4).price(60)]).await;
-    let late = [json!(["1", vin(1), 60, "withdrawn"]), json!(["1", vin(2), 70, "for_sale"])];
+    let late = json!([["1", vin(1), 60, "withdrawn"], ["1", vin(2), 70, "for_sale"]]);
     assert_eq!(stock(&service).await, late);
 }
 
@@ -206,13 +192,13 @@ async fn every_change_of_price_and_status_is_kept_with_the_senders_time() {
     post(&service, &[car(1).vin(1).at(0).price(100), car(1).vin(1).at(1).price(100), car(1).vin(1).at(2).price(90)])
         .await;
     post(&service, &[car(1).vin(1).at(3).withdrawn(), car(1).vin(1).at(4)]).await;
-    let changes = service.rows("select field, old_value, new_value, changed_at from listing_changes order by id").await;
-    let expected = [
-        json!({ "field": "price_egc", "old_value": "100", "new_value": "90", "changed_at": minute(2) }),
-        json!({ "field": "status", "old_value": "for_sale", "new_value": "withdrawn", "changed_at": minute(3) }),
-        json!({ "field": "price_egc", "old_value": "90", "new_value": null, "changed_at": minute(4) }),
-        json!({ "field": "status", "old_value": "withdrawn", "new_value": "for_sale", "changed_at": minute(4) }),
-    ];
+    let changes = service.table("field, old_value, new_value, changed_at from listing_changes order by id").await;
+    let expected = json!([
+        ["price_egc", "100", "90", minute(2)],
+        ["status", "for_sale", "withdrawn", minute(3)],
+        ["price_egc", "90", null, minute(4)],
+        ["status", "withdrawn", "for_sale", minute(4)],
+    ]);
     assert_eq!(changes, expected);
     post(&service, &[car(1).vin(1).withdrawn().without("LastModifiedUtc")]).await;
     let since = "select l.withdrawn_at = c.changed_at and c.changed_at >= l.created_at as arrival
@@ -255,7 +241,7 @@ async fn a_booking_follows_when_the_leads_own_car_and_location_become_known() {
     post(&service, &[car(2).vin(2).number("N1").location("Lot", "A")]).await;
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "Lot" }), "the lead's dealership comes first");
     let listed = service.vehicle(car(3).vin(3).withdrawn().location("the yard", "B").body()).await;
-    assert_eq!(listed.body["outcome"], "applied");
+    assert_eq!(listed.outcome(), "applied");
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "the location that the lead named");
     post(&service, &[car(2).vin(2).number("N1").at(1).withdrawn().location("Lot", "A")]).await;
     assert_eq!(booked().await, json!({ "identifier": "2", "name": "the yard" }), "a withdrawal undoes nothing");

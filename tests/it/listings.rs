@@ -3,33 +3,30 @@
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;
-use crate::support::{Answer, TestService, car, fixture, minute, service, service_with, vin};
-use axum::http::Request;
+use crate::support::{
+    Answer, INVENTORY, TOKEN_OF_BETA, TestService, car, credential_of_beta, fixture, minute, service, service_with, vin,
+};
 
 /// Identifier, VIN, stock number and status of every listing, oldest row first.
-async fn stock(service: &TestService) -> Vec<Value> {
-    let query = "select identifier, vin, stock_number, status from listings order by id";
-    let rows = service.rows(query).await;
-    rows.into_iter().map(|row| json!([row["identifier"], row["vin"], row["stock_number"], row["status"]])).collect()
+async fn stock(service: &TestService) -> Value {
+    service.table("identifier, vin, stock_number, status from listings order by id").await
 }
 
 /// The test configuration with a credential more, which may write to `beta` only.
 fn config_with_beta() -> String {
-    let credential = "[[credentials]]\nname = \"beta\"\nscheme = \"bearer\"\nfeeds = \"all\"\nworkspaces = [\"beta\"]\nsecret_env = \"BETA\"\n";
-    format!("{CONFIG}\n{credential}")
+    format!("{CONFIG}{}", credential_of_beta())
 }
 
 /// Posts a vehicle with the credential that may write to `beta` only.
 async fn vehicle_for_beta(service: &TestService, payload: &Value) -> Answer {
-    let request = Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer token-of-beta");
-    service.send(request.body(payload.to_string().into()).unwrap()).await
+    service.post_as(TOKEN_OF_BETA, INVENTORY, payload.to_string()).await
 }
 
 #[tokio::test]
 async fn the_pages_example_is_found_in_the_columns() {
     let service = service().await;
     let answer = service.vehicle(&fixture("dealer_studio/inventory/page_example.json")).await;
-    assert_eq!((answer.body["outcome"].as_str(), answer.body["listing"].as_str()), (Some("applied"), Some("created")));
+    answer.expect_parts(json!({ "outcome": "applied", "listing": "created" }));
     let row = service
         .row(
             "select w.slug, l.identifier, l.vin, l.stock_number, l.status, l.withdrawn_at, l.listing_type, l.make,
@@ -57,19 +54,10 @@ async fn the_pages_example_is_found_in_the_columns() {
             "source_modified_at": "2024-08-30T01:09:22.626+00:00", "seat": "Heated Seats - 1st Row", "fill": "0.5",
         })
     );
-    let packages = service
-        .rows(
-            "select k.name, p.daily_price, p.weekly_price, p.fortnightly_price, p.monthly_price
-            from listing_packages p join packages k on k.id = p.package_id order by k.name",
-        )
-        .await;
-    assert_eq!(
-        packages,
-        [
-            json!({ "name": "Starter", "daily_price": 14.2, "weekly_price": 100, "fortnightly_price": 200, "monthly_price": 433.3 }),
-            json!({ "name": "Value", "daily_price": 21.4, "weekly_price": 150, "fortnightly_price": 300, "monthly_price": 650 }),
-        ]
-    );
+    let query = "k.name, p.daily_price, p.weekly_price, p.fortnightly_price, p.monthly_price
+        from listing_packages p join packages k on k.id = p.package_id order by k.name";
+    let packages = service.table(query).await;
+    assert_eq!(packages, json!([["Starter", 14.2, 100, 200, 433.3], ["Value", 21.4, 150, 300, 650]]));
 }
 
 #[tokio::test]
@@ -78,12 +66,12 @@ async fn the_pages_withdrawal_finds_its_listing_by_the_identifier_or_by_the_cred
     let service = service_with(&config_with_beta()).await;
 
     let unknown = service.vehicle(&withdrawal).await;
-    assert_eq!(unknown.body["outcome"], "rejected");
+    assert_eq!(unknown.outcome(), "rejected");
     assert_eq!(unknown.codes(), ["dealership_missing"]);
 
     let alone = vehicle_for_beta(&service, &withdrawal).await;
     assert_eq!(alone.body["listing"], "created", "{alone:?}");
-    assert_eq!(stock(&service).await, [json!(["94083", "ZARPAHJN2P7D66539", "225180277", "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["94083", "ZARPAHJN2P7D66539", "225180277", "withdrawn"]]));
 
     service.vehicle(&fixture("dealer_studio/inventory/page_example.json")).await;
     let (listed, at) =
@@ -97,7 +85,7 @@ async fn the_pages_withdrawal_finds_its_listing_by_the_identifier_or_by_the_cred
         json!({ "since": true }),
         "the page's withdrawal says no time: its arrival counts"
     );
-    assert_eq!(service.vehicle(&withdrawal).await.body["outcome"], "unchanged");
+    assert_eq!(service.vehicle(&withdrawal).await.outcome(), "unchanged");
 }
 
 #[tokio::test]
@@ -111,9 +99,8 @@ async fn a_fragment_whose_identifier_two_workspaces_know_is_rejected() {
     let clear = vehicle_for_beta(&service, fragment.body()).await;
     assert_eq!(clear.body["listing"], "updated");
     let rows =
-        service.rows("select w.slug, l.status from listings l join workspaces w on w.id = l.workspace_id order by 1");
-    let expected = [json!({ "slug": "alpha", "status": "for_sale" }), json!({ "slug": "beta", "status": "withdrawn" })];
-    assert_eq!(rows.await, expected);
+        service.table("w.slug, l.status from listings l join workspaces w on w.id = l.workspace_id order by 1").await;
+    assert_eq!(rows, json!([["alpha", "for_sale"], ["beta", "withdrawn"]]));
 }
 
 #[tokio::test]
@@ -124,17 +111,12 @@ async fn without_an_identifier_the_vin_or_else_the_dealerships_stock_number_stan
     service.vehicle(nameless().number("N2").body()).await;
     service.vehicle(nameless().number("N2").of(357).body()).await;
     service.vehicle(nameless().number("n 2").at(1).withdrawn().body()).await;
-    let names = service.rows("select identifier, status from listing_identifiers order by 1").await;
-    let expected = [
-        json!({ "identifier": "356/N2", "status": "withdrawn" }),
-        json!({ "identifier": "357/N2", "status": "for_sale" }),
-        json!({ "identifier": vin(1), "status": "for_sale" }),
-    ];
-    assert_eq!(names, expected);
-    assert_eq!(stock(&service).await.len(), 3);
+    let names = service.table("identifier, status from listing_identifiers order by 1").await;
+    assert_eq!(names, json!([["356/N2", "withdrawn"], ["357/N2", "for_sale"], [vin(1), "for_sale"]]));
+    assert_eq!(service.count("listings").await, 3);
 
     let unidentified = service.vehicle(nameless().body()).await;
-    assert_eq!(unidentified.body["outcome"], "rejected");
+    assert_eq!(unidentified.outcome(), "rejected");
     assert_eq!(unidentified.codes(), ["listing_unidentified"]);
 }
 
@@ -145,11 +127,11 @@ async fn what_is_said_of_the_vin_alone_is_said_of_the_car_under_its_identifier()
     let withdrawal = car(0).without("Identifier").vin(1).withdrawn();
     let answer = vehicle_for_beta(&service, withdrawal.clone().at(2).without("Seller").body()).await;
     assert_eq!((answer.body["listing"].as_str(), answer.codes()), (Some("updated"), Vec::new()));
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), "N1", "withdrawn"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), "N1", "withdrawn"]]));
     service.vehicle(car(1).vin(1).number("N1").of(285).at(3).body()).await;
     let late = service.vehicle(withdrawal.at(1).of(285).body()).await;
     assert_eq!(late.codes(), ["older_than_known"]);
-    assert_eq!(stock(&service).await, [json!(["1", vin(1), "N1", "for_sale"])]);
+    assert_eq!(stock(&service).await, json!([["1", vin(1), "N1", "for_sale"]]));
 }
 
 #[tokio::test]
@@ -167,12 +149,11 @@ async fn sale_status_is_read_in_any_case_and_an_unknown_word_changes_no_status()
         let answer = service.vehicle(car(1).vin(1).at(minutes).with("SaleStatus", json!(word)).body()).await;
         let unknown = word == "Deal Pending" || word == "Coming Soon";
         assert_eq!(answer.codes(), if unknown { vec!["value_unlisted"] } else { Vec::new() }, "{word}");
-        assert_eq!(service.row("select status from listings").await["status"], status, "{word}");
+        assert_eq!(service.value("status", "listings").await, status, "{word}");
     }
     let answer = service.vehicle(car(2).vin(2).with("SaleStatus", json!("Deal Pending")).body()).await;
     assert_eq!(answer.body["listing"], "created");
-    let new = service.row("select status, withdrawn_at from listings where identifier = '2'").await;
-    assert_eq!(new, json!({ "status": "withdrawn", "withdrawn_at": null }));
+    service.expect_row("listings where identifier = '2'", json!({ "status": "withdrawn", "withdrawn_at": null })).await;
 }
 
 #[tokio::test]
@@ -204,12 +185,12 @@ async fn a_vehicle_sent_again_unchanged_writes_its_delivery_and_nothing_else() {
         car(5).at(2).without("LastModifiedUtc").vin(5).body().clone(),
     ];
     for payload in &whole {
-        assert_eq!(service.vehicle(payload).await.body["outcome"], "applied");
+        assert_eq!(service.vehicle(payload).await.outcome(), "applied");
     }
     let before = service.versions().await;
     for payload in &whole {
         let answer = service.vehicle(payload).await;
-        assert_eq!(answer.body["outcome"], "unchanged", "{payload} {answer:?}");
+        assert_eq!(answer.outcome(), "unchanged", "{payload} {answer:?}");
         assert_eq!(answer.body["listing"], "unchanged");
     }
     assert_eq!(service.versions().await, before);
@@ -223,7 +204,7 @@ async fn two_dealerships_use_one_stock_number_for_two_cars() {
     service.vehicle(car(1).vin(1).number("N1").body()).await;
     let second = service.vehicle(car(2).vin(2).number("N1").of(357).at(1).body()).await;
     assert_eq!(second.codes(), Vec::<&str>::new());
-    let expected = [json!(["1", vin(1), "N1", "for_sale"]), json!(["2", vin(2), "N1", "for_sale"])];
+    let expected = json!([["1", vin(1), "N1", "for_sale"], ["2", vin(2), "N1", "for_sale"]]);
     assert_eq!(stock(&service).await, expected);
 }
 
@@ -235,8 +216,6 @@ async fn two_workspaces_with_the_same_names_never_meet() {
     service.vehicle(car(1).vin(1).number("N1").of(285).at(1).price(200).withdrawn().body()).await;
     let after = service.versions().await;
     assert!(before.iter().all(|row| after.contains(row)), "what the first workspace has is not written");
-    let rows = service.rows("select status, price_egc from listings order by price_egc").await;
-    let expected =
-        [json!({ "status": "for_sale", "price_egc": 100 }), json!({ "status": "withdrawn", "price_egc": 200 })];
-    assert_eq!(rows, expected);
+    let rows = service.table("status, price_egc from listings order by price_egc").await;
+    assert_eq!(rows, json!([["for_sale", 100], ["withdrawn", 200]]));
 }

@@ -6,11 +6,10 @@ use crate::support::service::CONFIG;
 use crate::support::{TestService, car, fixture, minute, service, service_with, vin};
 
 /// The packages of the listings with their prices by day.
-async fn packages(service: &TestService) -> Vec<Value> {
-    let query = "select l.vin, k.name, p.daily_price from listing_packages p
+async fn packages(service: &TestService) -> Value {
+    let query = "l.vin, k.name, p.daily_price from listing_packages p
         join packages k on k.id = p.package_id join listings l on l.id = p.listing_id order by 1, 2";
-    let rows = service.rows(query).await;
-    rows.into_iter().map(|row| json!([row["vin"], row["name"], row["daily_price"]])).collect()
+    service.table(query).await
 }
 
 #[tokio::test]
@@ -28,17 +27,10 @@ async fn a_location_is_as_the_newest_delivery_of_any_vehicle_says() {
     service.vehicle(car(1).vin(1).at(7).withdrawn().location("THE YARD", "Street 7").body()).await;
     let row = service.row(yard).await;
     assert_eq!((&row["name"], &row["street"]), (&json!("THE YARD"), &json!("Street 7")), "a withdrawal counts, too");
-    let places = service
-        .rows(
-            "select l.identifier, o.name_key, k.position from listing_locations k
-        join listings l on l.id = k.listing_id join locations o on o.id = k.location_id order by 1",
-        )
-        .await;
-    let expected = [
-        json!({ "identifier": "1", "name_key": "the yard", "position": 1 }),
-        json!({ "identifier": "2", "name_key": "the yard", "position": 1 }),
-    ];
-    assert_eq!(places, expected);
+    let query = "l.identifier, o.name_key, k.position from listing_locations k
+        join listings l on l.id = k.listing_id join locations o on o.id = k.location_id order by 1";
+    let places = service.table(query).await;
+    assert_eq!(places, json!([["1", "the yard", 1], ["2", "the yard", 1]]));
 }
 
 #[tokio::test]
@@ -95,25 +87,22 @@ async fn package_names_come_from_every_delivery_and_prices_from_the_newest_for_s
     service.vehicle(car(1).vin(1).at(1).package("Weekender", 10).package("Starter", 5).body()).await;
     service.vehicle(car(1).vin(1).at(0).package("Summer", 1).body()).await;
     service.vehicle(car(1).vin(1).at(2).withdrawn().package("Winter", 2).body()).await;
-    assert_eq!(packages(&service).await, [json!([vin(1), "Starter", 5]), json!([vin(1), "Weekender", 10])]);
+    assert_eq!(packages(&service).await, json!([[vin(1), "Starter", 5], [vin(1), "Weekender", 10]]));
     service.vehicle(car(1).vin(1).at(3).package("Weekender", 12).body()).await;
-    assert_eq!(packages(&service).await, [json!([vin(1), "Weekender", 12])]);
-    let names = service
-        .rows(
-            "select name, configured, reported from packages
-        where workspace_id = (select id from workspaces where slug = 'alpha') order by 1",
-        )
-        .await;
-    let expected = [
-        json!({ "name": "Premium", "configured": true, "reported": false }),
-        json!({ "name": "Starter", "configured": true, "reported": true }),
-        json!({ "name": "Summer", "configured": false, "reported": true }),
-        json!({ "name": "Weekender", "configured": false, "reported": true }),
-        json!({ "name": "Winter", "configured": false, "reported": true }),
-    ];
+    assert_eq!(packages(&service).await, json!([[vin(1), "Weekender", 12]]));
+    let query = "name, configured, reported from packages
+        where workspace_id = (select id from workspaces where slug = 'alpha') order by 1";
+    let names = service.table(query).await;
+    let expected = json!([
+        ["Premium", true, false],
+        ["Starter", true, true],
+        ["Summer", false, true],
+        ["Weekender", false, true],
+        ["Winter", false, true],
+    ]);
     assert_eq!(names, expected);
     service.vehicle(car(1).vin(1).at(4).body()).await;
-    assert_eq!(packages(&service).await, Vec::<Value>::new());
+    assert_eq!(packages(&service).await, json!([]));
 }
 
 #[tokio::test]
@@ -121,16 +110,13 @@ async fn prices_and_locations_go_back_with_the_content_that_comes_back() {
     let service = service().await;
     service.vehicle(car(1).vin(1).at(0).package("Starter", 5).location("Yard", "A").body()).await;
     service.vehicle(car(1).at(1).package("Starter", 6).package("Premium", 9).location("Lot", "B").body()).await;
-    assert_eq!(packages(&service).await, [json!([vin(1), "Premium", 9]), json!([vin(1), "Starter", 6])]);
+    assert_eq!(packages(&service).await, json!([[vin(1), "Premium", 9], [vin(1), "Starter", 6]]));
     // The newer content named no VIN; its identifier turns out to be another car's.
     service.vehicle(car(1).vin(2).at(2).withdrawn().body()).await;
-    let moved = [json!([vin(1), "Starter", 5]), json!([vin(2), "Premium", 9]), json!([vin(2), "Starter", 6])];
+    let moved = json!([[vin(1), "Starter", 5], [vin(2), "Premium", 9], [vin(2), "Starter", 6]]);
     assert_eq!(packages(&service).await, moved);
-    let places = service
-        .rows(
-            "select l.vin, o.name from listing_locations k
-        join listings l on l.id = k.listing_id join locations o on o.id = k.location_id order by 1",
-        )
-        .await;
-    assert_eq!(places, [json!({ "vin": vin(1), "name": "Yard" }), json!({ "vin": vin(2), "name": "Lot" })]);
+    let query = "l.vin, o.name from listing_locations k
+        join listings l on l.id = k.listing_id join locations o on o.id = k.location_id order by 1";
+    let places = service.table(query).await;
+    assert_eq!(places, json!([[vin(1), "Yard"], [vin(2), "Lot"]]));
 }

@@ -13,19 +13,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use forecourt::feeds::Feed;
 use forecourt::feeds::scan::scan;
 use forecourt::feeds::weight::weight;
 use futures_util::future::join_all;
 use rustix::process::Pid;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use crate::support::postgres::TestDatabase;
 use crate::support::program::Launch;
-use crate::support::{Program, TOKEN, database, fixtures};
+use crate::support::{CLUSTERS, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, Program, TOKEN, database, fixtures, packed};
 use bodies::Worst;
 
 const MIB: u64 = 1 << 20;
@@ -166,18 +164,23 @@ impl Harness {
         kib << 10
     }
 
-    async fn post(&self, feed: &str, headers: &str, body: &[u8]) -> Value {
+    async fn post(&self, feed: &str, encoding: &str, body: &[u8]) -> Value {
         let path = match feed {
-            "lead" => "/webhooks/dealer-studio/leads",
-            "lead_cluster" => "/webhooks/dealer-studio/lead-clusters",
-            "inventory" => "/webhooks/dealer-studio/inventory",
-            "leadpro_lead" => "/webhooks/leadpro",
+            "lead" => LEADS,
+            "lead_cluster" => CLUSTERS,
+            "inventory" => INVENTORY,
+            "leadpro_lead" => LEADPRO,
             other => panic!("{other}"),
         };
-        let token = if feed == "leadpro_lead" { "another-token-of-the-tests" } else { TOKEN };
-        let answer = self.program.send(path, &format!("Authorization: Bearer {token}\r\n{headers}"), body).await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        let token = if feed == "leadpro_lead" { OTHER_TOKEN } else { TOKEN };
+        let token = format!("Bearer {token}");
+        let mut headers = vec![("authorization", token.as_str())];
+        if encoding != "identity" {
+            headers.push(("content-encoding", encoding));
+        }
+        let answer = self.program.post_with(&headers, path, body.to_vec()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
     }
 
     /// Sends bodies at once, and a lead of another workspace now and then until all of them are settled.
@@ -186,11 +189,7 @@ impl Harness {
         let began = Instant::now();
         let over = AtomicBool::new(false);
         let huge = async {
-            let posts = bodies.iter().map(|(worst, encoding, sent)| {
-                let header =
-                    if *encoding == "identity" { String::new() } else { format!("Content-Encoding: {encoding}\r\n") };
-                async move { self.post(worst.feed, &header, sent).await }
-            });
+            let posts = bodies.iter().map(|(worst, encoding, sent)| self.post(worst.feed, encoding, sent));
             let answers = join_all(posts).await;
             let mut outcomes = Vec::new();
             let mut findings = Vec::new();
@@ -209,7 +208,7 @@ impl Harness {
                 let lead =
                     json!({"id": id, "dealership": {"id": 285}, "prospect": {"email": format!("{id}@example.com")}});
                 let sent = Instant::now();
-                let answer = self.post("lead", "", lead.to_string().as_bytes()).await;
+                let answer = self.post("lead", "identity", lead.to_string().as_bytes()).await;
                 longest = longest.max(sent.elapsed());
                 outcomes.push(answer["outcome"].as_str().unwrap().to_owned());
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -241,21 +240,6 @@ impl Harness {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-/// A body as it is sent.
-async fn packed(encoding: &str, body: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    match encoding {
-        "identity" => return body.to_vec(),
-        "gzip" => GzipEncoder::new(body).read_to_end(&mut packed).await,
-        "deflate" => ZlibEncoder::new(body).read_to_end(&mut packed).await,
-        "br" => Box::pin(BrotliEncoder::new(body).read_to_end(&mut packed)).await,
-        "zstd" => ZstdEncoder::new(body).read_to_end(&mut packed).await,
-        other => panic!("{other}"),
-    }
-    .unwrap();
-    packed
 }
 
 /// What must hold whatever was sent.

@@ -10,10 +10,7 @@ use oauth2::basic::{BasicClient, BasicTokenType};
 use oauth2::{AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, Scope, TokenResponse as _, TokenUrl};
 use serde_json::{Value, json};
 
-use crate::support::{Program, SECRETS, TestService, credential, database, service_with, workspaces};
-
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
+use crate::support::{INVENTORY, LEADS, Program, SECRETS, TestService, credential, database, service_with, workspaces};
 
 /// The secret behind a variable of the configuration.
 fn secret(variable: &str) -> &'static str {

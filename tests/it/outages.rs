@@ -1,30 +1,21 @@
 //! The program itself through outages: started without Postgres, killed with a full spool, stopped in the midst of it.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::http::Request;
 use rustix::process::Signal;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use serde_json::json;
 
 use crate::support::postgres::TestDatabase;
-use crate::support::program::Launch;
-use crate::support::{PATIENCE, Program, TOKEN, config_with, own_cluster, soon};
+use crate::support::program::{Launch, exchange};
+use crate::support::{Answer, LEADS, PATIENCE, Program, TOKEN, a_lead, config_with, own_cluster, soon};
 
 /// The tests' configuration, with the spool and the hold as they are by default but for shorter times.
 fn config() -> String {
     config_with("hold_seconds = 120\ndeadline_ms = 500\nstop_seconds = 10").replace("[spool]\nmax_bytes = 0", "")
-}
-
-fn lead(id: i64) -> Vec<u8> {
-    let lead = json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": 356},
-        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
-    });
-    lead.to_string().into_bytes()
 }
 
 /// The program over a database, once it listens.
@@ -33,46 +24,22 @@ fn start(database: &str, folder: &Path) -> Program {
     Program::launch(&Launch { database, folder, config: &config(), listen, log: "info", first: "" })
 }
 
-async fn get(program: &Program, path: &str) -> (u16, Value) {
-    let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    answer(program.address, head.into_bytes()).await
-}
-
-async fn post(address: SocketAddr, body: &[u8]) -> (u16, Value) {
-    answer(address, request(body)).await
+/// Posts a lead with the credential `all`.
+async fn post(program: &Program, id: i64) -> Answer {
+    exchange(program.address, request(id)).await.unwrap()
 }
 
 /// Posts a lead until Postgres has it in time: the deadline is short, and the machine may do other things.
-async fn applied_by_postgres(address: SocketAddr, id: i64) {
+async fn applied_by_postgres(program: &Program, id: i64) {
     soon("a lead applied within the deadline", async || {
-        let outcome = post(address, &lead(id)).await.1["outcome"].clone();
-        outcome == "applied" || outcome == "unchanged"
+        ["applied", "unchanged"].contains(&post(program, id).await.outcome())
     })
     .await;
 }
 
-fn request(body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST /webhooks/dealer-studio/leads HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
-         Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body].concat()
-}
-
-async fn answer(address: SocketAddr, request: Vec<u8>) -> (u16, Value) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(&request).await.unwrap();
-    read(stream).await
-}
-
-async fn read(mut stream: TcpStream) -> (u16, Value) {
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let status = answer.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+fn request(id: i64) -> Request<Body> {
+    let request = Request::post(LEADS).header("authorization", format!("Bearer {TOKEN}"));
+    request.body(a_lead(id).bytes().into()).unwrap()
 }
 
 async fn count(database: &TestDatabase, from: &str) -> i64 {
@@ -87,26 +54,25 @@ async fn a_start_without_postgres_takes_deliveries_and_applies_them_when_it_is_t
     let folder = tempfile::tempdir().unwrap();
     let mut program = start(&database.url(), folder.path());
     program.wait_for("postgres is away");
-    let (status, reply) = post(program.address, &lead(1)).await;
-    assert_eq!((status, &reply["outcome"]), (200, &json!("spooled")));
-    let (status, ready) = get(&program, "/readyz").await;
-    assert_eq!((status, &ready["parts"]), (200, &json!({"postgres": "unavailable", "spool": "ok"})));
-    assert_eq!(ready["spool"]["deliveries"], 1);
+    post(&program, 1).await.expect("spooled", &[]);
+    let ready = program.get("/readyz").await;
+    assert_eq!(ready.status, 200);
+    assert_eq!(ready.body["parts"], json!({"postgres": "unavailable", "spool": "ok"}));
+    assert_eq!(ready.body["spool"]["deliveries"], 1);
     program.wait_for("the spool is in use");
 
     // Killed, and started again in the same outage: what was answered is still there.
     program.signal(Signal::KILL);
     program.ended();
     let mut program = start(&database.url(), folder.path());
-    let (_, reply) = post(program.address, &lead(2)).await;
-    assert_eq!(reply["outcome"], "spooled");
-    assert_eq!(get(&program, "/readyz").await.1["spool"]["deliveries"], 2);
+    post(&program, 2).await.expect("spooled", &[]);
+    assert_eq!(program.get("/readyz").await.body["spool"]["deliveries"], 2);
 
     cluster.start().await;
     program.wait_for("the spool is empty again");
     assert_eq!(count(&database, "intake.deliveries where outcome = 'applied' and attempts = 1").await, 2);
-    applied_by_postgres(program.address, 3).await;
-    let ready = get(&program, "/readyz").await.1;
+    applied_by_postgres(&program, 3).await;
+    let ready = program.get("/readyz").await.body;
     assert_eq!(ready["parts"], json!({"postgres": "ok", "spool": "ok"}));
     assert_eq!(ready["spool"], json!({"deliveries": 0, "bytes": 0, "oldest_seconds": 0}));
     program.signal(Signal::TERM);
@@ -120,27 +86,26 @@ async fn a_stop_in_an_outage_answers_what_is_under_way_keeps_the_spool_and_ends_
     let folder = tempfile::tempdir().unwrap();
     let mut program = start(&database.url(), folder.path());
     program.wait_for("postgres is ready");
-    applied_by_postgres(program.address, 1).await;
+    applied_by_postgres(&program, 1).await;
     let pid = cluster.server().pid();
     let signal = |name: &str| {
         let kill = format!("kill -{name} {pid} $(ps -o pid= --ppid {pid})");
         assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
     };
     signal("STOP");
-    let mut under_way = TcpStream::connect(program.address).await.unwrap();
-    under_way.write_all(&request(&lead(2))).await.unwrap();
+    let under_way = tokio::spawn(exchange(program.address, request(2)));
     tokio::time::sleep(Duration::from_millis(200)).await;
     let began = Instant::now();
     program.signal(Signal::TERM);
-    let (status, reply) = read(under_way).await;
-    assert_eq!((status, &reply["outcome"]), (200, &json!("spooled")));
+    let reply = under_way.await.unwrap().unwrap();
+    reply.expect("spooled", &[]);
     assert_eq!(program.ended().code(), Some(0));
     assert!(began.elapsed() < PATIENCE, "{:?}, which is half of the hold", began.elapsed());
 
     signal("CONT");
     let mut program = start(&database.url(), folder.path());
     program.wait_for("the spool is empty again");
-    let id = reply["delivery_id"].as_str().unwrap();
+    let id = reply.id();
     assert_eq!(count(&database, &format!("intake.deliveries where id = '{id}' and outcome = 'applied'")).await, 1);
     assert_eq!(count(&database, "leads").await, 2);
 }
@@ -153,15 +118,14 @@ async fn a_stop_does_not_wait_for_ever_for_what_nobody_can_take() {
     std::fs::write(folder.path().join("spool"), "in the way").unwrap();
     cluster.stop().await;
     let mut program = start(&database.url(), folder.path());
-    let address = program.address;
-    let held = tokio::spawn(async move { post(address, &lead(2)).await });
+    let held = tokio::spawn(exchange(program.address, request(2)));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!held.is_finished());
     let began = Instant::now();
     program.signal(Signal::TERM);
     assert_eq!(program.ended().code(), Some(0));
     assert!(began.elapsed() < PATIENCE, "{:?}, which is half of the hold", began.elapsed());
-    assert_ne!(held.await.map_or(0, |(status, _)| status), 200, "nothing took it");
+    assert!(!held.await.unwrap().is_ok_and(|answer| answer.status == 200), "nothing took it");
 }
 
 #[tokio::test]

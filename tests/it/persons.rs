@@ -5,7 +5,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::support::db_snapshot::{Delivery, in_any_order};
 use crate::support::payloads::{enquiry, with};
-use crate::support::{TestService, fixture, service};
+use crate::support::{TestService, assert_holds, fixture, service, tables};
 
 const WHOLE_ADDRESS: [(&str, &str); 5] =
     [("street", "1 High St"), ("city", "Sydney"), ("state", "NSW"), ("postcode", "2000"), ("country", "Australia")];
@@ -26,10 +26,6 @@ fn parts(parts: &[(&str, &str)]) -> Value {
 
 async fn person(service: &TestService, columns: &str) -> Value {
     service.row(&format!("select {columns} from persons")).await
-}
-
-async fn count(service: &TestService, table: &str) -> i64 {
-    service.database.value(&format!("select count(*) from {table}")).await
 }
 
 /// The messages of an answer's findings with this code.
@@ -58,21 +54,18 @@ async fn without_a_valid_address_or_with_an_impossible_birth_date_there_is_no_pe
         let said = json!({ "id": id, "prospect": prospect, "additional_details": details });
         let answer = service.lead(&with(enquiry(said), json!({ "prospect": changes }))).await;
         assert_eq!(answer.body["person"], Value::Null, "{changes}");
-        assert_eq!(answer.body["outcome"], "applied", "{changes}");
+        assert_eq!(answer.outcome(), "applied", "{changes}");
         assert!(answer.codes().contains(&code), "{changes}: {answer:?}");
         for table in ["persons", "identity.driver_licences", "identity.passports"] {
-            assert_eq!(count(&service, table).await, 0, "{changes}: {table}");
+            assert_eq!(service.count(table).await, 0, "{changes}: {table}");
         }
-        let lead = service
-            .row("select person_id, contact_email, contact_first_name, contact_last_name, contact_phone from leads")
-            .await;
         let sent = changes["email"].as_str().filter(|sent| !sent.is_empty());
         let sent = if changes.get("dob").is_some() { Some("ann@example.com") } else { sent };
         let contact = json!({ "person_id": null, "contact_email": sent, "contact_first_name": "Ann",
             "contact_last_name": "Bell", "contact_phone": "+61403123123" });
-        assert_eq!(lead, contact, "{changes}");
+        service.expect_row("leads", contact).await;
         // The documents are kept with the lead, person or not.
-        assert_eq!(count(&service, "identity.lead_documents").await, 1, "{changes}");
+        assert_eq!(service.count("identity.lead_documents").await, 1, "{changes}");
     }
 }
 
@@ -89,7 +82,7 @@ async fn an_impossible_birth_date_changes_no_person_either() {
     assert_eq!(answer.body["person"], Value::Null);
     assert_eq!(service.row("select * from persons").await, before);
     // The address is the person's all the same.
-    assert_eq!(count(&service, "leads where person_id is not null").await, 2);
+    assert_eq!(service.count("leads where person_id is not null").await, 2);
 }
 
 #[tokio::test]
@@ -104,16 +97,12 @@ async fn one_address_is_one_person_in_whatever_case_and_space() {
     ] {
         let answer = service.lead(&enquiry(json!({ "id": id, "prospect": { "email": email } }))).await;
         assert_eq!(answer.body["person"], effect, "{email}");
-        let row = service
-            .row(&format!(
-                "select contact_email, p.email from leads l join persons p on p.id = l.person_id
-                where l.external_id = '{id}'"
-            ))
-            .await;
+        let of_lead = format!("leads l join persons p on p.id = l.person_id where l.external_id = '{id}'");
+        let told = service.table(&format!("contact_email, p.email from {of_lead}")).await;
         let matched = email.trim().to_lowercase().replace("münchen", "xn--mnchen-3ya");
-        assert_eq!(row, json!({ "contact_email": email.trim(), "email": matched }));
+        assert_eq!(told, json!([[email.trim(), matched]]));
     }
-    assert_eq!(count(&service, "persons").await, 3);
+    assert_eq!(service.count("persons").await, 3);
 }
 
 #[tokio::test]
@@ -158,11 +147,8 @@ async fn a_partial_lead_makes_a_person_a_later_one_fills_the_rest_and_null_never
     let third = service.lead(&enquiry(empty)).await;
     assert_eq!(third.body["person"], "unchanged");
     assert_eq!(person(&service, columns).await, filled);
-    assert_eq!(
-        (count(&service, "identity.driver_licences").await, count(&service, "identity.passports").await),
-        (1, 1)
-    );
-    assert_eq!(count(&service, "persons").await, 1);
+    assert_eq!((service.count("identity.driver_licences").await, service.count("identity.passports").await), (1, 1));
+    assert_eq!(service.count("persons").await, 1);
 }
 
 /// A lead of the customer with a creation and a modification time (days of October), and a phone.
@@ -185,7 +171,7 @@ async fn of_each_field_the_newest_by_the_leads_creation_stays_in_any_order() {
     let person = &db_snapshot["persons"][0];
     assert_eq!(person["first_name"], "Anna");
     assert_eq!(person["mobile_phone"], "+61403000003");
-    assert_eq!((&person["title"], &person["postcode"]), (&json!("Ms"), &json!("2000")));
+    assert_holds(person, json!({ "title": "Ms", "postcode": "2000" }));
 }
 
 #[tokio::test]
@@ -221,7 +207,7 @@ async fn equal_times_of_one_lead_leave_what_arrived_later() {
     for phone in ["0403 000 002", "0403 000 001"] {
         service.lead(&enquiry(json!({ "prospect": { "mobile_phone": phone } }))).await;
     }
-    assert_eq!(person(&service, "mobile_phone").await["mobile_phone"], "+61403000001");
+    assert_eq!(service.value("mobile_phone", "persons").await, "+61403000001");
 }
 
 #[tokio::test]
@@ -249,9 +235,9 @@ async fn an_address_a_licence_and_a_passport_are_one_field_each_in_any_order() {
     ])
     .await;
     let person = &db_snapshot["persons"][0];
-    assert_eq!((&person["address_street"], &person["address_city"]), (&json!("two"), &json!("two")));
+    assert_holds(person, json!({ "address_street": "two", "address_city": "two" }));
     let licence = &db_snapshot["driver_licences"][0];
-    assert_eq!((&licence["number"], &licence["state"]), (&json!("L2"), &Value::Null));
+    assert_holds(licence, json!({ "number": "L2", "state": null }));
 }
 
 #[tokio::test]
@@ -276,11 +262,11 @@ async fn every_missing_part_of_an_address_a_licence_and_a_passport_is_named() {
                 _ => json!({ "additional_details": parts(&kept) }),
             };
             let own = json!({ "id": id, "prospect": { "email": format!("p{id}@example.com") } });
-            let before = count(&service, stored).await;
+            let before = service.count(stored).await;
             let answer = service.lead(&with(enquiry(own), sent)).await;
             assert_eq!(answer.body["person"], "created");
             let is_whole = missing.is_empty();
-            assert_eq!(count(&service, stored).await - before, i64::from(is_whole), "{code} {missing:?}");
+            assert_eq!(service.count(stored).await - before, i64::from(is_whole), "{code} {missing:?}");
             if is_whole || kept.is_empty() {
                 assert!(answer.codes().is_empty(), "{code} {missing:?}: {answer:?}");
             } else {
@@ -375,12 +361,12 @@ async fn marketing_opt_in_comes_from_the_prospect_alone_and_false_is_a_word() {
     let service = service().await;
     let details = json!({ "additional_details": { "marketing_opt_in": "true" } });
     service.lead(&enquiry(details)).await;
-    assert_eq!(person(&service, "marketing_opt_in").await["marketing_opt_in"], Value::Null);
+    assert_eq!(service.value("marketing_opt_in", "persons").await, Value::Null);
     for (id, sent, stored) in [(2, json!("true"), true), (3, json!(false), false), (4, json!("1"), true)] {
         let at = format!("2025-10-{id:02}T00:00:00Z");
         let prospect = json!({ "opt_in_to_marketing": sent });
         service.lead(&enquiry(json!({ "id": id, "created": at, "updated_at": at, "prospect": prospect }))).await;
-        assert_eq!(person(&service, "marketing_opt_in").await["marketing_opt_in"], stored);
+        assert_eq!(service.value("marketing_opt_in", "persons").await, stored);
     }
 }
 
@@ -425,43 +411,27 @@ async fn identity_documents_are_in_their_own_schema_and_nowhere_in_public() {
     service.lead(&with(documented(), json!({ "id": 2, "prospect": { "email": "nobody" } }))).await;
 
     let licence = service.row("select * from identity.driver_licences").await;
-    assert_eq!(
-        (
-            &licence["number"],
-            &licence["card_number"],
-            &licence["state"],
-            &licence["expires_on"],
-            &licence["date_of_birth"]
-        ),
-        (&json!("1231231231"), &json!("CARD987654"), &json!("NSW"), &json!("2029-10-11"), &json!("1980-10-12"))
-    );
+    let expected = json!({
+        "number": "1231231231", "card_number": "CARD987654", "state": "NSW", "expires_on": "2029-10-11",
+        "date_of_birth": "1980-10-12",
+    });
+    assert_holds(&licence, expected);
     let passport = service.row("select * from identity.passports").await;
-    assert_eq!(
-        (&passport["number"], &passport["country"], &passport["expires_on"], &passport["date_of_birth"]),
-        (&json!("PB12345678"), &json!("GB"), &json!("2030-10-13"), &json!("1981-10-14"))
-    );
+    let expected = json!({
+        "number": "PB12345678", "country": "GB", "expires_on": "2030-10-13", "date_of_birth": "1981-10-14",
+    });
+    assert_holds(&passport, expected);
     let documents = service.rows("select documents->>'license_number' as n from identity.lead_documents").await;
     assert_eq!(documents, vec![json!({ "n": "1231231231" }); 2]);
     let details = service.rows("select additional_details from leads").await;
     let rest = json!({ "additional_details": { "identification_type": "drivers-license", "range": 10_405_608 } });
     assert_eq!(details, vec![rest; 2]);
 
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', table_schema, table_name) from information_schema.tables
-        where table_schema = 'public' and table_type = 'BASE TABLE'",
-    )
-    .fetch_all(&service.database.pool)
-    .await
-    .unwrap();
+    let mut tables = tables(&service.database.pool, "'public'").await;
     assert!(tables.len() > 15);
-    for table in tables {
-        let rows = service.rows(&format!("select t::text as row from {table} t")).await;
-        for (row, secret) in rows.iter().flat_map(|row| SECRETS.map(|secret| (row, secret))) {
-            assert!(!row["row"].as_str().unwrap().contains(secret), "{table}: {secret} in {row}");
-        }
-    }
     // Findings and drift hold none either.
-    for table in ["intake.drift", "(select findings from intake.deliveries)"] {
+    tables.extend(["intake.drift", "(select findings from intake.deliveries)"].map(str::to_owned));
+    for table in tables {
         let rows = service.rows(&format!("select t::text as row from {table} t")).await;
         for (row, secret) in rows.iter().flat_map(|row| SECRETS.map(|secret| (row, secret))) {
             assert!(!row["row"].as_str().unwrap().contains(secret), "{table}: {secret} in {row}");

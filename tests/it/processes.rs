@@ -3,10 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{CONFIG, Program, TOKEN, database, service};
-
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
+use crate::support::{CONFIG, INVENTORY, LEADS, Program, TOKEN, database, service};
 
 /// What one sender says of a few customers and cars, over and over, each time with a newer time.
 fn scenario() -> Vec<(&'static str, Value)> {

@@ -12,17 +12,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Answer, CONFIG, PATIENCE, TOKEN, TestService, own_cluster, service, service_with};
-
-const LEADS: &str = "/webhooks/dealer-studio/leads";
+use crate::support::{Answer, CONFIG, LEADS, PATIENCE, TOKEN, TestService, a_lead, own_cluster, service, service_with};
 
 /// The test configuration with these lines in its part about refused requests.
 fn with(lines: &str) -> String {
     format!("[rejected]\n{lines}\n{CONFIG}")
-}
-
-fn lead(id: i64) -> Value {
-    json!({"id": id, "dealership": {"id": 356}, "prospect": {"email": format!("ada{id}@example.com")}})
 }
 
 /// A request with headers from an address that ends so.
@@ -192,7 +186,7 @@ async fn a_table_that_is_locked_holds_up_nobody() {
     }));
     let right = join_all((0..20).map(|id| {
         let service = &service;
-        async move { service.lead(&lead(id)).await }
+        async move { service.lead(&a_lead(id)).await }
     }));
     let (_, right) =
         tokio::time::timeout(Duration::from_mins(1), async { tokio::join!(refused, right) }).await.unwrap();
@@ -249,7 +243,7 @@ async fn strangers_who_never_finish_hold_up_nobody() {
     let refused = refused.await.into_iter().filter(|told| *told).count();
     assert!(refused >= 12, "{refused}");
     for id in 0..5 {
-        let body = lead(id).to_string();
+        let body = a_lead(id).to_string();
         let headers = format!("Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n", body.len());
         let answer = read_all(&mut send(address, &headers, &body).await).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

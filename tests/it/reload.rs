@@ -11,12 +11,9 @@ use serde_json::json;
 
 use crate::support::program::Launch;
 use crate::support::{
-    CONFIG, Program, SECRETS, TOKEN, TestService, credential, database, service_with, soon, unique, workspaces,
+    CONFIG, LEADS, OTHER_TOKEN, Program, SECRETS, TOKEN, TestService, a_lead, credential, database, service_with, soon,
+    unique, workspaces,
 };
-
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-/// The secret behind `OTHER_TOKEN`.
-const OTHER: &str = "another-token-of-the-tests";
 
 fn bearer(name: &str, variable: &str, rest: &str) -> String {
     credential(name, "bearer", "[\"lead\"]", "\"all\"", &format!("secret_env = \"{variable}\"\n{rest}"))
@@ -37,7 +34,7 @@ async fn a_secret_is_changed_under_load_without_one_refusal() {
     let (switched, over, sent) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
     let sender = async || {
         while !over.load(Ordering::SeqCst) {
-            let token = if switched.load(Ordering::SeqCst) { OTHER } else { TOKEN };
+            let token = if switched.load(Ordering::SeqCst) { OTHER_TOKEN } else { TOKEN };
             assert_eq!(post(&service, token, 356).await.0, 200);
             sent.fetch_add(1, Ordering::SeqCst);
         }
@@ -77,7 +74,7 @@ async fn a_credential_lets_nobody_in_from_its_end_on() {
     ];
     let service = service_with(&config.concat()).await;
     assert_eq!(post(&service, TOKEN, 356).await, (401, json!({"error": "unauthorized"})));
-    assert_eq!(post(&service, OTHER, 356).await.0, 200);
+    assert_eq!(post(&service, OTHER_TOKEN, 356).await.0, 200);
 }
 
 #[tokio::test]
@@ -94,10 +91,8 @@ async fn what_waited_for_a_dealership_is_applied_once_a_reload_brings_it() {
 }
 
 /// The status of a lead posted to the program.
-async fn status(program: &Program, token: &str) -> String {
-    let headers = format!("Authorization: Bearer {token}\r\n");
-    let answer = program.send(LEADS, &headers, br#"{"id": 1, "dealership": {"id": 356}}"#).await;
-    answer.split(' ').nth(1).unwrap().to_owned()
+async fn status(program: &Program, token: &str) -> u16 {
+    program.post_as(token, LEADS, a_lead(1).bytes()).await.status.as_u16()
 }
 
 #[tokio::test]
@@ -106,20 +101,20 @@ async fn sighup_reads_the_file_again_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(folder.path().join("forecourt.toml"), text).unwrap();
     let mut program = Program::start(&database.url(), folder.path(), CONFIG);
-    assert_eq!((status(&program, TOKEN).await.as_str(), status(&program, OTHER).await.as_str()), ("200", "401"));
+    assert_eq!((status(&program, TOKEN).await, status(&program, OTHER_TOKEN).await), (200, 401));
 
     write(&CONFIG.replace("\"TOKEN\"", "\"OTHER_TOKEN\""));
-    assert_eq!(status(&program, TOKEN).await, "200", "nothing is read before it is asked for");
+    assert_eq!(status(&program, TOKEN).await, 200, "nothing is read before it is asked for");
     program.signal(Signal::HUP);
     program.wait_for("configuration reloaded");
-    assert_eq!((status(&program, TOKEN).await.as_str(), status(&program, OTHER).await.as_str()), ("401", "200"));
+    assert_eq!((status(&program, TOKEN).await, status(&program, OTHER_TOKEN).await), (401, 200));
 
     write(&CONFIG.replace("scheme = \"bearer\"", "scheme = \"beare\"").replace("\"beta\"", "\"gamma\""));
     program.signal(Signal::HUP);
     let why = program.wait_for("unknown scheme");
     assert!(why.contains("forecourt.toml:") && why.contains("did you mean `bearer`"), "{why}");
     program.wait_for("the running one stays");
-    assert_eq!((status(&program, TOKEN).await.as_str(), status(&program, OTHER).await.as_str()), ("401", "200"));
+    assert_eq!((status(&program, TOKEN).await, status(&program, OTHER_TOKEN).await), (401, 200));
     let slugs: i64 = database.value("select count(*) from workspaces where slug = 'gamma'").await;
     assert_eq!(slugs, 0);
 
@@ -128,7 +123,7 @@ async fn sighup_reads_the_file_again_whole_or_not_at_all() {
     program.wait_for("`server.hold_seconds` has changed");
     program.wait_for("the workspaces of the configuration are applied");
     let name: String = database.value("select name from workspaces where slug = 'alpha'").await;
-    assert_eq!((name.as_str(), status(&program, TOKEN).await.as_str()), ("Alpha Motors", "200"));
+    assert_eq!((name.as_str(), status(&program, TOKEN).await), ("Alpha Motors", 200));
 }
 
 #[tokio::test]
@@ -156,7 +151,7 @@ async fn a_file_that_is_gone_keeps_the_running_configuration_and_does_not_bring_
     program.signal(Signal::HUP);
     program.wait_for("there is no configuration file here");
     program.wait_for("the running one stays");
-    assert_eq!(status(&program, TOKEN).await, "200");
+    assert_eq!(status(&program, TOKEN).await, 200);
     assert!(!folder.path().join("demo-token").exists());
 }
 
@@ -174,14 +169,14 @@ async fn a_changed_file_counts_without_a_signal_where_that_is_asked_for() {
         .replace("[server]", "[server]\nreload_on_change = true")
         .replace("secret_env = \"TOKEN\"", "secret_file = \"token\"");
     let mut program = Program::start(&database.url(), folder.path(), &config);
-    assert_eq!(status(&program, "the-first-secret").await, "200", "the file's newline is no part of the secret");
+    assert_eq!(status(&program, "the-first-secret").await, 200, "the file's newline is no part of the secret");
     write("\u{feff}the-second-secret\r\n");
     program.wait_for("configuration reloaded");
-    assert_eq!(status(&program, "the-first-secret").await, "401");
-    assert_eq!(status(&program, "the-second-secret").await, "200", "nor is what an editor of Windows wrote around it");
+    assert_eq!(status(&program, "the-first-secret").await, 401);
+    assert_eq!(status(&program, "the-second-secret").await, 200, "nor is what an editor of Windows wrote around it");
     write("");
     program.wait_for("is empty; put the secret into it");
-    assert_eq!(status(&program, "the-second-secret").await, "200");
+    assert_eq!(status(&program, "the-second-secret").await, 200);
     assert!(SECRETS.iter().all(|(_, secret)| program.seen.iter().all(|line| !line.contains(secret))));
 }
 

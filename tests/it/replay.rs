@@ -13,22 +13,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::support::{Answer, CONFIG, SECRETS, TestService, service, service_with, throwaway_options};
+use crate::support::{
+    Answer, CONFIG, LEADS, SECRETS, TestService, a_lead, assert_holds, service, service_with, throwaway_options,
+};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
 const SABOTAGE: &str = "alter table leads add constraint sabotage check (external_id <> '77')";
 const MENDING: &str = "alter table leads drop constraint sabotage";
-
-fn lead(id: i64, dealership: i64) -> Value {
-    json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": dealership},
-        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
-    })
-}
-
-fn id(answer: &Answer) -> &str {
-    answer.body["delivery_id"].as_str().unwrap()
-}
 
 /// What a run of the program came to.
 #[derive(Debug)]
@@ -98,24 +88,24 @@ async fn records(service: &TestService) -> Vec<Value> {
 async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_the_replay() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let failed = service.lead(&lead(77, 356)).await;
-    assert_eq!(failed.body["outcome"], "failed");
+    let failed = service.lead(&a_lead(77)).await;
+    assert_eq!(failed.outcome(), "failed");
 
-    let still = replay(&service, &["--id", id(&failed)]).await;
+    let still = replay(&service, &["--id", failed.id()]).await;
     assert!(!still.good && still.error.contains("1 of 1 failed: the log says why"), "{still:?}");
-    assert_eq!(still.of(id(&failed)), "lead failed -> failed");
+    assert_eq!(still.of(failed.id()), "lead failed -> failed");
     assert!(!still.error.contains("ada77"), "{still:?}");
 
     service.database.execute(MENDING).await;
     let mended = replay(&service, &["--outcome", "failed"]).await;
     assert!(mended.good, "{mended:?}");
-    assert_eq!(mended.of(id(&failed)), "lead failed -> applied person=created lead=created");
+    assert_eq!(mended.of(failed.id()), "lead failed -> applied person=created lead=created");
     assert_eq!(mended.summary(), "1 delivery replayed: 1 applied");
     assert_eq!(service.count("leads where external_id = '77'").await, 1);
 
     let record = service.record(&failed).await;
-    assert_eq!((&record["outcome"], &record["attempts"]), (&json!("applied"), &json!(3)));
-    assert_eq!((&record["retry_at"], &record["findings"]), (&Value::Null, &json!([])));
+    assert_holds(&record, json!({ "outcome": "applied", "attempts": 3 }));
+    assert_holds(&record, json!({ "retry_at": null, "findings": [] }));
     let failure = json!({"outcome": "failed", "changes": {}, "findings": ["internal_error"]});
     let applied = json!({"outcome": "applied", "changes": {"person": "created", "lead": "created"}, "findings": []});
     let mut replays = record["replays"].as_array().unwrap().clone();
@@ -135,20 +125,20 @@ async fn what_failed_is_applied_once_the_cause_is_gone_and_its_record_tells_of_t
 #[tokio::test]
 async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configuration_knows_it() {
     let service = service().await;
-    let rejected = service.lead(&lead(1, 999)).await;
+    let rejected = service.lead(&a_lead(1).dealership(999)).await;
     assert_eq!(rejected.codes(), ["dealership_unknown"]);
     let same = replay(&service, &["--finding", "dealership_unknown"]).await;
     assert!(same.good, "{same:?}");
-    assert_eq!(same.of(id(&rejected)), "lead rejected -> rejected");
+    assert_eq!(same.of(rejected.id()), "lead rejected -> rejected");
 
     let knowing = CONFIG.replace("[356, 357]", "[356, 357, 999]");
     let tried = replay_with(&service, &knowing, &["--finding", "dealership_unknown", "--dry-run"]).await;
-    assert_eq!(tried.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
+    assert_eq!(tried.of(rejected.id()), "lead rejected -> applied person=created lead=created");
     assert_eq!(service.count("leads").await, 0);
     let applied = replay_with(&service, &knowing, &["--finding", "dealership_unknown"]).await;
-    assert_eq!(applied.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
+    assert_eq!(applied.of(rejected.id()), "lead rejected -> applied person=created lead=created");
     let record = service.record(&rejected).await;
-    assert_eq!((&record["outcome"], &record["findings"]), (&json!("applied"), &json!([])));
+    assert_holds(&record, json!({ "outcome": "applied", "findings": [] }));
     assert_eq!(record["replays"].as_array().unwrap().len(), 2);
     assert_eq!((service.count("leads").await, service.count("intake.deliveries").await), (1, 1));
 }
@@ -156,20 +146,17 @@ async fn what_was_rejected_for_an_unknown_dealership_is_applied_once_the_configu
 #[tokio::test]
 async fn what_was_applied_stays_applied_and_changes_nothing() {
     let service = service().await;
-    let mut old = lead(1, 356);
-    old["prospect"]["mobile_phone"] = json!("12");
+    let old = a_lead(1).with(json!({ "prospect": { "mobile_phone": "12" } }));
     let old = service.lead(&old).await;
     assert_eq!(old.codes(), ["phone_invalid"]);
-    let mut newer = lead(1, 356);
-    newer["updated_at"] = json!("2025-10-04T06:10:08Z");
-    newer["comments"] = json!("newer");
-    assert_eq!(service.lead(&newer).await.body["outcome"], "applied");
+    let newer = a_lead(1).updated("2025-10-04T06:10:08Z").comments("newer");
+    assert_eq!(service.lead(&newer).await.outcome(), "applied");
     let (before, record) = (service.dump().await, service.record(&old).await);
 
-    let replayed = replay(&service, &["--id", id(&old)]).await;
+    let replayed = replay(&service, &["--id", old.id()]).await;
     assert!(replayed.good, "{replayed:?}");
     assert!(
-        replayed.of(id(&old)).starts_with("lead applied -> applied person=unchanged lead=unchanged"),
+        replayed.of(old.id()).starts_with("lead applied -> applied person=unchanged lead=unchanged"),
         "{replayed:?}"
     );
     assert_eq!(service.dump().await, before);
@@ -183,32 +170,31 @@ async fn what_was_applied_stays_applied_and_changes_nothing() {
 
     // Also where its credential may not write there any more, or where it fails.
     let elsewhere = CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]");
-    let refused = replay_with(&service, &elsewhere, &["--id", id(&old)]).await;
+    let refused = replay_with(&service, &elsewhere, &["--id", old.id()]).await;
     let expected = "lead applied -> applied new findings: workspace_not_permitted (this replay: rejected)";
-    assert_eq!(refused.of(id(&old)), expected);
+    assert_eq!(refused.of(old.id()), expected);
     service.database.execute("alter table persons rename column first_name to hidden").await;
-    let failed = replay(&service, &["--id", id(&old)]).await;
-    assert!(!failed.good && failed.of(id(&old)).ends_with("(this replay: failed)"), "{failed:?}");
-    let record = service.record(&old).await;
-    assert_eq!((&record["outcome"], &record["retry_at"]), (&json!("applied"), &Value::Null));
+    let failed = replay(&service, &["--id", old.id()]).await;
+    assert!(!failed.good && failed.of(old.id()).ends_with("(this replay: failed)"), "{failed:?}");
+    service.expect_record(&old, json!({ "outcome": "applied", "retry_at": null })).await;
     assert_eq!(service.dump().await.len(), before.len());
 }
 
 #[tokio::test]
 async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
     let service = service().await;
-    let first = service.lead(&lead(1, 356)).await;
-    let again = service.lead(&lead(1, 356)).await;
-    let beta = service.lead(&lead(2, 285)).await;
-    let unknown = service.lead(&lead(3, 999)).await;
+    let first = service.lead(&a_lead(1)).await;
+    let again = service.lead(&a_lead(1)).await;
+    let beta = service.lead(&a_lead(2).dealership(285)).await;
+    let unknown = service.lead(&a_lead(3).dealership(999)).await;
     let car = service.vehicle(&json!({"Identifier": 9, "Seller": {"Identifier": 356}})).await;
     let times = [(&first, 1), (&again, 2), (&beta, 3), (&unknown, 4), (&car, 5)];
     for (answer, day) in times {
         let to = format!("received_at = '2026-03-0{day}T10:00:00Z'");
-        service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", id(answer))).await;
+        service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", answer.id())).await;
     }
     let table: [(&[&str], &[&Answer]); 12] = [
-        (&["--id", id(&first), "--id", id(&car)], &[&first, &car]),
+        (&["--id", first.id(), "--id", car.id()], &[&first, &car]),
         (&["--outcome", "unchanged"], &[&again]),
         (&["--outcome", "unchanged", "--outcome", "rejected"], &[&again, &unknown]),
         (&["--finding", "dealership_unknown"], &[&unknown]),
@@ -223,7 +209,7 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
     ];
     for (words, expected) in table {
         let run = replay(&service, &[words, &["--dry-run"]].concat()).await;
-        let mut expected: Vec<_> = expected.iter().map(|answer| id(answer).to_owned()).collect();
+        let mut expected: Vec<_> = expected.iter().map(|answer| answer.id().to_owned()).collect();
         expected.sort();
         assert!(run.good, "{words:?} {run:?}");
         assert_eq!(run.ids(), expected, "{words:?}");
@@ -234,13 +220,11 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
 async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let mut body = lead(77, 356);
-    body["surprise"] = json!(1);
+    let body = a_lead(77).with(json!({ "surprise": 1 }));
     let failed = service.lead(&body).await;
-    let rejected = service.lead(&lead(2, 999)).await;
-    let applied = service.lead(&lead(3, 356)).await;
-    let refused =
-        Request::post(LEADS).header("authorization", "Bearer wrong").body(Body::from(lead(4, 356).to_string()));
+    let rejected = service.lead(&a_lead(2).dealership(999)).await;
+    let applied = service.lead(&a_lead(3)).await;
+    let refused = Request::post(LEADS).header("authorization", "Bearer wrong").body(Body::from(a_lead(4).to_string()));
     assert_eq!(service.send(refused.unwrap()).await.status, 401);
     service.refusals_written().await;
     service.database.execute(MENDING).await;
@@ -250,9 +234,9 @@ async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     let knowing = CONFIG.replace("[356, 357]", "[356, 357, 999]");
     let run = replay_with(&service, &knowing, &["--all", "--dry-run"]).await;
     assert!(run.good, "{run:?}");
-    assert_eq!(run.of(id(&failed)), "lead failed -> applied person=created lead=created");
-    assert_eq!(run.of(id(&rejected)), "lead rejected -> applied person=created lead=created");
-    assert_eq!(run.of(id(&applied)), "lead applied -> applied person=unchanged lead=unchanged");
+    assert_eq!(run.of(failed.id()), "lead failed -> applied person=created lead=created");
+    assert_eq!(run.of(rejected.id()), "lead rejected -> applied person=created lead=created");
+    assert_eq!(run.of(applied.id()), "lead applied -> applied person=unchanged lead=unchanged");
     assert_eq!(run.summary(), "3 deliveries would be replayed: 3 applied; nothing was written");
     let run = replay(&service, &["--rejected", "--all", "--dry-run"]).await;
     assert!(run.good && run.lines[0].ends_with("lead refused -> applied person=created lead=created"), "{run:?}");
@@ -261,19 +245,19 @@ async fn a_dry_run_tells_what_would_come_of_it_and_writes_nothing() {
     service.database.execute(SABOTAGE).await;
     let run = replay(&service, &["--outcome", "failed", "--outcome", "applied", "--dry-run"]).await;
     assert!(!run.good, "{run:?}");
-    assert_eq!(run.of(id(&failed)), "lead failed -> failed");
-    assert_eq!(run.of(id(&applied)), "lead applied -> applied person=unchanged lead=unchanged");
+    assert_eq!(run.of(failed.id()), "lead failed -> failed");
+    assert_eq!(run.of(applied.id()), "lead applied -> applied person=unchanged lead=unchanged");
 }
 
 #[tokio::test]
 async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
     let service = service().await;
     service.database.execute(SABOTAGE).await;
-    let failed = service.lead(&lead(77, 356)).await;
+    let failed = service.lead(&a_lead(77)).await;
     service.database.execute(MENDING).await;
     service.database.execute("update intake.deliveries set retry_at = now()").await;
     let replay_filter = ReplayFilter {
-        ids: vec![id(&failed).parse().unwrap()],
+        ids: vec![failed.id().parse().unwrap()],
         feeds: Vec::new(),
         since: None,
         until: service.intake().now(),
@@ -317,7 +301,7 @@ async fn many_are_replayed_round_by_round() {
     let service = service().await;
     join_all((0..450).map(|id| {
         let service = &service;
-        async move { assert_eq!(service.lead(&lead(id, 356)).await.body["outcome"], "applied") }
+        async move { assert_eq!(service.lead(&a_lead(id)).await.outcome(), "applied") }
     }))
     .await;
     let run = replay(&service, &["--feed", "lead", "--limit", "430"]).await;
@@ -383,8 +367,8 @@ async fn refused(service: &TestService, secret: &str, body: &Value) {
 #[tokio::test]
 async fn refused_requests_enter_once_the_secret_is_mended_and_replayed_twice_they_are_stored_once() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
-    refused(&service, "wrong", &lead(2, 999)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
+    refused(&service, "wrong", &a_lead(2).dealership(999)).await;
     assert_eq!(service.count("intake.deliveries").await, 0);
 
     let first = replay(&service, &["--rejected", "--all"]).await;
@@ -412,8 +396,8 @@ async fn of_several_credentials_one_must_be_named() {
         workspaces = \"all\"\nsecret_env = \"OTHER_TOKEN\"\n";
     let config = format!("{CONFIG}{beta}");
     let service = service_with(&config).await;
-    refused(&service, "wrong", &lead(1, 285)).await;
-    refused(&service, "wrong", &lead(2, 356)).await;
+    refused(&service, "wrong", &a_lead(1).dealership(285)).await;
+    refused(&service, "wrong", &a_lead(2)).await;
 
     for (words, expected) in [
         (vec![], "several credentials may post to lead (all, beta): name the one they enter as by `--credential`"),
@@ -433,7 +417,7 @@ async fn of_several_credentials_one_must_be_named() {
 async fn refused_requests_are_chosen_by_each_criterion() {
     let service = service().await;
     for (secret, number) in [("one", 1), ("two", 2), ("two", 3)] {
-        refused(&service, secret, &lead(number, 356)).await;
+        refused(&service, secret, &a_lead(number)).await;
     }
     for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
         let set = format!(
@@ -467,8 +451,8 @@ async fn refused_requests_are_chosen_by_each_criterion() {
 #[tokio::test]
 async fn a_refused_request_whose_body_was_not_kept_is_told_and_left() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
-    refused(&service, "wrong", &lead(2, 356)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
+    refused(&service, "wrong", &a_lead(2)).await;
     service
         .database
         .execute("update intake.rejected set body = null where encode(body, 'escape') like '%ada1@%'")
@@ -484,7 +468,7 @@ async fn a_refused_request_whose_body_was_not_kept_is_told_and_left() {
 #[tokio::test]
 async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     let service = service().await;
-    refused(&service, "wrong", &lead(1, 356)).await;
+    refused(&service, "wrong", &a_lead(1)).await;
     let service = service.restarted_with(CONFIG).await;
     assert_eq!(replay::round(service.intake(), &service.intake().directory().retryable_rejections()).await.unwrap(), 0);
     let run = replay(&service, &["--all"]).await;
@@ -495,14 +479,14 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
 #[tokio::test]
 async fn deliveries_of_a_credential_that_is_gone_are_applied_as_another_that_is_named() {
     let service = service().await;
-    let unknown = service.lead(&lead(1, 999)).await;
+    let unknown = service.lead(&a_lead(1).dealership(999)).await;
     assert_eq!(unknown.codes(), ["dealership_unknown"]);
     let config = CONFIG.replace("[356, 357]", "[356, 357, 999]").replace("name = \"all\"", "name = \"new\"");
     let alone = replay_with(&service, &config, &["--finding", "dealership_unknown"]).await;
     assert!(alone.lines[0].contains("rejected"), "{alone:?}");
-    let nobody = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "old"]).await;
+    let nobody = replay_with(&service, &config, &["--id", unknown.id(), "--credential", "old"]).await;
     assert!(!nobody.good && nobody.error.contains("there is no credential `old`: name one of new"), "{nobody:?}");
-    let named = replay_with(&service, &config, &["--id", id(&unknown), "--credential", "new"]).await;
+    let named = replay_with(&service, &config, &["--id", unknown.id(), "--credential", "new"]).await;
     assert!(named.good, "{named:?}");
     assert_eq!(service.record(&unknown).await["outcome"], "applied");
 }

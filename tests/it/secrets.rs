@@ -3,13 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::token;
-use crate::support::{Program, SECRETS, credential, database, soon, workspaces};
+use crate::support::{ALL, LEADPRO, LEADS, Program, SECRETS, a_lead, credential, database, soon, tables, workspaces};
 
-const LEADS: &str = "/webhooks/dealer-studio/leads";
-const LEADPRO: &str = "/webhooks/leadpro";
 /// What strangers present.
 const WRONG: [&str; 4] = ["a-wrong-token-91x", "a-wrong-key-91x", "a-wrong-password-91x", "a-wrong-client-91x"];
 
@@ -41,46 +39,42 @@ fn signed(secret: &str) -> String {
     token::signed(&claims, secret)
 }
 
-async fn post(program: &Program, path: &str, header: &str, body: &[u8]) -> (String, Value) {
-    let answer = program.send(path, &format!("{header}\r\n"), body).await;
-    let status = answer.split(' ').nth(1).unwrap().to_owned();
-    (status, serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap_or(Value::Null))
-}
-
 #[tokio::test]
 async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
     let (database, folder) = (database().await, tempfile::tempdir().unwrap());
     let mut program = Program::start(&database.url(), folder.path(), &config());
     program.wait_for("deliveries are applied");
-    let grant = b"grant_type=client_credentials";
-    let ask = |id: &str, secret: &str| format!("Authorization: Basic {}", pair(id, secret));
-    let (status, given) = post(&program, "/oauth/token", &ask("client", secret("CLIENT_SECRET")), grant).await;
-    assert_eq!(status, "200");
-    let access = given["access_token"].as_str().unwrap().to_owned();
+    let grant = "grant_type=client_credentials";
+    let bearer = |token: &str| format!("Bearer {token}");
+    let basic = |user: &str, password: &str| format!("Basic {}", pair(user, password));
+    let client = [("authorization", &*basic("client", secret("CLIENT_SECRET")))];
+    let given = program.post_with(&client, "/oauth/token", grant).await;
+    assert_eq!(given.status, 200);
+    let access = given.body["access_token"].as_str().unwrap().to_owned();
     let (right, wrong) = (signed(secret("LEADPRO_SECRET")), signed("a-wrong-signature-91x"));
-    let lead = br#"{"id": 1, "dealership": {"id": 356}, "prospect": {"email": "ada@example.com"}}"#;
-    for (path, header, expected) in [
-        (LEADS, format!("Authorization: Bearer {}", secret("TOKEN")), "200"),
-        (LEADS, format!("X-API-KEY: {}", secret("OTHER_TOKEN")), "200"),
-        (LEADS, format!("Authorization: Basic {}", pair("dealer", secret("PASSWORD"))), "200"),
-        (LEADS, format!("Authorization: Bearer {access}"), "200"),
-        (LEADPRO, format!("Authorization: {right}"), "200"),
-        (LEADPRO, format!("Authorization: Bearer {right}"), "200"),
-        (LEADS, format!("Authorization: Bearer {}", WRONG[0]), "401"),
-        (LEADS, format!("X-Authorization: {}", WRONG[1]), "401"),
-        (LEADS, format!("Authorization: Basic {}", pair("dealer", WRONG[2])), "401"),
-        (LEADS, format!("Authorization: Bearer {access}x"), "401"),
-        (LEADPRO, format!("Authorization: {wrong}"), "401"),
-        (LEADS, format!("Authorization: Digest {}", WRONG[3]), "401"),
-        ("/oauth/token", ask("client", WRONG[3]), "401"),
-        ("/webhooks/elsewhere", format!("Authorization: Bearer {}", secret("TOKEN")), "404"),
+    for (path, header, value, expected) in [
+        (LEADS, "Authorization", bearer(secret("TOKEN")), 200),
+        (LEADS, "X-API-KEY", secret("OTHER_TOKEN").to_owned(), 200),
+        (LEADS, "Authorization", basic("dealer", secret("PASSWORD")), 200),
+        (LEADS, "Authorization", bearer(&access), 200),
+        (LEADPRO, "Authorization", right.clone(), 200),
+        (LEADPRO, "Authorization", bearer(&right), 200),
+        (LEADS, "Authorization", bearer(WRONG[0]), 401),
+        (LEADS, "X-Authorization", WRONG[1].to_owned(), 401),
+        (LEADS, "Authorization", basic("dealer", WRONG[2]), 401),
+        (LEADS, "Authorization", bearer(&format!("{access}x")), 401),
+        (LEADPRO, "Authorization", wrong.clone(), 401),
+        (LEADS, "Authorization", format!("Digest {}", WRONG[3]), 401),
+        ("/oauth/token", "Authorization", basic("client", WRONG[3]), 401),
+        ("/webhooks/elsewhere", "Authorization", bearer(secret("TOKEN")), 404),
     ] {
-        let body: &[u8] = if path == "/oauth/token" { grant } else { lead };
-        assert_eq!(post(&program, path, &header, body).await.0, expected, "{path} {expected}");
+        let body = if path == "/oauth/token" { grant.to_owned() } else { a_lead(1).to_string() };
+        let answer = program.post_with(&[(header, &value)], path, body).await;
+        assert_eq!(answer.status, expected, "{path} {header}");
     }
     // A body and a form may hold them too.
     let form = format!("grant_type=client_credentials&client_id=client&client_secret={}", WRONG[3]);
-    assert_eq!(post(&program, "/oauth/token", "X: y", form.as_bytes()).await.0, "401");
+    assert_eq!(program.post_with(&[], "/oauth/token", form).await.status, 401);
     program.signal(Signal::HUP);
     program.wait_for("configuration reloaded");
     std::fs::write(folder.path().join("forecourt.toml"), config().replace("\"TOKEN\"", "\"NOT_SET\"")).unwrap();
@@ -108,11 +102,8 @@ async fn no_secret_or_token_is_in_a_log_line_at_any_level_or_in_postgres() {
 
 /// Every row of every table of ours, bodies as text.
 async fn rows(database: &crate::support::postgres::TestDatabase) -> Vec<String> {
-    let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
-        where schemaname in ('public', 'identity', 'intake') order by 1";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&database.pool).await.unwrap();
     let mut rows = Vec::new();
-    for table in tables {
+    for table in tables(&database.pool, ALL).await {
         let row = match table.as_str() {
             "intake.deliveries" => "concat(r, encode(body, 'escape'), encode(posted_body, 'escape'))",
             "intake.rejected" => "concat(r, encode(body, 'escape'))",

@@ -22,7 +22,9 @@ use tower::ServiceExt as _;
 
 use crate::support::postgres::OwnCluster;
 use crate::support::service::parsed;
-use crate::support::{Answer, CONFIG, TOKEN, TestService, config_with, credential, database, own_cluster, soon};
+use crate::support::{
+    Answer, CONFIG, TOKEN, TestService, a_lead, config_with, credential, database, own_cluster, soon,
+};
 
 /// What Postgres has to commit a delivery.
 const DEADLINE: Duration = Duration::from_millis(400);
@@ -43,13 +45,6 @@ fn with_spool_and(times: &str, bytes: u64) -> String {
 const UNHURRIED: &str = "hold_seconds = 120\ndeadline_ms = 60000";
 
 const WIDE: u64 = 1 << 28;
-
-fn lead(id: i64) -> Value {
-    json!({
-        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": {"id": 356},
-        "prospect": {"first_name": "Ada", "email": format!("ada{id}@example.com")},
-    })
-}
 
 /// Stops the server's main process and every backend, as on a machine that stands still.
 fn freeze_all(cluster: &OwnCluster) {
@@ -77,7 +72,7 @@ async fn drained(service: &TestService) {
 /// Posts a lead until Postgres has it within the deadline, as the machine permits.
 async fn applied_by_postgres(service: &TestService, id: i64) {
     soon("a lead applied within the deadline", async || {
-        let outcome = service.lead(&lead(id)).await.body["outcome"].clone();
+        let outcome = service.lead(&a_lead(id)).await.body["outcome"].clone();
         outcome == "applied" || outcome == "unchanged"
     })
     .await;
@@ -106,7 +101,7 @@ async fn a_deadline_beyond_the_hold_does_not_keep_deliveries_from_the_spool() {
     let config = with_spool_and("hold_seconds = 2\ndeadline_ms = 5000", WIDE);
     let service = TestService::over(cluster.database().await, &config).await;
     freeze_all(&cluster);
-    assert_spooled(&service.lead(&lead(1)).await);
+    assert_spooled(&service.lead(&a_lead(1)).await);
     thaw_all(&cluster);
     drained(&service).await;
     assert_eq!(service.count("leads").await, 1);
@@ -128,13 +123,13 @@ async fn while_postgres_stands_still_deliveries_are_spooled_within_the_deadline_
 
     freeze_all(&cluster);
     let began = Instant::now();
-    let first = service.lead(&lead(2)).await;
+    let first = service.lead(&a_lead(2)).await;
     assert!(began.elapsed() < DEADLINE + GRACE, "{:?}", began.elapsed());
     assert_spooled(&first);
     // Now it is known: nobody waits any more, so that one after the other takes less than each would wait.
     let began = Instant::now();
     for id in 3..40 {
-        assert_spooled(&service.lead(&lead(id)).await);
+        assert_spooled(&service.lead(&a_lead(id)).await);
     }
     assert!(began.elapsed() < DEADLINE * 37 / 2, "{:?}", began.elapsed());
     let answer = ready(&service).await;
@@ -148,9 +143,8 @@ async fn while_postgres_stands_still_deliveries_are_spooled_within_the_deadline_
     drained(&service).await;
     assert_eq!(service.count("leads").await, 39);
     assert_eq!(service.count("intake.deliveries where attempts = 1").await, before + 38);
-    let record = service.record(&first).await;
-    assert_eq!((&record["credential"], &record["content_type"]), (&json!("all"), &json!("application/json")));
-    assert_eq!(service.stored_body(&first).await, lead(2).to_string().into_bytes());
+    service.expect_record(&first, json!({ "credential": "all", "content_type": "application/json" })).await;
+    assert_eq!(service.stored_body(&first).await, a_lead(2).to_string().into_bytes());
     let waited = "intake.deliveries where settled_at - received_at > interval '1 second'";
     assert!(service.count(waited).await >= 38, "it arrived when it arrived");
     // Nothing goes to the spool any more.
@@ -164,8 +158,7 @@ async fn what_was_spooled_while_postgres_was_stopped_is_applied_in_order_of_arri
     cluster.stop().await;
     for id in 0..60 {
         // The same few leads again and again, so that the order could show.
-        let mut body = lead(id % 3);
-        body["updated_at"] = json!(format!("2025-10-03T07:00:{id:02}Z"));
+        let body = a_lead(id % 3).updated(&format!("2025-10-03T07:00:{id:02}Z"));
         assert_spooled(&service.lead(&body).await);
     }
     assert_eq!(spooled(&service), 60);
@@ -211,9 +204,8 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
         from workspaces where slug = 'alpha'";
     sqlx::query(alpha).execute(&mut *holding).await.unwrap();
     service.reception().spool().unwrap().put(delivery(0, Feed::Inventory, &car)).await.unwrap();
-    let mut beta = lead(1);
-    beta["dealership"]["id"] = json!(285);
-    assert_eq!(service.lead(&beta).await.body["outcome"], "applied");
+    let beta = a_lead(1).dealership(285);
+    assert_eq!(service.lead(&beta).await.outcome(), "applied");
     let answer = service.vehicle(&gone).await;
     assert_spooled(&answer);
     holding.rollback().await.unwrap();
@@ -245,7 +237,7 @@ async fn a_fragment_waits_in_the_spool_for_a_vehicle_that_was_spooled_late() {
     let data_dir = tempfile::tempdir().unwrap();
     let limits = forecourt::intake::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
     let before = forecourt::intake::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
-    let puts = (0..1_200).map(|id| before.put(delivery(id, Feed::Lead, &lead(id))));
+    let puts = (0..1_200).map(|id| before.put(delivery(id, Feed::Lead, &a_lead(id))));
     assert!(join_all(puts).await.iter().all(Result::is_ok));
     before.close().await;
     let service = TestService::with_data(database().await, &with_spool(WIDE), data_dir).await;
@@ -264,15 +256,15 @@ async fn a_fragment_waits_in_the_spool_for_a_vehicle_that_was_spooled_late() {
 async fn a_late_commit_of_a_spooled_delivery_does_no_harm() {
     let cluster = own_cluster().await;
     let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
-    service.lead(&lead(1)).await;
+    service.lead(&a_lead(1)).await;
     // Postgres answers, and never comes to an end: what a lane has begun with stays begun.
     let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
     let mut holding = somebody.begin().await.unwrap();
     sqlx::query("lock table persons").execute(&mut *holding).await.unwrap();
-    let begun = service.lead(&lead(2)).await;
+    let begun = service.lead(&a_lead(2)).await;
     assert_spooled(&begun);
-    assert_spooled(&service.lead(&lead(2)).await);
-    assert_spooled(&service.lead(&lead(3)).await);
+    assert_spooled(&service.lead(&a_lead(2)).await);
+    assert_spooled(&service.lead(&a_lead(3)).await);
     holding.rollback().await.unwrap();
     drained(&service).await;
     assert_eq!(service.count("intake.deliveries").await, 4);
@@ -284,7 +276,7 @@ async fn a_late_commit_of_a_spooled_delivery_does_no_harm() {
 #[tokio::test]
 async fn a_delivery_whose_commit_nobody_saw_is_applied_at_most_once() {
     let service = TestService::over(database().await, &with_spool_and(UNHURRIED, WIDE)).await;
-    let answer = service.lead(&lead(1)).await;
+    let answer = service.lead(&a_lead(1)).await;
     let (record, before) = (service.record(&answer).await, service.dump().await);
     let arrived = Arrived {
         id: record["id"].as_str().unwrap().parse().unwrap(),
@@ -294,7 +286,7 @@ async fn a_delivery_whose_commit_nobody_saw_is_applied_at_most_once() {
         credential: "all".to_owned(),
         remote_address: None,
         content_type: None,
-        body: Arc::new(lead(1).to_string().into_bytes()),
+        body: Arc::new(a_lead(1).to_string().into_bytes()),
         posted_body: None,
         schema_version: None,
     };
@@ -318,7 +310,7 @@ async fn when_neither_can_take_it_a_request_is_held_until_the_spool_can() {
     let mut cluster = own_cluster().await;
     let service = with_broken_spool(&cluster, &with_spool(WIDE)).await;
     parts_are(&service, json!({"postgres": "ok", "spool": "unavailable"})).await;
-    assert_eq!(service.lead(&lead(1)).await.body["outcome"], "applied");
+    assert_eq!(service.lead(&a_lead(1)).await.outcome(), "applied");
     cluster.stop().await;
     let answer = ready(&service).await;
     assert_eq!((answer.status.as_u16(), &answer.body["status"]), (503, &json!("unavailable")));
@@ -327,7 +319,7 @@ async fn when_neither_can_take_it_a_request_is_held_until_the_spool_can() {
         std::fs::remove_file(service.spool_dir()).unwrap();
         Instant::now()
     };
-    let lead = lead(2);
+    let lead = a_lead(2);
     let (answer, mended) = tokio::join!(service.lead(&lead), mend);
     assert_spooled(&answer);
     assert!(mended.elapsed() < GRACE);
@@ -342,7 +334,7 @@ async fn a_spool_that_could_not_be_opened_at_the_start_is_drained_once_it_can() 
     let mut cluster = own_cluster().await;
     let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
     cluster.stop().await;
-    let answer = service.lead(&lead(1)).await;
+    let answer = service.lead(&a_lead(1)).await;
     assert_spooled(&answer);
     service.reception().close().await;
     let (dir, away) = (service.spool_dir(), service.spool_dir().with_extension("away"));
@@ -363,7 +355,7 @@ async fn when_neither_can_take_it_a_request_is_held_until_postgres_can() {
     let mut cluster = own_cluster().await;
     let service = with_broken_spool(&cluster, &with_spool(WIDE)).await;
     cluster.stop().await;
-    let leads = [lead(1), lead(2), lead(3)];
+    let leads = [a_lead(1), a_lead(2), a_lead(3)];
     let back = async {
         tokio::time::sleep(DEADLINE * 3).await;
         cluster.start().await;
@@ -381,12 +373,12 @@ async fn a_request_is_answered_503_only_after_the_hold_and_not_applied_behind_th
     cluster.stop().await;
     let began = Instant::now();
     let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
-    let response = service.respond(request.body(Body::from(lead(1).to_string())).unwrap()).await;
+    let response = service.respond(request.body(Body::from(a_lead(1).to_string())).unwrap()).await;
     assert_eq!(response.status(), 503);
     assert!(response.headers().contains_key("retry-after"));
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     cluster.start().await;
-    soon("a lead", async || service.lead(&lead(2)).await.body["outcome"] == "applied").await;
+    soon("a lead", async || service.lead(&a_lead(2)).await.body["outcome"] == "applied").await;
     assert_eq!(service.count("leads").await, 1);
 }
 
@@ -396,10 +388,10 @@ async fn what_a_full_spool_does_not_take_is_held_until_postgres_is_back() {
     let service = TestService::over(cluster.database().await, &with_spool(3 * 4096)).await;
     cluster.stop().await;
     for id in 0..3 {
-        assert_spooled(&service.lead(&lead(id)).await);
+        assert_spooled(&service.lead(&a_lead(id)).await);
     }
     assert_eq!(ready(&service).await.status, 503, "neither takes more");
-    let (third, fourth) = (lead(3), lead(4));
+    let (third, fourth) = (a_lead(3), a_lead(4));
     let back = async {
         tokio::time::sleep(DEADLINE * 2).await;
         cluster.start().await;
@@ -420,9 +412,7 @@ async fn what_is_held_is_bounded_and_the_newest_of_the_credential_that_holds_mos
     let service = with_broken_spool(&cluster, &config).await;
     cluster.stop().await;
     let large = |id, dealership: i64| {
-        let mut lead = lead(id);
-        lead["comments"] = json!("x".repeat(400_000));
-        lead["dealership"]["id"] = json!(dealership);
+        let lead = a_lead(id).dealership(dealership).comments(&"x".repeat(400_000));
         lead.to_string()
     };
     let began = Instant::now();
@@ -462,7 +452,7 @@ async fn an_overload_is_answered_from_the_spool_in_time() {
     let began = Instant::now();
     let answers = join_all((0..300).map(|id| {
         let service = &service;
-        async move { (service.lead(&lead(id)).await, began.elapsed()) }
+        async move { (service.lead(&a_lead(id)).await, began.elapsed()) }
     }))
     .await;
     let slowest = answers.iter().map(|(_, took)| *took).max().unwrap();
@@ -484,12 +474,11 @@ async fn a_workspace_that_is_stuck_does_not_hold_up_what_others_have_spooled() {
         from workspaces where slug = 'alpha'";
     sqlx::query(alpha).execute(&mut *holding).await.unwrap();
     // More than go through the lanes at a time.
-    let leads: Vec<Value> = (0..260).map(lead).collect();
+    let leads: Vec<Value> = (0..260).map(|id| a_lead(id).into()).collect();
     for answer in join_all(leads.iter().map(|lead| service.lead(lead))).await {
         assert_spooled(&answer);
     }
-    let mut of_beta = lead(1_000);
-    of_beta["dealership"]["id"] = json!(285);
+    let of_beta = a_lead(1_000).dealership(285);
     assert_eq!(service.lead(&of_beta).await.status, 200);
     soon("the lead of beta", async || service.count("leads").await == 1).await;
     holding.rollback().await.unwrap();
@@ -505,7 +494,7 @@ async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_
     let App { reception, router, .. } = App::open(&config).unwrap();
     let post = async |id| {
         let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
-        let response = router.clone().oneshot(request.body(Body::from(lead(id).to_string())).unwrap()).await.unwrap();
+        let response = router.clone().oneshot(request.body(Body::from(a_lead(id).to_string())).unwrap()).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: serde_json::from_slice(&body).unwrap() }
@@ -522,7 +511,7 @@ async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_
 
     // The service that finds them takes others before it has applied them.
     let service = TestService::with_data(database().await, &text, data_dir).await;
-    assert_eq!(service.lead(&lead(3)).await.status, 200);
+    assert_eq!(service.lead(&a_lead(3)).await.status, 200);
     drained(&service).await;
     assert_eq!(service.record(&first).await["outcome"], "applied");
     assert_eq!(service.count("leads").await, 3);
@@ -535,7 +524,7 @@ async fn what_fails_through_our_fault_leaves_the_spool_as_failed_and_what_nobody
     service.database.execute("alter table leads add constraint sabotage check (external_id <> '7')").await;
     cluster.stop().await;
     for id in 6..9 {
-        assert_spooled(&service.lead(&lead(id)).await);
+        assert_spooled(&service.lead(&a_lead(id)).await);
     }
     assert_spooled(&service.post("/webhooks/dealer-studio/leads", "not JSON").await);
     service.reception().close().await;
@@ -595,8 +584,7 @@ async fn a_panic_in_a_rule_is_one_failed_delivery_and_not_a_dead_lane() {
     let store = Store::new(database.pool.clone(), 30);
     let reception = with_panics(&store).await;
     let post = async |id: i64, comments: &str| {
-        let mut body = lead(id);
-        body["comments"] = json!(comments);
+        let body = a_lead(id).comments(comments);
         let arrival = Arrival {
             feed: Feed::Lead,
             received_at: forecourt::intake::clock::now(),

@@ -264,7 +264,7 @@ async fn one_customer_is_one_person_however_the_address_is_encoded() {
     {
         service.lead(&enquiry(json!({ "id": id, "prospect": { "email": email } }))).await;
     }
-    assert_eq!(service.row("select email from persons").await, json!({ "email": "jos\u{e9}@xn--mnchen-3ya.de" }));
+    service.expect_row("persons", json!({ "email": "jos\u{e9}@xn--mnchen-3ya.de" })).await;
 }
 
 #[tokio::test]
@@ -278,5 +278,5 @@ async fn a_lead_that_asks_for_a_car_without_a_vin_is_booked_by_the_stock_number(
     // Once the car has a VIN, it is the same row.
     let known = json!({ "LastModifiedUtc": "2025-10-02T00:00:00Z", "Identification": names(Some(VIN), Some("S1")) });
     service.vehicle(&car(known)).await;
-    assert_eq!(service.row("select vin, status from listings").await, json!({ "vin": VIN, "status": "for_sale" }));
+    service.expect_row("listings", json!({ "vin": VIN, "status": "for_sale" })).await;
 }

@@ -69,8 +69,7 @@ async fn a_vehicle_a_package_a_location_and_a_person_of_another_workspace_help_n
     assert_eq!(answer.codes(), blocked);
     // Nor does what comes later.
     service.vehicle(&car(with(brings, json!({ "LastModifiedUtc": "2025-10-09T00:00:00Z" })))).await;
-    let row = service.row("select booking_blockers from leads where external_id = '2'").await;
-    assert_eq!(row["booking_blockers"], json!(blocked));
+    assert_eq!(service.value("booking_blockers", "leads where external_id = '2'").await, json!(blocked));
 }
 
 #[tokio::test]
@@ -83,14 +82,15 @@ async fn a_credential_writes_to_its_own_workspaces_only() {
     ] {
         assert_eq!(answer.status, 200);
         // Nobody learns which dealerships others have.
-        assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
+        answer.expect("rejected", &["dealership_unknown"]);
     }
-    let records =
-        service.rows("select workspace_id, outcome, findings->0->>'code' as code from intake.deliveries").await;
-    let record = json!({ "workspace_id": null, "outcome": "rejected", "code": "workspace_not_permitted" });
-    assert_eq!(records, vec![record; 2]);
+    let records = service.table("workspace_id, outcome, findings->0->>'code' from intake.deliveries").await;
+    assert_eq!(
+        records,
+        json!([[null, "rejected", "workspace_not_permitted"], [null, "rejected", "workspace_not_permitted"]])
+    );
     for table in ["persons", "leads", "listings", "listing_identifiers"] {
-        assert!(service.rows(&format!("select 1 from {table}")).await.is_empty(), "{table}");
+        assert_eq!(service.count(table).await, 0, "{table}");
     }
 }
 
@@ -109,9 +109,9 @@ async fn two_dealerships_of_a_workspace_share_its_persons_and_have_stock_numbers
             .lead(&lead(json!({ "id": identifier, "dealership": { "id": dealership }, "item": { "vin": vin } })))
             .await;
     }
-    assert_eq!(service.rows("select 1 from listings where status = 'for_sale'").await.len(), 2);
-    assert_eq!(service.rows("select 1 from persons").await.len(), 1);
-    assert_eq!(service.rows("select 1 from leads where person_id is not null").await.len(), 2);
+    assert_eq!(service.count("listings where status = 'for_sale'").await, 2);
+    assert_eq!(service.count("persons").await, 1);
+    assert_eq!(service.count("leads where person_id is not null").await, 2);
 }
 
 #[tokio::test]
@@ -120,54 +120,48 @@ async fn a_package_taken_out_of_the_configuration_is_inactive_and_its_bookings_s
     service.vehicle(&car(json!({}))).await;
     service.lead(&lead(json!({}))).await;
     let before = service.row("select * from bookings").await;
-    let id = |row: &Value| row["id"].clone();
-    let known = service
-        .row(
-            "select id, active from packages where name = 'Premium' and workspace_id =
-        (select id from workspaces where slug = 'alpha')",
-        )
-        .await;
+    let of_alpha =
+        "packages where name = 'Premium' and workspace_id = (select id from workspaces where slug = 'alpha')";
+    let id = service.value("id", of_alpha).await;
 
     let without = CONFIG.replacen("packages = [\"Premium\", \"Starter\"]", "packages = [\"Starter\"]", 1);
     let service = service.restarted_with(&without).await;
-    let now = format!("select id, active from packages where id = {}", id(&known));
-    assert_eq!(service.row(&now).await["active"], false);
+    service.expect_row(of_alpha, json!({ "id": id, "active": false })).await;
     assert_eq!(service.row("select * from bookings").await, before);
     let answer = service.lead(&lead(json!({ "id": 2 }))).await;
     assert_eq!(answer.codes(), ["package_not_found"]);
 
     // Named again, it is the same one, and the lead that waited is served.
     let service = service.restarted_with(CONFIG).await;
-    assert_eq!(service.row(&now).await, known);
-    assert_eq!(service.rows("select 1 from bookings").await.len(), 2);
+    service.expect_row(of_alpha, json!({ "id": id, "active": true })).await;
+    assert_eq!(service.count("bookings").await, 2);
 
     // What inventory names stays active without the configuration.
     service.vehicle(&car(json!({ "Identifier": 2, "SubscriptionPricing": [{ "Name": "Premium" }] }))).await;
     let service = service.restarted_with(&without).await;
-    assert_eq!(service.row(&now).await["active"], true);
+    service.expect_row(of_alpha, json!({ "id": id, "active": true })).await;
 }
 
-/// The locations of `alpha` beside `Closed`.
-async fn locations(service: &TestService) -> Vec<Value> {
-    service
-        .rows(
-            "select name, bookable, active, street, suburb from locations
-            where name <> 'Closed' and workspace_id = (select id from workspaces where slug = 'alpha') order by name",
-        )
-        .await
+/// The locations of `alpha` beside `Closed`: name, whether bookable and active, street and suburb.
+async fn locations(service: &TestService) -> Value {
+    let query = "name, bookable, active, street, suburb from locations
+        where name <> 'Closed' and workspace_id = (select id from workspaces where slug = 'alpha') order by name";
+    service.table(query).await
 }
 
 #[tokio::test]
 async fn a_location_written_in_other_capitals_is_the_same_and_one_of_another_name_another() {
     let service = service().await;
-    let of = |name: &str, bookable: bool, active: bool| json!({ "name": name, "bookable": bookable, "active": active, "street": null, "suburb": null });
-    assert_eq!(locations(&service).await, [of("Dealer A", true, true)]);
+    assert_eq!(locations(&service).await, json!([["Dealer A", true, true, null, null]]));
     let id = service.row("select id from locations where name = 'Dealer A'").await;
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\"", "\"DEALER A\"", 1)).await;
-    assert_eq!(locations(&service).await, [of("DEALER A", true, true)]);
+    assert_eq!(locations(&service).await, json!([["DEALER A", true, true, null, null]]));
     assert_eq!(service.row("select id from locations where name = 'DEALER A'").await, id);
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\"", "\"Dealer Z\"", 1)).await;
-    assert_eq!(locations(&service).await, [of("DEALER A", false, false), of("Dealer Z", true, true)]);
+    assert_eq!(
+        locations(&service).await,
+        json!([["DEALER A", false, false, null, null], ["Dealer Z", true, true, null, null]])
+    );
 }
 
 #[tokio::test]
@@ -180,15 +174,14 @@ async fn where_both_name_a_location_the_configuration_wins_and_inventory_fills_t
         } })
     };
     service.vehicle(&car(at("dealer a"))).await;
-    let merged = |name: &str, street: &str, bookable: bool| json!({ "name": name, "bookable": bookable, "active": true, "street": street, "suburb": "Fyshwick" });
-    assert_eq!(locations(&service).await, [merged("Dealer A", "1 Config St", true)]);
+    assert_eq!(locations(&service).await, json!([["Dealer A", true, true, "1 Config St", "Fyshwick"]]));
     // What the configuration closes stays closed, whatever inventory says.
     let closed = "{ name = \"Dealer A\", bookable = false }";
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\"", closed, 1)).await;
-    assert_eq!(locations(&service).await, [merged("Dealer A", "9 Feed St", false)]);
+    assert_eq!(locations(&service).await, json!([["Dealer A", false, true, "9 Feed St", "Fyshwick"]]));
     // And what it no longer names is as inventory says.
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\", ", "", 1)).await;
-    assert_eq!(locations(&service).await, [merged("dealer a", "9 Feed St", true)]);
+    assert_eq!(locations(&service).await, json!([["dealer a", true, true, "9 Feed St", "Fyshwick"]]));
 }
 
 #[tokio::test]
@@ -198,13 +191,9 @@ async fn a_dealership_that_moves_to_another_workspace_leaves_its_rows_where_they
     let alpha = db_snapshot(&service, "alpha").await;
     let moved = CONFIG.replace("[356, 357]", "[356]").replace("[285]", "[285, 357]");
     let service = service.restarted_with(&moved).await;
-    let dealership = service
-        .row(
-            "select slug, d.active from dealerships d join workspaces w on w.id = d.workspace_id
-            where dealership_id = 357",
-        )
-        .await;
-    assert_eq!(dealership, json!({ "slug": "beta", "active": true }));
+    let dealership = "slug, d.active from dealerships d join workspaces w on w.id = d.workspace_id
+        where dealership_id = 357";
+    assert_eq!(service.table(dealership).await, json!([["beta", true]]));
     service.lead(&lead(json!({ "dealership": { "id": 357 }, "updated_at": "2025-10-02T00:00:00Z" }))).await;
     assert_eq!(db_snapshot(&service, "alpha").await, alpha);
     assert_eq!(db_snapshot(&service, "beta").await["leads"].len(), 1);
@@ -218,13 +207,12 @@ async fn a_workspace_taken_out_of_the_configuration_is_inactive_and_comes_back_a
     let (head, tail) = CONFIG.split_once("[[workspaces]]\nslug = \"beta\"").unwrap();
     let credentials = tail.split_once("[[credentials]]").unwrap().1;
     let service = service.restarted_with(&format!("{head}[[credentials]]{credentials}")).await;
-    let state = "select w.active as workspace, d.active as dealership from workspaces w
-        join dealerships d on d.workspace_id = w.id where slug = 'beta'";
-    assert_eq!(service.row(state).await, json!({ "workspace": false, "dealership": false }));
+    let active = "w.active, d.active from workspaces w join dealerships d on d.workspace_id = w.id where slug = 'beta'";
+    assert_eq!(service.table(active).await, json!([[false, false]]));
     let answer = service.lead(&lead(json!({ "dealership": { "id": 285 }, "comments": "while away" }))).await;
-    assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
+    answer.expect("rejected", &["dealership_unknown"]);
     let service = service.restarted_with(CONFIG).await;
-    assert_eq!(service.row(state).await, json!({ "workspace": true, "dealership": true }));
+    assert_eq!(service.table(active).await, json!([[true, true]]));
     assert_eq!(db_snapshot(&service, "beta").await["leads"][0]["external_id"], beta["leads"][0]["external_id"]);
 }
 
@@ -236,8 +224,8 @@ async fn a_location_that_is_named_no_more_keeps_its_name_for_the_bookings_made_a
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\", ", "", 1)).await;
     // However often it starts.
     let service = service.restarted_with(&CONFIG.replacen("\"Dealer A\", ", "", 1)).await;
-    let booked = "select o.name, o.active from bookings b join locations o on o.id = b.location_id";
-    assert_eq!(service.row(booked).await, json!({ "name": "Dealer A", "active": false }));
+    let booked = "o.name, o.active from bookings b join locations o on o.id = b.location_id";
+    assert_eq!(service.table(booked).await, json!([["Dealer A", false]]));
 }
 
 #[tokio::test]
@@ -284,10 +272,10 @@ async fn a_delivery_of_no_or_an_unknown_dealership_is_rejected_and_kept() {
         (fixture("dealer_studio/lead/dealership_id_not_a_number.json"), "dealership_unknown"),
     ] {
         let answer = service.lead(&payload).await;
-        assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec![code]));
+        answer.expect("rejected", &[code]);
     }
-    assert_eq!(service.rows("select 1 from intake.deliveries where outcome = 'rejected'").await.len(), 4);
-    assert!(service.rows("select 1 from persons").await.is_empty());
+    assert_eq!(service.count("intake.deliveries where outcome = 'rejected'").await, 4);
+    assert_eq!(service.count("persons").await, 0);
     // As text it is the same dealership.
-    assert_eq!(service.lead(&lead(json!({ "dealership": { "id": "356" } }))).await.body["outcome"], "applied");
+    assert_eq!(service.lead(&lead(json!({ "dealership": { "id": "356" } }))).await.outcome(), "applied");
 }

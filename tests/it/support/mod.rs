@@ -3,18 +3,28 @@
 pub(crate) mod car;
 pub(crate) mod db_snapshot;
 mod left_out;
+mod packed;
 pub(crate) mod payloads;
 pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod replies;
+pub(crate) mod rows;
 pub(crate) mod service;
+pub(crate) mod tables;
 pub(crate) mod token;
 
 pub(crate) use car::{Car, car, minute, vin};
 pub(crate) use left_out::left_out;
+pub(crate) use packed::packed;
+pub(crate) use payloads::a_lead;
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
 pub(crate) use program::Program;
+pub(crate) use replies::counts;
+pub(crate) use rows::assert_holds;
 pub(crate) use service::{
-    Answer, CONFIG, PATIENCE, SECRETS, TOKEN, TestService, config_with, credential, fixture, fixture_bytes, fixtures,
-    service, service_with, soon, unique, workspaces,
+    Answer, CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, PATIENCE, SECRETS, TOKEN, TOKEN_OF_BETA,
+    TestService, config_with, credential, credential_of_beta, credential_of_leadpro, fixture, fixture_bytes, fixtures,
+    named_fixtures, service, service_with, soon, unique, workspaces,
 };
+pub(crate) use tables::{ALL, BUSINESS, listed, tables};

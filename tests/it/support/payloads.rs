@@ -1,6 +1,75 @@
-//! Payloads in few words: one that has all a booking needs, and what a test changes of it.
+//! Payloads in few words: each has what every delivery has, and what a test makes of it.
+//!
+//! [`a_lead`] is for tests to which one lead is as good as another; [`lead`], [`enquiry`] and [`car`] are what a booking is
+//! made of, for tests of what becomes of them. Vehicles over time are made by [`crate::support::car`].
+
+use std::ops::{Deref, DerefMut};
 
 use serde_json::{Map, Value, json};
+
+/// A delivery of the lead feed: its payload, to be posted or to be changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Lead(Value);
+
+/// Ada's lead, at the dealership 356, of which no more is known than who asks. Each id has an Ada of its own.
+pub(crate) fn a_lead(id: i64) -> Lead {
+    Lead(json!({
+        "id": id, "created": "2025-10-03T06:10:08Z", "dealership": { "id": 356 },
+        "prospect": { "first_name": "Ada", "email": format!("ada{id}@example.com") },
+    }))
+}
+
+impl Lead {
+    /// At another dealership.
+    pub(crate) fn dealership(self, id: i64) -> Self {
+        self.with(json!({ "dealership": { "id": id } }))
+    }
+
+    /// Of somebody with this address.
+    pub(crate) fn email(self, email: &str) -> Self {
+        self.with(json!({ "prospect": { "email": email } }))
+    }
+
+    /// With a comment, to tell one lead from another.
+    pub(crate) fn comments(self, comments: &str) -> Self {
+        self.with(json!({ "comments": comments }))
+    }
+
+    /// Last changed at this time.
+    pub(crate) fn updated(self, at: &str) -> Self {
+        self.with(json!({ "updated_at": at }))
+    }
+
+    /// With these changes, as [`with`] makes them.
+    pub(crate) fn with(self, changes: Value) -> Self {
+        Self(with(self.0, changes))
+    }
+
+    /// The body that is posted.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.to_string().into_bytes()
+    }
+}
+
+impl Deref for Lead {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl DerefMut for Lead {
+    fn deref_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+}
+
+impl From<Lead> for Value {
+    fn from(lead: Lead) -> Self {
+        lead.0
+    }
+}
 
 /// The VIN of [`car`], which [`lead`] asks for.
 pub(crate) const VIN: &str = "JTDBR32E720123456";

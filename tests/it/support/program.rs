@@ -7,11 +7,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::service::{SECRETS, TOKEN};
+use super::service::{Answer, SECRETS, TOKEN};
 
 /// The program, listening; it is killed with the test.
 pub(crate) struct Program {
@@ -125,6 +130,24 @@ impl Program {
         }
     }
 
+    /// What a path answers.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        exchange(self.address, Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    /// Posts a body with the secret of a credential, sent as a bearer token.
+    pub(crate) async fn post_as(&self, secret: &str, path: &str, body: impl Into<Body>) -> Answer {
+        self.post_with(&[("authorization", &format!("Bearer {secret}"))], path, body).await
+    }
+
+    /// Posts a body with these headers and no others that matter.
+    pub(crate) async fn post_with(&self, headers: &[(&str, &str)], path: &str, body: impl Into<Body>) -> Answer {
+        let request = headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));
+        exchange(self.address, request.body(body.into()).unwrap()).await.unwrap()
+    }
+
+    // What follows is for tests of what is on the wire.
+
     /// Posts a lead with the credential `all`.
     pub(crate) async fn post_lead(&self, headers: &str, body: &[u8]) -> String {
         self.send("/webhooks/dealer-studio/leads", &format!("Authorization: Bearer {TOKEN}\r\n{headers}"), body).await
@@ -151,6 +174,19 @@ impl Program {
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     }
+}
+
+/// Sends a request to an address by hyper's client, over a connection of its own.
+pub(crate) async fn exchange(address: SocketAddr, mut request: Request<Body>) -> hyper::Result<Answer> {
+    request.headers_mut().insert("host", "test".parse().unwrap());
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    connection.abort();
+    Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
 }
 
 /// A configuration for the tests' servers, which lose what they have committed when the machine loses power. One that says

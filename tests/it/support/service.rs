@@ -16,9 +16,23 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::postgres::TestDatabase;
+use super::tables::{BUSINESS, tables};
+
+/// The doors of the feeds.
+pub(crate) const LEADS: &str = "/webhooks/dealer-studio/leads";
+/// See [`LEADS`].
+pub(crate) const CLUSTERS: &str = "/webhooks/dealer-studio/lead-clusters";
+/// See [`LEADS`].
+pub(crate) const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
+/// See [`LEADS`].
+pub(crate) const LEADPRO: &str = "/webhooks/leadpro";
 
 /// The secret of the test configuration's credential `all`.
 pub(crate) const TOKEN: &str = "token-of-the-tests";
+/// The secret behind `OTHER_TOKEN`, of a second credential.
+pub(crate) const OTHER_TOKEN: &str = "another-token-of-the-tests";
+/// The secret behind `BETA`, of a credential that may write to `beta` only.
+pub(crate) const TOKEN_OF_BETA: &str = "token-of-beta";
 
 /// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 /// Postgres has a minute: on a machine that does other things no test fails for want of time that it is not about.
@@ -77,8 +91,8 @@ pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 /// Secrets of further credentials, by the environment variables that a configuration names.
 pub(crate) const SECRETS: [(&str, &str); 8] = [
     ("TOKEN", TOKEN),
-    ("BETA", "token-of-beta"),
-    ("OTHER_TOKEN", "another-token-of-the-tests"),
+    ("BETA", TOKEN_OF_BETA),
+    ("OTHER_TOKEN", OTHER_TOKEN),
     ("PASSWORD", "pass:word-of-the-tests"),
     ("CLIENT_SECRET", "client secret & more: of+the%20tests"),
     ("NEXT_CLIENT_SECRET", "the-next-client-secret-of-the-tests"),
@@ -91,6 +105,16 @@ pub(crate) fn credential(name: &str, scheme: &str, feeds: &str, workspaces: &str
     format!(
         "\n[[credentials]]\nname = \"{name}\"\nscheme = \"{scheme}\"\nfeeds = {feeds}\nworkspaces = {workspaces}\n{rest}"
     )
+}
+
+/// A credential of LeadPro's own for `alpha`, whose secret is [`OTHER_TOKEN`].
+pub(crate) fn credential_of_leadpro() -> String {
+    credential("leadpro", "bearer", "[\"leadpro_lead\"]", "[\"alpha\"]", "secret_env = \"OTHER_TOKEN\"\n")
+}
+
+/// A credential for all feeds that may write to `beta` only, whose secret is [`TOKEN_OF_BETA`].
+pub(crate) fn credential_of_beta() -> String {
+    credential("beta", "bearer", "\"all\"", "[\"beta\"]", "secret_env = \"BETA\"\n")
 }
 
 /// The workspaces of the test configuration without their credential.
@@ -211,8 +235,13 @@ impl TestService {
 
     /// Posts a body with the credential `all`.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.post_as(TOKEN, path, body).await
+    }
+
+    /// Posts a body with the secret of another credential, sent as a bearer token.
+    pub(crate) async fn post_as(&self, secret: &str, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::post(path)
-            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("authorization", format!("Bearer {secret}"))
             .header("content-type", "application/json")
             .body(body.into());
         self.send(request.unwrap()).await
@@ -220,17 +249,17 @@ impl TestService {
 
     /// Posts a lead.
     pub(crate) async fn lead(&self, payload: &Value) -> Answer {
-        self.post("/webhooks/dealer-studio/leads", payload.to_string()).await
+        self.post(LEADS, payload.to_string()).await
     }
 
     /// Posts a lead cluster.
     pub(crate) async fn cluster(&self, payload: &Value) -> Answer {
-        self.post("/webhooks/dealer-studio/lead-clusters", payload.to_string()).await
+        self.post(CLUSTERS, payload.to_string()).await
     }
 
     /// Posts a vehicle.
     pub(crate) async fn vehicle(&self, payload: &Value) -> Answer {
-        self.post("/webhooks/dealer-studio/inventory", payload.to_string()).await
+        self.post(INVENTORY, payload.to_string()).await
     }
 
     /// The intake, for what no request reaches.
@@ -246,9 +275,7 @@ impl TestService {
 
     /// Which version of each row of the business tables is there: the same as long as nothing was written.
     pub(crate) async fn versions(&self) -> Vec<Value> {
-        let tables = "select format('%I.%I', schemaname, tablename) from pg_tables
-            where schemaname in ('public', 'identity') and tablename <> '_sqlx_migrations' order by 1";
-        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.database.pool).await.unwrap();
+        let tables = tables(&self.database.pool, BUSINESS).await;
         let of = |table: &String| format!("select '{table}' as name, xmin::text, ctid::text from {table}");
         let all: Vec<String> = tables.iter().map(of).collect();
         self.rows(&format!("select * from ({}) v order by name, ctid", all.join(" union all "))).await
@@ -271,12 +298,6 @@ pub(crate) fn parsed(config: &str, data_dir: &Path) -> Config {
     config::load(Some(&path), &Environment::of(SECRETS.into_iter().chain(folders))).unwrap()
 }
 
-/// The business tables, and whose rows show that something was written again.
-const BUSINESS_TABLES: &str = "select format('%I.%I', n.nspname, c.relname) as name
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname in ('public', 'identity') and c.relkind in ('r', 'p') and c.relname !~ '^_sqlx'
-    order by 1";
-
 impl TestService {
     /// Every row of every business table as a line. With `xmin`, so that a row that was written again with what it held
     /// before is another line.
@@ -296,8 +317,7 @@ impl TestService {
 
     async fn dump_of(&self, row: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        for table in self.rows(BUSINESS_TABLES).await {
-            let table = table["name"].as_str().unwrap();
+        for table in tables(&self.database.pool, BUSINESS).await {
             let query = format!("select '{table} ' || ({row})::text from {table} r order by 1");
             let rows: Vec<String> =
                 sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&self.database.pool).await.unwrap();
@@ -313,7 +333,7 @@ impl TestService {
 
     /// The record of a delivery, without its body and digest.
     pub(crate) async fn record(&self, answer: &Answer) -> Value {
-        let id = answer.body["delivery_id"].as_str().unwrap();
+        let id = answer.id();
         let row = self.row(&format!("select * from intake.deliveries where id = '{id}'")).await;
         let mut record = row.as_object().unwrap().clone();
         record.retain(|column, _| column != "body" && column != "body_sha256");
@@ -322,7 +342,7 @@ impl TestService {
 
     /// The stored body of a delivery.
     pub(crate) async fn stored_body(&self, answer: &Answer) -> Vec<u8> {
-        let id = answer.body["delivery_id"].as_str().unwrap();
+        let id = answer.id();
         self.database.value(&format!("select body from intake.deliveries where id = '{id}'")).await
     }
 }
@@ -334,11 +354,17 @@ pub(crate) fn fixture_bytes(path: &str) -> Vec<u8> {
 
 /// Every fixture of a feed that is below `fixtures/`.
 pub(crate) fn fixtures(feed: Feed) -> Vec<Vec<u8>> {
+    named_fixtures(feed).into_iter().map(|(_, body)| body).collect()
+}
+
+/// Every fixture of a feed, each with its name.
+pub(crate) fn named_fixtures(feed: Feed) -> Vec<(String, Vec<u8>)> {
     let folder = format!("{}/fixtures/{}/{}", env!("CARGO_MANIFEST_DIR"), feed.sender(), feed.name());
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_none_or(|end| end != "snap")).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file() && path.extension().is_none_or(|extension| extension != "snap"));
     paths.sort();
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    let named = |path: &std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    paths.iter().map(|path| (named(path), std::fs::read(path).unwrap())).collect()
 }
 
 /// A fixture, by its path below `fixtures/`.
