@@ -31,6 +31,7 @@ mod local_postgres;
 mod locations;
 mod memory;
 mod migrations;
+mod moves;
 mod oauth;
 mod odd_input;
 mod outages;
