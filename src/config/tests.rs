@@ -13,6 +13,7 @@ use crate::feeds::Feed;
 
 use super::*;
 
+mod moves;
 mod who_may_enter;
 
 const WORKSPACE: &str = "[[workspaces]]\nslug = \"a\"\n";

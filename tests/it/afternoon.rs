@@ -104,7 +104,11 @@ impl Machine {
     /// A shell that runs a block, and what it shows.
     fn shell(&self, text: &str, output: &Path) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_forecourt"));
-        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            program.parent().unwrap().display(),
+            forecourt::config::Environment::of_process().setting("PATH").unwrap()
+        );
         let file = File::create(output).unwrap();
         let mut command = Command::new("bash");
         command.args(["-euc", &self.with_port(text)]);

@@ -131,12 +131,11 @@ fn header(scheme: &Scheme, feed: Feed) -> Option<&'static str> {
 /// Whether the sender's page of the feed names the scheme.
 fn can_show(scheme: &Scheme, feed: Feed) -> bool {
     match (scheme, feed) {
-        (Scheme::Open, _)
+        (Scheme::Open | Scheme::LeadproJwt(_), _)
         | (Scheme::Bearer(_), Feed::Lead | Feed::LeadCluster | Feed::Inventory)
         | (Scheme::ApiKey(_), Feed::LeadCluster | Feed::Inventory)
         | (Scheme::Basic { .. }, Feed::Inventory)
-        | (Scheme::OauthClient { .. }, Feed::Lead)
-        | (Scheme::LeadproJwt(_), _) => true,
+        | (Scheme::OauthClient { .. }, Feed::Lead) => true,
         (Scheme::Bearer(_) | Scheme::ApiKey(_) | Scheme::Basic { .. } | Scheme::OauthClient { .. }, _) => false,
     }
 }

@@ -86,11 +86,11 @@ impl<'w> Watch<'w> {
             };
             writeln!(self.out, "not waited for: {}, {}: {why}", entry.credential, entry.feed)?;
         }
-        self.say(format!("waiting for: {}", listed(&self.missing)))
+        self.say(&format!("waiting for: {}", listed(&self.missing)))
     }
 
     /// A line, at once.
-    fn say(&mut self, line: String) -> io::Result<()> {
+    fn say(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{line}")?;
         self.out.flush()
     }
@@ -116,7 +116,7 @@ impl<'w> Watch<'w> {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
-        self.say("everything has come".to_owned())?;
+        self.say("everything has come")?;
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl<'w> Watch<'w> {
             return Ok(());
         }
         self.trouble.clone_from(&trouble);
-        self.say(format!("the tables cannot be read ({trouble}): is the service running? trying again"))
+        self.say(&format!("the tables cannot be read ({trouble}): is the service running? trying again"))
     }
 
     /// Tells what has come since the last look.
@@ -144,7 +144,7 @@ impl<'w> Watch<'w> {
             for came in newcomers::delivered(store, &self.pairs(), self.since - BEFORE, true).await? {
                 self.missing.remove(&(came.credential.clone(), came.feed.clone()));
                 let at = shown(came.received_at);
-                self.say(format!("came before: {}, {}: the last one at {at}", came.credential, came.feed))?;
+                self.say(&format!("came before: {}, {}: the last one at {at}", came.credential, came.feed))?;
             }
         }
         for refused in newcomers::refused(store, self.since).await? {
@@ -161,7 +161,7 @@ impl<'w> Watch<'w> {
         let Delivered { credential, feed, id, received_at, outcome, codes } = came;
         self.missing.remove(&(credential.clone(), feed.clone()));
         let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
-        self.say(format!("came: {credential}, {feed}: at {}, {outcome}{codes}, delivery {id}", shown(*received_at)))
+        self.say(&format!("came: {credential}, {feed}: at {}, {outcome}{codes}, delivery {id}", shown(*received_at)))
     }
 
     /// Once for each way in which requests are refused.
@@ -180,7 +180,7 @@ impl<'w> Watch<'w> {
         let is_last = self.refusals.len() == MOST_REFUSALS;
         let line = format!("refused: {what}{from} at {}: {why}", shown(*last_at));
         self.refusals.insert(key);
-        self.say(if is_last { "refused: more; the rest stands in intake.rejected".to_owned() } else { line })
+        self.say(if is_last { "refused: more; the rest stands in intake.rejected" } else { &line })
     }
 
     fn missing_sentence(&self) -> String {
