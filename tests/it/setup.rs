@@ -223,6 +223,12 @@ async fn the_first_delivery_of_each_is_told_as_it_comes_and_what_is_refused_mean
     let refused = waiting.line("refused: inventory from 127.0.0.1 at ");
     assert!(refused.ends_with(": no secret was shown; the credentials of this feed are stock (api_key)"), "{refused}");
 
+    // What came to no address of ours is kept without a feed.
+    let astray = "insert into intake.rejected (id, received_at, path) values (gen_random_uuid(), now(), '/webhook/*')";
+    database.execute(astray).await;
+    let refused = waiting.line("refused: a request at ");
+    assert!(refused.ends_with(": wrong address: /webhook/* is none of forecourt's"), "{refused}");
+
     let vehicle = json!({ "Identifier": 1, "Seller": { "Identifier": 356 }, "SaleStatus": "For Sale" }).to_string();
     program.send(INVENTORY, STOCK, vehicle.as_bytes()).await;
     let came = waiting.line("came: stock, inventory: at ");
@@ -233,7 +239,7 @@ async fn the_first_delivery_of_each_is_told_as_it_comes_and_what_is_refused_mean
     assert!(came.contains("rejected (dealership_unknown), delivery "), "{came}");
     waiting.line("everything has come");
     let lines = waiting.seen.len();
-    assert_eq!(lines, 6, "one line for each: {:#?}", waiting.seen);
+    assert_eq!(lines, 7, "one line for each: {:#?}", waiting.seen);
     assert_eq!(waiting.ended(), (Some(0), String::new()));
 }
 

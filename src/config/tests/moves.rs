@@ -21,7 +21,7 @@ fn a_former_slug_is_one_that_no_workspace_has_and_one_workspace_had() {
 fn a_dealership_leaves_another_workspace_than_its_own() {
     assert_eq!(
         refusals(&format!("{WORKSPACE}dealerships = [{{ id = 1, moved_from = \"a\" }}]\n{CREDENTIAL}")),
-        "3:38: `moved_from` is the workspace that the dealership stands in; write the slug of the one that it leaves, or \
+        "3:39: `moved_from` is the workspace that the dealership stands in; write the slug of the one that it leaves, or \
          leave it out"
     );
 }
