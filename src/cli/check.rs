@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::config::{Config, Credential, Origin};
-use crate::domain::workspace::{Permitted, Workspace};
+use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
 use super::command_result::CommandResult;
 
@@ -35,10 +35,11 @@ pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> C
 }
 
 fn workspace_line(workspace: &Workspace) -> String {
-    let Workspace { slug, name, timezone, phone_region, country, dealerships, locations, packages } = workspace;
-    let dealerships = dealerships.iter().map(|dealership| match dealership.timezone {
-        Some(zone) => format!("{} ({zone})", dealership.id),
-        None => dealership.id.to_string(),
+    let Workspace { slug, former_slug: _, name, timezone, phone_region, country, dealerships, locations, packages } =
+        workspace;
+    let dealerships = dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
+        let name = name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+        timezone.map_or_else(|| format!("{id}{name}"), |zone| format!("{id}{name} ({zone})"))
     });
     format!(
         "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}; dealerships: {}; \
@@ -54,7 +55,7 @@ fn workspace_line(workspace: &Workspace) -> String {
 }
 
 fn credential_line(credential: &Credential) -> String {
-    let Credential { name, scheme, feeds, permitted, not_after } = credential;
+    let Credential { name, scheme, secret: _, feeds, permitted, not_after } = credential;
     let workspaces = match permitted {
         Permitted::All => "all".to_owned(),
         Permitted::Only(slugs) => listed(slugs.iter().cloned()),

@@ -22,6 +22,7 @@ mod seen;
 mod send;
 pub mod serve;
 mod service;
+mod setup;
 mod shutdown;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Check,
     /// Post payloads to a running service and print each reply in a line
     Send(Box<send::Arguments>),
+    /// Say what to enter at each sender, and whether what was entered works
+    Setup(Box<setup::Arguments>),
     /// Put stored deliveries, or refused requests, through the same path again
     Replay(Box<replay::Arguments>),
     /// Make a good secret for a credential
@@ -91,6 +94,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Replay(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
             tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
+        }
+        Command::Setup(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            setup::run(&arguments, &config, environment, out)
         }
         Command::Secret => secret::run(out),
         Command::Health(arguments) => health::run(&arguments, line.config.as_deref(), environment, out),
@@ -161,7 +168,9 @@ mod tests {
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
         assert!(
-            ["serve", "check", "send", "replay", "secret", "health", "--config"].iter().all(|word| help.contains(word)),
+            ["serve", "check", "send", "setup", "replay", "secret", "health", "--config"]
+                .iter()
+                .all(|word| help.contains(word)),
             "{help}"
         );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use crate::config::Config;
-use crate::domain::state::RowId;
-use crate::domain::workspace::{Permitted, Slug};
+use crate::domain::reconciliation::Applied;
+use crate::domain::workspace::Permitted;
 use crate::intake::{self, Directory, Intake, Settings, configuration, rereading};
 use crate::store::{self, Store, deliveries};
 
@@ -52,12 +52,12 @@ impl Service {
 pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
     rereading::run(store).await?;
     deliveries::save_codes(store).await?;
-    let ids = configuration::apply(store, &config.workspaces, intake::clock::now()).await?;
-    Ok(intake_over(config, store, &ids))
+    let applied = configuration::apply(store, &config.workspaces, intake::clock::now()).await?;
+    Ok(intake_over(config, store, &applied))
 }
 
 /// Opens the intake over the tables as they are.
-pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, RowId>) -> Intake {
+pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied) -> Intake {
     let settings = Settings {
         hold: config.server.hold,
         writers: WRITERS,
@@ -65,7 +65,7 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
         clock: intake::clock::now,
         before_rules: None,
     };
-    Intake::new(store.clone(), directory(config, ids), settings)
+    Intake::new(store.clone(), directory(config, applied), settings)
 }
 
 /// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
@@ -74,14 +74,14 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
-    let ids = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
-    intake.know(directory(config, &ids));
+    let applied = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
+    intake.know(directory(config, &applied));
     Ok(())
 }
 
 /// What deliveries need to know of the configuration.
-fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
+fn directory(config: &Config, applied: &Applied) -> Directory {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    Directory::new(config.workspaces.clone(), ids, permissions)
+    Directory::new(config.workspaces.clone(), applied, permissions)
 }

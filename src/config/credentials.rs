@@ -11,6 +11,7 @@ use crate::feeds::Feed;
 use super::context::Context;
 use super::report::{Report, Span, quoted, suggestion};
 use super::scheme::{self, Scheme};
+use super::secret::SecretSource;
 use super::section::{Section, Text, tables};
 
 /// One credential of the configuration.
@@ -20,6 +21,8 @@ pub struct Credential {
     pub name: String,
     /// How it is shown at the door.
     pub scheme: Scheme,
+    /// Where its secret stands; nowhere for an open one.
+    pub secret: Option<SecretSource>,
     /// The feeds it may post to; at least one.
     pub feeds: BTreeSet<Feed>,
     /// The workspaces it may write to.
@@ -86,7 +89,8 @@ fn credential<'a>(
     }
     let permitted = permitted?;
     warn_of_ambiguity(section, name, &feeds, &permitted, context, report);
-    Some(Credential { name: name.to_owned(), scheme, feeds, permitted, not_after })
+    let secret = scheme::secret_source(section, context.base);
+    Some(Credential { name: name.to_owned(), scheme, secret, feeds, permitted, not_after })
 }
 
 /// A feed whose payloads name no dealership needs a credential of one workspace. Who named the feed has meant it; of

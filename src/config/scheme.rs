@@ -118,6 +118,13 @@ fn without_colon(text: Option<&Text>, what: &str, report: &mut Report) -> Option
     Some((*text.get_ref()).to_owned())
 }
 
+/// Where the file says that the secret stands.
+pub(super) fn secret_source(section: &Section, base: &Path) -> Option<SecretSource> {
+    let named = |key| Some(section.value(key)?.get_ref().as_str()?.trim());
+    let variable = named("secret_env").map(SecretSource::variable);
+    variable.or_else(|| named("secret_file").map(|path| SecretSource::file(base, path)))
+}
+
 /// Where the file says that the secret stands, and the place of that line.
 struct Named {
     span: Span,

@@ -11,6 +11,7 @@ use crate::feeds::weight::heaviest;
 
 use super::budgets::{Budgets, TooLittle, Written};
 use super::environment::Environment;
+use super::public_url::{self, PublicUrl};
 use super::report::Report;
 use super::section::Section;
 
@@ -19,6 +20,8 @@ use super::section::Section;
 pub struct Server {
     /// Address and port; `127.0.0.1:8080` by default.
     pub listen: SocketAddr,
+    /// The address by which the senders know the service, where it is said.
+    pub public_url: Option<PublicUrl>,
     /// The folder of the private Postgres, the spool and generated keys; absolute.
     pub data_dir: PathBuf,
     /// How long a request is held open while nothing can store its delivery; 60 s by default.
@@ -72,6 +75,7 @@ const EXAMPLE_LISTEN: &str = "\"127.0.0.1:8080\"";
 
 pub(super) const KEYS: &[&str] = &[
     "listen",
+    "public_url",
     "data_dir",
     "deadline_ms",
     "hold_seconds",
@@ -93,6 +97,7 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Option<Server> {
     let listen = listen(section, environment, report);
+    let public_url = section.and_then(|section| public_url::read(section, report));
     let data_dir = data_dir(section, base, environment, report);
     let hold = section.and_then(|section| section.whole("hold_seconds", &HOLD_SECONDS, report));
     let deadline = section.and_then(|section| section.whole("deadline_ms", &DEADLINE_MS, report));
@@ -105,6 +110,7 @@ pub(super) fn read(
     let budgets = budgets(section, &body_limits, report);
     Some(Server {
         listen: listen?,
+        public_url,
         data_dir: data_dir?,
         hold: Duration::from_secs(hold.unwrap_or(60)),
         deadline: Duration::from_millis(deadline.unwrap_or(2_000)),

@@ -13,6 +13,7 @@ use crate::feeds::Feed;
 
 use super::*;
 
+mod moves;
 mod who_may_enter;
 
 const WORKSPACE: &str = "[[workspaces]]\nslug = \"a\"\n";
@@ -46,7 +47,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
     let cases = [
         (
             "lissten = 1",
-            "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `data_dir`, \
+            "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `public_url`, `data_dir`, \
              `deadline_ms`, `hold_seconds`, `max_memory_bytes`, `max_held_bytes`, `stop_seconds`, `max_connections`, \
              `booking_retry_days`, `reload_on_change`, `api_key_headers`, `body_limits`",
         ),
@@ -139,8 +140,8 @@ fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
     let cases = [
         (
             "dealership = [1]",
-            "3:1: unknown key `dealership` in [[workspaces]]; did you mean `dealerships`? its keys are `slug`, `name`, \
-             `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`",
+            "3:1: unknown key `dealership` in [[workspaces]]; did you mean `dealerships`? its keys are `slug`, \
+             `former_slug`, `name`, `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`",
         ),
         (
             "timezone = \"Australia/Brisbne\"",
@@ -192,11 +193,11 @@ fn a_mistake_in_a_dealership_or_a_location_is_named_with_its_place_and_a_remedy(
         (
             "dealerships = [\"1\"]",
             "3:16: a dealership is a text here; write the sender's id, a whole number: `dealerships = [356, { id = 357, \
-             timezone = \"Australia/Perth\" }]`",
+             name = \"Dealer B\" }]`",
         ),
         (
             "dealerships = [{ id = 1, zone = \"x\" }]",
-            "3:26: unknown key `zone` in a dealership; its keys are `id`, `timezone`",
+            "3:26: unknown key `zone` in a dealership; its keys are `id`, `name`, `timezone`, `moved_from`",
         ),
         (
             "dealerships = [{ id = 1, timezone = \"Utopia\" }]",
@@ -304,7 +305,8 @@ fn memory_that_is_not_written_never_stops_a_configuration_and_what_is_written_mu
 fn a_workspace_is_read_whole() {
     let config = read(&format!(
         "{WORKSPACE}name = \"A\"\ntimezone = \"Australia/Perth\"\nphone_region = \"NZ\"\ncountry = \"NZ\"\n\
-         dealerships = [356, {{ id = 3, timezone = \"Australia/Sydney\" }}]\n\
+         former_slug = \"b\"\n\
+         dealerships = [356, {{ id = 3, name = \"Dealer C\", timezone = \"Australia/Sydney\", moved_from = \"c\" }}]\n\
          locations = [\"North\", {{ name = \"South\", bookable = false, suburb = \"S\", postcode = 2000 }}]\n\
          packages = [\"Premium\", \"premium\"]\n{CREDENTIAL}"
     ));
@@ -312,7 +314,11 @@ fn a_workspace_is_read_whole() {
     assert_eq!((workspace.slug.as_str(), workspace.name.as_str()), ("a", "A"));
     assert_eq!((workspace.phone_region.code(), workspace.country.code()), ("NZ", "NZ"));
     let sydney = Some(Tz::Australia__Sydney);
-    assert_eq!(workspace.dealerships, [Dealership { id: 356, timezone: None }, Dealership { id: 3, timezone: sydney }]);
+    let first = Dealership { id: 356, ..Dealership::default() };
+    let second =
+        Dealership { id: 3, name: Some("Dealer C".to_owned()), timezone: sydney, moved_from: Some("c".to_owned()) };
+    assert_eq!(workspace.dealerships, [first, second]);
+    assert_eq!(workspace.former_slug.as_deref(), Some("b"));
     let columns = LocationColumns {
         suburb: Some("S".to_owned()),
         postcode: Some("2000".to_owned()),
@@ -416,7 +422,12 @@ fn the_sample_is_good_and_names_every_key() {
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
     let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
-    let keys = ours.into_iter().chain([workspaces::KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
+    let keys = ours.into_iter().chain([
+        workspaces::KEYS,
+        workspaces::DEALERSHIP_KEYS,
+        workspaces::LOCATION_KEYS,
+        credentials::KEYS,
+    ]);
     for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::domain::facts::LocationColumns;
@@ -15,11 +14,11 @@ use super::report::{Report, Span, suggestion};
 use super::section::{Section, Text, Value, kind, tables, text, whole};
 
 pub(super) const KEYS: &[&str] =
-    &["slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages"];
-const DEALERSHIP_KEYS: &[&str] = &["id", "timezone"];
+    &["slug", "former_slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages"];
+pub(super) const DEALERSHIP_KEYS: &[&str] = &["id", "name", "timezone", "moved_from"];
 pub(super) const LOCATION_KEYS: &[&str] = &["name", "bookable", "street", "suburb", "city", "state", "postcode"];
 
-const EXAMPLE_DEALERSHIPS: &str = "[356, { id = 357, timezone = \"Australia/Perth\" }]";
+const EXAMPLE_DEALERSHIPS: &str = "[356, { id = 357, name = \"Dealer B\" }]";
 const EXAMPLE_LOCATIONS: &str = "[\"Dealer A\", { name = \"Workshop\", bookable = false }]";
 
 /// What has been named so far, and where: the same name twice is refused.
@@ -42,14 +41,18 @@ impl<K: Ord> Taken<K> {
 }
 
 /// The names that must not be given twice in the whole file.
-struct FileWide {
+struct FileWide<'a> {
     slugs: Taken<String>,
+    former_slugs: Taken<String>,
     dealerships: Taken<i64>,
+    /// The slugs of all workspaces, also of those that come later.
+    all_slugs: Vec<&'a str>,
 }
 
 /// Reads every `[[workspaces]]`.
 pub(super) fn read(root: &Section, report: &mut Report) -> Vec<Workspace> {
-    let mut file = FileWide { slugs: Taken::new(), dealerships: Taken::new() };
+    let mut file =
+        FileWide { slugs: Taken::new(), former_slugs: Taken::new(), dealerships: Taken::new(), all_slugs: slugs(root) };
     let entries = tables(root, "workspaces", report);
     if root.value("workspaces").is_none() {
         let message = "there are no workspaces, so nothing could be stored; write `[[workspaces]]` with a `slug`";
@@ -68,19 +71,21 @@ pub(super) fn slugs<'a>(root: &Section<'a>) -> Vec<&'a str> {
 fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<Workspace> {
     let section = Section::open_value("[[workspaces]]", entry, KEYS, report)?;
     let slug = slug(&section, file, report);
+    let former_slug = former_slug(&section, file, report);
     let name = section.text("name", "\"Dealer A\"", report);
     let timezone = section.text("timezone", EXAMPLE_ZONE, report).and_then(|name| timezone(&name, report));
     let phone_region = section.text("phone_region", "\"AU\"", report).map_or("AU", Text::into_inner);
     let country = section.text("country", "\"AU\"", report).map_or("AU", Text::into_inner);
     let phone_region = known(PhoneRegion::parse(phone_region), "phone_region", phone_region, &section, report);
     let country = known(Country::parse(country), "country", country, &section, report);
-    let dealerships = dealerships(&section, file, report);
+    let dealerships = dealerships(&section, slug, file, report);
     let locations = locations(&section, report);
     let packages = packages(&section, report);
     let slug = slug?.to_owned();
     Some(Workspace {
         name: name.map_or_else(|| slug.clone(), |name| (*name.get_ref()).to_owned()),
         slug,
+        former_slug,
         timezone: timezone.unwrap_or(Tz::Australia__Brisbane),
         phone_region: phone_region?,
         country: country?,
@@ -99,6 +104,22 @@ fn slug<'a>(section: &Section<'a>, file: &mut FileWide, report: &mut Report) -> 
     let what = format!("the slug `{slug}`");
     file.slugs.take(slug.to_owned(), span, &what, "give each workspace its own", report);
     Some(slug)
+}
+
+/// The slug that the workspace had before; no workspace of the file has it now.
+fn former_slug(section: &Section, file: &mut FileWide, report: &mut Report) -> Option<String> {
+    let text = section.text("former_slug", "\"dealer-a\"", report)?;
+    let former = (*text.get_ref()).to_owned();
+    if file.all_slugs.contains(&former.as_str()) {
+        let message = format!(
+            "the `former_slug` `{former}` is the slug of a workspace of this file; write the slug that this workspace had \
+             before and no other has now, or leave it out"
+        );
+        report.problem(&text.span(), message);
+    }
+    let what = format!("the former slug `{former}`");
+    file.former_slugs.take(former.clone(), text.span(), &what, "one workspace at the most has had it", report);
+    Some(former)
 }
 
 const EXAMPLE_ZONE: &str = "\"Australia/Brisbane\"";
@@ -124,26 +145,35 @@ fn known<T>(parsed: Option<T>, key: &str, text: &str, section: &Section, report:
     parsed
 }
 
-fn dealerships(section: &Section, file: &mut FileWide, report: &mut Report) -> Vec<Dealership> {
+fn dealerships(section: &Section, slug: Option<&str>, file: &mut FileWide, report: &mut Report) -> Vec<Dealership> {
     let mut dealerships = Vec::new();
     for entry in section.list("dealerships", EXAMPLE_DEALERSHIPS, report) {
-        let Some((id, timezone)) = dealership(entry, report) else { continue };
-        let what = format!("dealership {}", id.get_ref());
+        let Some((place, dealership)) = dealership(entry, slug, report) else { continue };
+        let what = format!("dealership {}", dealership.id);
         let instead = "a dealership belongs to exactly one workspace";
-        file.dealerships.take(*id.get_ref(), id.span(), &what, instead, report);
-        dealerships.push(Dealership { id: id.into_inner(), timezone });
+        file.dealerships.take(dealership.id, place, &what, instead, report);
+        dealerships.push(dealership);
     }
     dealerships
 }
 
-/// An id, or a table with an id and a zone.
-fn dealership(entry: &Value, report: &mut Report) -> Option<(Spanned<i64>, Option<Tz>)> {
-    let (value, zone) = if let DeValue::Table(table) = entry.get_ref() {
+/// An id, or a table with an id and more; with the place of the id. `slug` is that of its workspace.
+fn dealership(entry: &Value, slug: Option<&str>, report: &mut Report) -> Option<(Span, Dealership)> {
+    let mut dealership = Dealership::default();
+    let value = if let DeValue::Table(table) = entry.get_ref() {
         let section = Section::open("a dealership", entry.span(), table, DEALERSHIP_KEYS, report);
-        let zone = section.text("timezone", EXAMPLE_ZONE, report).and_then(|name| timezone(&name, report));
-        (section.value("id").unwrap_or(entry), zone)
+        dealership.name = section.text("name", "\"Dealer A\"", report).map(|name| name.into_inner().to_owned());
+        dealership.timezone = section.text("timezone", EXAMPLE_ZONE, report).and_then(|name| timezone(&name, report));
+        let from = section.text("moved_from", "\"dealer-b\"", report);
+        if let Some(from) = from.as_ref().filter(|from| Some(*from.get_ref()) == slug) {
+            let message = "`moved_from` is the workspace that the dealership stands in; write the slug of the one that it \
+                leaves, or leave it out";
+            report.problem(&from.span(), message);
+        }
+        dealership.moved_from = from.map(|from| from.into_inner().to_owned());
+        section.value("id").unwrap_or(entry)
     } else {
-        (entry, None)
+        entry
     };
     let id = whole(value).filter(|id| *id > 0);
     if id.is_none() {
@@ -153,7 +183,8 @@ fn dealership(entry: &Value, report: &mut Report) -> Option<(Spanned<i64>, Optio
         );
         report.problem(&value.span(), message);
     }
-    Some((Spanned::new(value.span(), id?), zone))
+    dealership.id = id?;
+    Some((value.span(), dealership))
 }
 
 fn locations(section: &Section, report: &mut Report) -> Vec<ConfiguredLocation> {

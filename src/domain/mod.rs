@@ -19,6 +19,7 @@ pub mod locations;
 pub mod named;
 mod outcome;
 pub mod person;
+pub mod reconciliation;
 pub mod state;
 pub mod stock;
 pub mod unchanged;

@@ -19,6 +19,8 @@ pub type DealershipId = i64;
 pub struct Workspace {
     /// Its name in the configuration.
     pub slug: Slug,
+    /// The slug that it had before, where the configuration says that this is the same workspace.
+    pub former_slug: Option<Slug>,
     /// Its name for people.
     pub name: String,
     /// The zone in which local times are read.
@@ -36,12 +38,16 @@ pub struct Workspace {
 }
 
 /// A dealership of a workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dealership {
     /// The sender's id.
     pub id: DealershipId,
+    /// Its name for people.
+    pub name: Option<String>,
     /// Its own zone, where it differs from the workspace's.
     pub timezone: Option<Tz>,
+    /// The slug of the workspace that it leaves, where the configuration says that it is meant to.
+    pub moved_from: Option<Slug>,
 }
 
 /// A location that the configuration names.

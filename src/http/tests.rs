@@ -84,6 +84,7 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
         ("property", Scheme::Bearer(secret("property-5ecret")), Feed::LeadPro),
     ];
     let credentials = credentials.map(|(name, scheme, feed)| Credential {
+        secret: None,
         name: name.into(),
         scheme,
         feeds: [feed].into(),

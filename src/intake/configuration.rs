@@ -1,33 +1,29 @@
 //! The configuration, applied to the tables: its workspaces, and in each its locations and packages, for which leads
 //! may have waited.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::domain::finding::Code;
 use crate::domain::keys::Keys;
+use crate::domain::reconciliation::{self, Applied, Disagreement};
 use crate::domain::state::{RowId, WorkspaceState};
-use crate::domain::workspace::{Slug, Workspace};
+use crate::domain::workspace::Workspace;
 use crate::domain::{booking, locations};
 use crate::store::{self, Store, workspaces};
 
 /// Applies the configuration: what it names is there and active afterwards, what it no longer names is inactive.
-/// Blocked leads are tried again where it brought a location or a package. Gives the ids of the workspaces.
+/// Blocked leads are tried again where it brought a location or a package. A slug or a dealership that stands elsewhere
+/// than in the tables stays there, and is an error in the log, unless the configuration says that it is meant.
 ///
 /// A row that cannot be read keeps its workspace's locations and packages as they were, and nothing else: deliveries
 /// must be taken in. They are applied by the next start or reload after the row was mended.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn apply(
-    store: &Store,
-    configured: &[Workspace],
-    now: DateTime<Utc>,
-) -> Result<BTreeMap<Slug, RowId>, store::Error> {
-    let ids = workspaces::save(store, configured).await?;
+pub async fn apply(store: &Store, configured: &[Workspace], now: DateTime<Utc>) -> Result<Applied, store::Error> {
+    let applied = apply_workspaces(store, configured).await?;
     for workspace in configured {
-        let Some(id) = ids.get(&workspace.slug) else { continue };
+        let Some(id) = applied.ids.get(&workspace.slug) else { continue };
         match apply_places(store, workspace, *id, now).await {
             Err(error) if error.is_of_rows() => tracing::error!(
                 workspace = workspace.slug,
@@ -37,7 +33,44 @@ pub async fn apply(
             applied => applied?,
         }
     }
-    Ok(ids)
+    Ok(applied)
+}
+
+/// What applying the configuration would come to; nothing is written, so that its new workspaces have no rows.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn preview(store: &Store, configured: &[Workspace]) -> Result<Applied, store::Error> {
+    let mut tx = store.begin(None).await?;
+    let stored = workspaces::load(&mut tx).await?;
+    tx.commit().await?;
+    let plan = reconciliation::plan(configured, &stored);
+    Ok(Applied { ids: plan.rows.clone(), plan })
+}
+
+/// What the configuration and the tables disagree about: dealerships that would move and slugs that would be renamed
+/// without the configuration saying that it is meant. One sentence each; what `forecourt check --connect` fails for.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn disagreements(store: &Store, configured: &[Workspace]) -> Result<Vec<Disagreement>, store::Error> {
+    Ok(preview(store, configured).await?.plan.disagreements)
+}
+
+/// The workspaces and their dealerships.
+async fn apply_workspaces(store: &Store, configured: &[Workspace]) -> Result<Applied, store::Error> {
+    let mut tx = store.begin(None).await?;
+    let stored = workspaces::load_for_change(&mut tx).await?;
+    let plan = reconciliation::plan(configured, &stored);
+    let ids = workspaces::save(&mut tx, configured, &plan).await?;
+    tx.commit().await?;
+    for change in &plan.changes {
+        tracing::warn!("{change}");
+    }
+    for disagreement in &plan.disagreements {
+        tracing::error!("{disagreement}");
+    }
+    Ok(Applied { ids, plan })
 }
 
 /// Locations and packages of one workspace, and the leads that waited for one of them.

@@ -261,7 +261,7 @@ impl Intake {
 
     /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them.
     pub(crate) fn must_look_up(&self, feed: Feed, body: &[u8], permitted: &Permitted) -> bool {
-        self.directory().permitted(permitted).len() > 1 && is_fragment(feed, body)
+        self.directory().reachable(permitted).len() > 1 && is_fragment(feed, body)
     }
 
     /// Whether Postgres is thought to be away, or so slow that nothing should wait for it.

@@ -233,7 +233,7 @@ impl Reader {
     }
 
     /// The workspace of a delivery that names no dealership: the credential's only one, else of a vehicle the one of its
-    /// workspaces that knows the identifier. Waits while Postgres is away.
+    /// workspaces, or of those in which its dealerships stay, that knows the identifier. Waits while Postgres is away.
     async fn place_of_fragment(
         &self,
         feed: Feed,
@@ -244,11 +244,16 @@ impl Reader {
         if !feed.may_name_no_dealership() {
             return None;
         }
-        let among = self.directory().permitted(permitted);
+        let directory = self.directory();
+        let among = directory.reachable(permitted);
         if let [only] = among.as_slice() {
-            return self.directory().place(*only, received_at);
+            return directory.place(*only, received_at);
         }
-        let identifier = scan.identifier.as_ref()?;
+        let only = match directory.permitted(permitted).as_slice() {
+            [only] => directory.place(*only, received_at),
+            _ => None,
+        };
+        let Some(identifier) = &scan.identifier else { return only };
         let matching = loop {
             match workspaces::workspaces_with_identifier(&self.shared.store, identifier, &among).await {
                 Ok(matching) => break matching,
@@ -260,8 +265,8 @@ impl Reader {
             }
         };
         match matching.as_slice() {
-            [only] => self.directory().place(*only, received_at),
-            _ => None,
+            [one] => directory.place(*one, received_at),
+            _ => only,
         }
     }
 

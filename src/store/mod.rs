@@ -19,6 +19,7 @@ mod listings;
 mod load;
 mod locations;
 mod migrations;
+pub mod newcomers;
 mod persons;
 mod probe;
 mod properties;

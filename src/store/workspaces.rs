@@ -6,75 +6,116 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Error, Store};
+use crate::domain::reconciliation::{Plan, StoredWorkspace};
 use crate::domain::state::RowId;
-use crate::domain::workspace::{Slug, Workspace};
+use crate::domain::workspace::{Dealership, DealershipId, Slug, Workspace};
 
-/// Saves the workspaces and dealerships of the configuration: what it names is there and active afterwards, what it no
-/// longer names is inactive. Gives the ids of the workspaces.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached; then nothing was saved.
-pub async fn save(store: &Store, workspaces: &[Workspace]) -> Result<BTreeMap<Slug, RowId>, Error> {
-    let mut tx = store.begin(None).await?;
-    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended('forecourt configuration', 0)) as "lock!: ()""#)
-        .execute(&mut *tx)
-        .await?;
-    let ids = save_workspaces(&mut tx, workspaces).await?;
-    save_dealerships(&mut tx, workspaces, &ids).await?;
-    tx.commit().await?;
-    Ok(ids)
-}
-
-/// The ids of the active workspaces, as the tables have them.
+/// The workspaces and dealerships as the tables have them, in a transaction that no other configuration is applied
+/// beside.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn ids(store: &Store) -> Result<BTreeMap<Slug, RowId>, Error> {
-    let mut tx = store.begin(None).await?;
-    let ids = sqlx::query!("select slug, id from workspaces where active").fetch_all(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(ids.into_iter().map(|row| (row.slug, row.id)).collect())
+pub async fn load_for_change(tx: &mut PgConnection) -> Result<Vec<StoredWorkspace>, Error> {
+    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended('forecourt configuration', 0)) as "lock!: ()""#)
+        .execute(&mut *tx)
+        .await?;
+    load(tx).await
 }
 
-/// A workspace keeps its row by its slug; one that is not named any more becomes inactive.
-async fn save_workspaces(tx: &mut PgConnection, workspaces: &[Workspace]) -> Result<BTreeMap<Slug, RowId>, Error> {
+/// The workspaces and dealerships as the tables have them.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn load(tx: &mut PgConnection) -> Result<Vec<StoredWorkspace>, Error> {
+    let workspaces = sqlx::query!("select id, slug, active from workspaces order by id").fetch_all(&mut *tx).await?;
+    let dealerships = sqlx::query!("select dealership_id, workspace_id, active from dealerships").fetch_all(tx).await?;
+    let mut of_workspace: BTreeMap<RowId, BTreeMap<DealershipId, bool>> = BTreeMap::new();
+    for row in dealerships {
+        of_workspace.entry(row.workspace_id).or_default().insert(row.dealership_id, row.active);
+    }
+    let stored = workspaces.into_iter().map(|row| StoredWorkspace {
+        dealerships: of_workspace.remove(&row.id).unwrap_or_default(),
+        id: row.id,
+        slug: row.slug,
+        active: row.active,
+    });
+    Ok(stored.collect())
+}
+
+/// Saves the workspaces and dealerships of the configuration as they are planned: what it names is there and active
+/// afterwards, what it no longer names is inactive. Gives the ids of its workspaces, by their slugs in the
+/// configuration.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn save(
+    tx: &mut PgConnection,
+    workspaces: &[Workspace],
+    plan: &Plan,
+) -> Result<BTreeMap<Slug, RowId>, Error> {
+    let ids = save_workspaces(tx, workspaces, plan).await?;
+    save_dealerships(tx, workspaces, &ids, plan).await?;
+    Ok(ids)
+}
+
+/// A workspace keeps its row. One that is not named any more becomes inactive, unless a dealership stays in it.
+async fn save_workspaces(
+    tx: &mut PgConnection,
+    workspaces: &[Workspace],
+    plan: &Plan,
+) -> Result<BTreeMap<Slug, RowId>, Error> {
+    let mut ids = plan.rows.clone();
+    let new: Vec<&Slug> =
+        workspaces.iter().map(|workspace| &workspace.slug).filter(|slug| !ids.contains_key(*slug)).collect();
+    let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
+    let fresh = sqlx::query_scalar!(r#"select nextval('row_ids') as "id!" from generate_series(1, $1::bigint)"#, count);
+    ids.extend(new.into_iter().cloned().zip(fresh.fetch_all(&mut *tx).await?));
     let rows = workspaces.iter().map(|workspace| {
         json!({
-            "slug": workspace.slug, "name": workspace.name, "timezone": workspace.timezone.name(),
+            "id": ids.get(&workspace.slug), "slug": plan.kept_slugs.get(&workspace.slug).unwrap_or(&workspace.slug),
+            "name": workspace.name, "timezone": workspace.timezone.name(),
             "phone_region": workspace.phone_region.code(), "country": workspace.country.code(), "active": true,
         })
     });
     let rows = Value::Array(rows.collect());
-    let slugs: Vec<String> = workspaces.iter().map(|workspace| workspace.slug.clone()).collect();
-    sqlx::query!("update workspaces set active = false where active and slug <> all($1)", &slugs)
-        .execute(&mut *tx)
-        .await?;
+    let named: Vec<RowId> = ids.values().copied().collect();
+    let kept: Vec<RowId> = plan.kept.values().map(|kept| kept.workspace).collect();
     sqlx::query!(
-        "insert into workspaces as known (id, slug, name, timezone, phone_region, country, active)
-        select nextval('row_ids'), slug, name, timezone, phone_region, country, active
-        from jsonb_populate_recordset(null::workspaces, $1)
-        on conflict (slug) do update set name = excluded.name, timezone = excluded.timezone,
-            phone_region = excluded.phone_region, country = excluded.country, active = excluded.active
-        where (known.name, known.timezone, known.phone_region, known.country, known.active) is distinct from
-            (excluded.name, excluded.timezone, excluded.phone_region, excluded.country, excluded.active)",
-        rows,
+        "update workspaces set active = id = any($2) where id <> all($1) and active <> (id = any($2))",
+        &named,
+        &kept
     )
     .execute(&mut *tx)
     .await?;
-    let ids = sqlx::query!("select slug, id from workspaces where slug = any($1)", &slugs).fetch_all(tx).await?;
-    Ok(ids.into_iter().map(|row| (row.slug, row.id)).collect())
+    sqlx::query!(
+        "insert into workspaces as known (id, slug, name, timezone, phone_region, country, active)
+        select id, slug, name, timezone, phone_region, country, active
+        from jsonb_populate_recordset(null::workspaces, $1)
+        on conflict (id) do update set slug = excluded.slug, name = excluded.name, timezone = excluded.timezone,
+            phone_region = excluded.phone_region, country = excluded.country, active = excluded.active
+        where (known.slug, known.name, known.timezone, known.phone_region, known.country, known.active)
+            is distinct from (excluded.slug, excluded.name, excluded.timezone, excluded.phone_region, excluded.country,
+            excluded.active)",
+        rows,
+    )
+    .execute(tx)
+    .await?;
+    Ok(ids)
 }
 
+/// A dealership belongs to the workspace that the configuration has it in, unless it stays where it is.
 async fn save_dealerships(
     tx: &mut PgConnection,
     workspaces: &[Workspace],
     ids: &BTreeMap<Slug, RowId>,
+    plan: &Plan,
 ) -> Result<(), Error> {
     let rows = workspaces.iter().flat_map(|workspace| {
-        workspace.dealerships.iter().map(|dealership| {
+        workspace.dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
+            let kept = plan.kept.get(id).map(|kept| kept.workspace);
             json!({
-                "dealership_id": dealership.id, "workspace_id": ids.get(&workspace.slug),
-                "timezone": dealership.timezone.map(chrono_tz::Tz::name), "active": true,
+                "dealership_id": id, "workspace_id": kept.or(ids.get(&workspace.slug).copied()), "name": name,
+                "timezone": timezone.map(chrono_tz::Tz::name), "active": true,
             })
         })
     });
@@ -85,12 +126,12 @@ async fn save_dealerships(
         .execute(&mut *tx)
         .await?;
     sqlx::query!(
-        "insert into dealerships as known (dealership_id, workspace_id, timezone, active)
-        select dealership_id, workspace_id, timezone, active from jsonb_populate_recordset(null::dealerships, $1)
-        on conflict (dealership_id) do update set workspace_id = excluded.workspace_id,
+        "insert into dealerships as known (dealership_id, workspace_id, name, timezone, active)
+        select dealership_id, workspace_id, name, timezone, active from jsonb_populate_recordset(null::dealerships, $1)
+        on conflict (dealership_id) do update set workspace_id = excluded.workspace_id, name = excluded.name,
             timezone = excluded.timezone, active = excluded.active
-        where (known.workspace_id, known.timezone, known.active) is distinct from
-            (excluded.workspace_id, excluded.timezone, excluded.active)",
+        where (known.workspace_id, known.name, known.timezone, known.active) is distinct from
+            (excluded.workspace_id, excluded.name, excluded.timezone, excluded.active)",
         rows,
     )
     .execute(tx)

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod afternoon;
 mod appointments;
 mod arbitrary;
 mod bookings;
@@ -31,6 +32,7 @@ mod local_postgres;
 mod locations;
 mod memory;
 mod migrations;
+mod moves;
 mod oauth;
 mod odd_input;
 mod outages;
@@ -44,6 +46,7 @@ mod replay;
 mod sabotage;
 mod secrets;
 mod session;
+mod setup;
 mod spool;
 mod support;
 mod unchanged;

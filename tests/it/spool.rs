@@ -561,8 +561,8 @@ async fn with_panics(store: &Store) -> Reception {
     let data_dir = tempfile::tempdir().unwrap();
     let config = parsed(CONFIG, data_dir.path());
     let now = forecourt::intake::clock::now;
-    let ids = configuration::apply(store, &config.workspaces, now()).await.unwrap();
-    let directory = Directory::new(config.workspaces, &ids, [("all".to_owned(), Permitted::All)].into());
+    let applied = configuration::apply(store, &config.workspaces, now()).await.unwrap();
+    let directory = Directory::new(config.workspaces, &applied, [("all".to_owned(), Permitted::All)].into());
     let settings = Settings {
         hold: Duration::from_mins(2),
         writers: 4,

@@ -185,21 +185,6 @@ async fn where_both_name_a_location_the_configuration_wins_and_inventory_fills_t
 }
 
 #[tokio::test]
-async fn a_dealership_that_moves_to_another_workspace_leaves_its_rows_where_they_are() {
-    let service = service().await;
-    service.lead(&lead(json!({ "dealership": { "id": 357 } }))).await;
-    let alpha = db_snapshot(&service, "alpha").await;
-    let moved = CONFIG.replace("[356, 357]", "[356]").replace("[285]", "[285, 357]");
-    let service = service.restarted_with(&moved).await;
-    let dealership = "slug, d.active from dealerships d join workspaces w on w.id = d.workspace_id
-        where dealership_id = 357";
-    assert_eq!(service.table(dealership).await, json!([["beta", true]]));
-    service.lead(&lead(json!({ "dealership": { "id": 357 }, "updated_at": "2025-10-02T00:00:00Z" }))).await;
-    assert_eq!(db_snapshot(&service, "alpha").await, alpha);
-    assert_eq!(db_snapshot(&service, "beta").await["leads"].len(), 1);
-}
-
-#[tokio::test]
 async fn a_workspace_taken_out_of_the_configuration_is_inactive_and_comes_back_as_it_was() {
     let service = service().await;
     service.lead(&lead(json!({ "dealership": { "id": 285 } }))).await;

@@ -11,10 +11,10 @@ use std::io::Write;
 use crate::config::{Config, Environment};
 use crate::domain::values;
 use crate::intake::replay::asked::{self, Asked};
-use crate::intake::{self, Intake};
+use crate::intake::{self, Intake, configuration};
 use crate::local_postgres::{self, LocalPostgres};
 use crate::store::replay_filter::{Cursor, ReplayFilter, START};
-use crate::store::{self, Demands, PutsUp, Store, rejected, workspaces};
+use crate::store::{self, Demands, PutsUp, Store, rejected};
 
 use super::command_result::{CommandError, CommandResult};
 use super::log::{start_log, warn};
@@ -106,7 +106,7 @@ async fn over(
 /// The intake under today's configuration. To try something out, the tables are taken as they are.
 async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> Result<Intake, store::Error> {
     if arguments.dry_run {
-        return Ok(service::intake_over(config, store, &workspaces::ids(store).await?));
+        return Ok(service::intake_over(config, store, &configuration::preview(store, &config.workspaces).await?));
     }
     service::open_intake(config, store).await
 }

@@ -21,7 +21,7 @@ fn now() -> DateTime<Utc> {
 
 fn credential(name: &str, scheme: Scheme, feeds: &[Feed]) -> Credential {
     let feeds = feeds.iter().copied().collect();
-    Credential { name: name.to_owned(), scheme, feeds, permitted: Permitted::All, not_after: None }
+    Credential { name: name.to_owned(), scheme, secret: None, feeds, permitted: Permitted::All, not_after: None }
 }
 
 fn bearer(secret: &str) -> Scheme {
