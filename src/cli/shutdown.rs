@@ -23,7 +23,8 @@ pub(super) async fn told_to_stop() {
     });
 }
 
-async fn told() {
+/// Ready when somebody wants the process to stop.
+pub(super) async fn told() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -616,7 +616,7 @@ async fn workspaces_do_not_see_each_others_leads() {
     );
     let service = service_with(&config).await;
     send(&service, &created(json!({ "message": "alpha" }))).await;
-    let request = Request::post(DOOR).header("authorization", "Bearer token-of-beta");
+    let request = Request::post(DOOR).header("authorization", "Bearer the-token-of-beta");
     let answer =
         service.send(request.body(Body::from(created(json!({ "message": "beta" })).to_string())).unwrap()).await;
     assert_eq!((&answer.body["person"], &answer.body["lead"]), (&json!("created"), &json!("created")));

@@ -21,7 +21,8 @@ fn config_with_beta() -> String {
 
 /// Posts a vehicle with the credential that may write to `beta` only.
 async fn vehicle_for_beta(service: &TestService, payload: &Value) -> Answer {
-    let request = Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer token-of-beta");
+    let request =
+        Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer the-token-of-beta");
     service.send(request.body(payload.to_string().into()).unwrap()).await
 }
 

@@ -83,8 +83,8 @@ async fn a_body_that_was_read_for_one_workspace_opens_no_other() {
     let service = crate::support::service_with(&format!("{CONFIG}\n{only_beta}")).await;
     let payload = car(1).vin(1).body().clone();
     service.vehicle(&payload).await;
-    let request =
-        axum::http::Request::post("/webhooks/dealer-studio/inventory").header("authorization", "Bearer token-of-beta");
+    let request = axum::http::Request::post("/webhooks/dealer-studio/inventory")
+        .header("authorization", "Bearer the-token-of-beta");
     let answer = service.send(request.body(payload.to_string().into()).unwrap()).await;
     assert_eq!((answer.body["outcome"].as_str(), answer.codes()), (Some("rejected"), vec!["dealership_unknown"]));
 }

@@ -77,7 +77,7 @@ pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 /// Secrets of further credentials, by the environment variables that a configuration names.
 pub(crate) const SECRETS: [(&str, &str); 8] = [
     ("TOKEN", TOKEN),
-    ("BETA", "token-of-beta"),
+    ("BETA", "the-token-of-beta"),
     ("OTHER_TOKEN", "another-token-of-the-tests"),
     ("PASSWORD", "pass:word-of-the-tests"),
     ("CLIENT_SECRET", "client secret & more: of+the%20tests"),
