@@ -26,7 +26,7 @@
 //! | [`store`] | all SQL, one file for each noun | `domain` |
 //! | [`intake`] | lanes, outcomes, the spool, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
-//! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
+//! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
 //!

@@ -1,23 +1,53 @@
-//! `forecourt check`: is this configuration good?
+//! `forecourt check`: is this configuration good? And, where that is asked for, is its database?
+
+mod connect;
 
 use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use clap::Args;
 
-use crate::config::{Config, Credential, Origin};
+use crate::config::{Config, Credential, Environment, Origin};
 use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
 use super::command_result::CommandResult;
 
-/// Says what a good configuration holds, by names and never by secrets. One that no start would take does not come as far
-/// as here; one that a start takes, and logs errors about, ends with these.
-pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> CommandResult {
-    if !config.errors.is_empty() {
-        return Err(config.errors.join("\n").into());
+/// What is asked for.
+#[derive(Debug, Default, Args)]
+pub(super) struct Arguments {
+    /// Try the database, too: that it answers and is safe, what migrations are missing, and what its user may do
+    #[arg(long)]
+    connect: bool,
+}
+
+/// Says what a configuration holds, by names and never by secrets, and ends with what is wrong with it. One that no start
+/// would take does not come as far as here; one that a start takes, and logs errors about, does.
+pub(super) fn run(
+    arguments: &Arguments,
+    config: &Config,
+    environment: &Environment,
+    now: DateTime<Utc>,
+    out: &mut dyn Write,
+) -> CommandResult {
+    let mut wrong = config.errors.clone();
+    describe(config, now, out)?;
+    if arguments.connect {
+        let examined = connect::examine(config, environment, out);
+        wrong.extend(tokio::runtime::Runtime::new()?.block_on(examined)?);
     }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> CommandResult {
     match &config.origin {
-        Origin::File(path) => writeln!(out, "{} is good.", path.display())?,
-        Origin::Demo => writeln!(out, "There is no configuration file; the demo configuration is good.")?,
+        Origin::File(path) if config.errors.is_empty() => writeln!(out, "{} is good.", path.display())?,
+        Origin::File(path) => writeln!(out, "{} can be used, and something is wrong with it.", path.display())?,
+        Origin::Demo if config.errors.is_empty() => {
+            writeln!(out, "There is no configuration file; the demo configuration is good.")?;
+        }
+        Origin::Demo => {
+            writeln!(out, "There is no configuration file, and something is wrong beside the demo configuration.")?;
+        }
     }
     let postgres = if config.database.url.is_some() { "the Postgres that is named" } else { "a private Postgres" };
     let (listen, data_dir) = (config.server.listen, config.server.data_dir.display());
@@ -28,7 +58,7 @@ pub(super) fn run(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> C
     for credential in &config.credentials {
         writeln!(out, "{}", credential_line(credential))?;
     }
-    for warning in config.warnings.iter().cloned().chain(expiring(config, now)) {
+    for warning in config.warnings.iter().cloned().chain(expiring(config, now)).chain(config.advice.iter().cloned()) {
         writeln!(out, "warning: {warning}")?;
     }
     Ok(())
@@ -105,10 +135,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_good_configuration_is_described_without_its_secrets() {
+    fn what_a_start_logs_as_an_error_ends_the_check_and_the_rest_is_told_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("forecourt.toml");
-        let text = r#"
+        let text = "[server]\napi_key_headers = [\"Authorization\"]\n[[workspaces]]\nslug = \"a\"\n[[workspaces]]\n\
+                    slug = \"b\"\n[[credentials]]\nname = \"l\"\nscheme = \"leadpro_jwt\"\nfeeds = [\"leadpro_lead\"]\n\
+                    workspaces = \"all\"\nsecret_env = \"KEY\"\n";
+        std::fs::write(&path, text).unwrap();
+        let environment = Environment::of([("KEY", "short"), ("HOME", "/home/ada")]);
+        let config = config::load(Some(&path), &environment).unwrap();
+        let mut out = Vec::new();
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let error = run(&Arguments::default(), &config, &environment, now, &mut out).unwrap_err();
+        assert_eq!(super::super::command_result::exit_status(error.as_ref()), 1);
+        let (error, out) = (error.to_string(), String::from_utf8(out).unwrap());
+        assert_eq!(error.lines().count(), 2, "{error}");
+        assert!(error.contains("`Authorization` shows") && error.contains("may write to 2 workspaces"), "{error}");
+        assert!(!out.contains("is good") && out.contains("can be used, and something is wrong with it"), "{out}");
+        assert!(out.contains("warning: ") && out.contains("less than 16 characters"), "{out}");
+    }
+
+    const GOOD: &str = r#"
             [server]
             data_dir = "/srv/forecourt"
             [[workspaces]]
@@ -128,14 +175,14 @@ mod tests {
             scheme = "bearer"
             feeds = ["lead"]
             workspaces = "all"
-            secret_env = "STOCK_KEY"
+            secret_env = "OLD_KEY"
             not_after = "2026-11-20T12:00:00Z"
             [[credentials]]
             name = "later"
             scheme = "oauth_client"
             feeds = ["lead"]
             workspaces = "all"
-            secret_env = "STOCK_KEY"
+            secret_env = "LATER_KEY"
             not_after = 2026-12-20T12:00:01Z
             [[credentials]]
             name = "anyone"
@@ -143,10 +190,17 @@ mod tests {
             feeds = ["lead"]
             workspaces = "all"
         "#;
-        std::fs::write(&path, text).unwrap();
-        let config = config::load(Some(&path), &Environment::of([("STOCK_KEY", "hush")])).unwrap();
+
+    #[test]
+    fn a_good_configuration_is_described_without_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("forecourt.toml");
+        std::fs::write(&path, GOOD).unwrap();
+        let keys = ["STOCK_KEY", "OLD_KEY", "LATER_KEY"].map(|key| (key, format!("a secret to hush up for {key}")));
+        let config = config::load(Some(&path), &Environment::of(keys)).unwrap();
         let mut out = Vec::new();
-        run(&config, "2026-11-20T12:00:00Z".parse().unwrap(), &mut out).unwrap();
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        run(&Arguments::default(), &config, &Environment::of_process(), now, &mut out).unwrap();
         let file = path.display();
         assert_eq!(
             String::from_utf8(out).unwrap(),
@@ -163,7 +217,10 @@ mod tests {
                  warning: credential `stock` expires at 2026-12-20T12:00:00Z, in 30 days: give the sender another one \
                  before, and write it here beside this one\n\
                  warning: credential `old` expired at 2026-11-20T12:00:00Z: it lets nobody in; take it out, or give it \
-                 a later `not_after`\n"
+                 a later `not_after`\n\
+                 warning: {file}:9:13: no credential may post to `lead_cluster`, `leadpro_lead`: whoever does is answered 401\n\
+                 warning: {file}:4:13: workspace `north` has no packages: bookings are made with those alone that the \
+                 inventory names; list what can be booked\n"
             )
         );
     }

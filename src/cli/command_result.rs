@@ -20,7 +20,7 @@ pub(super) enum CommandError {
     Usage(String),
     /// The configuration asks for what cannot be.
     #[error("{0}")]
-    Configuration(&'static str),
+    Configuration(String),
 }
 
 /// A command that went wrong.

@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::{self, Environment};
+use crate::config::Environment;
 
 use super::client;
 use super::command_result::{CommandError, CommandResult};
@@ -54,7 +54,8 @@ pub(super) fn run(
             let message = format!("`{url}` is not the address of a service: write one such as `http://127.0.0.1:8080`");
             return Err(CommandError::Usage(message).into());
         }
-        None => listening_at(config, environment)?,
+        None => client::listening_at(config, environment)?
+            .ok_or("the service listens on a port that the system chooses: name its address with `--url`")?,
     };
     let path = if arguments.ready { "readyz" } else { "livez" };
     let unreachable = |source| HealthError::Unreachable { url: url.clone(), source: Box::new(source) };
@@ -69,18 +70,6 @@ pub(super) fn run(
         (status, _) => return Err(HealthError::NotForecourt { url, status }.into()),
     }
     Ok(())
-}
-
-/// Where this machine reaches the service that the configuration describes.
-fn listening_at(
-    config: Option<&Path>,
-    environment: &Environment,
-) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    let address = config::reachable(config::listen_address(config, environment)?);
-    if address.port() == 0 {
-        return Err("the service listens on a port that the system chooses: name its address with `--url`".into());
-    }
-    Ok(format!("http://{address}"))
 }
 
 /// The state of each part, as `/readyz` tells it.

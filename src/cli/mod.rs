@@ -12,8 +12,11 @@ mod client;
 mod command_result;
 mod fd_limit;
 mod health;
+mod interruption;
 mod log;
+mod migrate;
 mod postgres;
+mod progress;
 mod readiness;
 mod reload;
 mod replay;
@@ -24,6 +27,7 @@ pub mod serve;
 mod service;
 mod setup;
 mod shutdown;
+mod tables;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -35,31 +39,44 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Environment};
 use crate::intake::clock;
 use command_result::{CommandError, CommandResult, exit_status, with_causes};
+use interruption::Interruption;
 
 /// Receives Dealer Studio's webhooks and keeps people, bookings and listings in Postgres tables.
 #[derive(Debug, Parser)]
-#[command(name = "forecourt", version)]
+#[command(name = "forecourt", version, after_help = EXIT_STATUS)]
 struct CommandLine {
     /// The configuration file [default: that of `FORECOURT_CONFIG`, else forecourt.toml in the working directory, else
-    /// the demo configuration]
+    /// /etc/forecourt/forecourt.toml, else the demo configuration]
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
+/// What `help` says of how commands end, for those who call them from a script or a supervisor.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   it is done
+  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay` or `migrate`
+      between two deliveries or migrations, where `check` found something wrong that stops no start, and where the
+      service that `health` asks is not well
+  2   the command line cannot be used
+  78  the configuration cannot be used: a line for each problem; to start again mends nothing";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive deliveries until told to stop (the default)
     Serve,
     /// Say whether the configuration is good, without starting
-    Check,
+    Check(check::Arguments),
     /// Post payloads to a running service and print each reply in a line
     Send(Box<send::Arguments>),
     /// Say what to enter at each sender, and whether what was entered works
     Setup(Box<setup::Arguments>),
     /// Put stored deliveries, or refused requests, through the same path again
     Replay(Box<replay::Arguments>),
+    /// Bring the tables to this version, as each start does, or say what that would take
+    Migrate(migrate::Arguments),
     /// Make a good secret for a credential
     Secret,
     /// Ask a running service whether it answers, as health checks of containers do
@@ -90,10 +107,17 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             let config = config::load(line.config.as_deref(), environment)?;
             tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
         }
-        Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, clock::now(), out),
-        Command::Replay(arguments) => {
+        Command::Check(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
+            check::run(&arguments, &config, environment, clock::now(), out)
+        }
+        Command::Replay(arguments) => {
+            let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
+            tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Migrate(arguments) => {
+            let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
+            tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
         }
         Command::Setup(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
@@ -101,7 +125,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         }
         Command::Secret => secret::run(out),
         Command::Health(arguments) => health::run(&arguments, line.config.as_deref(), environment, out),
-        Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
+        Command::Send(arguments) => {
+            Ok(send::run(&arguments, line.config.as_deref(), environment, &Interruption::listen(), out)?)
+        }
     }
 }
 
@@ -168,9 +194,21 @@ mod tests {
     fn help_and_version_end_well() {
         let help = run_with(&["help"], &[]).unwrap();
         assert!(
-            ["serve", "check", "send", "setup", "replay", "secret", "health", "--config"]
-                .iter()
-                .all(|word| help.contains(word)),
+            [
+                "serve",
+                "check",
+                "send",
+                "setup",
+                "replay",
+                "migrate",
+                "secret",
+                "health",
+                "--config",
+                "Exit status:",
+                "  78  "
+            ]
+            .iter()
+            .all(|word| help.contains(word)),
             "{help}"
         );
         assert!(run_with(&["--help"], &[]).unwrap().contains("Usage"));

@@ -5,13 +5,16 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use crate::config::{Config, Environment};
-use crate::local_postgres::{Durability, LocalPostgres, Options};
-use crate::store;
+use crate::local_postgres::{self, Durability, LocalPostgres, Options};
+use crate::store::{self, address};
 
 use super::command_result::{CommandError, CommandResult};
 
 /// The private Postgres's database.
 pub(super) const DATABASE: &str = "forecourt";
+
+/// The private one's folder below the data directory.
+const FOLDER: &str = "postgres";
 
 /// Where the private one is, in a word.
 pub(super) const PRIVATE: &str = "private";
@@ -34,13 +37,13 @@ impl Postgres {
         environment: &Environment,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(url) = &config.database.url {
-            let options = url.expose_secret().parse::<store::Address>().map_err(|_cause| {
-                CommandError::Configuration(
-                    "the address of the database cannot be read: write it as \
-                    postgres://user:password@host:5432/database",
-                )
-            })?;
-            return Ok(Self { options, psql: "psql \"$DATABASE_URL\"".to_owned(), private: None });
+            let read = address::read(url.expose_secret());
+            let options = read.map_err(|error| CommandError::Configuration(error.to_string()))?.options;
+            let psql = match environment.setting("DATABASE_URL_FILE") {
+                Some(file) => format!("psql \"$(cat '{}')\"", file.replace('\'', "'\\''")),
+                None => "psql \"$DATABASE_URL\"".to_owned(),
+            };
+            return Ok(Self { options, psql, private: None });
         }
         let mut options = Options::new(&config.server.data_dir, Durability::Durable, environment.raw("PATH"));
         options.explicit_bin_dir.clone_from(&config.database.bin_dir);
@@ -54,9 +57,35 @@ impl Postgres {
         })
     }
 
-    /// One that somebody else runs.
-    pub(super) fn of_another(options: store::Address) -> Self {
-        Self { options, psql: String::new(), private: None }
+    /// The one that is configured; of the private one, that of the running service, else one started for this.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub(super) async fn reach(
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        match Self::open(config, environment).await {
+            Err(error) if matches!(error.downcast_ref(), Some(local_postgres::Error::InUse { .. })) => {
+                let options = LocalPostgres::connect_options_of_another(&config.server.data_dir, DATABASE)?;
+                Ok(Self { options, psql: String::new(), private: None })
+            }
+            other => other,
+        }
+    }
+
+    /// The same where there is one: a private one that is still to be made is none.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub(super) async fn existing(
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Box<dyn std::error::Error + Send + Sync>> {
+        if config.database.url.is_none() && !config.server.data_dir.join(FOLDER).exists() {
+            return Ok(None);
+        }
+        Self::reach(config, environment).await.map(Some)
     }
 
     /// Whether it is a private one.

@@ -1,9 +1,9 @@
 //! `forecourt send`: post payloads to a running service and print each reply in a line.
 //!
-//! Without a path it posts the examples that the program carries: the lead of the Loopit page, the car for sale of the
-//! inventory page, a lead that books this car, the lead of the lead page, and the cluster of the cluster page, so that a
-//! first run ends with a booking. The inventory page's withdrawal takes that car down; it is posted last, and only with
-//! `--all` or by its path.
+//! Without a path it posts the examples that the program carries: the lead of the Loopit page, whose car is not listed, that
+//! car, which makes the booking, the car for sale of the inventory page, a lead that books this car, the lead of the lead
+//! page, and the cluster of the cluster page. The inventory page's withdrawal takes its car down; it is posted last, and only
+//! with `--all` or by its path.
 
 mod credential;
 mod error;
@@ -19,11 +19,13 @@ use oauth2::TokenResponse as _;
 use oauth2::basic::BasicTokenResponse;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{self, Environment};
+use crate::config::Environment;
 use crate::feeds::{Feed, json};
 use crate::http::auth;
 
-use super::client::agent;
+use super::client::{self, agent};
+use super::interruption::Interruption;
+use super::progress::Progress;
 use credential::{CredentialArguments, CredentialHeader, Shown};
 pub(super) use error::SendError;
 use payloads::Payload;
@@ -36,7 +38,7 @@ pub(super) struct Arguments {
     /// Send every shipped example, also the one that withdraws the car
     #[arg(long, conflicts_with = "paths")]
     all: bool,
-    /// Where the service is [default: `http://127.0.0.1:8080`, or the address in `FORECOURT_LISTEN`]
+    /// Where the service is [default: where it listens, by `FORECOURT_LISTEN` or the configuration]
     #[arg(long)]
     url: Option<String>,
     /// The feed to post to [default: told from the folder, as `lead` or `lead_cluster`, else from the payload]
@@ -52,26 +54,41 @@ pub(super) struct Arguments {
 /// Longer than a service holds a request that it cannot store.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Sends everything, in order, one after the other. Stops when the service cannot be reached.
+/// Sends everything, in order, one after the other. Stops when the service cannot be reached, and between two deliveries
+/// when it is asked to.
 pub(super) fn run(
     arguments: &Arguments,
     config: Option<&Path>,
     environment: &Environment,
+    interruption: &Interruption,
     out: &mut dyn Write,
 ) -> Result<(), SendError> {
     let payloads = payloads_of(arguments)?;
     let shown = arguments.credential.shown(config, environment)?;
-    let default_url = || format!("http://{}", config::reachable_address(environment));
-    let url = arguments.url.clone().unwrap_or_else(default_url);
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => client::listening_at(config, environment)
+            .map_err(SendError::Configuration)?
+            .ok_or(SendError::PortUnknown)?,
+    };
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(SendError::UrlUnusable(url));
     }
     let service = Service { url: url.trim_end_matches('/'), agent: agent(PATIENCE) };
     let shown = service.with_token(shown)?;
+    let total = payloads.len() as u64 * u64::from(arguments.repeat);
+    let progress = Progress::begin("sent", total, environment);
     let (mut sent, mut failed, mut last_failure) = (0, 0, 0);
     for payload in (0..arguments.repeat).flat_map(|_| &payloads) {
+        if interruption.is_asked() {
+            let next = payload.name.clone();
+            return Err(SendError::Interrupted { sent, left: total - sent, next, failed });
+        }
         let (status, reply) = service.post(payload, &shown)?;
-        writeln!(out, "{}: {}", payload.name, reply::line(status, &reply)).map_err(SendError::Output)?;
+        let note = payload.note_on(&reply).unwrap_or_default();
+        let line = format!("{}: {}{note}", payload.name, reply::line(status, &reply));
+        progress.print(out, &line).map_err(SendError::Output)?;
+        progress.add(1);
         sent += 1;
         if status != 200 {
             failed += 1;

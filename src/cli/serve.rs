@@ -22,10 +22,11 @@ use super::banner::banner;
 use super::command_result::{CommandResult, with_causes};
 use super::log::{start_log, warn};
 use super::postgres::{PRIVATE, Postgres};
+use super::progress::Progress;
 use super::reload::{self, Reloader};
 use super::seen::SeenTables;
 use super::service::open_intake;
-use super::{fd_limit, shutdown};
+use super::{fd_limit, shutdown, tables};
 
 pub use super::app::App;
 pub use super::service::Service;
@@ -40,7 +41,7 @@ pub(super) async fn run(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> CommandResult {
-    start_log(&config.log_filter, environment)?;
+    start_log(&config.log.filter, config.log.format, environment)?;
     // Before anything else: until then the signal ends the process.
     let hangups = reload::hangups();
     warn(&config);
@@ -196,7 +197,7 @@ impl Hindrance {
 async fn bring_up(config: &Config, options: store::Address, demands: Demands) -> Result<Intake, store::Error> {
     let retry_days = i64::from(config.server.booking_retry_days);
     let store = Store::connect(options, config.database.max_connections, demands, retry_days).await?;
-    store.migrate().await?;
+    tables::bring_up(&store, &Progress::logged("looking at the tables")).await?;
     open_intake(config, &store).await
 }
 

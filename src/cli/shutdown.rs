@@ -23,12 +23,8 @@ pub(super) async fn told_to_stop() {
     });
 }
 
-/// Ready when somebody ends the command, by Ctrl-C or otherwise.
-pub(super) async fn interrupted() {
-    told().await;
-}
-
-async fn told() {
+/// Ready when somebody wants the process to stop.
+pub(super) async fn told() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -44,7 +44,7 @@ impl Credential {
 
 /// Reads every `[[credentials]]`.
 pub(super) fn read(root: &Section, context: &Context, report: &mut Report) -> Vec<Credential> {
-    if root.value("credentials").is_none() {
+    if root.value("credentials").is_none() && !root.misspells("credentials") {
         let message = "there are no credentials, so nobody could post; write `[[credentials]]` with a `name`";
         report.problem(&root.span(), message);
     }
@@ -88,14 +88,14 @@ fn credential<'a>(
         report.warning(&section.span(), message);
     }
     let permitted = permitted?;
-    warn_of_ambiguity(section, name, &feeds, &permitted, context, report);
+    report_ambiguity(section, name, &feeds, &permitted, context, report);
     let secret = scheme::secret_source(section, context.base);
     Some(Credential { name: name.to_owned(), scheme, secret, feeds, permitted, not_after })
 }
 
 /// A feed whose payloads name no dealership needs a credential of one workspace. Who named the feed has meant it; of
-/// `"all"` it is only a part.
-fn warn_of_ambiguity(
+/// `"all"` it is only a part, which is told as advice. Such a credential was taken before, and so it stops no start.
+fn report_ambiguity(
     section: &Section,
     name: &str,
     feeds: &BTreeSet<Feed>,
@@ -113,7 +113,7 @@ fn warn_of_ambiguity(
             are, so they will be rejected; give it one workspace",
             quoted(nameless)
         );
-        report.warning(&section.span(), message);
+        report.error(&section.span(), message);
     }
 }
 
@@ -158,7 +158,8 @@ fn permitted(section: &Section, context: &Context, report: &mut Report) -> Optio
     let mut slugs: BTreeSet<Slug> = BTreeSet::new();
     for text in &names {
         let name = *text.get_ref();
-        if !context.slugs.contains(&name) {
+        // Where there are no workspaces at all, that is what is wrong, and it is said once.
+        if !context.slugs.contains(&name) && !context.slugs.is_empty() {
             let near = suggestion(name, context.slugs.iter().copied());
             let near = if near.is_empty() { "; write the `slug` of one of the `[[workspaces]]`" } else { &near };
             report.problem(&text.span(), format!("unknown workspace `{name}`{near}"));

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::store::address::{self, ReadAddress};
+
 use super::environment::Environment;
-use super::report::Report;
+use super::report::{Place, Report};
 use super::secret::SecretSource;
 use super::section::Section;
 
@@ -45,25 +47,42 @@ pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Sectio
 pub(super) fn read(section: Option<&Section>, base: &Path, environment: &Environment, report: &mut Report) -> Database {
     let bin_dir = section.and_then(|section| section.text("bin_dir", "\"/usr/lib/postgresql/17/bin\"", report));
     let connections = section.and_then(|section| section.whole("max_connections", &(2..=1000), report));
-    let in_file = section.and_then(|section| url_of_file(section, base, environment, report));
+    let in_environment = of_environment(environment, report);
+    let in_file = section.and_then(|section| of_file(section, base, environment, report));
     Database {
-        url: url_of_environment(environment, report).or(in_file),
+        url: in_environment.or(in_file),
         bin_dir: bin_dir.map(|folder| base.join(folder.get_ref())),
         max_connections: connections.unwrap_or(10),
         allow_unsafe: section.and_then(|section| section.flag("allow_unsafe", report)).unwrap_or(false),
     }
 }
 
-fn url_of_environment(environment: &Environment, report: &mut Report) -> Option<SecretString> {
-    let url = environment.setting("DATABASE_URL")?;
-    if let Some(message) = objection(&url) {
-        report.problem_in_environment("DATABASE_URL", message);
+/// The variables that take the place of what the file says.
+const VARIABLE: &str = "DATABASE_URL";
+const FILE_VARIABLE: &str = "DATABASE_URL_FILE";
+
+fn of_environment(environment: &Environment, report: &mut Report) -> Option<SecretString> {
+    match (environment.setting(VARIABLE), environment.setting(FILE_VARIABLE)) {
+        (Some(_), Some(_)) => {
+            let message = format!("`{VARIABLE}` is set as well; keep one of the two");
+            report.problem_in_environment(FILE_VARIABLE, message);
+            None
+        }
+        (Some(url), None) => {
+            looked_at(&url, &Place::Environment(VARIABLE), "", report);
+            Some(SecretString::from(url))
+        }
+        (None, Some(path)) => {
+            // The file's folder has no say in what the environment names.
+            let path = std::path::absolute(&path).unwrap_or_else(|_cause| PathBuf::from(path));
+            of_source(&SecretSource::File(path), &Place::Environment(FILE_VARIABLE), environment, report)
+        }
+        (None, None) => None,
     }
-    Some(SecretString::from(url))
 }
 
-/// The address that the file names; not looked up where `DATABASE_URL` stands in its place.
-fn url_of_file(section: &Section, base: &Path, env: &Environment, report: &mut Report) -> Option<SecretString> {
+/// The address that the file names; not looked up where the environment takes its place.
+fn of_file(section: &Section, base: &Path, env: &Environment, report: &mut Report) -> Option<SecretString> {
     let url = section.text("url", "\"postgres://forecourt@localhost/forecourt\"", report);
     let variable = section.text("url_env", "\"FORECOURT_DATABASE_URL\"", report);
     let file = section.text("url_file", "\"/run/secrets/database_url\"", report);
@@ -73,39 +92,52 @@ fn url_of_file(section: &Section, base: &Path, env: &Environment, report: &mut R
         report.problem(&section.span(), message);
         return None;
     }
-    if env.setting("DATABASE_URL").is_some() && url.is_none() {
-        return None;
+    let is_replaced = env.setting(VARIABLE).is_some() || env.setting(FILE_VARIABLE).is_some();
+    if let Some(url) = url {
+        let place = Place::File(url.span());
+        if holds_password(url.get_ref()) {
+            report.problem_at(&place, PASSWORD_IN_FILE);
+        } else {
+            looked_at(url.get_ref(), &place, "", report);
+        }
+        return Some(SecretString::from(*url.get_ref()));
     }
-    let (span, found) = match (url, variable, file) {
-        (Some(url), _, _) => (url.span(), Ok(SecretString::from(*url.get_ref()))),
-        (_, Some(name), _) => (name.span(), SecretSource::variable(name.get_ref()).read(env)),
-        (_, _, Some(path)) => (path.span(), SecretSource::File(base.join(path.get_ref())).read(env)),
-        (None, None, None) => return None,
+    let (span, source) = match (variable, file) {
+        (Some(name), _) => (name.span(), SecretSource::variable(name.get_ref())),
+        (None, Some(path)) => (path.span(), SecretSource::file(base, path.get_ref())),
+        (None, None) => return None,
     };
-    match found {
-        Ok(address) => {
-            if let Some(message) = objection(address.expose_secret()) {
-                report.problem(&span, message);
-            } else if section.value("url").is_some() && holds_password(address.expose_secret()) {
-                report.problem(&span, PASSWORD_IN_FILE);
+    if is_replaced { None } else { of_source(&source, &Place::File(span), env, report) }
+}
+
+/// The address that stands somewhere else, which what is said of it names.
+fn of_source(source: &SecretSource, place: &Place, env: &Environment, report: &mut Report) -> Option<SecretString> {
+    if let SecretSource::File(path) = source {
+        report.used(path);
+    }
+    let found = source.read(env).map_err(|error| report.problem_at(place, error.to_string())).ok()?;
+    let url = found.expose_secret().trim();
+    looked_at(url, place, &format!("{source}: "), report);
+    Some(SecretString::from(url))
+}
+
+/// Reports what is wrong with an address: a start reads it by the same function.
+fn looked_at(url: &str, place: &Place, source: &str, report: &mut Report) {
+    match address::read(url) {
+        Ok(ReadAddress { options: _, errors, warnings }) => {
+            for error in errors {
+                report.error_at(place, format!("{source}{error}"));
             }
-            Some(address)
+            for warning in warnings {
+                report.warning_at(place, format!("{source}{warning}"));
+            }
         }
-        Err(problem) => {
-            report.problem(&span, problem.to_string());
-            None
-        }
+        Err(error) => report.problem_at(place, format!("{source}{error}")),
     }
 }
 
 const PASSWORD_IN_FILE: &str = "`url` holds a password, and a secret does not stand in this file; put the whole \
     address into an environment variable (`url_env = \"NAME\"`, or DATABASE_URL) or a file (`url_file = \"path\"`)";
-
-/// Why it cannot be an address of a Postgres. Does not repeat it: it may hold a password.
-fn objection(url: &str) -> Option<&'static str> {
-    let known = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    (!known).then_some("this is not the address of a Postgres; write one such as `postgres://user@host:5432/database`")
-}
 
 fn holds_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

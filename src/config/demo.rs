@@ -16,8 +16,8 @@ pub(super) const NAME: &str = "demo/forecourt.toml";
 /// Who names a database has most likely forgotten the configuration.
 pub(super) const OVER_A_DATABASE: &str = "THE DEMO CONFIGURATION IS USED ON THE DATABASE THAT DATABASE_URL NAMES, \
     because there is no configuration file: its workspaces are written there, those of another configuration become \
-    inactive, and the demo token opens every feed; put a `forecourt.toml` into the working directory, or name one with \
-    `--config` or FORECOURT_CONFIG";
+    inactive, and the demo token opens every feed; put a `forecourt.toml` into the working directory or into \
+    /etc/forecourt, or name one with `--config` or FORECOURT_CONFIG";
 
 const TOKEN_FILE: &str = "demo-token";
 

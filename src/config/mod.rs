@@ -3,6 +3,7 @@
 //! The file is read key by key, so that every mistake is found in one go and shown with its place. What is read is
 //! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
 
+mod advice;
 mod budgets;
 mod context;
 mod credentials;
@@ -10,6 +11,7 @@ mod database;
 pub mod demo;
 mod environment;
 pub mod keyring;
+mod log;
 mod oauth;
 mod public_url;
 mod rejected;
@@ -21,11 +23,13 @@ mod server;
 mod spool;
 mod text;
 mod workspaces;
+mod zones;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
@@ -34,17 +38,18 @@ pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::Database;
 pub use environment::Environment;
+pub use log::{Log, LogFormat};
 pub use oauth::Oauth;
 pub use public_url::PublicUrl;
 pub use rejected::Rejected;
 pub use report::{Problem, Problems};
 pub use scheme::Scheme;
 pub use secret::{SecretError, SecretSource};
-pub use server::{Server, reachable, reachable_address};
+pub use server::{Server, reachable};
 pub use spool::Spool;
 pub use text::NotText;
 
-use report::{Concluded, Report};
+use report::{Concluded, Header, Report};
 use section::Section;
 
 /// Everything that a start needs to know.
@@ -66,13 +71,15 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// How the access tokens of OAuth clients are signed.
     pub oauth: Oauth,
-    /// Which log lines are written, in the syntax of `RUST_LOG`; `info` by default.
-    pub log_filter: String,
+    /// Which log lines are written, and in which form.
+    pub log: Log,
     /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
     /// reload, and what `forecourt check` fails for.
     pub errors: Vec<String>,
     /// What a person should look at, one sentence each, with its place. To be logged at every start.
     pub warnings: Vec<String>,
+    /// What may be meant so, and may have been forgotten, one sentence each, with its place. Only `forecourt check` tells it.
+    pub advice: Vec<String>,
     /// The files it was read from: the configuration's own first, then those of the secrets.
     pub files: Vec<PathBuf>,
 }
@@ -86,38 +93,58 @@ pub enum Origin {
     Demo,
 }
 
-const FILE: &str = "forecourt.toml";
+/// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
+const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
 const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "workspaces", "credentials"];
+/// The tables of the file.
+const HEADERS: &[Header] = &[
+    ("[server]", server::KEYS),
+    ("[database]", database::KEYS),
+    ("[spool]", spool::KEYS),
+    ("[rejected]", rejected::KEYS),
+    ("[oauth]", oauth::KEYS),
+    ("[[workspaces]]", workspaces::KEYS),
+    ("[[credentials]]", credentials::KEYS),
+];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
-/// working directory, else the demo configuration, whose token is made here when there is none yet. Touches nothing else.
+/// working directory, else `/etc/forecourt/forecourt.toml`, else the demo configuration, whose token is made here when there
+/// is none yet. Touches nothing else.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with it, at once.
 pub fn load(config_path: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
-    match read_file(config_path, environment)? {
+    match read_file(config_path, environment, &PLACES)? {
         Some((path, text)) => parse_file(&path, &text, environment),
         None => demo(environment),
     }
 }
 
-/// The file, with its text; none where nobody named one and the working directory has none.
-fn read_file(config_path: Option<&Path>, environment: &Environment) -> Result<Option<(PathBuf, String)>, Problems> {
+/// The file, with its text; none where nobody named one and none of the places has one.
+fn read_file<P: AsRef<Path>>(
+    config_path: Option<&Path>,
+    environment: &Environment,
+    places: &[P],
+) -> Result<Option<(PathBuf, String)>, Problems> {
     let named =
         config_path.map(Path::to_path_buf).or_else(|| environment.setting("FORECOURT_CONFIG").map(PathBuf::from));
-    let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
-    match std::fs::read(&path) {
-        Ok(bytes) => match text::text(bytes) {
-            Ok(text) => Ok(Some((path, text))),
-            Err(reason) => {
-                let message = format!("the configuration file {reason}; save it as UTF-8");
-                Err(Problems::of(path.display().to_string(), message))
-            }
-        },
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&path, &error)),
+    let is_named = named.is_some();
+    let candidates =
+        named.map_or_else(|| places.iter().map(|place| place.as_ref().to_path_buf()).collect(), |one| vec![one]);
+    for path in candidates {
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if !is_named && error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(&path, &error)),
+        };
+        let text = text::text(bytes).map_err(|reason| {
+            let message = format!("the configuration file {reason}; save it as UTF-8");
+            Problems::of(path.display().to_string(), message)
+        })?;
+        return Ok(Some((path, text)));
     }
+    Ok(None)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problems {
@@ -140,18 +167,31 @@ pub fn listen_address(config_path: Option<&Path>, environment: &Environment) -> 
     if let Some(text) = environment.setting("FORECOURT_LISTEN") {
         return text.parse().map_err(|_cause| Problems::of("FORECOURT_LISTEN", server::not_an_address(&text)));
     }
-    let Some((path, text)) = read_file(config_path, environment)? else { return Ok(server::DEFAULT_LISTEN) };
-    let place = || path.display().to_string();
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Problems::of(place(), format!("this is not TOML: {}", error.message().replace('\n', "; ")))
-    })?;
-    match table.get("server").and_then(|server| server.get("listen")) {
-        None => Ok(server::DEFAULT_LISTEN),
-        Some(value) => {
-            let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            written.parse().map_err(|_cause| Problems::of(place(), server::not_an_address(&written)))
+    let Some((path, text)) = read_file(config_path, environment, &PLACES)? else { return Ok(server::DEFAULT_LISTEN) };
+    let mut report = Report::about(path.display().to_string(), &text);
+    let listen = table_of(&text, &mut report).and_then(|root| {
+        let Some(value) = root.get_ref().get("server").and_then(|server| server.get_ref().get("listen")) else {
+            return Some(server::DEFAULT_LISTEN);
+        };
+        let written = value.get_ref().as_str().unwrap_or_else(|| text.get(value.span()).unwrap_or_default());
+        let address = written.trim().parse().ok();
+        if address.is_none() {
+            report.problem(&value.span(), server::not_an_address(written));
         }
-    }
+        address
+    });
+    report.conclude(listen).map(|concluded| concluded.read)
+}
+
+/// The file as a table. Of a text that is no TOML only the mistake that stands first is told: what follows it is read as what
+/// it is not.
+fn table_of<'t>(text: &'t str, report: &mut Report) -> Option<Spanned<DeTable<'t>>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let start = |error: &toml::de::Error| error.span().map_or(usize::MAX, |span| span.start);
+    let Some(first) = errors.iter().min_by_key(|error| start(error)) else { return Some(root) };
+    let message = format!("this is not TOML: {}", first.message().replace('\n', "; "));
+    report.problem(&first.span().unwrap_or_default(), message);
+    None
 }
 
 fn parse_file(path: &Path, text: &str, environment: &Environment) -> Result<Config, Problems> {
@@ -188,18 +228,13 @@ struct Input {
 
 fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, Problems> {
     let Input { origin, name, base } = input;
-    let mut report = Report::about(name, text);
+    let mut report = Report::about(name, text).with_headers(HEADERS);
     if let Origin::File(path) = &origin {
         report.used(path);
     }
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        for error in errors {
-            let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
-            report.problem(&error.span().unwrap_or_default(), message);
-        }
+    let Some(root) = table_of(text, &mut report) else {
         return report.conclude(None).map(|concluded| concluded.read);
-    }
+    };
     let root = Section::open("the file", 0..0, root.get_ref(), KEYS, &mut report);
     let server = server::open(&root, &mut report);
     let server = server::read(server.as_ref(), &base, environment, &mut report);
@@ -213,7 +248,10 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let context = context::Context { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
-    let log_filter = log_filter(environment, &mut report);
+    let log = log::read(environment, &mut report);
+    if matches!(origin, Origin::File(_)) {
+        advice::give(&root, &workspaces, &credentials, &mut report);
+    }
     let config = server.map(|server| Config {
         origin,
         server,
@@ -223,22 +261,14 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         workspaces,
         credentials,
         oauth,
-        log_filter,
+        log,
         errors: Vec::new(),
         warnings: Vec::new(),
+        advice: Vec::new(),
         files: Vec::new(),
     });
-    let Concluded { read, errors, warnings, files } = report.conclude(config)?;
-    Ok(Config { errors, warnings, files, ..read })
-}
-
-fn log_filter(environment: &Environment, report: &mut Report) -> String {
-    let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "info".to_owned());
-    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
-        let message = format!("`{filter}` is not a log filter ({error}); write one such as `info,forecourt=debug`");
-        report.problem_in_environment("RUST_LOG", message);
-    }
-    filter
+    let Concluded { read, errors, warnings, advice, files } = report.conclude(config)?;
+    Ok(Config { errors, warnings, advice, files, ..read })
 }
 
 #[cfg(test)]

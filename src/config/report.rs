@@ -42,13 +42,27 @@ impl Problems {
     }
 }
 
+/// Where something stands.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// In the file.
+    File(Span),
+    /// In this variable of the environment.
+    Environment(&'static str),
+}
+
+/// The title of a table of the file, and the keys that it may have.
+pub(super) type Header = (&'static str, &'static [&'static str]);
+
 /// Gathers problems and warnings while a file is read.
 pub(super) struct Report<'t> {
     file: String,
     text: &'t str,
+    headers: &'static [Header],
     problems: Vec<(usize, Problem)>,
     errors: Vec<String>,
     warnings: Vec<String>,
+    advice: Vec<String>,
     files: Vec<PathBuf>,
 }
 
@@ -61,6 +75,8 @@ pub(super) struct Concluded<T> {
     pub(super) errors: Vec<String>,
     /// What a person should look at.
     pub(super) warnings: Vec<String>,
+    /// What may be meant so, and may have been forgotten.
+    pub(super) advice: Vec<String>,
     /// The files it was read from.
     pub(super) files: Vec<PathBuf>,
 }
@@ -68,8 +84,49 @@ pub(super) struct Concluded<T> {
 impl<'t> Report<'t> {
     /// An empty report about a file, under the name that a person knows it by.
     pub(super) fn about(file: impl Into<String>, text: &'t str) -> Self {
-        let (problems, errors, warnings, files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { file: file.into(), text, problems, errors, warnings, files }
+        let (problems, errors, warnings, advice) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { file: file.into(), text, headers: &[], problems, errors, warnings, advice, files: Vec::new() }
+    }
+
+    /// Lets it know the tables that the file may have, to tell where a stray key belongs.
+    pub(super) fn with_headers(self, headers: &'static [Header]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The titles of the tables that may have all of these keys.
+    pub(super) fn homes_of(&self, keys: &[&str]) -> Vec<&'static str> {
+        let homes = self.headers.iter().filter(|(_, known)| keys.iter().all(|key| known.contains(key)));
+        homes.map(|(title, _)| *title).collect()
+    }
+
+    /// Something that refuses the start.
+    pub(super) fn problem_at(&mut self, place: &Place, message: impl Into<String>) {
+        match place {
+            Place::File(span) => self.problem(span, message),
+            Place::Environment(variable) => self.problem_in_environment(variable, message),
+        }
+    }
+
+    /// Something that is wrong and worked until now, so that it must not stop a start.
+    pub(super) fn error_at(&mut self, place: &Place, message: impl fmt::Display) {
+        match place {
+            Place::File(span) => self.error(span, message),
+            Place::Environment(variable) => self.errors.push(format!("{variable}: {message}")),
+        }
+    }
+
+    /// Something that a person should look at.
+    pub(super) fn warning_at(&mut self, place: &Place, message: impl fmt::Display) {
+        match place {
+            Place::File(span) => self.warning(span, message),
+            Place::Environment(variable) => self.warnings.push(format!("{variable}: {message}")),
+        }
+    }
+
+    /// Something in the file that may be meant so, and may have been forgotten.
+    pub(super) fn advise(&mut self, span: &Span, message: impl fmt::Display) {
+        let place = self.place(span);
+        self.advice.push(format!("{place}: {message}"));
     }
 
     /// Something in the file that refuses the start.
@@ -107,9 +164,9 @@ impl<'t> Report<'t> {
 
     /// What was read, with its warnings, or everything that is wrong. What could not be read has been reported.
     pub(super) fn conclude<T>(self, read: Option<T>) -> Result<Concluded<T>, Problems> {
-        let Self { file: _, text: _, mut problems, errors, warnings, files } = self;
+        let Self { file: _, text: _, headers: _, mut problems, errors, warnings, advice, files } = self;
         match read {
-            Some(read) if problems.is_empty() => Ok(Concluded { read, errors, warnings, files }),
+            Some(read) if problems.is_empty() => Ok(Concluded { read, errors, warnings, advice, files }),
             Some(_) | None => {
                 problems.sort_by_key(|(position, _)| *position);
                 problems.dedup();

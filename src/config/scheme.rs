@@ -49,6 +49,19 @@ impl Scheme {
             Self::Open => "open",
         }
     }
+
+    /// The secret that it is shown with or signed with, if any.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::Bearer(secret)
+            | Self::ApiKey(secret)
+            | Self::Basic { user: _, password: secret }
+            | Self::OauthClient { client_id: _, secret }
+            | Self::LeadproJwt(secret) => Some(secret),
+            Self::Open => None,
+        }
+    }
 }
 
 const SCHEMES: &[&str] = &["bearer", "api_key", "basic", "oauth_client", "leadpro_jwt", "open"];

@@ -24,17 +24,18 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Opens a table and reports the keys that are not known in it.
     pub(super) fn open(title: &str, span: Span, table: &'a DeTable<'a>, keys: &[&str], report: &mut Report) -> Self {
+        let mut unknown: Vec<Text> = Vec::new();
         for key in table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
-            let message = if is_secret(name) {
-                format!("`{name}`: a secret does not stand in this file; {}", instead_of_secret(keys))
+            if is_secret(name) {
+                let message = format!("`{name}`: a secret does not stand in this file; {}", instead_of_secret(keys));
+                report.problem(&key.span(), message);
             } else {
-                let near = suggestion(name, keys.iter().copied());
-                let near = if near.is_empty() { ";" } else { &near };
-                format!("unknown key `{name}` in {title}{near} its keys are {}", quoted(keys.iter().copied()))
-            };
-            report.problem(&key.span(), message);
+                unknown.push(Spanned::new(key.span(), name));
+            }
         }
+        unknown.sort_by_key(|key| key.span().start);
+        report_unknown(title, &unknown, keys, report);
         Self { title: title.to_owned(), span, table }
     }
 
@@ -55,6 +56,11 @@ impl<'a> Section<'a> {
     /// The value of a key, of whatever kind.
     pub(super) fn value(&self, key: &str) -> Option<&'a Value<'a>> {
         self.table.get(key)
+    }
+
+    /// Whether a key of the table is most likely this one, misspelt.
+    pub(super) fn misspells(&self, key: &str) -> bool {
+        self.table.keys().any(|other| other.get_ref() != key && !suggestion(other.get_ref(), [key]).is_empty())
     }
 
     /// The place of a key's value, else of the table.
@@ -135,6 +141,42 @@ impl<'a> Section<'a> {
         let instead = format!("`{key} = {example}`");
         let entries = self.list(key, example, report);
         entries.iter().filter_map(|entry| text(entry, &format!("an entry of `{key}`"), &instead, report)).collect()
+    }
+}
+
+/// Reports keys that a table does not have. Where a header is missing or wrong, none of those below it is known: then that
+/// is said once. What is only misspelt has its own place.
+fn report_unknown(title: &str, unknown: &[Text], keys: &[&str], report: &mut Report) {
+    let names: Vec<&str> = unknown.iter().map(|key| *key.get_ref()).collect();
+    let known = quoted(keys.iter().copied());
+    let homes = report.homes_of(&names);
+    if let ([first, _, ..], [_, ..]) = (unknown, homes.as_slice()) {
+        let message = format!(
+            "unknown keys {} in {title}; all of them belong to {}: is that line missing above them?",
+            quoted(names),
+            homes.iter().map(|home| format!("`{home}`")).collect::<Vec<_>>().join(" or ")
+        );
+        report.problem(&first.span(), message);
+        return;
+    }
+    let (misspelt, strange): (Vec<&Text>, Vec<&Text>) =
+        unknown.iter().partition(|key| !suggestion(key.get_ref(), keys.iter().copied()).is_empty());
+    for key in misspelt {
+        let near = suggestion(key.get_ref(), keys.iter().copied());
+        report.problem(&key.span(), format!("unknown key `{}` in {title}{near} its keys are {known}", key.get_ref()));
+    }
+    match strange.as_slice() {
+        [] => {}
+        [key] => {
+            let home = report.homes_of(&[*key.get_ref()]);
+            let home = home.first().map_or_else(String::new, |home| format!(" it belongs to `{home}`;"));
+            let message = format!("unknown key `{}` in {title};{home} its keys are {known}", key.get_ref());
+            report.problem(&key.span(), message);
+        }
+        [first, ..] => {
+            let names = quoted(strange.iter().map(|key| *key.get_ref()));
+            report.problem(&first.span(), format!("unknown keys {names} in {title}; its keys are {known}"));
+        }
     }
 }
 

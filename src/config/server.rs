@@ -170,13 +170,6 @@ pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Sectio
     Section::open_value("[server]", root.value("server")?, KEYS, report)
 }
 
-/// The address at which this machine reaches a service that listens where the environment or the default says.
-#[must_use]
-pub fn reachable_address(environment: &Environment) -> String {
-    let listen = environment.setting("FORECOURT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_string());
-    listen.parse().map_or(listen, |address| reachable(address).to_string())
-}
-
 /// The address at which this machine reaches a service that may listen on all of its addresses.
 #[must_use]
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
@@ -238,11 +231,18 @@ pub(super) fn data_dir_without_file(environment: &Environment, root: bool) -> Op
     data_home.or_else(home).map(|folder| folder.join("forecourt"))
 }
 
+const AUTHORIZATION_AS_KEY: &str = "`Authorization` shows bearer tokens, users with passwords and LeadPro's tokens, and \
+    whatever stands there would be tried as an API key, too; leave it out, and let the sender use `X-API-KEY` or another \
+    header";
+
 fn api_key_headers(section: &Section, report: &mut Report) -> Vec<String> {
     let mut names = Vec::new();
     for text in section.texts("api_key_headers", "[\"X-Our-Key\"]", report) {
         let name = *text.get_ref();
         if name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+            if name.eq_ignore_ascii_case("authorization") {
+                report.error(&text.span(), AUTHORIZATION_AS_KEY);
+            }
             names.push(name.to_owned());
         } else {
             report.problem(

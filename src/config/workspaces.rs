@@ -10,8 +10,9 @@ use crate::domain::values::text::matched;
 use crate::domain::values::{Country, PhoneRegion};
 use crate::domain::workspace::{ConfiguredLocation, Dealership, Workspace};
 
-use super::report::{Report, Span, suggestion};
+use super::report::{Report, Span};
 use super::section::{Section, Text, Value, kind, tables, text, whole};
+use super::zones;
 
 pub(super) const KEYS: &[&str] =
     &["slug", "former_slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages"];
@@ -54,7 +55,7 @@ pub(super) fn read(root: &Section, report: &mut Report) -> Vec<Workspace> {
     let mut file =
         FileWide { slugs: Taken::new(), former_slugs: Taken::new(), dealerships: Taken::new(), all_slugs: slugs(root) };
     let entries = tables(root, "workspaces", report);
-    if root.value("workspaces").is_none() {
+    if root.value("workspaces").is_none() && !root.misspells("workspaces") {
         let message = "there are no workspaces, so nothing could be stored; write `[[workspaces]]` with a `slug`";
         report.problem(&root.span(), message);
     }
@@ -128,9 +129,7 @@ fn timezone(text: &Text, report: &mut Report) -> Option<Tz> {
     let name = *text.get_ref();
     let zone = name.parse().ok();
     if zone.is_none() {
-        let near = suggestion(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
-        let near = if near.is_empty() { "; write an IANA name such as `Australia/Brisbane`" } else { &near };
-        report.problem(&text.span(), format!("unknown time zone `{name}`{near}"));
+        report.problem(&text.span(), format!("unknown time zone `{name}`{}", zones::instead_of(name)));
     }
     zone
 }

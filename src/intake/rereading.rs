@@ -14,9 +14,37 @@ use crate::store::{self, Store, rereading};
 /// # Errors
 /// When Postgres refuses or cannot be reached, or a row cannot be read.
 pub async fn run(store: &Store) -> Result<(), store::Error> {
+    run_telling(store, &|_step| {}).await
+}
+
+/// How far a workspace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many persons of this workspace are to be looked at.
+    Persons(RowId, u64),
+    /// So many more were looked at.
+    LookedAt(u64),
+    /// What is left of this workspace is done in one go.
+    Rest(RowId),
+}
+
+/// The same, and tells how far it is.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_telling(store: &Store, tell: &(dyn Fn(Step) + Sync)) -> Result<(), store::Error> {
     while let Some(workspace) = rereading::next(store).await? {
         tracing::info!(workspace, "stored values are read anew");
-        while rekey_some(store, workspace).await? {}
+        let left = rereading::persons_left(store, workspace).await?;
+        tell(Step::Persons(workspace, u64::try_from(left).unwrap_or_default()));
+        loop {
+            let count = rekey_some(store, workspace).await?;
+            if count == 0 {
+                break;
+            }
+            tell(Step::LookedAt(u64::try_from(count).unwrap_or_default()));
+        }
+        tell(Step::Rest(workspace));
         let mut tx = store.begin(Some(workspace)).await?;
         rereading::finish(&mut tx, workspace).await?;
         tx.commit().await?;
@@ -24,8 +52,8 @@ pub async fn run(store: &Store) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Gives the next persons the address that is matched today; says whether there may be more.
-async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, store::Error> {
+/// Gives the next persons the address that is matched today; says how many were looked at, none at the end.
+async fn rekey_some(store: &Store, workspace: RowId) -> Result<usize, store::Error> {
     let mut tx = store.begin(Some(workspace)).await?;
     let addresses = rereading::addresses(&mut tx, workspace).await?;
     let (mut rekeyed, mut merged) = (0, 0);
@@ -40,7 +68,7 @@ async fn rekey_some(store: &Store, workspace: RowId) -> Result<bool, store::Erro
     let counted = [("persons_rekeyed", rekeyed), ("persons_merged", merged)];
     rereading::count(&mut tx, workspace, last, &counted).await?;
     tx.commit().await?;
-    Ok(last.is_some())
+    Ok(addresses.len())
 }
 
 /// Gives a person another address. Where another person has it, the two become one, and it is true.

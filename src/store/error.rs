@@ -206,6 +206,7 @@ fn advice<'e>(error: impl Into<Option<&'e sqlx::Error>>) -> &'static str {
         "28P01" | "28000" => ": check the user and the password in the database's address",
         "3D000" => ": there is no such database; make it, or check its name in the address",
         "42501" => ": the user lacks a right; let it own the database",
+        "25006" => ": this server takes no writes; name the one that does",
         "08P01" if error.message().contains("startup parameter") => {
             ": the pooler takes no startup parameters; take `options` out of the database's address and PGOPTIONS"
         }

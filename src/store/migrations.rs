@@ -13,16 +13,49 @@ use super::session::{self, Transaction};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Brings the tables to this version, one process at a time.
+/// A migration that is missing, as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Its number.
+    pub version: i64,
+    /// What it is about, in a few words.
+    pub description: &'static str,
+}
+
+impl Pending {
+    fn of(migration: &'static Migration) -> Self {
+        Self { version: migration.version, description: &migration.description }
+    }
+}
+
+/// Brings the tables to this version, one process at a time. Before each migration it is told which, and how many are
+/// missing with it.
 ///
 /// # Errors
 /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
-pub(super) async fn run(pool: &PgPool, server: &Server) -> Result<(), Error> {
+pub(super) async fn run(pool: &PgPool, server: &Server, tell: &(dyn Fn(Pending, usize) + Sync)) -> Result<(), Error> {
+    let sql = sql(server);
+    while let Step::Done = step(pool, &sql, tell).await? {}
+    Ok(())
+}
+
+/// The migrations that are missing, in their order.
+///
+/// # Errors
+/// As [`run`], where they could not be applied.
+pub(super) async fn pending(pool: &PgPool, server: &Server) -> Result<Vec<Pending>, Error> {
+    let connection = pool.acquire().await.map_err(Error::Unreachable)?;
+    let mut tx = Transaction::begin(connection, &sql(server)).await.map_err(Error::Unreachable)?;
+    let applied = if is_new(&mut tx).await? { BTreeMap::new() } else { applied(&mut tx).await? };
+    tx.rollback().await?;
+    Ok(missing(&applied)?.into_iter().map(Pending::of).collect())
+}
+
+fn sql(server: &Server) -> String {
     let mut sql = String::from(session::BEGIN);
     sql.extend(server.sql());
     sql.push_str(session::MIGRATION);
-    while let Step::Done = step(pool, &sql).await? {}
-    Ok(())
+    sql
 }
 
 /// What a look at the tables came to.
@@ -34,16 +67,17 @@ enum Step {
 }
 
 /// Applies the first migration that is missing.
-async fn step(pool: &PgPool, sql: &str) -> Result<Step, Error> {
+async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) -> Result<Step, Error> {
     let connection = pool.acquire().await.map_err(Error::Unreachable)?;
     let mut tx = Transaction::begin(connection, sql).await.map_err(Error::Unreachable)?;
     lock(&mut tx).await?;
     let applied = if is_new(&mut tx).await? { BTreeMap::new() } else { applied(&mut tx).await? };
     let missing = missing(&applied)?;
-    let Some(migration) = missing else {
+    let Some(migration) = missing.first().copied() else {
         tx.rollback().await?;
         return Ok(Step::Nothing);
     };
+    tell(Pending::of(migration), missing.len());
     if applied.is_empty() {
         make_list(&mut tx).await.map_err(|error| refused(migration, error))?;
     }
@@ -120,18 +154,19 @@ async fn applied(tx: &mut PgConnection) -> Result<BTreeMap<i64, Vec<u8>>, Error>
     Ok(rows.into_iter().map(|row| (row.version, row.checksum)).collect())
 }
 
-/// The first migration that was not applied.
-fn missing(applied: &BTreeMap<i64, Vec<u8>>) -> Result<Option<&'static Migration>, Error> {
+/// The migrations that were not applied, in their order.
+fn missing(applied: &BTreeMap<i64, Vec<u8>>) -> Result<Vec<&'static Migration>, Error> {
     if let Some(version) = applied.keys().find(|version| !MIGRATIONS.version_exists(**version)) {
         return Err(Error::Migration(format!(
             "the database has migration {version}, which this version of forecourt does not know: \
              run the newer version that made it, or restore a backup from before it"
         )));
     }
+    let mut missing = Vec::new();
     for migration in MIGRATIONS.iter() {
         let version = migration.version;
         match applied.get(&version) {
-            None => return Ok(Some(migration)),
+            None => missing.push(migration),
             Some(checksum) if *checksum != *migration.checksum => {
                 return Err(Error::Migration(format!(
                     "migration {version} was applied to the database with another text than this version of \
@@ -141,7 +176,7 @@ fn missing(applied: &BTreeMap<i64, Vec<u8>>) -> Result<Option<&'static Migration
             Some(_) => {}
         }
     }
-    Ok(None)
+    Ok(missing)
 }
 
 /// The list of what was applied, as sqlx's own migrator makes it.

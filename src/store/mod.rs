@@ -1,6 +1,7 @@
 //! All SQL: what is loaded before the rules run, and what is saved after. [`load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
+pub mod address;
 mod appointments;
 mod bookings;
 mod clusters;
@@ -8,6 +9,7 @@ mod content;
 pub mod deliveries;
 pub mod drift;
 mod error;
+pub mod examination;
 mod flaw;
 mod identifiers;
 mod json_row;
@@ -47,6 +49,7 @@ use crate::domain::state::{RowId, WorkspaceState};
 use crate::domain::values::Email;
 pub use error::Error;
 pub use flaw::Flaw;
+pub use migrations::Pending;
 use probe::Probes;
 use server::Server;
 pub use server::{Demands, PutsUp};
@@ -104,7 +107,23 @@ impl Store {
     /// # Errors
     /// With a sentence that says what to do, when a migration failed or the database has one that this version lacks.
     pub async fn migrate(&self) -> Result<(), Error> {
-        migrations::run(&self.pool, &self.server).await
+        self.migrate_telling(&|_migration, _missing| {}).await
+    }
+
+    /// The same, and tells before each migration which it is, and how many are missing with it.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn migrate_telling(&self, tell: &(dyn Fn(Pending, usize) + Sync)) -> Result<(), Error> {
+        migrations::run(&self.pool, &self.server, tell).await
+    }
+
+    /// The migrations that are missing, in their order.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached, or they could not be applied to these tables.
+    pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
+        migrations::pending(&self.pool, &self.server).await
     }
 
     /// What of the server breaks a law and is put up with.

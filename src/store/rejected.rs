@@ -160,6 +160,33 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
     Ok(refused.collect())
 }
 
+/// How many requests are chosen.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
+    let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
+    let count = sqlx::query_scalar!(
+        r#"-- once
+        select count(*) as "count!" from intake.rejected
+        where received_at < $2 and ($1::timestamptz is null or received_at >= $1)
+            and ($3::uuid[] is null or id = any($3))
+            and ($4::text[] is null or feed = any($4))
+            and ($5::text[] is null or host(remote_address) = any($5))
+            and ($6::text[] is null or fingerprint = any($6))"#,
+        filter.since,
+        filter.until,
+        or_none(&filter.ids),
+        or_none(&filter.feeds),
+        or_none(&addresses),
+        or_none(&filter.fingerprints),
+    );
+    let mut tx = store.begin(None).await?;
+    let count = count.fetch_one(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(count)
+}
+
 /// The feeds of the chosen requests.
 ///
 /// # Errors

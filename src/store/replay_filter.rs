@@ -120,6 +120,35 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
     Ok(matching.collect())
 }
 
+/// How many deliveries are chosen.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"-- once
+        select count(*) as "count!" from intake.deliveries
+        where received_at < $2 and ($1::timestamptz is null or received_at >= $1)
+            and ($3::uuid[] is null or id = any($3))
+            and ($4::text[] is null or feed = any($4))
+            and ($5::text[] is null or outcome = any($5))
+            and ($6::text[] is null or exists (
+                select from jsonb_array_elements(findings) as f where f ->> 'code' = any($6)))
+            and ($7::text is null or workspace_id = (select w.id from workspaces w where w.slug = $7))"#,
+        filter.since,
+        filter.until,
+        or_none(&filter.ids),
+        or_none(&filter.feeds),
+        or_none(&filter.outcomes),
+        or_none(&filter.codes),
+        filter.workspace,
+    );
+    let mut tx = store.begin(None).await?;
+    let count = count.fetch_one(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(count)
+}
+
 /// Nothing in particular is asked for by an empty list.
 pub(super) fn or_none<T>(list: &[T]) -> Option<&[T]> {
     (!list.is_empty()).then_some(list)

@@ -30,6 +30,38 @@ pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
     Ok(next)
 }
 
+/// How many workspaces are still to be read anew.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn workspaces(store: &Store) -> Result<i64, Error> {
+    let mut tx = store.begin(None).await?;
+    let count = sqlx::query_scalar!(
+        r#"-- once
+            select count(*) as "count!" from intake.rereadings"#
+    );
+    let count = count.fetch_one(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(count)
+}
+
+/// How many persons of a workspace may have another form of their address, and are not yet looked at.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn persons_left(store: &Store, workspace: RowId) -> Result<i64, Error> {
+    let mut tx = store.begin(None).await?;
+    let count = sqlx::query_scalar!(
+        r#"-- once
+        select count(*) as "count!" from persons p join intake.rereadings r using (workspace_id)
+        where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')"#,
+        workspace,
+    );
+    let count = count.fetch_one(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(count)
+}
+
 /// The next persons whose address may have another form today, with that address: plain ones are matched as before.
 ///
 /// # Errors

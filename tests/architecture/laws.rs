@@ -12,7 +12,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("feeds", &["domain"]),
     ("store", &["domain"]),
     ("intake", &["domain", "feeds", "store"]),
-    ("config", &["domain", "feeds"]),
+    ("config", &["domain", "feeds", "store"]),
     ("http", &["domain", "feeds", "intake", "config"]),
     ("local_postgres", &[]),
     ("cli", &["domain", "feeds", "store", "intake", "config", "http", "local_postgres"]),

@@ -35,7 +35,7 @@ const SAID: &str = "\nformer_slug = \"alpha\"";
 
 /// Posts with the token of `BETA`.
 async fn post_narrow(service: &TestService, path: &str, body: &Value) -> Answer {
-    let request = Request::post(path).header("authorization", "Bearer token-of-beta");
+    let request = Request::post(path).header("authorization", "Bearer the-token-of-beta");
     service.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 

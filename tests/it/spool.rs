@@ -427,7 +427,7 @@ async fn what_is_held_is_bounded_and_the_newest_of_the_credential_that_holds_mos
         cluster.start().await;
     };
     // The third is the newest of too much; the fourth is too much, and another's.
-    let beta = "token-of-beta";
+    let beta = "the-token-of-beta";
     let (first, second, third, fourth, ()) =
         tokio::join!(post(1, TOKEN, 356), post(2, TOKEN, 356), post(3, TOKEN, 356), post(4, beta, 285), back);
     assert_eq!([first.0, second.0, third.0, fourth.0], [200, 503, 503, 200]);

@@ -12,14 +12,15 @@ use crate::config::{Config, Environment};
 use crate::domain::values;
 use crate::intake::replay::asked::{self, Asked};
 use crate::intake::{self, Intake, configuration};
-use crate::local_postgres::{self, LocalPostgres};
 use crate::store::replay_filter::{Cursor, ReplayFilter, START};
 use crate::store::{self, Demands, PutsUp, Store, rejected};
 
 use super::command_result::{CommandError, CommandResult};
+use super::interruption::Interruption;
 use super::log::{start_log, warn};
-use super::postgres::{DATABASE, Postgres};
-use super::service;
+use super::postgres::Postgres;
+use super::progress::Progress;
+use super::{service, tables};
 pub(super) use arguments::Arguments;
 use report::Report;
 use source::{Item, ReplayIdentity, Source};
@@ -34,16 +35,18 @@ pub(super) async fn run(
     arguments: &Arguments,
     config: Config,
     environment: &Environment,
+    interruption: &Interruption,
     out: &mut dyn Write,
 ) -> CommandResult {
     let replay_filter =
         arguments.replay_filter(intake::clock::now()).map_err(|wrong| CommandError::Usage(wrong.to_owned()))?;
     // Each delivery has its line on standard output, so the log tells only what went wrong.
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());
-    start_log(&filter, environment)?;
+    start_log(&filter, config.log.format, environment)?;
     warn(&config);
-    let postgres = reach_postgres(&config, environment).await?;
-    let done = Box::pin(over(postgres.options.clone(), arguments, &config, &replay_filter, out)).await;
+    let postgres = Postgres::reach(&config, environment).await?;
+    let asked = AskedFor { arguments, replay_filter: &replay_filter, environment, interruption };
+    let done = Box::pin(over(postgres.options.clone(), &asked, &config, out)).await;
     postgres.stop().await?;
     match done? {
         Some(wrong) => Err(wrong.into()),
@@ -51,33 +54,26 @@ pub(super) async fn run(
     }
 }
 
-/// The Postgres that is configured; of the private one, that of the running service, else one started for this.
-async fn reach_postgres(config: &Config, environment: &Environment) -> Result<Postgres, Failure> {
-    match Postgres::open(config, environment).await {
-        Err(error) if is_in_use(error.as_ref()) => {
-            let options = LocalPostgres::connect_options_of_another(&config.server.data_dir, DATABASE)?;
-            Ok(Postgres::of_another(options))
-        }
-        other => other,
-    }
+/// What is asked for, and who asks.
+struct AskedFor<'a> {
+    arguments: &'a Arguments,
+    replay_filter: &'a ReplayFilter,
+    environment: &'a Environment,
+    interruption: &'a Interruption,
 }
 
-fn is_in_use(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(local_postgres::Error::InUse { .. }))
-}
-
-/// Replays over a database. Gives what went wrong with single deliveries.
+/// Replays over a database. Gives what went wrong with single deliveries, and what is left where it was stopped.
 async fn over(
     address: store::Address,
-    arguments: &Arguments,
+    asked: &AskedFor<'_>,
     config: &Config,
-    replay_filter: &ReplayFilter,
     out: &mut dyn Write,
 ) -> Result<Option<String>, Failure> {
+    let AskedFor { arguments, replay_filter, environment, interruption } = *asked;
     // A person looks on, and the deliveries are there already: what the server is like is for the service to say.
     let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: PutsUp::Always };
     let store = Store::connect(address, CONNECTIONS, demands, i64::from(config.server.booking_retry_days)).await?;
-    store.migrate().await?;
+    tables::bring_up(&store, &Progress::begin("looking at the tables", 0, environment)).await?;
     values::warm_up();
     let named = arguments.credential.as_deref();
     let (identity, permitted) = if arguments.rejected {
@@ -88,19 +84,19 @@ async fn over(
     };
     let intake = open_intake(arguments, config, &store).await?;
     let source = Source { intake: &intake, identity, permitted, replay_filter };
-    let mut report = Report::new(out, arguments.dry_run);
-    let seen = replay_all(&source, arguments, &mut report).await?;
+    let total = source.count().await?.min(arguments.limit());
+    let progress = Progress::begin("replayed", u64::try_from(total).unwrap_or_default(), environment);
+    let mut report = Report::new(out, arguments.dry_run, progress);
+    let Replayed { seen, left } = replay_all(&source, arguments, total, interruption, &mut report).await?;
     intake.finish().await;
     store.close().await;
+    let wrong = report.end()?;
     let missing: Vec<String> =
         arguments.ids().iter().filter(|id| !seen.contains(*id)).map(ToString::to_string).collect();
-    let wrong = report.end()?;
-    let missing =
-        (!missing.is_empty()).then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
-    Ok(match (wrong, missing) {
-        (Some(wrong), Some(missing)) => Some(format!("{wrong}; {missing}")),
-        (wrong, missing) => wrong.or(missing),
-    })
+    let missing = (!missing.is_empty() && left.is_none())
+        .then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
+    let told: Vec<String> = [wrong, missing, left].into_iter().flatten().collect();
+    Ok((!told.is_empty()).then(|| told.join("; ")))
 }
 
 /// The intake under today's configuration. To try something out, the tables are taken as they are.
@@ -111,16 +107,33 @@ async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> R
     service::open_intake(config, store).await
 }
 
-/// Replays round by round, so that memory stays bounded. Gives the ids that were there, where ids were asked for.
+/// What came of all rounds.
+struct Replayed {
+    /// The ids that were there, where ids were asked for.
+    seen: BTreeSet<uuid::Uuid>,
+    /// What is left where somebody stopped it.
+    left: Option<String>,
+}
+
+/// Replays round by round, so that memory stays bounded, until somebody stops it between two rounds.
 async fn replay_all(
     source: &Source<'_>,
     arguments: &Arguments,
+    total: i64,
+    interruption: &Interruption,
     report: &mut Report<'_>,
-) -> Result<BTreeSet<uuid::Uuid>, Failure> {
+) -> Result<Replayed, Failure> {
     let mut seen = BTreeSet::new();
     let mut left = arguments.limit();
     let mut after: Cursor = START;
     while left > 0 {
+        if interruption.is_asked() {
+            let done = arguments.limit() - left;
+            let since = after.0.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            let how = if done == 0 { String::new() } else { format!("; `--since {since}` goes on with them") };
+            let left = format!("stopped after {done} deliveries: {} are left{how}", (total - done).max(0));
+            return Ok(Replayed { seen, left: Some(left) });
+        }
         let items = source.round(after, left).await?;
         let Some(last) = items.last() else { break };
         after = last.cursor;
@@ -130,7 +143,7 @@ async fn replay_all(
         }
         replay_round(source, items, arguments.dry_run, report).await?;
     }
-    Ok(seen)
+    Ok(Replayed { seen, left: None })
 }
 
 async fn replay_round(

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
+use crate::cli::progress::Progress;
 use crate::domain::{EffectSummary, Outcome};
 use crate::intake::replay::asked::Made;
 
@@ -23,6 +24,7 @@ pub(super) struct Before {
 /// Prints lines, and counts what they tell.
 pub(super) struct Report<'o> {
     out: &'o mut dyn Write,
+    progress: Progress,
     dry_run: bool,
     by_outcome: BTreeMap<&'static str, usize>,
     not_replayed: usize,
@@ -31,8 +33,8 @@ pub(super) struct Report<'o> {
 
 impl<'o> Report<'o> {
     /// A report that has told nothing yet.
-    pub(super) fn new(out: &'o mut dyn Write, dry_run: bool) -> Self {
-        Self { out, dry_run, by_outcome: BTreeMap::new(), not_replayed: 0, failed: 0 }
+    pub(super) fn new(out: &'o mut dyn Write, dry_run: bool, progress: Progress) -> Self {
+        Self { out, progress, dry_run, by_outcome: BTreeMap::new(), not_replayed: 0, failed: 0 }
     }
 
     /// Tells what a replay made of a delivery.
@@ -56,17 +58,23 @@ impl<'o> Report<'o> {
         }
         *self.by_outcome.entry(now).or_default() += 1;
         self.failed += usize::from(made.outcome == Outcome::Failed);
-        writeln!(self.out, "{line}")
+        self.print(&line)
     }
 
     /// Tells that a delivery was left as it was, and why.
     pub(super) fn left(&mut self, before: &Before, why: &str) -> io::Result<()> {
         self.not_replayed += 1;
-        writeln!(self.out, "{} {} not replayed: {why}", before.id, before.feed)
+        self.print(&format!("{} {} not replayed: {why}", before.id, before.feed))
+    }
+
+    fn print(&mut self, line: &str) -> io::Result<()> {
+        self.progress.add(1);
+        self.progress.print(self.out, line)
     }
 
     /// The summary. Gives what went wrong, if something did.
     pub(super) fn end(self) -> io::Result<Option<String>> {
+        drop(self.progress);
         let count: usize = self.by_outcome.values().sum();
         let noun = if count == 1 { "delivery" } else { "deliveries" };
         let (verb, end) = if self.dry_run { ("would be replayed", "; nothing was written") } else { ("replayed", "") };

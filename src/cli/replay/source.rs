@@ -86,6 +86,15 @@ fn credential_of<'c>(config: &'c Config, named: Option<&str>, feed: Feed) -> Res
 }
 
 impl Source<'_> {
+    /// How many there are of what is asked for.
+    pub(super) async fn count(&self) -> Result<i64, store::Error> {
+        let store = self.intake.store();
+        match &self.identity {
+            None => replay_filter::count(store, self.replay_filter).await,
+            Some(_) => rejected::count(store, self.replay_filter).await,
+        }
+    }
+
     /// The next round after a cursor.
     pub(super) async fn round(&self, after: Cursor, limit: i64) -> Result<Vec<Item>, store::Error> {
         let store = self.intake.store();

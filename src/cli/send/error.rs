@@ -34,7 +34,14 @@ pub(in crate::cli) enum SendError {
     #[error("no service answers at {url}: start one with `forecourt`, or name its address with `--url`")]
     Unreachable { url: String, source: Box<ureq::Error> },
     #[error("{failed} of {sent} deliveries were not answered 200: {remedy}")]
-    Refused { failed: u32, sent: u32, remedy: &'static str },
+    Refused { failed: u64, sent: u64, remedy: &'static str },
+    #[error(
+        "stopped after {sent} deliveries{}: {left} are left, of which `{next}` is the next",
+        if *.failed == 0 { String::new() } else { format!(", of which {failed} were not answered 200") }
+    )]
+    Interrupted { sent: u64, left: u64, next: String, failed: u64 },
+    #[error("the service listens on a port that the system chooses: name its address with `--url`")]
+    PortUnknown,
     #[error(
         "the service gives this client no token (status {0}): look at the client's id and secret, and at the log of the \
          service"

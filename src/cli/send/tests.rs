@@ -45,20 +45,24 @@ fn arguments(url: &str) -> Arguments {
 
 fn send(arguments: &Arguments) -> (String, Result<(), SendError>) {
     let mut out = Vec::new();
-    let result = run(arguments, None, &Environment::of([("TOKEN", "abc\n")]), &mut out);
+    let result = run(arguments, None, &Environment::of([("TOKEN", "abc\n")]), &Interruption::default(), &mut out);
     (String::from_utf8(out).unwrap(), result)
 }
 
+const BLOCKED: (u16, &str) =
+    (200, r#"{"outcome":"applied","lead":"created","booking":"blocked","findings":[{"code":"asset_not_found"}]}"#);
 const APPLIED: (u16, &str) = (200, r#"{"outcome":"applied","lead":"created","findings":[]}"#);
 
 #[test]
 fn the_examples_are_posted_in_order_with_the_credential() {
-    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
+    let (url, server) = serve(&[BLOCKED, APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
     let (out, result) = send(&arguments(&url));
     result.unwrap();
     assert_eq!(
         out,
-        "fixtures/dealer_studio/lead/loopit_page_example.json: 200 applied; lead created\n\
+        "fixtures/dealer_studio/lead/loopit_page_example.json: 200 applied; lead created, booking blocked; asset_not_found \
+         (as expected: its car is not listed yet; the inventory that follows lists it and makes the booking)\n\
+         fixtures/dealer_studio/inventory/vehicle_of_the_loopit_example.json: 200 applied; lead created\n\
          fixtures/dealer_studio/inventory/page_example.json: 200 applied; lead created\n\
          fixtures/dealer_studio/lead/lead_for_the_inventory_page_car.json: 200 applied; lead created\n\
          fixtures/dealer_studio/lead/lead_page_example.json: 200 applied; lead created\n\
@@ -66,7 +70,7 @@ fn the_examples_are_posted_in_order_with_the_credential() {
     );
     let requests = server.join().unwrap();
     let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
-    let expected = ["leads", "inventory", "leads", "leads", "lead-clusters"];
+    let expected = ["leads", "inventory", "inventory", "leads", "leads", "lead-clusters"];
     let expected = expected.map(|door| format!("POST /webhooks/dealer-studio/{door} HTTP/1.1"));
     assert_eq!(lines, expected);
     assert!(requests.iter().all(|request| request.headers.contains("authorization: bearer abc\r\n")));
@@ -89,12 +93,13 @@ fn a_file_is_posted_byte_for_byte_as_often_as_asked() {
 
 #[test]
 fn a_reply_that_is_not_200_ends_with_a_remedy_after_everything_was_sent() {
-    let (url, server) = serve(&[APPLIED, (401, r#"{"error":"unauthorized"}"#), (302, ""), APPLIED, APPLIED]);
+    let (url, server) = serve(&[APPLIED, (401, r#"{"error":"unauthorized"}"#), (302, ""), APPLIED, APPLIED, APPLIED]);
     let (out, result) = send(&arguments(&url));
-    assert_eq!(out.lines().nth(1), Some("fixtures/dealer_studio/inventory/page_example.json: 401 unauthorized"));
+    let second = "fixtures/dealer_studio/inventory/vehicle_of_the_loopit_example.json: 401 unauthorized";
+    assert_eq!(out.lines().nth(1), Some(second));
     assert_eq!(
         result.unwrap_err().to_string(),
-        "2 of 5 deliveries were not answered 200: look at the log of the service"
+        "2 of 6 deliveries were not answered 200: look at the log of the service"
     );
     server.join().unwrap();
 }
@@ -106,11 +111,17 @@ fn a_credential_of_the_configuration_is_shown_by_its_name() {
     let text = "[[workspaces]]\nslug = \"a\"\n[[credentials]]\nname = \"stock\"\nscheme = \"basic\"\nuser = \"u\"\n\
                 feeds = \"all\"\nworkspaces = \"all\"\nsecret_env = \"TOKEN\"\n";
     std::fs::write(&path, text).unwrap();
-    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
+    let (url, server) = serve(&[APPLIED, APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
     let named = |name: &str| {
         let credential = CredentialArguments { credential: Some(name.to_owned()), ..CredentialArguments::default() };
         let arguments = Arguments { credential, ..arguments(&url) };
-        run(&arguments, Some(&path), &Environment::of([("TOKEN", "p"), ("HOME", "/home/ada")]), &mut Vec::new())
+        run(
+            &arguments,
+            Some(&path),
+            &Environment::of([("TOKEN", "p"), ("HOME", "/home/ada")]),
+            &Interruption::default(),
+            &mut Vec::new(),
+        )
     };
     named("stock").unwrap();
     let shown = |request: &Request| request.headers.contains("authorization: basic dtpw\r\n");
@@ -140,6 +151,31 @@ fn what_an_editor_puts_before_a_payload_or_a_token_stands_in_the_way_of_nothing(
         token.expose_secret().starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJldmVudCI6ImxlYWQuY3JlYXRlZCJ9.")
     );
     assert!(matches!(signed(b"not JSON", &SecretString::from("hush")), Err(SendError::NotSignable)));
+}
+
+#[test]
+fn without_an_address_it_goes_where_the_configuration_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, lead) = (folder.path().join("forecourt.toml"), folder.path().join("x.json"));
+    std::fs::write(&lead, r#"{"prospect":{}}"#).unwrap();
+    let (url, server) = serve(&[APPLIED]);
+    let port = url.trim_end_matches('/').rsplit_once(':').unwrap().1.to_owned();
+    let send = |listen: &str, more: &[(&str, &str)]| {
+        // Of the file nothing else is needed.
+        std::fs::write(&path, format!("[server]\nlisten = \"{listen}\"\n")).unwrap();
+        let credential = CredentialArguments { bearer_env: Some("TOKEN".to_owned()), ..CredentialArguments::default() };
+        let arguments = Arguments { paths: vec![lead.clone()], repeat: 1, credential, ..Arguments::default() };
+        let environment = Environment::of([("TOKEN", "abc")].into_iter().chain(more.iter().copied()));
+        run(&arguments, Some(&path), &environment, &Interruption::default(), &mut Vec::new())
+    };
+    send(&format!("0.0.0.0:{port}"), &[]).unwrap();
+    assert_eq!(server.join().unwrap()[0].line, "POST /webhooks/dealer-studio/leads HTTP/1.1");
+    let elsewhere = send("0.0.0.0:1", &[("FORECOURT_LISTEN", "127.0.0.1:2")]).unwrap_err().to_string();
+    assert!(elsewhere.starts_with("no service answers at http://127.0.0.1:2:"), "{elsewhere}");
+    let chosen = send("127.0.0.1:0", &[]).unwrap_err().to_string();
+    assert!(chosen.contains("--url"), "{chosen}");
+    let wrong = send("here", &[]).unwrap_err();
+    assert!(matches!(wrong, SendError::Configuration(_)), "{wrong}");
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub(super) async fn run(
     limit: Option<Duration>,
     out: &mut dyn Write,
 ) -> CommandResult {
-    start_log(&environment.setting("RUST_LOG").unwrap_or_else(|| "error".to_owned()), environment)?;
+    let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "error".to_owned());
+    start_log(&filter, config.log.format, environment)?;
     let mut watch = Watch::new(entries, out);
     watch.begin()?;
     let over = async {
@@ -53,7 +54,7 @@ pub(super) async fn run(
     tokio::select! {
         done = watch.until_all(config, environment) => return done,
         () = over => {}
-        () = shutdown::interrupted() => {}
+        () = shutdown::told() => {}
     }
     Err(watch.missing_sentence().into())
 }

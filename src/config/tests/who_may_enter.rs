@@ -145,30 +145,30 @@ fn an_open_credential_is_warned_of() {
 }
 
 #[test]
-fn a_credential_named_for_leadpro_that_may_write_to_several_workspaces_is_warned_of() {
-    let warnings = |workspaces: &[&str], feeds: &str, permitted: &str| {
+fn a_credential_named_for_leadpro_that_may_write_to_several_workspaces_is_an_error_that_stops_no_start() {
+    let errors = |workspaces: &[&str], feeds: &str, permitted: &str| {
         let workspaces: Vec<String> =
             workspaces.iter().map(|slug| format!("[[workspaces]]\nslug = \"{slug}\"\n")).collect();
         let workspaces = workspaces.concat();
         let credential = CREDENTIAL.replace("feeds = \"all\"", feeds).replace("workspaces = \"all\"", permitted);
-        read(&format!("{workspaces}{credential}")).warnings
+        read(&format!("{workspaces}{credential}")).errors
     };
-    let warning = |count: usize, line: usize| {
+    let error = |count: usize, line: usize| {
         format!(
             "forecourt.toml:{line}:1: credential `c` may write to {count} workspaces, and deliveries of `leadpro_lead` do \
              not say for which they are, so they will be rejected; give it one workspace"
         )
     };
     let named = "feeds = [\"leadpro_lead\", \"lead\"]";
-    assert_eq!(warnings(&["a", "b"], named, "workspaces = \"all\""), [warning(2, 5)]);
-    assert_eq!(warnings(&["a", "b", "d"], named, "workspaces = [\"a\", \"d\"]"), [warning(2, 7)]);
+    assert_eq!(errors(&["a", "b"], named, "workspaces = \"all\""), [error(2, 5)]);
+    assert_eq!(errors(&["a", "b", "d"], named, "workspaces = [\"a\", \"d\"]"), [error(2, 7)]);
     for (workspaces, feeds, permitted) in [
         (["a", "b"].as_slice(), named, "workspaces = [\"b\"]"),
         (&["a"], named, "workspaces = \"all\""),
         (&["a", "b"], "feeds = \"all\"", "workspaces = \"all\""),
         (&["a", "b"], "feeds = [\"lead\"]", "workspaces = \"all\""),
     ] {
-        assert_eq!(warnings(workspaces, feeds, permitted), [""; 0], "{workspaces:?} {feeds} {permitted}");
+        assert_eq!(errors(workspaces, feeds, permitted), [""; 0], "{workspaces:?} {feeds} {permitted}");
     }
 }
 

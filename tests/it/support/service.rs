@@ -32,7 +32,7 @@ pub(crate) const TOKEN: &str = "token-of-the-tests";
 /// The secret behind `OTHER_TOKEN`, of a second credential.
 pub(crate) const OTHER_TOKEN: &str = "another-token-of-the-tests";
 /// The secret behind `BETA`, of a credential that may write to `beta` only.
-pub(crate) const TOKEN_OF_BETA: &str = "token-of-beta";
+pub(crate) const TOKEN_OF_BETA: &str = "the-token-of-beta";
 
 /// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 /// Postgres has a minute: on a machine that does other things no test fails for want of time that it is not about.
