@@ -13,6 +13,7 @@ mod refusal;
 
 mod server;
 mod token;
+mod traffic;
 pub mod webhook;
 
 #[cfg(test)]

@@ -404,9 +404,9 @@ async fn silence_and_heads_and_bodies_that_do_not_come_to_an_end_are_given_up() 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let bounds = Bounds {
-        connections: 10,
         first_byte_timeout: Duration::from_millis(300),
         header_timeout: Duration::from_millis(600),
+        ..Bounds::of(10)
     };
     tokio::spawn(serve(listener, house.router.clone(), bounds, std::future::pending()));
 
