@@ -30,6 +30,7 @@ use super::*;
 use crate::config::{Credential, DECODER, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
+use crate::intake::complaints::Complaints;
 use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, Effect, EffectSummary, Outcome, Reply, Unavailable};
 
@@ -97,8 +98,17 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
     let rejections = Rejections::off(noon);
     let budget = BodyBudget::new(64 << 20, 2 * LIMIT + DECODER);
     let hold = Duration::from_secs(2);
-    let webhook_state =
-        WebhookState { current_policy: CurrentPolicy::new(policy), clock: noon, accept, budget, hold, rejections };
+    let webhook_state = WebhookState {
+        current_policy: CurrentPolicy::new(policy),
+        clock: noon,
+        accept,
+        budget,
+        hold,
+        rejections: rejections.clone(),
+        misdirected: rejections,
+        proxies: Proxies::default(),
+        complaints: Complaints::default(),
+    };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(webhook_state, vec![postgres])
 }

@@ -280,6 +280,7 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
         outcomes: Vec::new(),
         codes: Vec::new(),
         workspace: None,
+        of_no_door: false,
         addresses: Vec::new(),
         fingerprints: Vec::new(),
     };

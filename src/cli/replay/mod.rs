@@ -22,7 +22,7 @@ use super::postgres::{DATABASE, Postgres};
 use super::service;
 pub(super) use arguments::Arguments;
 use report::Report;
-use source::{Item, ReplayIdentity, Source};
+use source::{Entrances, Item, Source};
 
 /// So many connections; the service may need the others.
 const CONNECTIONS: u32 = 4;
@@ -79,17 +79,18 @@ async fn over(
     let store = Store::connect(address, CONNECTIONS, demands, i64::from(config.server.booking_retry_days)).await?;
     store.migrate().await?;
     values::warm_up();
-    let named = arguments.credential.as_deref();
-    let (identity, permitted) = if arguments.rejected {
-        let feeds = rejected::feeds(&store, replay_filter).await?;
-        (Some(ReplayIdentity::find(config, named, &feeds)?), None)
-    } else {
-        (None, named.map(|name| source::permission(config, name)).transpose()?)
-    };
+    let entrances = Entrances::find(arguments, config, &store, replay_filter).await?;
+    let of_no_door = arguments.of_no_door(replay_filter);
     let intake = open_intake(arguments, config, &store).await?;
-    let source = Source { intake: &intake, identity, permitted, replay_filter };
     let mut report = Report::new(out, arguments.dry_run);
-    let seen = replay_all(&source, arguments, &mut report).await?;
+    let mut left = arguments.limit();
+    let mut seen = BTreeSet::new();
+    for (is_refused, replay_filter) in [(arguments.rejected, Some(replay_filter)), (true, of_no_door.as_ref())] {
+        let Some(replay_filter) = replay_filter else { continue };
+        let identity = if is_refused { entrances.of_refused.as_ref() } else { None };
+        let source = Source { intake: &intake, identity, of_stored: &entrances.of_stored, replay_filter };
+        seen.append(&mut replay_all(&source, arguments, &mut left, &mut report).await?);
+    }
     intake.finish().await;
     store.close().await;
     let missing: Vec<String> =
@@ -115,16 +116,16 @@ async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> R
 async fn replay_all(
     source: &Source<'_>,
     arguments: &Arguments,
+    left: &mut i64,
     report: &mut Report<'_>,
 ) -> Result<BTreeSet<uuid::Uuid>, Failure> {
     let mut seen = BTreeSet::new();
-    let mut left = arguments.limit();
     let mut after: Cursor = START;
-    while left > 0 {
-        let items = source.round(after, left).await?;
+    while *left > 0 {
+        let items = source.round(after, *left).await?;
         let Some(last) = items.last() else { break };
         after = last.cursor;
-        left -= i64::try_from(items.len()).unwrap_or(i64::MAX);
+        *left -= i64::try_from(items.len()).unwrap_or(i64::MAX);
         if !arguments.ids().is_empty() {
             seen.extend(items.iter().map(|item| item.before.id));
         }
@@ -142,7 +143,7 @@ async fn replay_round(
     let mut asked: Vec<Asked> = Vec::with_capacity(items.len());
     let mut told = Vec::with_capacity(items.len());
     for Item { before, work, cursor: _ } in items {
-        told.push((before, work.as_ref().err().copied()));
+        told.push((before, work.as_ref().err().cloned()));
         asked.extend(work);
     }
     let made = if dry_run {
@@ -154,7 +155,7 @@ async fn replay_round(
     let mut entered = Vec::new();
     for (before, obstacle) in told {
         match obstacle {
-            Some(why) => report.left(&before, why)?,
+            Some(why) => report.left(&before, &why)?,
             None => match made.next().flatten() {
                 Some(made) => {
                     report.made(&before, &made)?;
