@@ -273,8 +273,14 @@ async fn other_methods_are_told_which_one_to_use() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_answered_404_in_json() {
+async fn an_unknown_path_is_answered_404_in_json_and_a_post_to_it_with_the_doors() {
     let response = House::new().answer(Request::post("/webhooks/other").body(Body::from("{}")).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let webhook_state =
+        Feed::ALL.iter().map(|feed| format!("POST {}", feed.path())).chain(["POST /oauth/token".to_owned()]);
+    let told: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(told, json!({"error": "not_found", "doors": webhook_state.collect::<Vec<_>>()}));
+    let response = House::new().answer(Request::get("/webhooks/other").body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(text(response).await, r#"{"error":"not_found"}"#);
 }

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod addresses;
 mod appointments;
 mod arbitrary;
 mod bookings;
@@ -38,6 +39,7 @@ mod persons;
 mod plans;
 mod poolers;
 mod processes;
+mod proxies;
 mod rejected;
 mod reload;
 mod replay;
