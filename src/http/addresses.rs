@@ -66,15 +66,12 @@ fn decoded(segment: &str) -> String {
         decoded.push_str(before);
         let letter = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
         let letter = letter.filter(|letter| letter.is_ascii_alphanumeric() || "-._~".contains(*letter));
-        rest = match letter {
-            Some(letter) => {
-                decoded.push(letter);
-                after.get(2..).unwrap_or_default()
-            }
-            None => {
-                decoded.push('%');
-                after
-            }
+        rest = if let Some(letter) = letter {
+            decoded.push(letter);
+            after.get(2..).unwrap_or_default()
+        } else {
+            decoded.push('%');
+            after
         };
     }
     decoded + rest

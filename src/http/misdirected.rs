@@ -32,11 +32,19 @@ pub(super) async fn receive(state: Arc<WebhookState>, request: Request) -> Respo
         return (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found" }))).into_response();
     }
     let nearest = addresses::nearest(request.uri().path());
+    let remote_address = peer_addr::address(request.extensions()).map(tracing::field::display);
     let (credential, looks_like) = keep(&state, request).await;
     if let Some(left_out) = state.complaints.take(nearest) {
         let left_out = (left_out > 0).then_some(left_out);
         let looks_like = looks_like.map(Feed::name);
-        tracing::warn!(nearest, looks_like, credential, left_out, "posted to no door, answered 404 and kept");
+        tracing::warn!(
+            nearest,
+            looks_like,
+            credential,
+            remote_address,
+            left_out,
+            "posted to no door, and answered 404"
+        );
     }
     let paths: Vec<String> = addresses::state().map(|path| format!("POST {path}")).collect();
     (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found", "doors": paths }))).into_response()

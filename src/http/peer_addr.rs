@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::FORWARDED;
-use axum::http::{Extensions, HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use super::forwarded;
 use crate::config::{ForwardedHeader, Proxies};
@@ -17,6 +17,9 @@ use crate::config::{ForwardedHeader, Proxies};
 /// The address of a request's sender, once it was found out.
 #[derive(Clone, Copy, Debug)]
 struct SenderAddress(IpAddr);
+
+/// Reads the address that an entry names.
+type Read = fn(&[u8]) -> Option<IpAddr>;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -40,12 +43,12 @@ fn peer(extensions: &Extensions) -> Option<IpAddr> {
 
 fn sender(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let Some(header) = proxies.header().filter(|_| proxies.trust(peer)) else { return peer };
-    let (name, read): (_, fn(&[u8]) -> Option<IpAddr>) = match header {
-        ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded::node),
-        ForwardedHeader::Forwarded => (FORWARDED, forwarded::element),
+    let (name, read) = match header {
+        ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded::node as Read),
+        ForwardedHeader::Forwarded => (FORWARDED, forwarded::element as Read),
     };
     // Several lines are one list (RFC 9110 §5.3).
-    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     let mut sender = peer;
     for entry in lines.into_iter().rev().flat_map(forwarded::entries_from_the_right) {
         let Some(address) = read(entry) else { break };
@@ -67,8 +70,6 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     const XFF: &str = "x-forwarded-for";

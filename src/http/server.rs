@@ -17,7 +17,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HeaderName, HeaderValue};
+use axum::http::Version;
+use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
@@ -167,11 +168,12 @@ async fn serve_connection(
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         of_requests.begin_request();
         let mut router = router.clone();
+        let hint = hint.clone().filter(|_| request.version() == Version::HTTP_11 && !says_close(request.headers()));
         let mut request = request.map(Body::new);
         phase.waiting();
         request.extensions_mut().insert(ConnectInfo(address));
         request.extensions_mut().insert(phase.clone());
-        let (phase, traffic, hint) = (phase.clone(), Arc::clone(&of_requests), hint.clone());
+        let (phase, traffic) = (phase.clone(), Arc::clone(&of_requests));
         async move {
             let answer = router.call(request).await.unwrap_or_else(|never| match never {});
             phase.waiting();
@@ -209,12 +211,16 @@ async fn serve_connection(
 
 /// Notes the end of a request, and tells its sender for how long the connection is good.
 fn end_request(mut answer: Response, traffic: &Traffic, hint: Option<HeaderValue>) -> Response {
-    let is_last = answer.headers().get(CONNECTION).is_some_and(|value| value == "close");
+    let is_last = says_close(answer.headers());
     traffic.end_request(is_last);
     if let Some(hint) = hint.filter(|_| !is_last) {
         answer.headers_mut().insert(KEEP_ALIVE, hint);
     }
     answer
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
 /// Ready when nothing goes over the connection for longer than may be, and nothing of another request has arrived.
