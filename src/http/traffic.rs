@@ -213,3 +213,36 @@ impl AsyncWrite for Stream {
         Poll::Ready(self.0.end())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_with_unread_bytes_in_it_is_not_closed_for_its_rest() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let traffic = Traffic::new(listener.accept().await.unwrap().0);
+        traffic.begin_request();
+        traffic.end_request(false);
+        client.write_all(b"POST").await.unwrap();
+        // The runtime has no turn in which to hear of it.
+        while !traffic.has_unread() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(!traffic.close_unless_spoken_to());
+        assert!(matches!(traffic.state().stage, Stage::Head { .. }), "from here on it is a head that is waited for");
+        traffic.stream.try_read(&mut [0; 4]).unwrap_or_default();
+        traffic.end_request(false);
+        let mut rest = [0; 4];
+        if traffic.has_unread() {
+            traffic.stream.readable().await.unwrap();
+            traffic.stream.try_read(&mut rest).unwrap();
+        }
+        assert!(traffic.close_unless_spoken_to());
+        assert_eq!(client.read(&mut rest).await.unwrap(), 0, "closed in good order");
+    }
+}
