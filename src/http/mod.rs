@@ -5,6 +5,7 @@ mod addresses;
 pub mod auth;
 pub mod body;
 pub mod body_budget;
+mod bounds;
 mod connections;
 mod forwarded;
 mod header_limit;
@@ -42,7 +43,8 @@ use tracing::Span;
 
 use crate::config::Proxies;
 use crate::feeds::Feed;
-pub use server::{Bounds, serve};
+pub use bounds::Bounds;
+pub use server::serve;
 
 use access::CurrentPolicy;
 use addresses::{LIVEZ, READYZ, TOKEN, UNKNOWN};
