@@ -11,6 +11,7 @@ use crate::http::body_budget::BodyBudget;
 use crate::http::webhook::WebhookState;
 use crate::http::{self, Router};
 use crate::intake::clock;
+use crate::intake::complaints::Complaints;
 use crate::intake::reception::{Reception, Terms};
 use crate::intake::rejected::{self, Rejections};
 use crate::intake::spool::{self, Spool};
@@ -32,6 +33,8 @@ pub struct App {
     pub reception: Reception,
     /// Takes refused requests.
     pub rejections: Rejections,
+    /// Takes requests that were posted to no door.
+    pub misdirected: Rejections,
     /// The routes.
     pub router: Router,
 }
@@ -45,9 +48,11 @@ impl App {
         values::warm_up();
         let current_policy = CurrentPolicy::new(access::open(config)?);
         let reception = reception(config)?;
-        let rejections = Rejections::new(rejections(config)?);
-        let router = router(config, current_policy.clone(), &reception, rejections.clone());
-        Ok(Self { current_policy, reception, rejections, router })
+        let settings = rejections(config)?;
+        let misdirected = Rejections::new(settings.of_no_door());
+        let rejections = Rejections::new(settings);
+        let router = router(config, current_policy.clone(), &reception, rejections.clone(), misdirected.clone());
+        Ok(Self { current_policy, reception, rejections, misdirected, router })
     }
 }
 
@@ -78,6 +83,7 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
         }
     };
     let bounds = Bounds {
+        of_no_door: false,
         max_count: i64::from(max_count),
         max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
         days: i64::from(days),
@@ -91,7 +97,13 @@ fn body_budget(server: &Server) -> BodyBudget {
     BodyBudget::new(held.saturating_add(arriving), whole_body)
 }
 
-fn router(config: &Config, current_policy: CurrentPolicy, reception: &Reception, rejections: Rejections) -> Router {
+fn router(
+    config: &Config,
+    current_policy: CurrentPolicy,
+    reception: &Reception,
+    rejections: Rejections,
+    misdirected: Rejections,
+) -> Router {
     let accepting = reception.clone();
     let webhook_state = WebhookState {
         current_policy,
@@ -103,6 +115,9 @@ fn router(config: &Config, current_policy: CurrentPolicy, reception: &Reception,
         budget: body_budget(&config.server),
         hold: config.server.hold,
         rejections,
+        misdirected,
+        proxies: config.server.proxies.clone(),
+        complaints: Complaints::default(),
     };
     http::router(webhook_state, readiness::checks(reception))
 }

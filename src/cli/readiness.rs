@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::http::health::Check;
+use crate::http::health::{Check, ProbeError};
 use crate::intake::clock;
 use crate::intake::reception::Reception;
 use crate::store;
@@ -23,7 +23,7 @@ pub(super) fn checks(reception: &Reception) -> Vec<Check> {
             })),
             probe: Arc::new(move || {
                 let spool = spool.clone();
-                Box::pin(async move { Ok(spool.probe().await?) })
+                Box::pin(async move { spool.probe().await.map_err(|refused| ProbeError::new(refused.code(), refused)) })
             }),
         });
     }
@@ -43,8 +43,8 @@ fn postgres(reception: Reception) -> Check {
         let intake = reception.intake();
         let probed = async move {
             match intake {
-                Some(intake) => Ok(intake.store().probe().await?),
-                None => Err("its tables are not ready".into()),
+                Some(intake) => intake.store().probe().await.map_err(|error| ProbeError::new(error.code(), error)),
+                None => Err(ProbeError::new("not_ready", "its tables are not ready")),
             }
         };
         Box::pin(probed) as _

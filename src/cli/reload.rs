@@ -171,6 +171,8 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.max_held_bytes", old.budgets.held != new.budgets.held),
         ("server.stop_seconds", old.stop != new.stop),
         ("server.max_connections", old.max_connections != new.max_connections),
+        ("server.keep_alive_seconds", old.keep_alive != new.keep_alive),
+        ("server.trusted_proxies", old.proxies != new.proxies),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
         ("spool", started.spool != read.spool),
         ("rejected", started.rejected != read.rejected),

@@ -50,7 +50,10 @@ pub(super) async fn run(
     // Before the front makes what a data directory has that was used.
     let seen = SeenTables::read(&config.server.data_dir);
     let app = App::open(&config)?;
-    let bounds = http::Bounds::of(fd_limit::room_for(config.server.max_connections));
+    let bounds = http::Bounds {
+        keep_alive: config.server.keep_alive,
+        ..http::Bounds::of(fd_limit::room_for(config.server.max_connections))
+    };
     let (stop, mut stopped) = watch::channel(false);
     let serving = tokio::spawn(http::serve(listener, app.router.clone(), bounds, async move {
         // The sender is dropped at the end only, and then it is time to stop as well.
@@ -127,6 +130,7 @@ impl Work<'_> {
                 Ok(intake) => {
                     self.app.reception.open(intake.clone());
                     self.app.rejections.open(intake.store().clone());
+                    self.app.misdirected.open(intake.store().clone());
                     return Ok(intake);
                 }
                 Err(Hindrance::Final(error)) => return Err(error),

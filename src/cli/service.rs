@@ -35,6 +35,7 @@ impl Service {
         let intake = open_intake(config, store).await?;
         app.reception.open(intake.clone());
         app.rejections.open(store.clone());
+        app.misdirected.open(store.clone());
         Ok(Self { app, intake })
     }
 

@@ -11,6 +11,7 @@ use crate::feeds::weight::heaviest;
 
 use super::budgets::{Budgets, TooLittle, Written};
 use super::environment::Environment;
+use super::proxies::{self, Proxies};
 use super::public_url::{self, PublicUrl};
 use super::report::Report;
 use super::section::Section;
@@ -34,6 +35,10 @@ pub struct Server {
     pub stop: Duration,
     /// The most connections at a time, silent ones included; 16,000 by default.
     pub max_connections: usize,
+    /// How long a connection may rest between two requests; 75 s by default.
+    pub keep_alive: Duration,
+    /// Whose word about a sender's address is believed; nobody's by default.
+    pub proxies: Proxies,
     /// How many days from its arrival a lead with a blocked booking is tried again; 30 by default.
     pub booking_retry_days: u32,
     /// Whether the configuration is read again when its files change, and not on SIGHUP alone; not by default.
@@ -67,6 +72,8 @@ const MAX_MEMORY_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 44;
 const MAX_HELD_BYTES: RangeInclusive<i64> = 1024 * 1024..=1 << 40;
 const STOP_SECONDS: RangeInclusive<i64> = 1..=3600;
 const MAX_CONNECTIONS: RangeInclusive<i64> = 16..=1_000_000;
+/// The least is above what a reply says less of it, the most is an hour: a rest costs a place among the connections.
+const KEEP_ALIVE_SECONDS: RangeInclusive<i64> = 5..=3600;
 const BOOKING_RETRY_DAYS: RangeInclusive<i64> = 0..=3650;
 
 /// Where the service listens where nothing says.
@@ -83,6 +90,9 @@ pub(super) const KEYS: &[&str] = &[
     "max_held_bytes",
     "stop_seconds",
     "max_connections",
+    "keep_alive_seconds",
+    "trusted_proxies",
+    "forwarded_header",
     "booking_retry_days",
     "reload_on_change",
     "api_key_headers",
@@ -103,6 +113,8 @@ pub(super) fn read(
     let deadline = section.and_then(|section| section.whole("deadline_ms", &DEADLINE_MS, report));
     let stop = section.and_then(|section| section.whole("stop_seconds", &STOP_SECONDS, report));
     let max_connections = section.and_then(|section| section.whole("max_connections", &MAX_CONNECTIONS, report));
+    let keep_alive = section.and_then(|section| section.whole("keep_alive_seconds", &KEEP_ALIVE_SECONDS, report));
+    let proxies = section.map_or_else(Proxies::default, |section| proxies::read(section, report));
     let retry = section.and_then(|section| section.whole("booking_retry_days", &BOOKING_RETRY_DAYS, report));
     let reload_on_change = section.and_then(|section| section.flag("reload_on_change", report)).unwrap_or(false);
     let api_key_headers = section.map_or_else(Vec::new, |section| api_key_headers(section, report));
@@ -117,6 +129,8 @@ pub(super) fn read(
         budgets: budgets?,
         stop: Duration::from_secs(stop.unwrap_or(25)),
         max_connections: max_connections.unwrap_or(16_000),
+        keep_alive: Duration::from_secs(keep_alive.unwrap_or(75)),
+        proxies,
         booking_retry_days: retry.unwrap_or(30),
         reload_on_change,
         api_key_headers,

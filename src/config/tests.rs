@@ -51,7 +51,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
             "lissten = 1",
             "2:1: unknown key `lissten` in [server]; did you mean `listen`? its keys are `listen`, `public_url`, `data_dir`, \
              `deadline_ms`, `hold_seconds`, `max_memory_bytes`, `max_held_bytes`, `stop_seconds`, `max_connections`, \
-             `booking_retry_days`, `reload_on_change`, `api_key_headers`, `body_limits`",
+             `keep_alive_seconds`, `trusted_proxies`, `forwarded_header`, `booking_retry_days`, `reload_on_change`, `api_key_headers`, `body_limits`",
         ),
         ("listen = 8080", "2:10: `listen` is a whole number here; write a text: `listen = \"127.0.0.1:8080\"`"),
         (
@@ -64,6 +64,7 @@ fn a_mistake_in_the_server_part_is_named_with_its_place_and_a_remedy() {
         ("deadline_ms = 5", "2:15: `deadline_ms`: write a whole number from 10 to 60000"),
         ("max_held_bytes = 5", "2:18: `max_held_bytes`: write a whole number from 1048576 to 1099511627776"),
         ("stop_seconds = 0", "2:16: `stop_seconds`: write a whole number from 1 to 3600"),
+        ("keep_alive_seconds = 4", "2:22: `keep_alive_seconds`: write a whole number from 5 to 3600"),
         ("booking_retry_days = \"30\"", "2:22: `booking_retry_days`: write a whole number from 0 to 3650"),
         (
             "api_key_headers = \"X-Key\"",

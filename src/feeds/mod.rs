@@ -7,6 +7,7 @@ pub mod json;
 mod leadpro;
 pub mod posted;
 pub mod scan;
+pub mod shape;
 pub mod weight;
 pub mod wire;
 

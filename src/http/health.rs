@@ -16,8 +16,21 @@ use super::body_budget::{BodyBudget, Usage};
 /// Finds out whether one part works.
 pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProbeError>> + Send + Sync>;
 
-/// Why a part does not work; for the log, never for the reply.
-pub type ProbeError = Box<dyn Error + Send + Sync>;
+/// Why a part does not work.
+#[derive(Debug)]
+pub struct ProbeError {
+    /// In one word, for the reply.
+    code: &'static str,
+    /// For the log, never for the reply.
+    cause: Box<dyn Error + Send + Sync>,
+}
+
+impl ProbeError {
+    /// A reason with its cause. The code holds nothing that is not for everybody.
+    pub fn new(code: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { code, cause: cause.into() }
+    }
+}
 
 /// Tells more of one part, for the reply.
 pub type Detail = Arc<dyn Fn() -> Value + Send + Sync>;
@@ -42,16 +55,22 @@ pub(crate) async fn livez() -> Response {
 }
 
 /// `GET /readyz`: 200 while at least one part works, so that deliveries can be stored, else 503; with the state of each
-/// part by name. A lack of room for bodies is told and makes nothing unready: it costs those who take most of it, and else
+/// part by name, and of one that does not work the reason as a code. A lack of room for bodies is told and makes nothing unready: it costs those who take most of it, and else
 /// a slow sender could have the whole service taken away.
 pub(crate) async fn readyz(checks: Arc<[Check]>, budget: BodyBudget) -> Response {
-    let works = join_all(checks.iter().map(works)).await;
+    let reasons = join_all(checks.iter().map(reason)).await;
     let name = |works: bool| if works { "ok" } else { "unavailable" };
+    let each = || iter::zip(checks.iter(), &reasons);
     let parts: Map<String, Value> =
-        iter::zip(checks.iter(), &works).map(|(check, works)| (check.part.to_owned(), name(*works).into())).collect();
-    let any = works.into_iter().any(|works| works);
+        each().map(|(check, reason)| (check.part.to_owned(), name(reason.is_none()).into())).collect();
+    let broken: Map<String, Value> =
+        each().filter_map(|(check, reason)| Some((check.part.to_owned(), (*reason)?.into()))).collect();
+    let any = reasons.iter().any(Option::is_none);
     let status = if any { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = Map::from_iter([("status".to_owned(), name(any).into()), ("parts".to_owned(), parts.into())]);
+    if !broken.is_empty() {
+        body.insert("reasons".to_owned(), broken.into());
+    }
     let details = checks.iter().filter_map(|check| Some((check.part.to_owned(), check.detail.as_ref()?())));
     body.extend(details.filter(|(_, detail)| !detail.is_null()));
     let Usage { held_bytes, total_bytes, waiting, let_go } = budget.usage();
@@ -64,17 +83,18 @@ pub(crate) async fn readyz(checks: Arc<[Check]>, budget: BodyBudget) -> Response
     (status, Json(body)).into_response()
 }
 
-async fn works(check: &Check) -> bool {
+/// Why a part does not work; none where it does.
+async fn reason(check: &Check) -> Option<&'static str> {
     let part = check.part;
     match tokio::time::timeout(PATIENCE, (check.probe)()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(part, reason = chain(error.as_ref()), "a part does not work");
-            false
+        Ok(Ok(())) => None,
+        Ok(Err(ProbeError { code, cause })) => {
+            tracing::warn!(part, reason = chain(cause.as_ref()), "a part does not work");
+            Some(code)
         }
         Err(_elapsed) => {
             tracing::warn!(part, patience = ?PATIENCE, "a part does not answer in time");
-            false
+            Some("no_answer")
         }
     }
 }
@@ -112,26 +132,32 @@ mod tests {
     async fn ready_when_one_part_works_and_each_tells_of_itself() {
         let works = check("postgres", || Box::pin(async { Ok(()) }));
         assert_eq!(asked(vec![works]).await, (200, r#"{"parts":{"postgres":"ok"},"status":"ok"}"#.to_owned()));
-        let fails = check("postgres", || Box::pin(async { Err("it is away".into()) }));
+        let fails = check("postgres", || Box::pin(async { Err(ProbeError::new("unreachable", "it is away")) }));
         let mut spool = check("spool", || Box::pin(async { Ok(()) }));
         spool.detail = Some(Arc::new(|| json!({ "deliveries": 7 })));
-        let body =
-            r#"{"parts":{"postgres":"unavailable","spool":"ok"},"spool":{"deliveries":7},"status":"ok"}"#.to_owned();
-        assert_eq!(asked(vec![fails, spool]).await, (200, body));
+        let body = concat!(
+            r#"{"parts":{"postgres":"unavailable","spool":"ok"},"reasons":{"postgres":"unreachable"},"#,
+            r#""spool":{"deliveries":7},"status":"ok"}"#
+        );
+        assert_eq!(asked(vec![fails, spool]).await, (200, body.to_owned()));
     }
 
     #[tokio::test]
-    async fn not_ready_when_no_part_works_and_the_reason_is_not_told() {
-        let postgres = check("postgres", || Box::pin(async { Err("the password is hunter2".into()) }));
-        let disk = check("disk", || Box::pin(async { Err("the disk is full".into()) }));
-        let body = r#"{"parts":{"disk":"unavailable","postgres":"unavailable"},"status":"unavailable"}"#;
+    async fn not_ready_when_no_part_works_and_of_the_reason_only_the_code_is_told() {
+        let postgres =
+            check("postgres", || Box::pin(async { Err(ProbeError::new("refused", "the password is hunter2")) }));
+        let disk = check("disk", || Box::pin(async { Err(ProbeError::new("full", "the disk is full")) }));
+        let body = concat!(
+            r#"{"parts":{"disk":"unavailable","postgres":"unavailable"},"reasons":{"disk":"full","postgres":"refused"},"#,
+            r#""status":"unavailable"}"#
+        );
         assert_eq!(asked(vec![postgres, disk]).await, (503, body.to_owned()));
     }
 
     #[tokio::test]
     async fn a_part_that_does_not_answer_does_not_work() {
         let hangs = check("postgres", || Box::pin(std::future::pending()));
-        let asked = tokio::time::timeout(PATIENCE * 3, asked(vec![hangs])).await;
-        assert_eq!(asked.unwrap().0, 503);
+        let asked = tokio::time::timeout(PATIENCE * 30, asked(vec![hangs])).await.unwrap();
+        assert!(asked.0 == 503 && asked.1.contains(r#""reasons":{"postgres":"no_answer"}"#), "{asked:?}");
     }
 }

@@ -1,18 +1,23 @@
 //! Every route and layer of the service on one screen.
 
 pub mod access;
+mod addresses;
 pub mod auth;
 pub mod body;
 pub mod body_budget;
+mod bounds;
 mod connections;
+mod forwarded;
 mod header_limit;
 pub mod health;
 mod lingering_close;
+mod misdirected;
 mod peer_addr;
 mod refusal;
-
+mod request_id;
 mod server;
 mod token;
+mod traffic;
 pub mod webhook;
 
 #[cfg(test)]
@@ -30,16 +35,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, middleware};
 use serde_json::json;
+use tower::Layer as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 use tracing::Span;
-use uuid::Uuid;
 
+use crate::config::Proxies;
 use crate::feeds::Feed;
-pub use server::{Bounds, serve};
+pub use bounds::Bounds;
+pub use server::serve;
 
 use access::CurrentPolicy;
+use addresses::{LIVEZ, READYZ, TOKEN, UNKNOWN};
 use health::Check;
+use request_id::NewId;
 use token::TokenState;
 use webhook::WebhookState;
 
@@ -51,24 +61,36 @@ pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
         budget: webhook_state.budget.clone(),
         clock: webhook_state.clock,
     };
-    let budget = webhook_state.budget.clone();
+    let (budget, proxies) = (webhook_state.budget.clone(), webhook_state.proxies.clone());
     let webhook_state = Arc::new(webhook_state);
+    let strays = Arc::clone(&webhook_state);
     let checks: Arc<[Check]> = checks.into();
 
-    Feed::ALL
+    let routes = Feed::ALL
         .iter()
         .fold(Router::new(), |router, feed| {
             let webhook_state = Arc::clone(&webhook_state);
             router.route(feed.path(), post(move |request| webhook::receive(webhook_state, *feed, request)))
         })
-        .route("/oauth/token", post(move |request| token::give(token_state, request)))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(move || health::readyz(checks, budget.clone())))
-        .fallback(not_found)
+        .route(TOKEN, post(move |request| token::give(token_state, request)))
+        .route(LIVEZ, get(health::livez))
+        .route(READYZ, get(move || health::readyz(checks, budget.clone())))
+        .fallback(move |request| misdirected::receive(strays, request))
         .layer(CatchPanicLayer::custom(caught))
         .layer(middleware::from_fn(lingering_close::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
-        .layer(middleware::map_request(move |request| ready(hide_secrets(&current_policy, request))))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(NewId))
+        .layer(middleware::map_request(move |request| ready(prepare(&current_policy, &proxies, request))));
+    // A layer of the router would come too late: it has found its route by then.
+    Router::new().fallback_service(
+        middleware::map_request(|request: Request| ready(addresses::normalise(request))).layer(routes),
+    )
+}
+
+/// Makes a request fit to be looked at and logged.
+fn prepare(current_policy: &CurrentPolicy, proxies: &Proxies, request: Request) -> Request {
+    hide_secrets(current_policy, request_id::take_away_other(peer_addr::find_out(proxies, request)))
 }
 
 /// Marks the headers that can hold a secret, so that no log shows them.
@@ -81,10 +103,6 @@ fn hide_secrets(current_policy: &CurrentPolicy, mut request: Request) -> Request
     request
 }
 
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found" }))).into_response()
-}
-
 /// The answer to a panic. What a panic says can hold a piece of a payload, so it is neither answered nor logged here.
 fn caught(_panic: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request ended in a panic and was answered 500");
@@ -94,13 +112,10 @@ fn caught(_panic: Box<dyn Any + Send>) -> Response {
 /// The span of one request. It names the door and never the path as it was sent, with or without its query: people put
 /// secrets and addresses there. What leads to no door is `*`, and so is a method that nobody knows.
 fn span(request: &Request) -> Span {
-    let request_id = Uuid::now_v7();
+    let (request_id, traceparent) = (request_id::id_of(request), request_id::trace_of(request));
     let route = request.extensions().get::<MatchedPath>().map_or(UNKNOWN, MatchedPath::as_str);
-    tracing::info_span!("request", %request_id, method = known(request.method()), route)
+    tracing::info_span!("request", request_id, traceparent, method = known(request.method()), route)
 }
-
-/// What stands in the log for a word that is the sender's own.
-const UNKNOWN: &str = "*";
 
 /// The name of a method of HTTP (RFC 9110 §9.3, RFC 5789). Any other word of a sender's making would pass for one.
 fn known(method: &Method) -> &'static str {

@@ -44,7 +44,9 @@ pub(super) async fn quarantine(
     let mut room = budget.of_unauthenticated(remote_address, PATIENCE.total);
     let decoded = body::read(body, headers, limit, PATIENCE, &mut room).await.ok();
     let rejected = Rejected {
-        feed,
+        path: feed.path().to_owned(),
+        feed: Some(feed),
+        credential: None,
         received_at,
         remote_address,
         tried: auth_error.tried.iter().copied().collect(),

@@ -1,5 +1,9 @@
 //! Connections: how many, for how long, and how they end.
 //!
+//! One that is at rest for too long is closed; who posts over it at that very moment is heard all the same, as long as the
+//! bytes have arrived (`traffic`). What is still on its way then meets a closed connection, of which nothing was read.
+//! So that senders need not come that near, each reply says for how long its connection is good (`Keep-Alive`).
+//!
 //! A connection that has said nothing yet is only a socket: it gets the buffers and the state of an HTTP connection with
 //! its first byte. So thousands of silent ones cost little; who goes when there are too many is said in `connections`.
 
@@ -13,36 +17,24 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::Version;
+use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tower::Service as _;
 
+use super::bounds::Bounds;
 use super::connections::{Connections, LEAVING, Place};
+use super::traffic::{Stream, Traffic};
 
-/// What connections may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How many there are at the most.
-    pub connections: usize,
-    /// For so long a new one may say nothing.
-    pub first_byte_timeout: Duration,
-    /// For so long the head of a request may take, and a connection may rest between two requests.
-    pub header_timeout: Duration,
-}
-
-impl Bounds {
-    /// At most so many connections, each with a minute to speak and half a minute for a head.
-    #[must_use]
-    pub fn of(connections: usize) -> Self {
-        Self { connections, first_byte_timeout: Duration::from_mins(1), header_timeout: Duration::from_secs(30) }
-    }
-}
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// The most bytes of a request's head, above what any door takes, so that the doors can say what they take.
 const HEAD_BYTES: usize = 320 << 10;
@@ -134,36 +126,37 @@ async fn serve_connection(
     if !spoke {
         return;
     }
-    let (begun, phase) = (Arc::new(Notify::new()), place.phase());
-    let beginning = Arc::clone(&begun);
+    let (traffic, phase) = (Traffic::new(stream), place.phase());
+    let (of_requests, hint) = (Arc::clone(&traffic), bounds.keep_alive_hint());
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        beginning.notify_one();
+        of_requests.begin_request();
         let mut router = router.clone();
+        let hint = hint.clone().filter(|_| request.version() == Version::HTTP_11 && !says_close(request.headers()));
         let mut request = request.map(Body::new);
         phase.waiting();
         request.extensions_mut().insert(ConnectInfo(address));
         request.extensions_mut().insert(phase.clone());
-        let phase = phase.clone();
+        let (phase, traffic) = (phase.clone(), Arc::clone(&of_requests));
         async move {
             let answer = router.call(request).await.unwrap_or_else(|never| match never {});
             phase.waiting();
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(end_request(answer, &traffic, hint))
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         // A sender that has closed its half of the connection still waits for its answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Stream(Arc::clone(&traffic))), answer);
     let mut connection = std::pin::pin!(connection);
     let served = async {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
-            // Before its first request has begun, hyper would close it unheard.
-            () = told_to_end(stopping, &begun) => {
+            // Before a request that was sent has begun, hyper would close it unheard.
+            () = told_to_end(stopping, &traffic) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -174,13 +167,38 @@ async fn serve_connection(
         ended = served => if let Err(error) = ended {
             tracing::trace!(%error, "a connection ended");
         },
+        () = at_rest_for_too_long(&traffic, bounds) => tracing::trace!("a connection at rest was closed"),
         () = place.dismissed() => tracing::debug!("a slow connection was closed, because there are too many"),
     }
 }
 
-/// Ready when the service stops and the connection's first request has begun, or has had its time to begin.
-async fn told_to_end(mut stopping: watch::Receiver<bool>, begun: &Notify) {
+/// Notes the end of a request, and tells its sender for how long the connection is good.
+fn end_request(mut answer: Response, traffic: &Traffic, hint: Option<HeaderValue>) -> Response {
+    let is_last = says_close(answer.headers());
+    traffic.end_request(is_last);
+    if let Some(hint) = hint.filter(|_| !is_last) {
+        answer.headers_mut().insert(KEEP_ALIVE, hint);
+    }
+    answer
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
+
+/// Ready when nothing goes over the connection for longer than may be, and nothing of another request has arrived.
+async fn at_rest_for_too_long(traffic: &Traffic, bounds: Bounds) {
+    loop {
+        traffic.overdue(bounds).await;
+        if traffic.close_unless_spoken_to() {
+            return;
+        }
+    }
+}
+
+/// Ready when the service stops and whatever request was sent has begun, or has had its time to begin.
+async fn told_to_end(mut stopping: watch::Receiver<bool>, traffic: &Traffic) {
     // The sender is dropped at the end only.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-    let _begun_or_late = timeout(BEGINNING, begun.notified()).await;
+    let _begun_or_late = timeout(BEGINNING, traffic.begun()).await;
 }

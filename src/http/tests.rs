@@ -1,5 +1,6 @@
 //! The router from outside. Here without a network; what only shows on a connection is in `wire`.
 
+mod connections;
 mod wire;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use super::*;
 use crate::config::{Credential, DECODER, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
+use crate::intake::complaints::Complaints;
 use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, Effect, EffectSummary, Outcome, Reply, Unavailable};
 
@@ -97,8 +99,17 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
     let rejections = Rejections::off(noon);
     let budget = BodyBudget::new(64 << 20, 2 * LIMIT + DECODER);
     let hold = Duration::from_secs(2);
-    let webhook_state =
-        WebhookState { current_policy: CurrentPolicy::new(policy), clock: noon, accept, budget, hold, rejections };
+    let webhook_state = WebhookState {
+        current_policy: CurrentPolicy::new(policy),
+        clock: noon,
+        accept,
+        budget,
+        hold,
+        rejections: rejections.clone(),
+        misdirected: rejections,
+        proxies: Proxies::default(),
+        complaints: Complaints::default(),
+    };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };
     router(webhook_state, vec![postgres])
 }
@@ -263,8 +274,14 @@ async fn other_methods_are_told_which_one_to_use() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_answered_404_in_json() {
+async fn an_unknown_path_is_answered_404_in_json_and_a_post_to_it_with_the_doors() {
     let response = House::new().answer(Request::post("/webhooks/other").body(Body::from("{}")).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let webhook_state =
+        Feed::ALL.iter().map(|feed| format!("POST {}", feed.path())).chain(["POST /oauth/token".to_owned()]);
+    let told: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(told, json!({"error": "not_found", "doors": webhook_state.collect::<Vec<_>>()}));
+    let response = House::new().answer(Request::get("/webhooks/other").body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(text(response).await, r#"{"error":"not_found"}"#);
 }

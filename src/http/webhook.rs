@@ -27,8 +27,10 @@ use super::connections::Phase;
 use super::header_limit::{self, HeadTooLarge};
 use super::peer_addr;
 use super::refusal::{self, Unauthenticated};
+use crate::config::Proxies;
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
+use crate::intake::complaints::Complaints;
 use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, EffectSummary, Reply, Unavailable};
 
@@ -49,6 +51,12 @@ pub struct WebhookState {
     pub hold: Duration,
     /// Where a refused request goes.
     pub rejections: Rejections,
+    /// Where a request goes that was posted to no door.
+    pub misdirected: Rejections,
+    /// Whose word about a sender's address is believed.
+    pub proxies: Proxies,
+    /// What was said in the log of late.
+    pub complaints: Complaints,
 }
 
 /// Why a request gets no delivery's reply.
@@ -81,7 +89,7 @@ pub(crate) async fn receive(state: Arc<WebhookState>, feed: Feed, request: Reque
         Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
         Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
-            log(&state.rejections, &error, feed, remote_address);
+            log(&state, &error, feed, remote_address);
             error.into_response()
         }
     }
@@ -187,13 +195,13 @@ async fn read(
 }
 
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
-fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>) {
+fn log(state: &WebhookState, error: &Error, of: Feed, address: Option<IpAddr>) {
     let feed = of.name();
     let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { auth_error, .. } => {
             // Strangers may come by the hundred; a few lines tell of them.
-            let Some(left_out) = rejections.line(of, address) else { return };
+            let Some(left_out) = state.rejections.line(of, address) else { return };
             let left_out = (left_out > 0).then_some(left_out);
             let AuthError { tried, expired, presented: _ } = auth_error;
             tracing::warn!(feed, remote_address, ?tried, expired, left_out, "refused: no credential of this feed");
@@ -202,7 +210,9 @@ fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>
             tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the headers are too large");
         }
         Error::Body(BodyError::TooLarge { limit }) => {
-            tracing::warn!(feed, remote_address, limit_bytes = limit, "refused: the body is too large");
+            let Some(left_out) = state.complaints.take(&format!("too large: {feed}")) else { return };
+            let left_out = (left_out > 0).then_some(left_out);
+            tracing::warn!(feed, remote_address, limit_bytes = limit, left_out, "refused: the body is too large");
         }
         Error::Body(BodyError::TooSlow) => {
             tracing::info!(feed, remote_address, "the sender took too long for the body");

@@ -276,7 +276,7 @@ impl Shared {
             return Err(Failure::Overtaken);
         }
         for (pending, settled) in batch.iter().zip(&mut settled) {
-            if let Some(Known { attempts: _, outcome, effects, findings }) = done(pending).cloned() {
+            if let Some(Known { feed: _, attempts: _, outcome, effects, findings }) = done(pending).cloned() {
                 *settled = Settled { outcome, findings, effects, ..settled.clone() };
             }
         }

@@ -24,6 +24,7 @@ use crate::domain::state::RowId;
 use crate::domain::unchanged::ContentSummary;
 use crate::domain::workspace::Permitted;
 use crate::feeds::scan::{Scan, scan};
+use crate::feeds::shape;
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
 use crate::feeds::{self, DealershipKey, Feed, Reading};
 use crate::store::deliveries::Arrived;
@@ -163,6 +164,9 @@ impl Reader {
             self.shared.recall.note(&Source { feed, digest, dealership, locale }, &reading, summary);
         }
         let Reading { facts, mut findings, unknown_paths } = reading;
+        for finding in findings.iter_mut().filter(|finding| finding.code == Code::EventUnknown) {
+            finding.message += &right_door(feed, &delivery.arrived.body);
+        }
         findings.extend(differs);
         let (work, unknown) = (Work::Hear(Box::new(facts), summary), Some(Arc::new(unknown_paths)));
         Some(Heard { workspace: Some(workspace), work, findings, unknown, taken })
@@ -210,7 +214,7 @@ impl Reader {
             DealershipKey::Missing => {
                 match self.place_of_fragment(*feed, &scan, permitted, arrived.received_at).await {
                     Some(place) => Found::Place(place),
-                    None => return Err((None, missing_dealership(*feed, &scan))),
+                    None => return Err((None, missing_dealership(*feed, &scan, &arrived.body))),
                 }
             }
         };
@@ -350,14 +354,27 @@ fn compare_posted(arrived: &mut Arrived) -> Option<Finding> {
     Some(Finding::whole(Code::BodyDiffers, "the body posted beside the token says something else; the token was used"))
 }
 
-fn missing_dealership(feed: Feed, scan: &Scan) -> Vec<Finding> {
+fn missing_dealership(feed: Feed, scan: &Scan, body: &[u8]) -> Vec<Finding> {
     let message = match feed {
         Feed::Lead | Feed::LeadCluster | Feed::Inventory => "the delivery does not say which dealership it is for",
         Feed::LeadPro => "a LeadPro delivery names no dealership: its credential must belong to exactly one workspace",
     };
     let mut findings = scan.findings();
-    findings.push(of_dealership(feed, Code::DealershipMissing, message));
+    findings.push(of_dealership(feed, Code::DealershipMissing, &(message.to_owned() + &right_door(feed, body))));
     findings
+}
+
+/// What is to be said of a body that looks like another feed's than the one whose door it came to; else nothing.
+fn right_door(feed: Feed, body: &[u8]) -> String {
+    match shape::guess(body).filter(|likely| *likely != feed) {
+        Some(likely) => {
+            let (door, name) = (likely.path(), likely.name());
+            format!(
+                "; it looks like what is posted to {door}, and `forecourt replay --as-feed {name}` applies it as that"
+            )
+        }
+        None => String::new(),
+    }
 }
 
 /// A finding about the dealership, at the place where the feed names it.

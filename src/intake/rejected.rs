@@ -1,4 +1,5 @@
-//! Requests without a valid credential, kept aside for a while: a secret that was wrong for a night loses nothing.
+//! Requests without a valid credential, or to no door, kept aside for a while: a secret that was wrong for a night, or an
+//! address, loses nothing. Each kind has an instance and bounds of its own.
 //!
 //! Whoever posts them is a stranger, so everything about them is bounded: how many bodies are read at a time, how many
 //! an address may leave in a minute, how much waits to be written, how much is stored and for how long, how many log
@@ -24,13 +25,17 @@ use crate::feeds::Feed;
 use crate::store::Store;
 use crate::store::rejected::{Bounds, Refused};
 pub use shared::Settings;
-use shared::{Queued, READERS_OF_ONE, ROOM, Shared};
+use shared::{Queued, READERS_OF_ONE, Shared};
 
 /// A request that was refused, as far as it was read.
 #[derive(Debug)]
 pub struct Rejected {
-    /// The feed that it was posted to.
-    pub feed: Feed,
+    /// Where it was posted to.
+    pub path: String,
+    /// The feed of that door; none where it is no door.
+    pub feed: Option<Feed>,
+    /// The name of the credential that has proven itself, of a request to no door.
+    pub credential: Option<String>,
     /// When its head arrived.
     pub received_at: DateTime<Utc>,
     /// The sender's address.
@@ -90,7 +95,7 @@ impl Rejections {
     /// Keeps nothing.
     #[must_use]
     pub fn off(clock: fn() -> DateTime<Utc>) -> Self {
-        let bounds = Bounds { max_count: 0, max_bytes: 0, days: 0 };
+        let bounds = Bounds { of_no_door: false, max_count: 0, max_bytes: 0, days: 0 };
         let fingerprint_key = SecretString::default();
         Self::new(Settings { keep: false, bounds, per_minute_and_address: 0, fingerprint_key, clock })
     }
@@ -121,13 +126,13 @@ impl Rejections {
 
     /// Keeps a request, unless too much waits to be written already. Does not wait.
     pub fn keep(&self, _leave: Leave, rejected: Rejected) {
-        let Shared { settings, queue, room, lost, .. } = &*self.shared;
+        let Shared { settings, queue, room, room_bytes, lost, .. } = &*self.shared;
         let refused = refused(settings, rejected);
         if refused.body.is_none() {
             lost.without_body.fetch_add(1, Ordering::Relaxed);
         }
         // One that is larger than the whole room goes when the room is empty.
-        let bytes = u32::try_from(refused.body.as_ref().map_or(0, Vec::len)).unwrap_or(ROOM).clamp(1, ROOM);
+        let bytes = u32::try_from(refused.body.as_ref().map_or(0, Vec::len)).unwrap_or(u32::MAX).clamp(1, *room_bytes);
         let queued = Arc::clone(room).try_acquire_many_owned(bytes).ok().map(|room| Queued { refused, room });
         if queued.is_none_or(|queued| queue.try_send(queued).is_err()) {
             lost.queue_full.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +151,7 @@ impl Rejections {
 
     /// Waits for what is still to be written, but not for long.
     pub async fn finish(&self) {
-        let written = tokio::time::timeout(FINISH, self.shared.room.acquire_many(ROOM)).await;
+        let written = tokio::time::timeout(FINISH, self.shared.room.acquire_many(self.shared.room_bytes)).await;
         if written.is_err() {
             tracing::warn!("refused requests that were still to be written are lost: Postgres did not take them");
         }
@@ -163,13 +168,15 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// A request as it is stored. A body that is larger than all that is kept would drive out everything else.
 fn refused(settings: &Settings, rejected: Rejected) -> Refused {
-    let Rejected { feed, received_at, remote_address, tried, presented, content_type, body } = rejected;
+    let Rejected { path, feed, credential, received_at, remote_address, tried, presented, content_type, body } =
+        rejected;
     let fits = |body: &Vec<u8>| i64::try_from(body.len()).is_ok_and(|bytes| bytes <= settings.bounds.max_bytes);
     Refused {
         id: Uuid::now_v7(),
         received_at,
-        path: feed.path().to_owned(),
-        feed: Some(feed.name().to_owned()),
+        path,
+        feed: feed.map(|feed| feed.name().to_owned()),
+        credential,
         remote_address,
         scheme: (!tried.is_empty()).then(|| tried.join(" ")),
         fingerprint: fingerprint(&settings.fingerprint_key, &presented),
@@ -207,7 +214,7 @@ mod tests {
     fn rejections(max_bytes: i64) -> (Rejections, mpsc::Receiver<Queued>) {
         let settings = Settings {
             keep: true,
-            bounds: Bounds { max_count: 10, max_bytes, days: 1 },
+            bounds: Bounds { of_no_door: false, max_count: 10, max_bytes, days: 1 },
             per_minute_and_address: 10_000,
             fingerprint_key: "a key".into(),
             clock: noon,
@@ -219,7 +226,9 @@ mod tests {
 
     fn rejected(body: Vec<u8>) -> Rejected {
         Rejected {
-            feed: Feed::Lead,
+            path: Feed::Lead.path().to_owned(),
+            feed: Some(Feed::Lead),
+            credential: None,
             received_at: noon(),
             remote_address: None,
             tried: vec!["bearer"],

@@ -127,7 +127,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
             retry_at, replays)
         on conflict (id, received_at) do update set
-            workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
+            feed = excluded.feed, workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
             settled_at = excluded.settled_at, retry_at = excluded.retry_at,
@@ -153,7 +153,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
         &list(deliveries, |(_, settled)| settled.processing_ms),
         &list(deliveries, |(_, settled)| settled.settled_at),
         &list(deliveries, |(_, settled)| settled.retry_at) as &[Option<DateTime<Utc>>],
-        &list(deliveries, |(_, settled)| replays(settled).to_string()),
+        &list(deliveries, |(arrived, settled)| replays(arrived, settled).to_string()),
     )
     .execute(tx)
     .await?;
@@ -170,7 +170,7 @@ pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settl
     }
     let notes = deliveries.iter().map(|(arrived, settled)| {
         json!({ "id": arrived.id, "received_at": arrived.received_at.to_rfc3339(), "attempts": settled.attempts,
-            "replays": replays(settled) })
+            "replays": replays(arrived, settled) })
     });
     let notes = Value::Array(notes.collect());
     sqlx::query!(
@@ -185,14 +185,23 @@ pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settl
     Ok(())
 }
 
-/// A replay as the delivery's record tells it: what the delivery was, and what the replay made.
-fn replays(settled: &Settled) -> Value {
+/// A replay as the delivery's record tells it: what the delivery was, and what the replay made. The former feed is told
+/// where the replay applied it as another.
+fn replays(arrived: &Arrived, settled: &Settled) -> Value {
     let Some(Replay { before }) = &settled.replay else { return json!([]) };
     let told = |outcome: Outcome, effects: &Effects, findings: &[Finding]| {
         let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
         json!({ "outcome": outcome.name(), "changes": changes(effects), "findings": codes })
     };
-    let before = before.as_ref().map(|before| told(before.outcome, &before.effects, &before.findings));
+    let before = before.as_ref().map(|before| {
+        let mut told = told(before.outcome, &before.effects, &before.findings);
+        if before.feed != arrived.feed
+            && let Some(told) = told.as_object_mut()
+        {
+            told.insert("feed".to_owned(), json!(before.feed));
+        }
+        told
+    });
     let made = told(settled.outcome, &settled.effects, &settled.findings);
     let at = settled.settled_at.to_rfc3339();
     json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
@@ -233,6 +242,8 @@ fn changes(effects: &Effects) -> Value {
 /// A delivery that is stored already.
 #[derive(Clone, Debug)]
 pub struct Known {
+    /// The name of its feed.
+    pub feed: String,
     /// How often it was tried.
     pub attempts: i32,
     /// Its fate.
@@ -249,7 +260,7 @@ pub struct Known {
 /// When Postgres refuses or cannot be reached.
 pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Known>, Error> {
     let rows = sqlx::query!(
-        "select id, attempts, outcome, changes, findings from intake.deliveries where id = any($1)
+        "select id, feed, attempts, outcome, changes, findings from intake.deliveries where id = any($1)
         order by id for update",
         ids,
     )
@@ -260,6 +271,7 @@ pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid,
         let findings = row.findings.as_array().ok_or_else(|| unreadable("findings"))?;
         let findings = findings.iter().map(read_finding).collect::<Option<_>>();
         let known = Known {
+            feed: row.feed,
             attempts: row.attempts,
             outcome: Outcome::named(&row.outcome).ok_or_else(|| unreadable("outcome"))?,
             effects: read_changes(&row.changes).ok_or_else(|| unreadable("changes"))?,

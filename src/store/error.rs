@@ -90,6 +90,32 @@ impl Error {
         }
     }
 
+    /// What went wrong in one word, for those who may know no more.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Database(error) | Self::Unreachable(error) => {
+                let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+                match code.as_ref() {
+                    "" => "unreachable",
+                    "3D000" => "no_such_database",
+                    "42501" => "no_right",
+                    "53100" => "disk_full",
+                    "53300" => "too_many_connections",
+                    "25006" => "read_only",
+                    "57P03" => "starting",
+                    code if code.starts_with("28") => "login_refused",
+                    _ => "refused",
+                }
+            }
+            Self::Unfit(_) => "unfit_server",
+            Self::Pooler => "unfit_pooler",
+            Self::NotWritable(_) => "not_writable",
+            Self::Unreadable(_) | Self::Lacking(_) => "internal",
+            Self::Migration(_) => "not_migrated",
+        }
+    }
+
     /// Whether the same work may succeed when it is tried again, because nothing is wrong with the work itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -18,8 +18,10 @@ pub struct Refused {
     pub received_at: DateTime<Utc>,
     /// Where it was posted to.
     pub path: String,
-    /// The name of its feed.
+    /// The name of its feed; none where it was posted to no door.
     pub feed: Option<String>,
+    /// The name of the credential that has proven itself, of a request to no door.
+    pub credential: Option<String>,
     /// The sender's address.
     pub remote_address: Option<IpAddr>,
     /// The schemes that were tried.
@@ -37,6 +39,8 @@ pub struct Refused {
 /// How much is kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
+    /// Whether they are about requests to no door; else about those that were refused.
+    pub of_no_door: bool,
     /// So many requests.
     pub max_count: i64,
     /// So many bytes of bodies.
@@ -64,11 +68,11 @@ async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error>
     let bodies: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.body.clone()).collect();
     sqlx::query!(
         "insert into intake.rejected
-            (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body)
-        select id, received_at, path, feed, remote_address::inet, scheme, fingerprint, content_type, body
+            (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body, credential)
+        select id, received_at, path, feed, remote_address::inet, scheme, fingerprint, content_type, body, credential
         from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::bytea[])
-            as r (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body)
+            $8::text[], $9::bytea[], $10::text[])
+            as r (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body, credential)
         on conflict (id) do nothing",
         &ids,
         &times,
@@ -79,28 +83,35 @@ async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error>
         &texts(|one| one.fingerprint.clone()) as &[Option<String>],
         &texts(|one| one.content_type.clone()) as &[Option<String>],
         &bodies as &[Option<Vec<u8>>],
+        &texts(|one| one.credential.clone()) as &[Option<String>],
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Lets go what is too old and, oldest first, what is too much.
+/// Lets go what is too old and, oldest first, what is too much; of the kind that the bounds are about.
 async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Result<(), Error> {
-    let Bounds { max_count, max_bytes, days } = bounds;
-    sqlx::query!("delete from intake.rejected where received_at < $1", now - TimeDelta::days(days))
-        .execute(&mut *tx)
-        .await?;
+    let Bounds { of_no_door, max_count, max_bytes, days } = bounds;
+    sqlx::query!(
+        "delete from intake.rejected where received_at < $1 and (feed is null) = $2::boolean",
+        now - TimeDelta::days(days),
+        of_no_door,
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         "delete from intake.rejected where id in (
             select id from (
                 select id, row_number() over newest as place, sum(coalesce(octet_length(body), 0)) over newest as bytes
-                from intake.rejected window newest as (order by received_at desc, id desc)
+                from intake.rejected where (feed is null) = $3::boolean
+                window newest as (order by received_at desc, id desc)
             ) as counted
             where place > $1 or bytes > $2
         )",
         max_count,
         max_bytes,
+        of_no_door,
     )
     .execute(tx)
     .await?;
@@ -122,13 +133,13 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
                 and ($5::uuid[] is null or id = any($5))
                 and ($6::text[] is null or feed = any($6))
                 and ($7::text[] is null or host(remote_address) = any($7))
-                and ($8::text[] is null or fingerprint = any($8))
+                and ($8::text[] is null or fingerprint = any($8)) and (feed is null or not $12::boolean)
             order by received_at, id limit least($9, $10::bigint)
         ), measured as (
             select id, coalesce(sum(bytes) over (order by received_at, id), 0) - coalesce(bytes, 0) as before from sized
         )
         select id, received_at, path, feed, host(remote_address) as remote_address, scheme, fingerprint, content_type,
-            body, (select d.outcome from intake.deliveries d where d.id = rejected.delivery_id) as outcome
+            credential, body, (select d.outcome from intake.deliveries d where d.id = rejected.delivery_id) as outcome
         from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
         after.0,
         after.1,
@@ -141,6 +152,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
         limit,
         MOST_ROWS,
         MOST_BYTES,
+        filter.of_no_door,
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -150,6 +162,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
         received_at: row.received_at,
         path: row.path,
         feed: row.feed,
+        credential: row.credential,
         remote_address: row.remote_address.and_then(|address| address.parse().ok()),
         scheme: row.scheme,
         fingerprint: row.fingerprint,

@@ -27,6 +27,8 @@ pub struct ReplayFilter {
     pub codes: Vec<String>,
     /// The slug of their workspace; of deliveries only.
     pub workspace: Option<String>,
+    /// Those alone that were posted to no door; of refused requests only.
+    pub of_no_door: bool,
     /// Addresses of senders; of refused requests only.
     pub addresses: Vec<IpAddr>,
     /// Fingerprints of what was presented; of refused requests only.

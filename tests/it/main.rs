@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod addresses;
 mod afternoon;
 mod appointments;
 mod arbitrary;
@@ -42,6 +43,7 @@ mod plans;
 mod poolers;
 mod processes;
 mod progress;
+mod proxies;
 mod rejected;
 mod reload;
 mod replay;

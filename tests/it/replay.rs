@@ -22,15 +22,15 @@ const MENDING: &str = "alter table leads drop constraint sabotage";
 
 /// What a run of the program came to.
 #[derive(Debug)]
-struct Run {
-    good: bool,
-    lines: Vec<String>,
-    error: String,
+pub(crate) struct Run {
+    pub(crate) good: bool,
+    pub(crate) lines: Vec<String>,
+    pub(crate) error: String,
 }
 
 impl Run {
     /// The line of a delivery, without its id.
-    fn of(&self, id: &str) -> &str {
+    pub(crate) fn of(&self, id: &str) -> &str {
         let lines: Vec<_> = self.lines.iter().filter_map(|line| line.strip_prefix(id)).collect();
         assert_eq!(lines.len(), 1, "{id} {self:?}");
         lines[0].trim()
@@ -44,7 +44,7 @@ impl Run {
         ids
     }
 
-    fn summary(&self) -> &str {
+    pub(crate) fn summary(&self) -> &str {
         self.lines.last().unwrap()
     }
 }
@@ -65,11 +65,11 @@ async fn run(config: &str, variables: &[(&str, &str)], words: &[&str]) -> Run {
     }
 }
 
-async fn replay_with(service: &TestService, config: &str, words: &[&str]) -> Run {
+pub(crate) async fn replay_with(service: &TestService, config: &str, words: &[&str]) -> Run {
     run(config, &[("DATABASE_URL", &service.database.url())], words).await
 }
 
-async fn replay(service: &TestService, words: &[&str]) -> Run {
+pub(crate) async fn replay(service: &TestService, words: &[&str]) -> Run {
     replay_with(service, CONFIG, words).await
 }
 
@@ -264,6 +264,7 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
         outcomes: Vec::new(),
         codes: Vec::new(),
         workspace: None,
+        of_no_door: false,
         addresses: Vec::new(),
         fingerprints: Vec::new(),
     };

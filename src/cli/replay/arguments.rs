@@ -54,6 +54,10 @@ pub(in crate::cli) struct Arguments {
     /// With --rejected: those that presented what has this fingerprint
     #[arg(long = "fingerprint", value_name = "DIGITS", requires = "rejected")]
     fingerprints: Vec<String>,
+    /// Apply them as deliveries of this feed, where the credential may post to it: what was posted to another feed's door and
+    /// is not applied, and what was posted to no door
+    #[arg(long = "as-feed", value_name = "FEED", value_parser = feed)]
+    pub(super) as_feed: Option<Feed>,
     /// The credential as which they are applied [default: of deliveries their own; of refused requests the only one that
     /// may post to their feed]
     #[arg(long, value_name = "NAME")]
@@ -80,9 +84,18 @@ impl Arguments {
             outcomes: self.outcomes.iter().map(|outcome| outcome.name().to_owned()).collect(),
             codes: self.codes.iter().map(|code| code.name().to_owned()).collect(),
             workspace: self.workspace.clone(),
+            of_no_door: false,
             addresses: self.addresses.clone(),
             fingerprints: self.fingerprints.iter().map(|digits| digits.to_ascii_lowercase()).collect(),
         })
+    }
+
+    /// Of refused requests, those that are chosen beside deliveries: those that were posted to no door, where it is said which
+    /// feed they are of, and nothing is asked for that only deliveries have.
+    pub(super) fn of_no_door(&self, replay_filter: &ReplayFilter) -> Option<ReplayFilter> {
+        let of_deliveries = !self.outcomes.is_empty() || !self.codes.is_empty() || self.workspace.is_some();
+        let is_asked = self.as_feed.is_some() && !self.rejected && !of_deliveries;
+        is_asked.then(|| ReplayFilter { of_no_door: true, ..replay_filter.clone() })
     }
 
     /// How many at the most.

@@ -23,7 +23,7 @@ use super::progress::Progress;
 use super::{service, tables};
 pub(super) use arguments::Arguments;
 use report::Report;
-use source::{Item, ReplayIdentity, Source};
+use source::{Entrances, Item, Source};
 
 /// So many connections; the service may need the others.
 const CONNECTIONS: u32 = 4;
@@ -75,24 +75,29 @@ async fn over(
     let store = Store::connect(address, CONNECTIONS, demands, i64::from(config.server.booking_retry_days)).await?;
     tables::bring_up(&store, &Progress::begin("looking at the tables", 0, environment)).await?;
     values::warm_up();
-    let named = arguments.credential.as_deref();
-    let (identity, permitted) = if arguments.rejected {
-        let feeds = rejected::feeds(&store, replay_filter).await?;
-        (Some(ReplayIdentity::find(config, named, &feeds)?), None)
-    } else {
-        (None, named.map(|name| source::permission(config, name)).transpose()?)
-    };
+    let entrances = Entrances::find(arguments, config, &store, replay_filter).await?;
+    let of_no_door = arguments.of_no_door(replay_filter);
     let intake = open_intake(arguments, config, &store).await?;
-    let source = Source { intake: &intake, identity, permitted, replay_filter };
-    let total = source.count().await?.min(arguments.limit());
-    let progress = Progress::begin("replayed", u64::try_from(total).unwrap_or_default(), environment);
+    let sources = [(arguments.rejected, Some(replay_filter)), (true, of_no_door.as_ref())];
+    let sources = sources.into_iter().filter_map(|(is_refused, replay_filter)| {
+        let identity = if is_refused { entrances.of_refused.as_ref() } else { None };
+        Some(Source { intake: &intake, identity, of_stored: &entrances.of_stored, replay_filter: replay_filter? })
+    });
+    let sources: Vec<Source<'_>> = sources.collect();
+    let mut rounds = Rounds::of(&sources, arguments, interruption).await?;
+    let progress = Progress::begin("replayed", u64::try_from(rounds.total).unwrap_or_default(), environment);
     let mut report = Report::new(out, arguments.dry_run, progress);
-    let Replayed { seen, left } = replay_all(&source, arguments, total, interruption, &mut report).await?;
+    let mut left = None;
+    for source in &sources {
+        if left.is_none() {
+            left = rounds.replay(source, &mut report).await?;
+        }
+    }
     intake.finish().await;
     store.close().await;
     let wrong = report.end()?;
     let missing: Vec<String> =
-        arguments.ids().iter().filter(|id| !seen.contains(*id)).map(ToString::to_string).collect();
+        arguments.ids().iter().filter(|id| !rounds.seen.contains(*id)).map(ToString::to_string).collect();
     let missing = (!missing.is_empty() && left.is_none())
         .then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
     let told: Vec<String> = [wrong, missing, left].into_iter().flatten().collect();
@@ -107,43 +112,58 @@ async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> R
     service::open_intake(config, store).await
 }
 
-/// What came of all rounds.
-struct Replayed {
+/// The rounds of one command.
+struct Rounds<'r> {
+    arguments: &'r Arguments,
+    interruption: &'r Interruption,
+    /// How many deliveries there are to replay.
+    total: i64,
+    /// How many may still be replayed.
+    left: i64,
     /// The ids that were there, where ids were asked for.
     seen: BTreeSet<uuid::Uuid>,
-    /// What is left where somebody stopped it.
-    left: Option<String>,
 }
 
-/// Replays round by round, so that memory stays bounded, until somebody stops it between two rounds.
-async fn replay_all(
-    source: &Source<'_>,
-    arguments: &Arguments,
-    total: i64,
-    interruption: &Interruption,
-    report: &mut Report<'_>,
-) -> Result<Replayed, Failure> {
-    let mut seen = BTreeSet::new();
-    let mut left = arguments.limit();
-    let mut after: Cursor = START;
-    while left > 0 {
-        if interruption.is_asked() {
-            let done = arguments.limit() - left;
-            let since = after.0.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-            let how = if done == 0 { String::new() } else { format!("; `--since {since}` goes on with them") };
-            let left = format!("stopped after {done} deliveries: {} are left{how}", (total - done).max(0));
-            return Ok(Replayed { seen, left: Some(left) });
+impl<'r> Rounds<'r> {
+    async fn of(
+        sources: &[Source<'_>],
+        arguments: &'r Arguments,
+        interruption: &'r Interruption,
+    ) -> Result<Self, store::Error> {
+        let mut total = 0;
+        for source in sources {
+            total += source.count().await?;
         }
-        let items = source.round(after, left).await?;
-        let Some(last) = items.last() else { break };
-        after = last.cursor;
-        left -= i64::try_from(items.len()).unwrap_or(i64::MAX);
-        if !arguments.ids().is_empty() {
-            seen.extend(items.iter().map(|item| item.before.id));
-        }
-        replay_round(source, items, arguments.dry_run, report).await?;
+        let left = arguments.limit();
+        Ok(Self { arguments, interruption, total: total.min(left), left, seen: BTreeSet::new() })
     }
-    Ok(Replayed { seen, left: None })
+
+    /// Replays round by round, so that memory stays bounded, until somebody stops it between two rounds. Gives what is
+    /// left then.
+    async fn replay(&mut self, source: &Source<'_>, report: &mut Report<'_>) -> Result<Option<String>, Failure> {
+        let mut after: Cursor = START;
+        while self.left > 0 {
+            if self.interruption.is_asked() {
+                return Ok(Some(self.stopped(after)));
+            }
+            let items = source.round(after, self.left).await?;
+            let Some(last) = items.last() else { break };
+            after = last.cursor;
+            self.left -= i64::try_from(items.len()).unwrap_or(i64::MAX);
+            if !self.arguments.ids().is_empty() {
+                self.seen.extend(items.iter().map(|item| item.before.id));
+            }
+            replay_round(source, items, self.arguments.dry_run, report).await?;
+        }
+        Ok(None)
+    }
+
+    fn stopped(&self, after: Cursor) -> String {
+        let done = self.arguments.limit() - self.left;
+        let since = after.0.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let how = if after == START { String::new() } else { format!("; `--since {since}` goes on with them") };
+        format!("stopped after {done} deliveries: {} are left{how}", (self.total - done).max(0))
+    }
 }
 
 async fn replay_round(
@@ -155,7 +175,7 @@ async fn replay_round(
     let mut asked: Vec<Asked> = Vec::with_capacity(items.len());
     let mut told = Vec::with_capacity(items.len());
     for Item { before, work, cursor: _ } in items {
-        told.push((before, work.as_ref().err().copied()));
+        told.push((before, work.as_ref().err().cloned()));
         asked.extend(work);
     }
     let made = if dry_run {
@@ -167,7 +187,7 @@ async fn replay_round(
     let mut entered = Vec::new();
     for (before, obstacle) in told {
         match obstacle {
-            Some(why) => report.left(&before, why)?,
+            Some(why) => report.left(&before, &why)?,
             None => match made.next().flatten() {
                 Some(made) => {
                     report.made(&before, &made)?;

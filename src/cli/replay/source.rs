@@ -1,6 +1,7 @@
 //! Where the deliveries of a replay come from: the stored ones, or the requests that were refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::Arc;
 
 use crate::config::{Config, Credential};
@@ -12,8 +13,9 @@ use crate::intake::replay::asked::Asked;
 use crate::store::deliveries::Arrived;
 use crate::store::rejected::{self, Refused};
 use crate::store::replay_filter::{self, Cursor, Match, ReplayFilter};
-use crate::store::{self};
+use crate::store::{self, Store};
 
+use super::arguments::Arguments;
 use super::report::Before;
 
 /// What is replayed, and from where.
@@ -21,9 +23,9 @@ pub(super) struct Source<'s> {
     /// Where it goes.
     pub(super) intake: &'s Intake,
     /// As whom refused requests enter; none where stored deliveries are replayed.
-    pub(super) identity: Option<ReplayIdentity>,
-    /// What stored deliveries may be applied to, in place of what their own credentials may write to.
-    pub(super) permitted: Option<Permitted>,
+    pub(super) identity: Option<&'s ReplayIdentity>,
+    /// As what, and as whose, stored deliveries are applied.
+    pub(super) of_stored: &'s OfStored,
     /// What is asked for.
     pub(super) replay_filter: &'s ReplayFilter,
 }
@@ -33,31 +35,107 @@ pub(super) struct Item {
     /// What it was.
     pub(super) before: Before,
     /// What is replayed, or why it cannot be.
-    pub(super) work: Result<Asked, &'static str>,
+    pub(super) work: Result<Asked, String>,
     /// Where the next round begins.
     pub(super) cursor: Cursor,
 }
 
 /// As whom the refused requests of each feed enter.
-pub(super) struct ReplayIdentity(BTreeMap<&'static str, (String, Permitted)>);
+pub(super) struct ReplayIdentity {
+    by_feed: BTreeMap<&'static str, (String, Permitted)>,
+    /// The feed as whose they are applied, in place of their own.
+    as_feed: Option<Feed>,
+}
+
+/// As what, and as whose, stored deliveries are applied.
+#[derive(Default)]
+pub(super) struct OfStored {
+    /// What they may be applied to, in place of what their own credentials may write to.
+    permitted: Option<Permitted>,
+    /// The feed as whose they are applied, in place of their own; with what each credential may write to that may post to it.
+    as_feed: Option<(Feed, BTreeMap<String, Permitted>)>,
+}
+
+/// Both.
+pub(super) struct Entrances {
+    /// None where only stored deliveries are asked for.
+    pub(super) of_refused: Option<ReplayIdentity>,
+    /// Of no use where only refused requests are asked for.
+    pub(super) of_stored: OfStored,
+}
+
+impl Entrances {
+    /// Those that are asked for: the credential that is named, else the only one of each feed, or a delivery's own.
+    pub(super) async fn find(
+        arguments: &Arguments,
+        config: &Config,
+        store: &Store,
+        replay_filter: &ReplayFilter,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let (named, as_feed) = (arguments.credential.as_deref(), arguments.as_feed);
+        let permitted = named.map(|name| permission(config, name)).transpose()?;
+        if let (Some(_), Some(feed)) = (named, as_feed) {
+            credential_of(config, named, feed)?;
+        }
+        let feeds = match as_feed {
+            Some(feed) => vec![feed.name().to_owned()],
+            None if arguments.rejected => rejected::feeds(store, replay_filter).await?,
+            None => Vec::new(),
+        };
+        let found = ReplayIdentity::find(config, named, &feeds).map(|by_feed| ReplayIdentity { by_feed, as_feed });
+        let of_refused = match found {
+            // A stored delivery has a credential of its own.
+            Err(_ambiguous) if !arguments.rejected => None,
+            found => Some(found?),
+        };
+        let may_post = |feed: Feed| {
+            let fitting = config.credentials.iter().filter(|credential| credential.feeds.contains(&feed));
+            fitting.map(|credential| (credential.name.clone(), credential.permitted.clone())).collect()
+        };
+        let as_feed = as_feed.map(|feed| (feed, may_post(feed)));
+        Ok(Self { of_refused, of_stored: OfStored { permitted, as_feed } })
+    }
+}
 
 impl ReplayIdentity {
-    /// The credential that is named, else the only one of each feed.
-    pub(super) fn find(config: &Config, named: Option<&str>, feeds: &[String]) -> Result<Self, String> {
-        if let Some(name) = named {
-            permission(config, name)?;
-        }
+    fn find(
+        config: &Config,
+        named: Option<&str>,
+        feeds: &[String],
+    ) -> Result<BTreeMap<&'static str, (String, Permitted)>, String> {
         let mut identity = BTreeMap::new();
         for feed in feeds.iter().filter_map(|feed| Feed::named(feed)) {
             let credential = credential_of(config, named, feed)?;
             identity.insert(feed.name(), (credential.name.clone(), credential.permitted.clone()));
         }
-        Ok(Self(identity))
+        Ok(identity)
+    }
+}
+
+impl OfStored {
+    /// As which feed, and to what, a delivery is applied; or why it is not.
+    fn of(
+        &self,
+        arrived: &Arrived,
+        outcome: &str,
+        own: impl FnOnce() -> Permitted,
+    ) -> Result<(Feed, Permitted), String> {
+        let Some((feed, may_post)) = &self.as_feed else {
+            let feed = Feed::named(&arrived.feed).ok_or("this version of forecourt does not know its feed")?;
+            return Ok((feed, self.permitted.clone().unwrap_or_else(own)));
+        };
+        if arrived.feed != feed.name() && [Outcome::Applied.name(), Outcome::Unchanged.name()].contains(&outcome) {
+            return Err(format!("it is {outcome} as what it was posted as"));
+        }
+        let permitted = self.permitted.as_ref().or_else(|| may_post.get(&arrived.credential)).ok_or_else(|| {
+            format!("its credential may not post to {}: name one that may by `--credential`", feed.name())
+        })?;
+        Ok((*feed, permitted.clone()))
     }
 }
 
 /// What a credential of the configuration may write to.
-pub(super) fn permission(config: &Config, name: &str) -> Result<Permitted, String> {
+fn permission(config: &Config, name: &str) -> Result<Permitted, String> {
     let found = config.credentials.iter().find(|credential| credential.name == name);
     found.map(|credential| credential.permitted.clone()).ok_or_else(|| {
         let known: Vec<&str> = config.credentials.iter().map(|credential| credential.name.as_str()).collect();
@@ -98,7 +176,7 @@ impl Source<'_> {
     /// The next round after a cursor.
     pub(super) async fn round(&self, after: Cursor, limit: i64) -> Result<Vec<Item>, store::Error> {
         let store = self.intake.store();
-        Ok(match &self.identity {
+        Ok(match self.identity {
             None => {
                 let matching = replay_filter::deliveries(store, self.replay_filter, after, limit).await?;
                 matching.into_iter().map(|matching| self.stored(matching)).collect()
@@ -121,14 +199,12 @@ impl Source<'_> {
             outcome: Some(outcome),
             codes: codes.into_iter().collect(),
         };
-        let work = match Feed::named(&arrived.feed) {
-            Some(feed) => {
-                let own = || self.intake.directory().permission(&arrived.credential, stored.workspace);
-                let permitted = self.permitted.clone().unwrap_or_else(own);
-                Ok(Asked { feed, arrived, attempts: stored.attempts, unread, permitted })
-            }
-            None => Err("this version of forecourt does not know its feed"),
-        };
+        let own = || self.intake.directory().permission(&arrived.credential, stored.workspace);
+        let of = self.of_stored.of(&arrived, before.outcome.as_deref().unwrap_or_default(), own);
+        let work = of.map(|(feed, permitted)| {
+            let arrived = Arrived { feed: feed.name().to_owned(), ..arrived };
+            Asked { feed, arrived, attempts: stored.attempts, unread, permitted }
+        });
         Item { before, work, cursor }
     }
 }
@@ -143,14 +219,16 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
         remote_address,
         scheme: _,
         fingerprint: _,
+        credential: _,
         content_type,
         body,
         outcome,
     } = refused;
-    let name = feed.unwrap_or_default();
+    let of_no_door = feed.is_none();
+    let name = identity.as_feed.map(|feed| feed.name().to_owned()).or(feed).unwrap_or_else(|| "-".to_owned());
     let before = Before { id, feed: name.clone(), outcome, codes: BTreeSet::new() };
-    let work = match (Feed::named(&name), identity.0.get(name.as_str()), body) {
-        (_, _, None) => Err("its body could not be kept"),
+    let work = match (Feed::named(&name), identity.by_feed.get(name.as_str()), body) {
+        (_, _, None) => Err("its body could not be kept".to_owned()),
         (Some(feed), Some((credential, permitted)), Some(body)) => Ok(Asked {
             feed,
             arrived: Arrived {
@@ -169,7 +247,10 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
             unread: true,
             permitted: permitted.clone(),
         }),
-        (_, _, Some(_)) => Err("this version of forecourt does not know its feed"),
+        (_, _, Some(_)) if of_no_door => {
+            Err("it was posted to no door: say which feed it is of by `--as-feed`".to_owned())
+        }
+        (_, _, Some(_)) => Err("this version of forecourt does not know its feed".to_owned()),
     };
     Item { before, work, cursor: (received_at, id) }
 }

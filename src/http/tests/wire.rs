@@ -306,6 +306,17 @@ async fn many_refusals_cost_a_few_log_lines() {
 }
 
 #[tokio::test]
+async fn many_bodies_that_are_too_large_cost_one_log_line() {
+    let (log, _listening) = Log::listen();
+    let house = House::new();
+    for _ in 0..5 {
+        assert_eq!(house.answer(post_lead(vec![b' '; LIMIT + 1])).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let log = log.text();
+    assert_eq!(log.matches("refused: the body is too large").count(), 1, "{log}");
+}
+
+#[tokio::test]
 async fn no_log_line_at_any_level_holds_a_secret_or_a_body() {
     let house = House::new();
     // A place in the code that another test reaches for the first time at this moment, without listening, would stay silent.
@@ -404,9 +415,9 @@ async fn silence_and_heads_and_bodies_that_do_not_come_to_an_end_are_given_up() 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let bounds = Bounds {
-        connections: 10,
         first_byte_timeout: Duration::from_millis(300),
         header_timeout: Duration::from_millis(600),
+        ..Bounds::of(10)
     };
     tokio::spawn(serve(listener, house.router.clone(), bounds, std::future::pending()));
 

@@ -27,6 +27,22 @@ pub struct Settings {
     pub clock: fn() -> DateTime<Utc>,
 }
 
+/// Of requests to no door so much less is kept than of refused ones.
+const PART: u32 = 10;
+
+impl Settings {
+    /// The same for requests to no door: a tenth of all that is kept.
+    #[must_use]
+    pub fn of_no_door(&self) -> Self {
+        let Bounds { of_no_door: _, max_count, max_bytes, days } = self.bounds;
+        let part = i64::from(PART);
+        let (max_count, max_bytes) = (max_count.div_euclid(part).max(1), max_bytes.div_euclid(part).max(1));
+        let per_minute_and_address = self.per_minute_and_address.div_ceil(PART);
+        let bounds = Bounds { of_no_door: true, max_count, max_bytes, days };
+        Self { bounds, per_minute_and_address, ..self.clone() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -40,6 +56,8 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
     /// Bytes that may still wait to be written.
     pub(super) room: Arc<Semaphore>,
+    /// All of that.
+    pub(super) room_bytes: u32,
     pub(super) lost: Lost,
 }
 
@@ -79,7 +97,9 @@ const LINES_IN_ALL: u32 = 60;
 impl Shared {
     /// With everything empty.
     pub(super) fn new(settings: Settings) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        let part = if settings.bounds.of_no_door { PART } else { 1 };
+        let (queue, waiting) = mpsc::channel(QUEUE / usize::try_from(part).unwrap_or(QUEUE));
+        let room_bytes = ROOM / part;
         Self {
             readers: Arc::new(Semaphore::new(READERS)),
             senders: Mutex::default(),
@@ -87,7 +107,8 @@ impl Shared {
             lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
             queue,
             waiting: Mutex::new(Some(waiting)),
-            room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
+            room: Arc::new(Semaphore::new(usize::try_from(room_bytes).unwrap_or(usize::MAX))),
+            room_bytes,
             lost: Lost::default(),
             settings,
         }

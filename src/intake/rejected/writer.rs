@@ -77,6 +77,7 @@ fn tell_lost(shared: &Shared) {
     let without_body = take(&lost.without_body);
     if over_rate + too_many_at_once + queue_full + not_written + without_body > 0 {
         tracing::warn!(
+            of_no_door = shared.settings.bounds.of_no_door.then_some(true),
             over_rate,
             too_many_at_once,
             queue_full,

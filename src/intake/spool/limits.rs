@@ -73,6 +73,20 @@ pub enum Refused {
     Closed,
 }
 
+impl Refused {
+    /// The same in one word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoRoom => "disk_full",
+            Self::Slow => "disk_slow",
+            Self::Failed(_) => "unreadable",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// How many bytes of the file a record takes up at the most: whole pages, of which the library takes a power of two.
 pub(super) fn footprint(record: usize) -> u64 {
     const PAGE: u64 = 4_096;

@@ -231,6 +231,7 @@ impl TestService {
     /// Waits until the refused requests that came so far are written.
     pub(crate) async fn refusals_written(&self) {
         self.service.app.rejections.finish().await;
+        self.service.app.misdirected.finish().await;
     }
 
     /// Posts a body with the credential `all`.
