@@ -23,6 +23,7 @@ mod send;
 pub mod serve;
 mod service;
 mod shutdown;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -84,8 +85,22 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
     };
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
+            // Before there are threads.
+            let held = supervisor::held_sockets()?;
+            let runtime = tokio::runtime::Runtime::new()?;
+            let signals = {
+                let _inside = runtime.enter();
+                // Before anything that takes its time.
+                shutdown::Signals::listen()?
+            };
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
+            runtime.block_on(serve::run(
+                config,
+                line.config.as_deref(),
+                environment,
+                serve::Field { held, signals },
+                out,
+            ))
         }
         Command::Check => check::run(&config::load(line.config.as_deref(), environment)?, clock::now(), out),
         Command::Replay(arguments) => {

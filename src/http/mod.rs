@@ -8,6 +8,8 @@ mod connections;
 mod header_limit;
 pub mod health;
 mod lingering_close;
+mod listener;
+mod parting;
 mod peer_addr;
 mod refusal;
 
@@ -36,6 +38,8 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::feeds::Feed;
+pub use health::lives;
+pub use listener::Listener;
 pub use server::{Bounds, serve};
 
 use access::CurrentPolicy;

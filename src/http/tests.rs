@@ -1,5 +1,6 @@
 //! The router from outside. Here without a network; what only shows on a connection is in `wire`.
 
+mod stopping;
 mod wire;
 
 use std::net::SocketAddr;
