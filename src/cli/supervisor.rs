@@ -2,8 +2,8 @@
 //! how the service does. Without one all of this does nothing.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -101,8 +101,24 @@ impl Supervisor {
     }
 }
 
+/// Sends what is to be told, one after the other, in a thread of its own: whoever is told may be slow to read, and the
+/// service must not wait for that. What nobody has read by the end is not waited for.
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the supervisor could not be told");
+    static TELLER: OnceLock<Option<mpsc::Sender<String>>> = OnceLock::new();
+    let started = || {
+        let (sender, told) = mpsc::channel::<String>();
+        let send = move || {
+            for message in told {
+                if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&message)]) {
+                    tracing::debug!(%error, "the supervisor could not be told");
+                }
+            }
+        };
+        std::thread::Builder::new().name("supervisor".to_owned()).spawn(send).ok().map(|_detached| sender)
+    };
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+    if let Some(teller) = TELLER.get_or_init(started) {
+        // The thread lives for as long as the process.
+        let _told = teller.send(lines.join("\n"));
     }
 }

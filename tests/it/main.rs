@@ -45,6 +45,7 @@ mod sabotage;
 mod secrets;
 mod session;
 mod spool;
+mod starts;
 mod support;
 mod unchanged;
 mod upgrade;
