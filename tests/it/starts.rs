@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::support::postgres::TestDatabase;
 use super::support::program::Launch;
-use super::support::{CONFIG, Program, TOKEN, database};
+use super::support::{CONFIG, Program, TOKEN, config_with, database};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_forecourt");
 
@@ -36,7 +36,7 @@ impl Supervisor {
         let launch = Launch {
             database,
             folder: self.folder.path(),
-            config: &CONFIG.replace("max_bytes = 0", "min_free_bytes = 0"),
+            config: &config_with("deadline_ms = 500").replace("max_bytes = 0", "min_free_bytes = 0"),
             // Where nobody may listen: the socket that is held is to be used.
             listen: ([192, 0, 2, 1], 1).into(),
             log: "info",
