@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -39,20 +40,57 @@ struct Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _gone_already = self.child.kill();
-        let _ended = self.child.wait();
+        // Its own children would outlive a kill.
+        let _gone_already = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let began = Instant::now();
+        while !matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+            if began.elapsed() > Duration::from_secs(10) {
+                let _gone_already = self.child.kill();
+                let _ended = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
 /// What starts a proxy in a folder, before a service and on an address.
 type Start = fn(&Path, &Path, SocketAddr, SocketAddr) -> Command;
 
+/// Who holds the socket.
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    /// The stage, as systemd does.
+    ByStage,
+    /// The service alone: the proxy has to wait for it.
+    ByNobody,
+}
+
 /// Caddy, with `deploy/Caddyfile`.
 pub(crate) async fn caddy() {
-    behind("Caddy", "caddy", |program, folder, service, address| {
+    behind_caddy(Held::ByStage).await;
+}
+
+/// The same without a held socket: Caddy waits for the service.
+pub(crate) async fn caddy_that_waits() {
+    behind_caddy(Held::ByNobody).await;
+}
+
+/// `HAProxy`, with `deploy/haproxy.cfg`.
+pub(crate) async fn haproxy() {
+    behind_haproxy(Held::ByStage).await;
+}
+
+/// The same without a held socket: `HAProxy` tries again.
+pub(crate) async fn haproxy_that_tries_again() {
+    behind_haproxy(Held::ByNobody).await;
+}
+
+async fn behind_caddy(held: Held) {
+    behind("Caddy", "caddy", held, |program, folder, service, address| {
         let mut caddy = Command::new(program);
         caddy.args(["run", "--adapter", "caddyfile", "--config", &deployed("Caddyfile")]).env_clear();
-        caddy.env("HOME", folder).env("FORECOURT_DOMAIN", format!("http://{address}"));
+        caddy.env("HOME", folder).env("FORECOURT_DOMAIN", format!("http://test:{}", address.port()));
         caddy.env("FORECOURT_UPSTREAM", service.to_string());
         caddy.env("CADDY_ADMIN", format!("unix/{}", folder.join("caddy-admin").display()));
         caddy
@@ -60,9 +98,8 @@ pub(crate) async fn caddy() {
     .await;
 }
 
-/// `HAProxy`, with `deploy/haproxy.cfg`.
-pub(crate) async fn haproxy() {
-    behind("HAProxy", "haproxy", |program, folder, service, address| {
+async fn behind_haproxy(held: Held) {
+    behind("HAProxy", "haproxy", held, |program, folder, service, address| {
         let config = changed(
             "haproxy.cfg",
             &[
@@ -81,7 +118,7 @@ pub(crate) async fn haproxy() {
 
 /// nginx, with `deploy/nginx.conf`.
 pub(crate) async fn nginx() {
-    behind("nginx", "nginx", |program, folder, service, address| {
+    behind("nginx", "nginx", Held::ByStage, |program, folder, service, address| {
         let at = folder.display();
         let config = changed(
             "nginx.conf",
@@ -106,26 +143,28 @@ pub(crate) async fn nginx() {
     .await;
 }
 
-/// The service behind a proxy, and the socket held: what has to pass does, and restarts cost nothing.
-async fn behind(name: &str, program: &str, start: Start) {
-    let scenario = format!("service restarted behind {name}");
+/// The service behind a proxy: what has to pass does, and restarts cost nothing.
+async fn behind(name: &str, program: &str, held: Held, start: Start) {
+    let set_up = match held {
+        Held::ByStage => format!("{name}, the socket held"),
+        Held::ByNobody => format!("{name}, no socket held"),
+    };
+    let scenario = format!("service restarted behind {set_up}");
     let Some(program) = found(program) else {
         table::leave_out(&scenario, "it is not installed here");
         return;
     };
     let mut harness = Harness::set(ORDINARY).await;
-    harness.hold();
+    if held == Held::ByStage {
+        harness.hold();
+    }
     harness.configure(KEY);
     harness.start();
     harness.wait_for("postgres is ready");
     let proxy = proxy(harness.folder(), &program, start, harness.address()).await;
     what_has_to_pass(name, proxy.address).await;
-    // So that the figures are of what the sender posts, and nothing else.
-    for table in ["intake.deliveries", "intake.rejected", "intake.drift"] {
-        harness.database.execute(&format!("delete from {table}")).await;
-    }
     harness.sender = Sender::new(proxy.address, harness.hold + PATIENCE);
-    restart_under_load(&format!("{name}, the socket held"), harness, &scenario).await;
+    restart_under_load(&set_up, harness, &scenario).await;
 }
 
 /// A program of this name; `/usr/sbin` is not in everybody's path.
@@ -189,7 +228,7 @@ async fn what_has_to_pass(name: &str, proxy: SocketAddr) {
 async fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut request = Vec::new();
-    write!(request, "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}").unwrap();
+    write!(request, "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}").unwrap();
     write!(request, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
     request.extend_from_slice(body);
     stream.write_all(&request).await.unwrap();

@@ -48,6 +48,7 @@ mod spool;
 mod starts;
 mod support;
 mod unchanged;
+mod units;
 mod upgrade;
 mod values;
 mod workspaces;
