@@ -61,6 +61,20 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Closes our own; gives what the system had taken by then.
+    pub(super) fn close(self) -> Vec<(TcpStream, SocketAddr)> {
+        // Asked itself: whether there is something may not have been told yet.
+        let sockets = self.sockets.into_iter().filter_map(|socket| socket.into_std().ok());
+        let taken = sockets.flat_map(|socket| std::iter::from_fn(move || socket.accept().ok()));
+        let made = taken.map(|(stream, address)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, address))
+        });
+        made.filter_map(|made: io::Result<_>| made.ok()).collect()
+    }
+}
+
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Self {
         Self::own(socket, LASTING)

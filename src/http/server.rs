@@ -96,8 +96,14 @@ pub async fn serve(
                 let Some(place) = hall.connections.place(address.ip()).now_or_never() else { break };
                 hall.spawn(Connection { stream, address }, place, &alive);
             }
+            for (stream, address) in listener.close() {
+                let Some(place) = hall.connections.place(address.ip()).now_or_never() else { break };
+                hall.spawn(Connection { stream, address }, place, &alive);
+            }
+        } else {
+            drop(listener);
         }
-        drop((listener, alive));
+        drop(alive);
         while ended.recv().await.is_some() || late_ended.recv().await.is_some() {}
     };
     tokio::join!(told, served);

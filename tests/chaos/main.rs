@@ -62,7 +62,6 @@ fn scenarios() -> Vec<Trial> {
         scenario("the_service_is_restarted_behind_caddy", proxies::caddy),
         scenario("the_service_is_restarted_behind_haproxy", proxies::haproxy),
         scenario("the_service_is_restarted_behind_nginx", proxies::nginx),
-        scenario("the_service_is_restarted_behind_caddy_that_waits", proxies::caddy_that_waits),
         scenario("the_service_is_restarted_behind_haproxy_that_tries_again", proxies::haproxy_that_tries_again),
         scenario("the_service_stands_still_and_senders_repeat", starts::stood_still),
         scenario("the_service_is_killed_while_it_spools_and_the_file_has_a_torn_end", starts::torn_end),

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{Harness, ORDINARY};
 use crate::restarts::restart_under_load;
+use crate::scale::SCALE;
 use crate::sender::Sender;
 use crate::support::{PATIENCE, TOKEN};
 use crate::table;
@@ -66,28 +67,22 @@ enum Held {
     ByNobody,
 }
 
-/// Caddy, with `deploy/Caddyfile`.
-pub(crate) async fn caddy() {
-    behind_caddy(Held::ByStage).await;
-}
-
-/// The same without a held socket: Caddy waits for the service.
-pub(crate) async fn caddy_that_waits() {
-    behind_caddy(Held::ByNobody).await;
-}
-
 /// `HAProxy`, with `deploy/haproxy.cfg`.
 pub(crate) async fn haproxy() {
     behind_haproxy(Held::ByStage).await;
 }
 
-/// The same without a held socket: `HAProxy` tries again.
+/// The same without a held socket: `HAProxy` tries again. In the long form only.
 pub(crate) async fn haproxy_that_tries_again() {
-    behind_haproxy(Held::ByNobody).await;
+    if SCALE.restarts > 2 {
+        behind_haproxy(Held::ByNobody).await;
+    }
 }
 
-async fn behind_caddy(held: Held) {
-    behind("Caddy", "caddy", held, |program, folder, service, address| {
+/// Caddy, with `deploy/Caddyfile`. Only with a held socket: up to 2.11.1, as in Debian, it loses the body of what it tries
+/// again (caddyserver/caddy#7547).
+pub(crate) async fn caddy() {
+    behind("Caddy", "caddy", Held::ByStage, |program, folder, service, address| {
         let mut caddy = Command::new(program);
         caddy.args(["run", "--adapter", "caddyfile", "--config", &deployed("Caddyfile")]).env_clear();
         caddy.env("HOME", folder).env("FORECOURT_DOMAIN", format!("http://test:{}", address.port()));
