@@ -27,7 +27,7 @@ pub(super) async fn part(mut stream: TcpStream, unheard: Bytes) -> Option<Rest> 
         stream.shutdown().await.ok()?;
         match timeout(CROSSING, stream.peek(&mut byte)).await {
             Ok(Ok(1..)) => {
-                tracing::debug!("a request crossed the close of its connection: it is heard, and not answered")
+                tracing::debug!("a request crossed the close of its connection: it is heard, and not answered");
             }
             Ok(Ok(0) | Err(_)) | Err(_) => return None,
         }

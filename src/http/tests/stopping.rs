@@ -121,10 +121,10 @@ async fn what_waits_in_a_held_socket_is_left_to_the_successor() {
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     held.set_nonblocking(true).unwrap();
     let address = held.local_addr().unwrap();
-    let hold = || Listener::held(vec![TcpListener::from_std(held.try_clone().unwrap()).unwrap()]);
+    let successors = || Listener::held(vec![TcpListener::from_std(held.try_clone().unwrap()).unwrap()]);
     let (stop, stopped) = oneshot::channel::<()>();
     let stopping = stopped.map(drop);
-    let first = tokio::spawn(serve(hold(), house.router.clone(), Bounds::of(100), stopping));
+    let first = tokio::spawn(serve(successors(), house.router.clone(), Bounds::of(100), stopping));
     let mut begun = send_head(address, HEADERS).await;
     sleep(SHORTLY).await;
     drop(stop);
@@ -135,7 +135,7 @@ async fn what_waits_in_a_held_socket_is_left_to_the_successor() {
     assert!(read_all(&mut begun).await.starts_with("HTTP/1.1 200"));
     first.await.unwrap().unwrap();
     assert_eq!((house.arrivals().len(), successor.arrivals().len()), (1, 0));
-    tokio::spawn(serve(hold(), successor.router.clone(), Bounds::of(100), std::future::pending()));
+    tokio::spawn(serve(successors(), successor.router.clone(), Bounds::of(100), std::future::pending()));
     assert!(read_until(&mut waiting, REPLY).await.starts_with("HTTP/1.1 200"));
     assert_eq!((house.arrivals().len(), successor.arrivals().len()), (1, 1));
 }
