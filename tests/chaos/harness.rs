@@ -104,7 +104,11 @@ impl Harness {
 
     /// Holds the socket from now on, before the program is started.
     pub(crate) fn hold(&mut self) {
-        self.held = Some(TcpListener::bind(self.address).unwrap());
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.address).unwrap();
+        // As many may wait as in deploy/systemd/forecourt.socket; the standard library's 128 are soon too few.
+        self.held = Some(socket.listen(4096).unwrap().into_std().unwrap());
     }
 
     /// Adds something to the configuration, before the program is started.
