@@ -27,6 +27,7 @@ pub mod serve;
 mod service;
 mod setup;
 mod shutdown;
+mod supervisor;
 mod tables;
 
 use std::ffi::OsString;
@@ -104,8 +105,22 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
     };
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
+            // Before there are threads.
+            let held = supervisor::held_sockets()?;
+            let runtime = tokio::runtime::Runtime::new()?;
+            let signals = {
+                let _inside = runtime.enter();
+                // Before anything that takes its time.
+                shutdown::Signals::listen()?
+            };
             let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(serve::run(config, line.config.as_deref(), environment, out))
+            runtime.block_on(serve::run(
+                config,
+                line.config.as_deref(),
+                environment,
+                serve::Field { held, signals },
+                out,
+            ))
         }
         Command::Check(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use crate::config::{self, Config, Environment, Origin};
@@ -17,20 +17,13 @@ use crate::intake::Intake;
 
 use super::command_result::with_causes;
 use super::log::warn;
+use super::supervisor::Supervisor;
 use super::{access, service};
 
 /// How often the files are looked at.
 const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The pause before a Postgres that is away is asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The signals that ask for a reload, from now on; none where the system gives us none.
-pub(super) fn hangups() -> Option<Signal> {
-    let hangups = signal(SignalKind::hangup());
-    hangups
-        .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: a new configuration needs a restart"))
-        .ok()
-}
 
 /// Reloads the configuration whenever it is told to.
 pub(super) struct Reloader {
@@ -60,14 +53,18 @@ impl Reloader {
     }
 
     /// Works for as long as the service runs.
-    pub(super) async fn run(self, hangup: Signal) {
+    pub(super) async fn run(self, hangup: Signal, supervisor: Supervisor) {
         let mut triggers = ReloadTriggers { hangup, seen: fingerprint(&self.started.files) };
         loop {
             let running = self.configs.borrow().clone();
             triggers.next(&running).await;
-            if let Some(read) = self.read() {
-                self.admit(read);
-            }
+            supervisor.reloading();
+            let admitted = self.read().is_some_and(|read| self.admit(read));
+            supervisor.reloaded(if admitted {
+                "the configuration was reloaded"
+            } else {
+                "the configuration was not reloaded: the log says why"
+            });
         }
     }
 
@@ -85,8 +82,8 @@ impl Reloader {
         }
     }
 
-    /// Lets in who the configuration says, and nobody else, from the next request on.
-    fn admit(&self, read: Config) {
+    /// Lets in who the configuration says, and nobody else, from the next request on; whether that could be.
+    fn admit(&self, read: Config) -> bool {
         // The data directory, and with it the key of access tokens, is that of the start.
         let mut effective = read.clone();
         effective.server.data_dir.clone_from(&self.started.server.data_dir);
@@ -94,7 +91,7 @@ impl Reloader {
             Ok(policy) => self.current_policy.replace(policy),
             Err(error) => {
                 tracing::error!(error = with_causes(error.as_ref()), "the configuration was not reloaded");
-                return;
+                return false;
             }
         }
         warn(&read);
@@ -104,6 +101,7 @@ impl Reloader {
         let (workspaces, credentials) = (read.workspaces.len(), read.credentials.len());
         tracing::info!(workspaces, credentials, "configuration reloaded");
         self.configs.send_replace(read);
+        true
     }
 }
 

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
-use tokio::signal::unix::Signal;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
-use crate::config::{Config, Environment};
-use crate::http;
+use crate::config::{Config, Environment, Server};
+use crate::http::{self, Listener};
 use crate::intake::complaints::Complaints;
 use crate::intake::{Intake, replay};
 use crate::local_postgres;
@@ -26,7 +27,9 @@ use super::progress::Progress;
 use super::reload::{self, Reloader};
 use super::seen::SeenTables;
 use super::service::open_intake;
-use super::{fd_limit, shutdown, tables};
+use super::shutdown::{self, Signals};
+use super::supervisor::Supervisor;
+use super::{fd_limit, tables};
 
 pub use super::app::App;
 pub use super::service::Service;
@@ -34,19 +37,29 @@ pub use super::service::Service;
 /// The pause before a Postgres that is away at the start is asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// What the process was started with and hears.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// The sockets that whoever started it holds; else it opens one of its own.
+    pub(super) held: Vec<std::net::TcpListener>,
+    /// The signals.
+    pub(super) signals: Signals,
+}
+
 /// Runs the service: takes deliveries at once, and gets the tables ready behind that.
 pub(super) async fn run(
     config: Config,
     config_path: Option<&Path>,
     environment: &Environment,
+    given: Field,
     out: &mut dyn Write,
 ) -> CommandResult {
     start_log(&config.log.filter, config.log.format, environment)?;
-    // Before anything else: until then the signal ends the process.
-    let hangups = reload::hangups();
+    let Field { held, signals } = given;
+    let is_held = !held.is_empty();
+    // Before all that takes its time: who comes meanwhile waits, and is not refused.
+    let (listener, address) = if is_held { hold(held)? } else { listen(&config.server).await? };
     warn(&config);
-    let listener = listen(config.server.listen).await?;
-    let address = listener.local_addr()?;
     // Before the front makes what a data directory has that was used.
     let seen = SeenTables::read(&config.server.data_dir);
     let app = App::open(&config)?;
@@ -59,14 +72,17 @@ pub(super) async fn run(
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
-    tracing::info!(%address, workspaces = config.workspaces.len(), credentials = config.credentials.len(), "listening");
+    let (workspaces, credentials) = (config.workspaces.len(), config.credentials.len());
+    tracing::info!(%address, is_held, workspaces, credentials, "listening");
+    let supervisor = Supervisor::default();
+    tokio::spawn(supervisor.clone().pulse(answers_itself(&app, serving.abort_handle())));
     let print_banner = |psql: &str| match banner(&config, address, psql) {
         Some(banner) => write!(out, "{banner}").and_then(|()| out.flush()),
         None => Ok(()),
     };
-    let mut work = Work { app: &app, environment, seen, hangups, postgres: None };
-    let result = work.until_told(&config, config_path, print_banner).await;
-    if result.is_err() {
+    let mut work = Work { app: &app, environment, seen, supervisor, postgres: None };
+    let result = work.until_told(&config, config_path, signals, print_banner).await;
+    if result.is_err() || app.reception.intake().is_none() {
         // There will be no tables: what is under way goes to the spool.
         app.reception.expect_nothing();
     }
@@ -85,7 +101,7 @@ struct Work<'w> {
     app: &'w App,
     environment: &'w Environment,
     seen: SeenTables,
-    hangups: Option<Signal>,
+    supervisor: Supervisor,
     postgres: Option<Postgres>,
 }
 
@@ -95,20 +111,23 @@ impl Work<'_> {
         &mut self,
         config: &Config,
         config_path: Option<&Path>,
+        mut signals: Signals,
         print_banner: impl FnOnce(&str) -> io::Result<()>,
     ) -> CommandResult {
-        let mut told = pin!(shutdown::told_to_stop());
+        let hangup = signals.hangup.take();
+        let mut told = pin!(signals.told_to_stop());
         let (reloader, mut configs) =
             Reloader::new(self.app.current_policy.clone(), config.clone(), config_path, self.environment);
         let mut tasks = tokio::task::JoinSet::new();
-        if let Some(hangups) = self.hangups.take() {
-            tasks.spawn(reloader.run(hangups));
+        if let Some(hangup) = hangup {
+            tasks.spawn(reloader.run(hangup, self.supervisor.clone()));
         }
         let intake = tokio::select! {
             started = self.start(&mut configs) => started?,
             () = &mut told => return Ok(()),
         };
         tracing::info!("postgres is ready: deliveries are applied to its tables");
+        self.supervisor.ready("deliveries are applied to the tables");
         if let Some(postgres) = &self.postgres {
             print_banner(&postgres.psql)?;
         }
@@ -137,6 +156,7 @@ impl Work<'_> {
                 Err(Hindrance::Passing(hindrance)) => hindrance,
             };
             self.app.reception.expect_nothing();
+            self.supervisor.ready("postgres is away: deliveries are spooled until it is back");
             if let Some(left_out) = complaints.take(&hindrance) {
                 tracing::warn!(
                     error = hindrance,
@@ -205,10 +225,35 @@ async fn bring_up(config: &Config, options: store::Address, demands: Demands) ->
     open_intake(config, &store).await
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
-        format!(
+/// Opens a socket of our own. At a stop it is taken from for half of the time that a stop may take, and the other half is
+/// for answering what came last.
+async fn listen(server: &Server) -> Result<(Listener, SocketAddr), String> {
+    let address = server.listen;
+    let opened = async {
+        let socket = TcpListener::bind(address).await?;
+        Ok((socket.local_addr()?, socket))
+    };
+    match opened.await {
+        Ok((address, socket)) => Ok((Listener::own(socket, server.stop / 2), address)),
+        Err::<_, io::Error>(error) => Err(format!(
             "cannot listen on {address} ({error}): stop what listens there, or set FORECOURT_LISTEN to another address"
-        )
-    })
+        )),
+    }
+}
+
+/// Takes from sockets that somebody else holds; with the address of the first.
+fn hold(held: Vec<std::net::TcpListener>) -> io::Result<(Listener, SocketAddr)> {
+    let sockets = held.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+    let address = sockets.first().ok_or(io::ErrorKind::NotFound)?.local_addr()?;
+    Ok((Listener::held(sockets), address))
+}
+
+/// Whether connections are taken and a request is answered, which is what a watchdog is to know. Not whether Postgres is
+/// there: to start again would not bring it back.
+fn answers_itself(app: &App, serving: AbortHandle) -> impl Fn() -> BoxFuture<'static, bool> + use<> {
+    let router = app.router.clone();
+    move || {
+        let (router, taking) = (router.clone(), !serving.is_finished());
+        Box::pin(async move { taking && http::lives(router).await })
+    }
 }

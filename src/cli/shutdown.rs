@@ -3,44 +3,69 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::app::App;
+use super::supervisor::Supervisor;
 
 /// How long each store is given to close.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it. Told a second time, the process ends at once.
-pub(super) async fn told_to_stop() {
-    told().await;
-    tracing::info!("stopping: requests under way are answered first");
-    tokio::spawn(async {
-        told().await;
-        tracing::warn!("told to stop again: requests under way are cut off");
-        std::process::exit(1);
-    });
+/// The signals that the process listens to. Until there are these, one of them ends it as it stands.
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// Asks for a reload; taken by whoever reloads.
+    pub(super) hangup: Option<Signal>,
 }
 
-/// Ready when somebody wants the process to stop.
+impl Signals {
+    /// From now on they are heard. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// When the system gives us none.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: Some(signal(SignalKind::hangup())?),
+        })
+    }
+
+    /// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it. Told a second time, it ends at once.
+    pub(super) async fn told_to_stop(mut self) {
+        self.told().await;
+        tracing::info!("stopping: requests under way are answered first");
+        Supervisor::stopping();
+        tokio::spawn(async move {
+            self.told().await;
+            tracing::warn!("told to stop again: requests under way are cut off");
+            std::process::exit(1);
+        });
+    }
+
+    async fn told(&mut self) {
+        either(&mut self.interrupt, &mut self.terminate).await;
+    }
+}
+
+/// Ready when somebody wants a command to end, by Ctrl-C or otherwise. Where the system does not let us listen, they end it
+/// as ever.
 pub(super) async fn told() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_cause) => std::future::pending().await,
-        }
-    };
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match signals {
+        (Ok(mut interrupt), Ok(mut terminate)) => either(&mut interrupt, &mut terminate).await,
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => std::future::pending().await,
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 

@@ -5,11 +5,14 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
+use tower::ServiceExt as _;
 
 use super::body_budget::{BodyBudget, Usage};
 
@@ -52,6 +55,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// `GET /livez`: the process takes requests.
 pub(crate) async fn livez() -> Response {
     Json(json!({ "status": "ok" })).into_response()
+}
+
+/// Whether these routes answer that.
+pub async fn lives(router: Router) -> bool {
+    let Ok(request) = Request::get("/livez").body(Body::empty()) else { return false };
+    let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    answer.status() == StatusCode::OK
 }
 
 /// `GET /readyz`: 200 while at least one part works, so that deliveries can be stored, else 503; with the state of each

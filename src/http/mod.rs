@@ -11,7 +11,9 @@ mod forwarded;
 mod header_limit;
 pub mod health;
 mod lingering_close;
+mod listener;
 mod misdirected;
+mod parting;
 mod peer_addr;
 mod refusal;
 mod request_id;
@@ -44,6 +46,8 @@ use tracing::Span;
 use crate::config::Proxies;
 use crate::feeds::Feed;
 pub use bounds::Bounds;
+pub use health::lives;
+pub use listener::Listener;
 pub use server::serve;
 
 use access::CurrentPolicy;

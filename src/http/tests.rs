@@ -1,6 +1,7 @@
 //! The router from outside. Here without a network; what only shows on a connection is in `wire`.
 
 mod connections;
+mod stopping;
 mod wire;
 
 use std::net::SocketAddr;

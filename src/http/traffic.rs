@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::bounds::Bounds;
@@ -36,25 +35,29 @@ struct State {
     stalled_since: Option<Instant>,
 }
 
+impl State {
+    fn is_at_rest(&self) -> bool {
+        matches!(self.stage, Stage::Idle { .. }) && self.stalled_since.is_none()
+    }
+}
+
 /// The traffic of one connection.
 #[derive(Debug)]
 pub(super) struct Traffic {
     stream: TcpStream,
     state: Mutex<State>,
-    begun: Notify,
 }
 
 impl Traffic {
     /// That of a connection whose first byte has arrived.
     pub(super) fn new(stream: TcpStream) -> Arc<Self> {
         let state = State { stage: Stage::Head { since: Instant::now() }, stalled_since: None };
-        Arc::new(Self { stream, state: Mutex::new(state), begun: Notify::new() })
+        Arc::new(Self { stream, state: Mutex::new(state) })
     }
 
     /// A request's head has been read.
     pub(super) fn begin_request(&self) {
         self.state().stage = Stage::Request;
-        self.begun.notify_waiters();
     }
 
     /// A request is answered; `is_last` where its reply says that the connection is closed after it.
@@ -62,18 +65,19 @@ impl Traffic {
         self.state().stage = if is_last { Stage::Closing } else { Stage::Idle { since: Instant::now() } };
     }
 
-    /// Waits for a request whose bytes have arrived to begin; ready at once where there is none.
-    pub(super) async fn begun(&self) {
-        let begun = self.begun.notified();
-        let stage = self.state().stage;
-        let is_expected = match stage {
-            Stage::Idle { .. } => self.has_unread(),
-            Stage::Head { .. } => true,
-            Stage::Request | Stage::Closing => false,
-        };
-        if is_expected {
-            begun.await;
-        }
+    /// The head of a request is what comes next.
+    pub(super) fn expect_head(&self) {
+        self.state().stage = Stage::Head { since: Instant::now() };
+    }
+
+    /// Whether every request was answered, every reply taken, and nothing of another request read.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.state().is_at_rest()
+    }
+
+    /// Waits for the other side: true where it sends something, false where it closes or is gone.
+    pub(super) async fn is_spoken_to(&self) -> bool {
+        matches!(self.stream.peek(&mut [0]).await, Ok(1..))
     }
 
     /// Closes the sending half of a connection that was at rest for too long; false where it has been sent something in the
@@ -81,22 +85,27 @@ impl Traffic {
     /// unread bytes in it loses a request. What comes after the close finds a connection that said so before.
     pub(super) fn close_unless_spoken_to(&self) -> bool {
         let mut state = self.state();
-        let is_idle = matches!(state.stage, Stage::Idle { .. }) && state.stalled_since.is_none();
-        if is_idle && self.has_unread() {
+        if state.is_at_rest() && self.has_unread() {
             state.stage = Stage::Head { since: Instant::now() };
             return false;
         }
-        if let Err(error) = self.end() {
-            tracing::trace!(%error, "a connection had ended already");
-        }
+        self.end();
         true
     }
 
-    fn end(&self) -> io::Result<()> {
+    /// Closes the sending half, unless it is closed.
+    pub(super) fn end(&self) {
+        if let Err(error) = self.shut_down() {
+            tracing::trace!(%error, "a connection had ended already");
+        }
+    }
+
+    fn shut_down(&self) -> io::Result<()> {
         Ok(rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write)?)
     }
 
-    fn has_unread(&self) -> bool {
+    /// Whether something has arrived that was not read.
+    pub(super) fn has_unread(&self) -> bool {
         rustix::io::ioctl_fionread(&self.stream).is_ok_and(|bytes| bytes > 0)
     }
 
@@ -210,7 +219,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.end())
+        Poll::Ready(self.0.shut_down())
     }
 }
 

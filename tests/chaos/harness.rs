@@ -1,7 +1,7 @@
 //! What a scenario runs on: a Postgres, a database in it, the program, and the sender.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -52,6 +52,10 @@ pub(crate) struct Harness {
     address: SocketAddr,
     next: Arc<AtomicUsize>,
     program: Option<Program>,
+    /// The socket, where the stage holds it as systemd does.
+    held: Option<TcpListener>,
+    /// The program's file, where it is not the one under test itself.
+    installed: Option<PathBuf>,
 }
 
 impl Harness {
@@ -83,19 +87,65 @@ impl Harness {
         let (address, hold) = (free_address(), Duration::from_secs(hold_seconds));
         let sender = Sender::new(address, hold + PATIENCE);
         let (folder, next) = (tempfile::tempdir().unwrap(), Arc::default());
-        Self { cluster, database, sender, hold, folder, config, address, next, program: None }
+        Self {
+            cluster,
+            database,
+            sender,
+            hold,
+            folder,
+            config,
+            address,
+            next,
+            program: None,
+            held: None,
+            installed: None,
+        }
+    }
+
+    /// Holds the socket from now on, before the program is started.
+    pub(crate) fn hold(&mut self) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.address).unwrap();
+        // As many may wait as in deploy/systemd/forecourt.socket; the standard library's 128 are soon too few.
+        self.held = Some(socket.listen(4096).unwrap().into_std().unwrap());
+    }
+
+    /// Adds something to the configuration, before the program is started.
+    pub(crate) fn configure(&mut self, more: &str) {
+        self.config.push_str(more);
+    }
+
+    /// Puts the program into the place where it is started from, over the one that may be running from there.
+    pub(crate) fn install(&mut self) {
+        let (new, place) = (self.folder.path().join("forecourt.new"), self.folder.path().join("forecourt"));
+        std::fs::copy(env!("CARGO_BIN_EXE_forecourt"), &new).unwrap();
+        std::fs::rename(new, &place).unwrap();
+        self.installed = Some(place);
+    }
+
+    /// Where the program listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the program, and waits until it listens.
     pub(crate) fn start(&mut self) {
-        self.program = Some(Program::launch(&Launch {
+        let launch = Launch {
             database: &self.database.url(),
             folder: self.folder.path(),
             config: &self.config,
             listen: self.address,
             log: "info",
             first: OUTLIVE_THE_LIMIT,
-        }));
+        };
+        let file = self.installed.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_forecourt")));
+        self.program = Some(Program::spawn_with(&launch, file, self.held.as_ref()).listening());
     }
 
     /// The program, which is running.

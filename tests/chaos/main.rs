@@ -23,6 +23,8 @@ mod harness;
 mod kills;
 mod locks;
 mod outages;
+mod proxies;
+mod restarts;
 mod scale;
 mod scenario;
 mod sender;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let conclusion = libtest_mimic::run(&arguments, scenarios());
     table::print();
+    restarts::print();
     conclusion.exit_code()
 }
 
@@ -54,6 +57,12 @@ fn scenarios() -> Vec<Trial> {
         scenario("postgres_is_killed_again_and_again", kills::postgres),
         scenario("both_are_killed_in_turn", kills::both),
         scenario("the_service_is_stopped_and_started_under_load", starts::stopped),
+        scenario("the_service_is_restarted_behind_a_held_socket", restarts::held),
+        scenario("the_service_is_upgraded_behind_a_held_socket", restarts::upgraded),
+        scenario("the_service_is_restarted_behind_caddy", proxies::caddy),
+        scenario("the_service_is_restarted_behind_haproxy", proxies::haproxy),
+        scenario("the_service_is_restarted_behind_nginx", proxies::nginx),
+        scenario("the_service_is_restarted_behind_haproxy_that_tries_again", proxies::haproxy_that_tries_again),
         scenario("the_service_stands_still_and_senders_repeat", starts::stood_still),
         scenario("the_service_is_killed_while_it_spools_and_the_file_has_a_torn_end", starts::torn_end),
         scenario("the_service_starts_with_a_full_spool", starts::full_spool),

@@ -13,6 +13,8 @@ pub(crate) struct Scale {
     pub(crate) kills_in_turn: (u32, Duration),
     /// How often the service is stopped in order.
     pub(crate) stops: u32,
+    /// How often it is restarted behind a held socket, and behind each proxy.
+    pub(crate) restarts: u32,
     /// For how long Postgres stands still.
     pub(crate) still: Duration,
     /// For how long it does in the longest outage.
@@ -57,6 +59,7 @@ fn short() -> Scale {
         postgres_kills: (3, Duration::from_millis(600)),
         kills_in_turn: (2, Duration::from_millis(400)),
         stops: 1,
+        restarts: 2,
         still: Duration::from_secs(2),
         outage: Duration::from_secs(3),
         lock: Duration::from_secs(2),
@@ -75,6 +78,7 @@ fn long(longest: Duration) -> Scale {
         postgres_kills: (2 * minutes, Duration::from_secs(3)),
         kills_in_turn: (4 * minutes, Duration::from_secs(1)),
         stops: 10,
+        restarts: 10,
         still: Duration::from_secs(30),
         outage: longest,
         lock: Duration::from_secs(20),

@@ -152,16 +152,17 @@ impl Sender {
         };
         stream.set_nodelay(true)?;
         stream.write_all(request.as_bytes()).await?;
-        let answer = answer(&mut stream).await?;
-        if !fresh {
+        let (answer, was_last) = answer(&mut stream).await?;
+        // Whoever sends on after `Connection: close` sends into the close.
+        if !fresh && !was_last {
             self.idle.lock().unwrap().push(stream);
         }
         Ok(answer)
     }
 }
 
-/// Reads one answer.
-async fn answer(stream: &mut TcpStream) -> io::Result<(u16, Value)> {
+/// Reads one answer, and whether it says that it is the connection's last.
+async fn answer(stream: &mut TcpStream) -> io::Result<((u16, Value), bool)> {
     let odd = || io::Error::from(io::ErrorKind::InvalidData);
     let mut read = Vec::new();
     loop {
@@ -171,7 +172,8 @@ async fn answer(stream: &mut TcpStream) -> io::Result<(u16, Value)> {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(Ok(0), str::parse);
             let whole = end + 4 + length.map_err(|_not_a_number| odd())?;
             if read.len() >= whole {
-                return Ok((status, serde_json::from_slice(&read[end + 4..whole]).unwrap_or(Value::Null)));
+                let was_last = head.lines().any(|line| line == "connection: close");
+                return Ok(((status, serde_json::from_slice(&read[end + 4..whole]).unwrap_or(Value::Null)), was_last));
             }
         }
         if stream.read_buf(&mut read).await? == 0 {

@@ -83,20 +83,24 @@ async fn whoever_posts_at_the_end_of_a_rest_is_answered_or_finds_the_connection_
     let house = House::new();
     let rest = Duration::from_secs(1);
     let (address, _open) = open(&house, Bounds { keep_alive: rest, ..Bounds::of(1_000) }).await;
+    let (mut answered, mut closed) = (0, 0);
     for _ in 0..5 {
-        let before = house.arrivals().len();
         let crossed = cross(address, rest, 80).await;
         println!("{crossed:?}");
         assert_eq!(crossed.reset, 0, "{crossed:?}");
-        assert_eq!(house.arrivals().len() - before, 80 + crossed.answered, "what was taken in was answered");
+        answered += 80 + crossed.answered;
+        closed += crossed.closed;
     }
+    // What crossed the close is taken in as well, where it came soon enough, and nobody hears the answer.
+    let taken = house.arrivals().len();
+    assert!((answered..=answered + closed).contains(&taken), "{taken} of {answered} answered and {closed} closed");
 }
 
 #[tokio::test]
 async fn a_connection_rests_longer_than_a_head_may_take_and_says_for_how_long() {
     let house = House::new();
     let (head, keep_alive) = (Duration::from_millis(300), Duration::from_secs(3));
-    let (address, _open) = open(&house, Bounds { head, keep_alive, ..Bounds::of(10) }).await;
+    let (address, _open) = open(&house, Bounds { header_timeout: head, keep_alive, ..Bounds::of(10) }).await;
     let mut connection = TcpStream::connect(address).await.unwrap();
     let answer = post(&mut connection).await.unwrap();
     assert!(answer.contains("\r\nkeep-alive: timeout=1\r\n"), "{answer}");

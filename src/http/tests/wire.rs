@@ -15,7 +15,7 @@ const MEGABYTE: usize = 1 << 20;
 const TOO_LARGE: &str = r#"{"error":"body_too_large","limit_bytes":1048576}"#;
 
 /// Serves the house; it stops when the sender is dropped.
-async fn open(house: &House) -> (SocketAddr, oneshot::Sender<()>) {
+pub(super) async fn open(house: &House) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -29,7 +29,7 @@ async fn open(house: &House) -> (SocketAddr, oneshot::Sender<()>) {
     (address, stop)
 }
 
-async fn send_head(address: SocketAddr, headers: &str) -> TcpStream {
+pub(super) async fn send_head(address: SocketAddr, headers: &str) -> TcpStream {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let head = format!("POST {LEADS} HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
     connection.write_all(head.as_bytes()).await.unwrap();
@@ -37,14 +37,14 @@ async fn send_head(address: SocketAddr, headers: &str) -> TcpStream {
 }
 
 /// Reads until the other side closes.
-async fn read_all(connection: &mut TcpStream) -> String {
+pub(super) async fn read_all(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     timeout(Duration::from_mins(1), connection.read_to_end(&mut answer)).await.unwrap().unwrap();
     String::from_utf8(answer).unwrap()
 }
 
 /// Reads until the text has arrived.
-async fn read_until(connection: &mut TcpStream, end: &str) -> String {
+pub(super) async fn read_until(connection: &mut TcpStream, end: &str) -> String {
     let mut answer = String::new();
     while !answer.ends_with(end) {
         let mut piece = [0; 1024];
@@ -258,7 +258,12 @@ async fn serving_ends_when_what_had_begun_is_answered() {
     sleep(Duration::from_millis(50)).await;
     connection.write_all(b"{}").await.unwrap();
     assert!(read_all(&mut connection).await.ends_with(REPLY));
-    assert!(TcpStream::connect(address).await.is_err());
+    let refused = async {
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_mins(1), refused).await.unwrap();
 }
 
 /// Collects what is logged at any level, as long as the guard lives.

@@ -1,7 +1,8 @@
 //! The program itself: started as a process, with its log at hand.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -44,6 +45,9 @@ pub(crate) struct Launch<'a> {
     pub(crate) first: &'a str,
 }
 
+/// Passes a shell's standard input on as systemd passes sockets: from the third file on, to this very process.
+const PASS: &str = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$";
+
 impl Program {
     /// Starts it with a configuration, which is written into the folder; its data directory is the folder too.
     pub(crate) fn start(database: &str, folder: &Path, config: &str) -> Self {
@@ -58,11 +62,23 @@ impl Program {
 
     /// Starts it; it need not come as far as listening.
     pub(crate) fn spawn(launch: &Launch<'_>) -> Self {
+        Self::spawn_with(launch, Path::new(env!("CARGO_BIN_EXE_forecourt")), None)
+    }
+
+    /// Starts this file as the program, behind a socket that is held for it as systemd holds one.
+    pub(crate) fn spawn_with(launch: &Launch<'_>, program: &Path, held: Option<&TcpListener>) -> Self {
         let Launch { database, folder, config, listen, log, first } = launch;
         let path = folder.join("forecourt.toml");
         std::fs::write(&path, over_a_throwaway_server(config)).unwrap();
+        // A process passes on its standard input and nothing else without further ado: the shell moves it.
+        let (stdin, pass) = match held {
+            Some(socket) => (OwnedFd::from(socket.try_clone().unwrap()).into(), PASS),
+            None => (Stdio::null(), ""),
+        };
         let mut child = Command::new("/bin/sh")
-            .args(["-c", &format!("{first}\nexec \"$0\""), env!("CARGO_BIN_EXE_forecourt")])
+            .args(["-c", &format!("{first}\n{pass}\nexec \"$0\"")])
+            .arg(program)
+            .stdin(stdin)
             .env_clear()
             .env("DATABASE_URL", database)
             .env("FORECOURT_CONFIG", path)
@@ -112,6 +128,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
+            self.seen.extend(self.log.try_iter());
             assert!(Instant::now() < end, "it did not end: {:#?}", self.seen);
             std::thread::sleep(Duration::from_millis(5));
         }
