@@ -1,5 +1,7 @@
-//! Fixture to facts: what each recorded body says, as snapshots over every file below `fixtures/`; and that no body,
+//! Fixture to facts: what each recorded body says, as a snapshot beside every file below `fixtures/`; and that no body,
 //! however strange, makes reading stop.
+
+mod outward;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -7,7 +9,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::scan::{Scan, scan};
+use super::scan::scan;
 use super::*;
 use crate::domain::facts::{EventFacts, LeadFacts};
 use crate::domain::values::{Country, PhoneRegion};
@@ -22,56 +24,46 @@ fn locale() -> Locale {
     }
 }
 
+/// Where the fixtures of a feed are, each with the snapshot of what is read from it.
+fn folder(feed: Feed) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(feed.sender()).join(feed.name())
+}
+
 /// Every fixture of a feed: the name of its case, and its body.
 fn fixtures(feed: Feed) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(feed.sender()).join(feed.name());
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = std::fs::read_dir(folder(feed)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_none_or(|end| end != "snap")).collect();
     files.sort();
     let case = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
     files.iter().map(|file| (case(file), std::fs::read(file).unwrap())).collect()
 }
 
-/// What there is to see of a body: what `Debug` shows, without the columns that hold nothing.
-fn shown(feed: Feed, body: &[u8]) -> String {
-    let document = match open(feed, body) {
-        Ok(document) => document,
-        Err(finding) => return format!("{finding:#?}"),
-    };
-    let reading = format!("{:#?}", read(&document, &locale()));
-    let told = compact(reading.lines().filter(|line| !line.ends_with(": None,")));
-    let Scan { dealership, schema_version: version, identifier, .. } = scan(feed, body).unwrap();
-    format!("dealership: {dealership:?}, identifier: {identifier:?}, schema version: {version:?}\n{told}")
-}
-
-/// Writes what is wrapped around one line into that line: `Some(`, `"x",`, `),` as `Some("x"),`.
-fn compact<'a>(lines: impl Iterator<Item = &'a str>) -> String {
-    let mut shown: Vec<String> = Vec::new();
-    for line in lines {
-        shown.push(line.to_owned());
-        while let [.., before, inner, after] = shown.as_slice()
-            && before.ends_with('(')
-            && after.trim_start().starts_with(')')
-        {
-            let joined = format!("{before}{}{}", inner.trim().trim_end_matches(','), after.trim_start());
-            shown.truncate(shown.len() - 3);
-            shown.push(joined);
-        }
+/// `fixtures/<sender>/<feed>/<case>.snap` stands beside the body of the case; `INSTA_UPDATE=always` writes it anew.
+#[test]
+fn every_fixture_is_read_as_the_snapshot_beside_it_says() {
+    for feed in Feed::ALL.iter().copied() {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(folder(feed));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| {
+            for (case, body) in fixtures(feed) {
+                let shown = serde_json::to_string_pretty(&outward::of_body(feed, &body)).unwrap();
+                insta::assert_snapshot!(case, shown);
+            }
+        });
     }
-    shown.join("\n")
 }
 
 #[test]
-fn every_fixture_is_read_as_its_snapshot_says() {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
-        for feed in Feed::ALL.iter().copied() {
-            for (case, body) in fixtures(feed) {
-                insta::assert_snapshot!(format!("{}__{case}", feed.name()), shown(feed, &body));
-            }
+fn no_snapshot_is_left_of_a_fixture_that_is_gone() {
+    for feed in Feed::ALL.iter().copied() {
+        let cases: BTreeSet<String> = fixtures(feed).into_iter().map(|(case, _)| case).collect();
+        let files = std::fs::read_dir(folder(feed)).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|end| end == "snap")) {
+            assert!(cases.contains(file.file_stem().unwrap().to_str().unwrap()), "{}", file.display());
         }
-    });
+    }
 }
 
 #[test]

@@ -335,7 +335,8 @@ pub(crate) fn fixture_bytes(path: &str) -> Vec<u8> {
 /// Every fixture of a feed that is below `fixtures/`.
 pub(crate) fn fixtures(feed: Feed) -> Vec<Vec<u8>> {
     let folder = format!("{}/fixtures/{}/{}", env!("CARGO_MANIFEST_DIR"), feed.sender(), feed.name());
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_none_or(|end| end != "snap")).collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
