@@ -13,6 +13,7 @@ mod command_result;
 mod fd_limit;
 mod health;
 mod log;
+mod openapi;
 mod postgres;
 mod readiness;
 mod reload;
@@ -59,6 +60,8 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Make a good secret for a credential
     Secret,
+    /// Print the doors and their payloads as OpenAPI 3.1
+    Openapi,
     /// Ask a running service whether it answers, as health checks of containers do
     Health(health::Arguments),
 }
@@ -93,6 +96,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, out))
         }
         Command::Secret => secret::run(out),
+        Command::Openapi => openapi::run(out),
         Command::Health(arguments) => health::run(&arguments, line.config.as_deref(), environment, out),
         Command::Send(arguments) => Ok(send::run(&arguments, line.config.as_deref(), environment, out)?),
     }

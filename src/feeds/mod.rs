@@ -13,11 +13,14 @@ pub mod weight;
 
 use std::collections::BTreeSet;
 
+use schemars::{Schema, SchemaGenerator};
+use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::domain::facts::{Facts, Sender};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
+use dealer_studio::{inventory, lead, lead_cluster, vehicle};
 use lenient::{Diagnostics, Nested, Place, Scalar, lone_id};
 
 /// A kind of delivery.
@@ -147,6 +150,40 @@ impl DealershipKey {
 /// What is said of a body that is JSON and no object.
 const NO_OBJECT: &str = "expected an object; the body was read as empty";
 
+/// How the payloads of a feed are read, and what they are. With its folder, an entry in [`reader`] is what a feed needs here.
+struct Reader {
+    /// Parses a payload, and makes facts of it.
+    facts: fn(&[u8], &Place<'_>) -> serde_json::Result<Facts>,
+    /// Its JSON Schema.
+    schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+fn reader(feed: Feed) -> Reader {
+    match feed {
+        Feed::Lead => Reader {
+            facts: |body, root| Ok(Facts::Lead(Box::new(lead::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<lead::LeadPayload<'_>>,
+        },
+        Feed::LeadCluster => Reader {
+            facts: |body, root| Ok(Facts::Cluster(Box::new(lead_cluster::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<lead_cluster::LeadClusterPayload<'_>>,
+        },
+        Feed::Inventory => Reader {
+            facts: |body, root| Ok(Facts::Vehicle(Box::new(vehicle::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<inventory::VehiclePayload<'_>>,
+        },
+        Feed::LeadPro => Reader {
+            facts: |body, root| Ok(leadpro::facts(payload(body, root)?, root)),
+            schema: SchemaGenerator::subschema_for::<leadpro::lead::LeadProEventPayload<'_>>,
+        },
+    }
+}
+
+/// The JSON Schema of a feed's payloads: the types that the sender's page gives, from the structs that read them.
+pub fn schema(feed: Feed, generator: &mut SchemaGenerator) -> Schema {
+    (reader(feed).schema)(generator)
+}
+
 /// Parses a body, whatever it says, into facts for the place and time it came to; a byte order mark before it is skipped.
 /// How much memory that may take is to be asked of [`scan::scan`] before.
 ///
@@ -155,23 +192,14 @@ const NO_OBJECT: &str = "expected an object; the body was read as empty";
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
 pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<Reading, Finding> {
     let diagnostics = Diagnostics::default();
-    let root = Place::root(&diagnostics, locale);
-    let facts = match feed {
-        Feed::Lead => payload(body, &root).map(|lead| Facts::Lead(Box::new(dealer_studio::lead::facts(lead, &root)))),
-        Feed::LeadCluster => payload(body, &root)
-            .map(|cluster| Facts::Cluster(Box::new(dealer_studio::lead_cluster::facts(cluster, &root)))),
-        Feed::Inventory => {
-            payload(body, &root).map(|vehicle| Facts::Vehicle(Box::new(dealer_studio::vehicle::facts(vehicle, &root))))
-        }
-        Feed::LeadPro => payload(body, &root).map(|event| leadpro::facts(event, &root)),
-    };
+    let facts = (reader(feed).facts)(body, &Place::root(&diagnostics, locale));
     let facts = facts.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
     let (findings, unknown_paths) = diagnostics.into_parts();
     Ok(Reading { facts, findings, unknown_paths })
 }
 
 /// The payload of a body; the empty one, with a finding, where it is no object.
-fn payload<'a, T: serde::Deserialize<'a> + Default>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
+fn payload<'a, T: Deserialize<'a> + Default>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
     let payload: Nested<T> = json::parse(body)?;
     Ok(match payload {
         Nested::Object(payload) => payload,

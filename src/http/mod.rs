@@ -8,6 +8,7 @@ mod connections;
 mod header_limit;
 pub mod health;
 mod lingering_close;
+pub mod openapi;
 mod peer_addr;
 mod refusal;
 

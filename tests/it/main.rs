@@ -33,6 +33,7 @@ mod memory;
 mod migrations;
 mod oauth;
 mod odd_input;
+mod openapi;
 mod outages;
 mod persons;
 mod plans;

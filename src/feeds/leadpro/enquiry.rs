@@ -9,7 +9,7 @@ use crate::feeds::lenient::{Amount, KeptInHalves, Nested, Place, Text};
 
 use super::customer::Customer;
 use super::entries::TextsByName;
-use super::lead::{EventPayload, LeadPayload};
+use super::lead::{LeadProEventPayload, LeadProLeadPayload};
 use super::limits::{self, Sent};
 use super::property::{Estimations, Offices, Property};
 
@@ -20,9 +20,9 @@ const EVENTS: [(&str, Source); 2] = [("lead.created", Source::LeadCreated), ("le
 const META: usize = 1_024;
 
 /// The facts of an event: a lead, or nothing that is handled.
-pub(in crate::feeds) fn facts(payload: EventPayload<'_>, at: &Place<'_>) -> Facts {
+pub(in crate::feeds) fn facts(payload: LeadProEventPayload<'_>, at: &Place<'_>) -> Facts {
     #[rustfmt::skip]
-    let EventPayload {
+    let LeadProEventPayload {
         event, data, iat, iss: _, sub: _, aud: _, exp: _, nbf: _, jti: _, unknown,
     } = payload;
     at.note_unknown(&unknown);
@@ -61,9 +61,9 @@ fn issued_at(iat: Amount<'_>, at: &Place<'_>) -> Option<DateTime<Utc>> {
 }
 
 /// The facts of a lead. Which event told them and when, the caller knows.
-fn lead(payload: LeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
+fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
     #[rustfmt::skip]
-    let LeadPayload {
+    let LeadProLeadPayload {
         id, first_name, last_name, full_name, email, phone, kind, source, address, postcode, advert_address,
         advert_postcode, advert_url, advert_image, title, message, appointment_availability, meta, questionnaire,
         parent_id, created_at, status, stage, gdpr_checkbox, host, average_sale_estimation, average_rent_estimation,

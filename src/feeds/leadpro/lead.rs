@@ -10,11 +10,11 @@ use super::limits::{LimitedId, LimitedText, Money, Phone};
 
 payload! {
     /// An event, as it is posted or as the claims of the token that came with it.
-    pub struct EventPayload<'a> {
+    pub struct LeadProEventPayload<'a> {
         /// `lead.created` or `lead.updated`.
         "event" => event: Text<'a>,
         /// The lead.
-        "data" => data: Nested<Box<LeadPayload<'a>>>,
+        "data" => data: Nested<Box<LeadProLeadPayload<'a>>>,
         /// When the token was made, in seconds since 1970 (RFC 7519 §4.1.6).
         "iat" => iat: Amount<'a>,
         /// Of the token, and read where it is verified: who made it.
@@ -34,7 +34,7 @@ payload! {
 
 payload! {
     /// `data`: a lead.
-    pub struct LeadPayload<'a> {
+    pub struct LeadProLeadPayload<'a> {
         /// Lead id.
         "id" => id: Id<'a>,
         /// First name.
