@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use rust_decimal::Decimal;
 
-use super::field::TextOrNumberValue;
+use super::kind::TextOrNumberValue;
 use crate::domain::values::Json;
 
 /// An object on its way into its text; what is absent is left out. Names are given in their order and need no escape, so

@@ -7,7 +7,8 @@ use serde::de::{Deserialize, Deserializer};
 use super::nested::{List, Nested, OneOrMany};
 use super::place::Place;
 use super::scalar::Scalar;
-use super::tee::{MOST, Shape, Tee, Writer};
+use super::tee::Tee;
+use super::writer::{MOST, Shape, Writer};
 use crate::domain::finding::Code;
 use crate::domain::values::Json;
 

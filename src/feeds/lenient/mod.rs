@@ -10,6 +10,7 @@ mod builder;
 mod diagnostics;
 mod field;
 mod kept;
+pub mod kind;
 mod listed;
 mod nested;
 mod number;
@@ -18,15 +19,16 @@ mod place;
 mod scalar;
 mod schema;
 mod tee;
+mod writer;
 
 pub use builder::{JsonBuilder, with_fields};
 pub use diagnostics::Diagnostics;
 pub use field::{
-    Amount, BirthDate, CountryName, Date, EmailAddress, Field, Flag, Id, Kind, Name, NumberId, OneOf, PhoneNumber,
-    Postcode, SendersTime, StockText, Text, TextOrNumber, TextOrNumberValue, Time, Unread, VinText, Whole, either,
-    kind, lone_id, phone, text_as_sent,
+    Amount, BirthDate, CountryName, Date, EmailAddress, Field, Flag, Id, Name, NumberId, OneOf, PhoneNumber, Postcode,
+    SendersTime, StockText, Text, TextOrNumber, Time, Unread, VinText, Whole, either,
 };
 pub use kept::{AnyValue, Kept, KeptInHalves};
+pub use kind::{Kind, TextOrNumberValue, lone_id, phone, text_as_sent};
 pub use listed::Listed;
 pub use nested::{Items, List, Nested, OneOrMany};
 pub use payload::{Dropped, Fields, Object, Unknown};

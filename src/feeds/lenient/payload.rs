@@ -142,6 +142,7 @@ macro_rules! payload {
     }) => {
         $(#[$meta])*
         #[derive(Default, schemars::JsonSchema)]
+        #[serde(default)]
         $vis struct $name<$lt> {
             $($(#[$field_meta])* #[serde(rename = $wire)] $vis $field: $type,)*
             /// The fields that the page does not list.
@@ -156,6 +157,7 @@ macro_rules! payload {
     }) => {
         $(#[$meta])*
         #[derive(Default, schemars::JsonSchema)]
+        #[serde(default)]
         $vis struct $name<$lt> {
             $($(#[$field_meta])* #[serde(rename = $wire)] $vis $field: $type,)*
         }

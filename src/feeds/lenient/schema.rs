@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::field::{Field, Unread, kind};
+use super::field::{Field, Unread};
 use super::kept::{AnyValue, Kept, KeptInHalves};
+use super::kind;
 use super::listed::Listed;
 use super::nested::{List, Nested, OneOrMany};
 
