@@ -210,31 +210,6 @@ fn payload<'a, T: Deserialize<'a> + Default>(body: &'a [u8], root: &Place<'_>) -
     })
 }
 
-/// A body that is JSON, not yet read.
-#[derive(Clone, Copy, Debug)]
-pub struct Document<'a> {
-    feed: Feed,
-    body: &'a [u8],
-}
-
-/// Looks whether a body is JSON.
-///
-/// # Errors
-/// As of [`parse`].
-pub fn open(feed: Feed, body: &[u8]) -> Result<Document<'_>, Finding> {
-    let checked: serde_json::Result<lenient::Dropped> = json::parse(body);
-    checked.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
-    Ok(Document { feed, body })
-}
-
-/// Reads what a body says, for the place and time it came to.
-#[must_use]
-pub fn read(document: &Document<'_>, locale: &Locale) -> Reading {
-    // It was found to be JSON.
-    let nothing = || Reading { facts: Facts::Ignored, findings: Vec::new(), unknown_paths: BTreeSet::new() };
-    parse(document.feed, document.body, locale).unwrap_or_else(|_| nothing())
-}
-
 /// Why a body is not JSON, with line and column. Errors about syntax do not quote the body; others might.
 fn reason(error: &serde_json::Error) -> String {
     match error.classify() {
