@@ -60,7 +60,7 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Make a good secret for a credential
     Secret,
-    /// Print the doors and their payloads as OpenAPI 3.1
+    /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
     Openapi,
     /// Ask a running service whether it answers, as health checks of containers do
     Health(health::Arguments),

@@ -6,7 +6,7 @@ use crate::http::openapi;
 
 use super::command_result::CommandResult;
 
-/// Prints the OpenAPI document.
+/// Prints the document.
 pub(super) fn run(out: &mut dyn Write) -> CommandResult {
     Ok(writeln!(out, "{:#}", openapi::document())?)
 }

@@ -1,4 +1,4 @@
-//! The doors as OpenAPI 3.1: every path, credential, payload, reply and error. The payloads' schemas come from the structs
+//! The doors as `OpenAPI` 3.1: every path, credential, payload, reply and error. The payloads' schemas come from the structs
 //! that read them, and state what the senders' pages say, not how much else is accepted.
 
 use schemars::SchemaGenerator;
@@ -184,7 +184,7 @@ fn replies() -> Map<String, Value> {
     let text = json!({ "type": "string" });
     let id = json!({ "type": "string", "format": "uuid" });
     let all = json!({
-        "Reply": object(&["delivery_id", "outcome", "findings"], json!({
+        "Reply": object(&["delivery_id", "outcome", "findings"], &json!({
             "delivery_id": id,
             "outcome": outcome,
             "lead_cluster": one,
@@ -196,16 +196,16 @@ fn replies() -> Map<String, Value> {
             "findings": { "type": "array", "maxItems": 100, "items": of("Finding") },
             "findings_total": { "type": "integer", "description": "How many findings there are, where that is more than 100" },
         })),
-        "Spooled": object(&["delivery_id", "outcome"], json!({ "delivery_id": id, "outcome": { "const": "spooled" } })),
-        "Finding": object(&["code", "message"], json!({
+        "Spooled": object(&["delivery_id", "outcome"], &json!({ "delivery_id": id, "outcome": { "const": "spooled" } })),
+        "Finding": object(&["code", "message"], &json!({
             "code": { "enum": codes },
             "path": { "type": "string", "description": "Where in the payload" },
             "message": text,
         })),
-        "Error": object(&["error"], json!({ "error": text })),
-        "TooLarge": object(&["error", "limit_bytes"], json!({ "error": text, "limit_bytes": count })),
-        "OAuthError": object(&["error"], json!({ "error": text, "error_description": text })),
-        "AccessToken": object(&["access_token", "token_type"], json!({
+        "Error": object(&["error"], &json!({ "error": text })),
+        "TooLarge": object(&["error", "limit_bytes"], &json!({ "error": text, "limit_bytes": count })),
+        "OAuthError": object(&["error"], &json!({ "error": text, "error_description": text })),
+        "AccessToken": object(&["access_token", "token_type"], &json!({
             "access_token": text,
             "token_type": { "const": "bearer" },
             "expires_in": count,
@@ -224,7 +224,7 @@ fn replies() -> Map<String, Value> {
 }
 
 /// An object that has no other fields than these.
-fn object(required: &[&str], properties: Value) -> Value {
+fn object(required: &[&str], properties: &Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 

@@ -16,7 +16,7 @@ use crate::support::{Answer, fixture, service};
 
 /// The document, with validators for the schemas in it.
 struct Document {
-    document: Value,
+    whole: Value,
     compiler: Compiler,
     schemas: Schemas,
     compiled: BTreeMap<String, SchemaIndex>,
@@ -27,12 +27,12 @@ impl Document {
         let document = openapi::document();
         let mut compiler = Compiler::new();
         compiler.add_resource("http://forecourt/openapi", document.clone()).unwrap();
-        Self { document, compiler, schemas: Schemas::new(), compiled: BTreeMap::new() }
+        Self { whole: document, compiler, schemas: Schemas::new(), compiled: BTreeMap::new() }
     }
 
     /// Why a value is not what the schema at a place in the document allows.
     fn refuses(&mut self, place: &str, value: &Value) -> Option<String> {
-        assert!(self.document.pointer(place).is_some(), "there is no {place}");
+        assert!(self.whole.pointer(place).is_some(), "there is no {place}");
         let index = *self.compiled.entry(place.to_owned()).or_insert_with(|| {
             let escaped = place.replace('%', "%25");
             self.compiler.compile(&format!("http://forecourt/openapi#{escaped}"), &mut self.schemas).unwrap()

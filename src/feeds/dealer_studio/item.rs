@@ -24,7 +24,7 @@ payload! {
         "colour" => colour: Text<'a>,
         /// Body type.
         "body_type" => body_type: Text<'a>,
-        /// RedBook code.
+        /// Code in `RedBook`.
         "redbook_code" => redbook_code: Id<'a>,
         /// Build date.
         "build_date" => build_date: Text<'a>,

@@ -254,7 +254,7 @@ fn address(
         .text("street", street.as_deref())
         .into_json();
     let state = state_part(at, state.as_deref(), state_long.as_deref(), in_australia);
-    let mut parts = AddressParts { state, street, city, postcode, country };
+    let mut parts = AddressParts { street, city, state, postcode, country };
     if country_sent.is_none() && parts != AddressParts::default() {
         parts.country = no_country.cloned();
     }

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use crate::domain::facts::{Facts, LeadColumns, LeadFacts, Source, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values;
-use crate::feeds::lenient::{Amount, KeptInHalves, Nested, Place, Text};
+use crate::feeds::lenient::{Amount, Id, KeptInHalves, Nested, Place, Text};
 
 use super::customer::Customer;
 use super::entries::TextsByName;
 use super::lead::{LeadProEventPayload, LeadProLeadPayload};
 use super::limits::{self, Sent};
-use super::property::{Estimations, Offices, Property};
+use super::property::{Estimations, Offices, Subject};
 
 /// The events, and what they make of what is said.
 const EVENTS: [(&str, Source); 2] = [("lead.created", Source::LeadCreated), ("lead.updated", Source::LeadUpdated)];
@@ -73,23 +73,15 @@ fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
         referred_by_account_name, property_type, unknown,
     } = payload;
     at.note_unknown(&unknown);
-    let sent = Sent {
-        full_name: full_name.is_sent(),
-        phone: phone.is_sent(),
-        kind: kind.is_sent(),
-        address: address.is_sent(),
-        postcode: postcode.is_sent(),
-        property_reference: property_reference.is_sent(),
-        office_id: office_id.is_sent(),
-        advert_address: advert_address.is_sent(),
-        advert_postcode: advert_postcode.is_sent(),
-    };
-    let external_id = id.read(at, "id");
-    if external_id.is_none() {
-        at.note(Code::IdMissing, "id", "the lead has no usable id and is not stored");
-    }
     #[rustfmt::skip]
-    let property = Property {
+    let sent = Sent {
+        full_name: full_name.is_sent(), phone: phone.is_sent(), kind: kind.is_sent(), address: address.is_sent(),
+        postcode: postcode.is_sent(), property_reference: property_reference.is_sent(), office_id: office_id.is_sent(),
+        advert_address: advert_address.is_sent(), advert_postcode: advert_postcode.is_sent(),
+    };
+    let external_id = own_id(id, at);
+    #[rustfmt::skip]
+    let subject = Subject {
         kind, stage, address, postcode, advert_address, advert_postcode, advert_url, advert_image, property_bedrooms,
         property_type, property_reference, international, appointment_availability, questionnaire, comparable_props,
         parent_id, host, gdpr_checkbox,
@@ -101,14 +93,14 @@ fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
     };
     #[rustfmt::skip]
     let estimations = Estimations {
-        average_sale_estimation, minimum_sale_estimation, maximum_sale_estimation, average_rent_estimation,
-        minimum_rent_estimation, maximum_rent_estimation,
+        average_sale: average_sale_estimation, minimum_sale: minimum_sale_estimation,
+        maximum_sale: maximum_sale_estimation, average_rent: average_rent_estimation,
+        minimum_rent: minimum_rent_estimation, maximum_rent: maximum_rent_estimation,
     };
-    let property = Box::new(property.facts(offices, estimations, at));
-    let mut columns = LeadColumns::default();
-    let customer = Customer { email, title, full_name, first_name, last_name, phone };
-    let prospect = customer.facts(&property, at, &mut columns);
-    columns.category.clone_from(&property.enquiry_type);
+    let property = Box::new(subject.facts(offices, estimations, at));
+    let mut columns = LeadColumns { category: property.enquiry_type.clone(), ..LeadColumns::default() };
+    let prospect =
+        Customer { email, title, full_name, first_name, last_name, phone }.facts(&property, at, &mut columns);
     columns.source = source.read(at, "source");
     columns.status = status.read(at, "status");
     columns.comments = message.read(at, "message");
@@ -130,6 +122,15 @@ fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
         appointments: None,
         events: Vec::new(),
     }
+}
+
+/// The id of the lead; without a usable one it cannot be stored, and that is noted.
+fn own_id(id: Id<'_>, at: &Place<'_>) -> Option<String> {
+    let id = id.read(at, "id");
+    if id.is_none() {
+        at.note(Code::IdMissing, "id", "the lead has no usable id and is not stored");
+    }
+    id
 }
 
 /// The free-form details; what belongs to an identity document is kept apart, as it is for every sender.

@@ -106,6 +106,7 @@ fn noted(text: Option<String>, at: &Place<'_>, name: &str, (least, most): (usize
 
 /// Which of the fields that some lead must have were sent, usable or not; one that was sent and cannot be used is noted as
 /// such.
+#[allow(clippy::struct_excessive_bools, reason = "one for each field that some lead must have")]
 pub(super) struct Sent {
     pub(super) full_name: bool,
     pub(super) phone: bool,

@@ -12,7 +12,7 @@ use super::limits::{self, LimitedId, LimitedText, Money};
 const JSON: usize = 2_048;
 
 /// The fields of a lead that tell of the property and of the enquiry about it.
-pub(super) struct Property<'a> {
+pub(super) struct Subject<'a> {
     pub(super) kind: OneOf<'a, EnquiryType>,
     pub(super) stage: OneOf<'a, Stage>,
     pub(super) address: LimitedText<'a, 1, 100>,
@@ -47,15 +47,15 @@ pub(super) struct Offices<'a> {
 
 /// The fields of a lead that tell what the property is estimated at.
 pub(super) struct Estimations<'a> {
-    pub(super) average_sale_estimation: Money<'a>,
-    pub(super) minimum_sale_estimation: Money<'a>,
-    pub(super) maximum_sale_estimation: Money<'a>,
-    pub(super) average_rent_estimation: Money<'a>,
-    pub(super) minimum_rent_estimation: Money<'a>,
-    pub(super) maximum_rent_estimation: Money<'a>,
+    pub(super) average_sale: Money<'a>,
+    pub(super) minimum_sale: Money<'a>,
+    pub(super) maximum_sale: Money<'a>,
+    pub(super) average_rent: Money<'a>,
+    pub(super) minimum_rent: Money<'a>,
+    pub(super) maximum_rent: Money<'a>,
 }
 
-impl Property<'_> {
+impl Subject<'_> {
     /// The columns of the property, with those of the offices and the estimations.
     pub(super) fn facts(self, offices: Offices<'_>, estimations: Estimations<'_>, at: &Place<'_>) -> PropertyColumns {
         #[rustfmt::skip]
@@ -111,17 +111,13 @@ impl Offices<'_> {
 
 impl Estimations<'_> {
     fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
-        #[rustfmt::skip]
-        let Self {
-            average_sale_estimation, minimum_sale_estimation, maximum_sale_estimation, average_rent_estimation,
-            minimum_rent_estimation, maximum_rent_estimation,
-        } = self;
-        columns.average_sale_estimation = average_sale_estimation.read(at, "average_sale_estimation");
-        columns.minimum_sale_estimation = minimum_sale_estimation.read(at, "minimum_sale_estimation");
-        columns.maximum_sale_estimation = maximum_sale_estimation.read(at, "maximum_sale_estimation");
-        columns.average_rent_estimation = average_rent_estimation.read(at, "average_rent_estimation");
-        columns.minimum_rent_estimation = minimum_rent_estimation.read(at, "minimum_rent_estimation");
-        columns.maximum_rent_estimation = maximum_rent_estimation.read(at, "maximum_rent_estimation");
+        let Self { average_sale, minimum_sale, maximum_sale, average_rent, minimum_rent, maximum_rent } = self;
+        columns.average_sale_estimation = average_sale.read(at, "average_sale_estimation");
+        columns.minimum_sale_estimation = minimum_sale.read(at, "minimum_sale_estimation");
+        columns.maximum_sale_estimation = maximum_sale.read(at, "maximum_sale_estimation");
+        columns.average_rent_estimation = average_rent.read(at, "average_rent_estimation");
+        columns.minimum_rent_estimation = minimum_rent.read(at, "minimum_rent_estimation");
+        columns.maximum_rent_estimation = maximum_rent.read(at, "maximum_rent_estimation");
     }
 }
 

@@ -33,6 +33,7 @@ impl<'de, K> Deserialize<'de> for Unread<K> {
 
 impl<K: Kind> Field<'_, K> {
     /// Reads the field, which has that name in the object at that place.
+    #[must_use]
     pub fn read(self, at: &Place<'_>, name: &'static str) -> K::Value {
         K::read(self.sent, at, name)
     }
@@ -52,6 +53,7 @@ impl<K: Kind> Field<'_, K> {
 
 impl Field<'_, kind::Postcode> {
     /// Reads the postcode of an address that is in Australia, or is not.
+    #[must_use]
     pub fn read_in(self, at: &Place<'_>, name: &'static str, in_australia: bool) -> Option<String> {
         kind::postcode(self.sent, at, name, in_australia)
     }
@@ -78,6 +80,7 @@ impl<'de, K> Deserialize<'de> for Field<'de, K> {
 }
 
 /// Of two spellings of one field, the one that was sent, with its name.
+#[must_use]
 pub fn either<'a, K: Kind>(
     first: (&'static str, Field<'a, K>),
     second: (&'static str, Field<'a, K>),

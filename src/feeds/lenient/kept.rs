@@ -99,11 +99,13 @@ impl Written {
 
 impl<T> Kept<T> {
     /// How many bytes an object or a list has when it is written as JSON without spaces; nought for anything else.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         self.written.bytes
     }
 
     /// A list that is kept, with what was read of it.
+    #[must_use]
     pub fn read_list(self, here: &Place<'_>) -> (Option<Json>, T) {
         (self.written.kept(Shape::List, here).0, self.value)
     }
@@ -111,6 +113,7 @@ impl<T> Kept<T> {
 
 impl<T> Kept<Nested<T>> {
     /// An object that is kept, and the object for reading.
+    #[must_use]
     pub fn read(self, here: &Place<'_>) -> (Option<Json>, T)
     where
         T: Default,
@@ -139,6 +142,7 @@ impl<T> Kept<OneOrMany<T>> {
 
 impl Kept<AnyValue> {
     /// An object or a list of any content.
+    #[must_use]
     pub fn read(self, here: &Place<'_>) -> Option<Json> {
         if matches!(self.value, AnyValue::Scalar) {
             here.note_type_here("an object or a list");
@@ -150,6 +154,7 @@ impl Kept<AnyValue> {
 
 impl<T: Default> KeptInHalves<Nested<T>> {
     /// The object: without the fields of identity documents; those alone, if any of them is filled; and for reading.
+    #[must_use]
     pub fn read(self, here: &Place<'_>) -> (Option<Json>, Option<Json>, T) {
         let value = self.value.read(here);
         let (rest, apart) = self.written.kept(Shape::Object, here);
@@ -157,11 +162,13 @@ impl<T: Default> KeptInHalves<Nested<T>> {
     }
 
     /// How many bytes it has when it is written as JSON without spaces.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         self.written.bytes
     }
 
     /// Whether each field of it holds a text.
+    #[must_use]
     pub fn holds_only_texts(&self) -> bool {
         self.written.shape != Some(Shape::Object) || self.written.holds_only_texts
     }

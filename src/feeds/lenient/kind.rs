@@ -344,6 +344,7 @@ impl Kind for StockNumber {
 }
 
 /// A phone number that was read from a field, in a region.
+#[must_use]
 pub fn phone(sent: &str, at: &Place<'_>, name: &str, region: &PhoneRegion) -> values::Phone {
     let phone = values::Phone::parse(sent, region);
     match &phone {
@@ -354,6 +355,7 @@ pub fn phone(sent: &str, at: &Place<'_>, name: &str, region: &PhoneRegion) -> va
 }
 
 /// A text of any length as it was sent, or a whole number in digits.
+#[must_use]
 pub fn text_as_sent(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Option<String> {
     let text = match sent {
         Scalar::Absent => return None,

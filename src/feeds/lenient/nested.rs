@@ -62,6 +62,7 @@ pub enum Items<T> {
 
 impl<T: Default> Nested<T> {
     /// The object that stands at a place; the empty one where there is none, with a finding where something else is there.
+    #[must_use]
     pub fn read(self, here: &Place<'_>) -> T {
         match self {
             Self::Absent => T::default(),
@@ -77,6 +78,7 @@ impl<T: Default> Nested<T> {
 impl<T> List<T> {
     /// The objects of the list that stands at a place, each with its own; what is no object is noted and left out. `None`
     /// where there is no list, with a finding where something else is there.
+    #[must_use]
     pub fn read<'p>(self, here: &'p Place<'p>) -> Option<impl Iterator<Item = (Place<'p>, T)>> {
         match self {
             Self::Absent => None,
@@ -108,6 +110,7 @@ impl<T> OneOrMany<T> {
 impl<T> Items<T> {
     /// The entries of the list that stands at a place; none where there is none, with a finding where something else is
     /// there.
+    #[must_use]
     pub fn read(self, here: &Place<'_>) -> Vec<T> {
         if matches!(self, Self::Unusable) {
             here.note_type_here("a list");
@@ -116,6 +119,7 @@ impl<T> Items<T> {
     }
 
     /// The entries; none where there is no list.
+    #[must_use]
     pub fn into_entries(self) -> Vec<T> {
         match self {
             Self::Absent | Self::Unusable => Vec::new(),

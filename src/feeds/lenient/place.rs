@@ -1,6 +1,8 @@
 //! Where in a payload something stands. A path is written out only for a finding, so that nothing is paid for it where
 //! nothing is wrong.
 
+use std::fmt::Write as _;
+
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Locale;
 
@@ -119,7 +121,10 @@ impl<'p> Place<'p> {
                 }
                 path.push_str(name);
             }
-            Step::Entry(position) if with_positions => path.push_str(&format!("[{position}]")),
+            Step::Entry(position) if with_positions => {
+                // Writing to a text cannot fail.
+                let _ = write!(path, "[{position}]");
+            }
             Step::Entry(_) => path.push_str("[]"),
         }
     }

@@ -179,8 +179,10 @@ payload! {
     }
 }
 
+type Shapes = (Option<i64>, Option<usize>, Option<String>, Vec<(String, String)>, Vec<String>);
+
 /// Reads all of a payload: its number, how many entries its list has, its id, what is wrong, and its unknown fields.
-fn shapes(body: &str) -> (Option<i64>, Option<usize>, Option<String>, Vec<(String, String)>, Vec<String>) {
+fn shapes(body: &str) -> Shapes {
     let (diagnostics, locale) = (Diagnostics::default(), locale());
     let at = &Place::root(&diagnostics, &locale);
     let payload: ShapesPayload<'_> = serde_json::from_str(body).unwrap();
@@ -315,9 +317,12 @@ mod kept_text {
                 format!("[ {} ]", items.iter().map(reversed).collect::<Vec<_>>().join(" ,\n"))
             }
             serde_json::Value::String(text) if text.chars().all(|c| c.is_ascii_lowercase()) => {
-                format!("\"{}\"", text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>())
+                text.bytes().fold(String::from("\""), |text, byte| format!("{text}\\u{byte:04x}")) + "\""
             }
-            other => other.to_string(),
+            serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_) => value.to_string(),
         }
     }
 

@@ -106,7 +106,8 @@ fn scalar(value: Scalar) -> Value {
 /// JSON that is kept; as a text where it is not written as its values would be.
 fn kept(json: &Json) -> Value {
     let value: Value = serde_json::from_str(json.as_str()).unwrap();
-    if value.to_string() == json.as_str() { value } else { json.as_str().into() }
+    let text = value.to_string();
+    if text == json.as_str() { value } else { json.as_str().into() }
 }
 
 fn given<T>(given: Field<T>, show: impl Fn(T) -> String) -> Option<Value> {
