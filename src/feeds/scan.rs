@@ -101,11 +101,23 @@ pub fn scan(feed: Feed, body: &[u8]) -> Result<Scan, Finding> {
         copied_bytes: 0,
         is_object: false,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(without_mark(body));
-    let whole = Place { feed, scan: &mut scan, spot: Spot::Root };
-    let done = whole.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let body = without_mark(body);
+    let done = match str::from_utf8(body) {
+        // Looked at once for the whole, and not for each text.
+        Ok(text) => go_over(serde_json::Deserializer::from_str(text), feed, &mut scan),
+        Err(_invalid) => go_over(serde_json::Deserializer::from_slice(body), feed, &mut scan),
+    };
     done.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
     Ok(scan)
+}
+
+fn go_over<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    feed: Feed,
+    scan: &mut Scan,
+) -> serde_json::Result<()> {
+    Place { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
 /// Where in a body a value stands, as far as that matters.

@@ -186,10 +186,15 @@ impl Writer {
 
     /// A text without escapes, in which nothing has to be escaped.
     pub(super) fn write_plain(&mut self, text: &str) {
-        self.begin_value(if is_blank(text) { Last::BlankText } else { Last::Text });
+        self.begin_value(self.kind_of(text));
         if self.depth > 0 {
             self.push_plain(text);
         }
+    }
+
+    /// Whether a text is blank; that is asked where fields are kept apart.
+    fn kind_of(&self, text: &str) -> Last {
+        if self.is_apart.is_some() && is_blank(text) { Last::BlankText } else { Last::Text }
     }
 
     fn push_plain(&mut self, text: &str) {
@@ -200,7 +205,7 @@ impl Writer {
     }
 
     pub(super) fn write_escaped(&mut self, text: &str) {
-        self.begin_value(if is_blank(text) { Last::BlankText } else { Last::Text });
+        self.begin_value(self.kind_of(text));
         if self.depth > 0 {
             self.push_escaped(text);
         }
@@ -342,6 +347,10 @@ impl Field {
     }
 
     fn cmp_name(&self, other: &Self, text: &str) -> Ordering {
+        if self.name.is_none() && other.name.is_none() {
+            let name = |field: &Self| text.as_bytes().get(field.begin + 1..field.name_end - 1);
+            return name(self).cmp(&name(other));
+        }
         self.name(text).cmp(&other.name(text))
     }
 
