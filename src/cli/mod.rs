@@ -15,6 +15,7 @@ mod health;
 mod interruption;
 mod log;
 mod migrate;
+mod openapi;
 mod postgres;
 mod progress;
 mod readiness;
@@ -80,6 +81,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Make a good secret for a credential
     Secret,
+    /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
+    Openapi,
     /// Ask a running service whether it answers, as health checks of containers do
     Health(health::Arguments),
 }
@@ -139,6 +142,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             setup::run(&arguments, &config, environment, out)
         }
         Command::Secret => secret::run(out),
+        Command::Openapi => openapi::run(out),
         Command::Health(arguments) => health::run(&arguments, line.config.as_deref(), environment, out),
         Command::Send(arguments) => {
             Ok(send::run(&arguments, line.config.as_deref(), environment, &Interruption::listen(), out)?)

@@ -4,21 +4,25 @@ pub mod claims;
 pub mod dealer_studio;
 mod identity;
 pub mod json;
-mod leadpro;
+pub mod leadpro;
+pub mod lenient;
 pub mod posted;
 pub mod scan;
 pub mod shape;
+mod tree;
 pub mod weight;
-pub mod wire;
 
 use std::collections::BTreeSet;
 
+use schemars::{Schema, SchemaGenerator};
+use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::domain::facts::{Facts, Sender};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
-use wire::{Notes, Object, Value};
+use dealer_studio::{inventory, lead, lead_cluster, vehicle};
+use lenient::{Diagnostics, Nested, Place, Scalar, lone_id};
 
 /// A kind of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,13 +111,6 @@ impl Feed {
     }
 }
 
-/// A body that is JSON, not yet read.
-#[derive(Clone, Debug)]
-pub struct Document<'a> {
-    feed: Feed,
-    root: Value<'a>,
-}
-
 /// What a body says about the dealership it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DealershipKey {
@@ -138,42 +135,80 @@ pub struct Reading {
 
 impl DealershipKey {
     /// What a field says, read leniently.
-    fn of(holder: &Object<'_>, field: &'static str) -> Self {
-        match holder.number_id(field) {
+    fn of(sent: &Scalar<'_>) -> Self {
+        let holds_scalar = match sent {
+            Scalar::Text(_) | Scalar::Number(_) => sent.is_sent(),
+            Scalar::Absent | Scalar::Unusable | Scalar::Bool(_) => false,
+        };
+        match lone_id(sent).and_then(|id| id.parse().ok()) {
             Some(id) => Self::Id(id),
-            None if holder.holds_scalar(field) => Self::Unusable,
+            None if holds_scalar => Self::Unusable,
             None => Self::Missing,
         }
     }
 }
 
-/// Makes a tree of a body, whatever it says; a byte order mark before it is skipped. How much memory that may take is to
-/// be asked of [`scan::scan`] before.
+/// What is said of a body that is JSON and no object.
+const NO_OBJECT: &str = "expected an object; the body was read as empty";
+
+/// How the payloads of a feed are read, and what they are. With its folder, an entry in [`reader`] is what a feed needs here.
+struct Reader {
+    /// Parses a payload, and makes facts of it.
+    facts: fn(&[u8], &Place<'_>) -> serde_json::Result<Facts>,
+    /// Its JSON Schema.
+    schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+fn reader(feed: Feed) -> Reader {
+    match feed {
+        Feed::Lead => Reader {
+            facts: |body, root| Ok(Facts::Lead(Box::new(lead::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<lead::LeadPayload<'_>>,
+        },
+        Feed::LeadCluster => Reader {
+            facts: |body, root| Ok(Facts::Cluster(Box::new(lead_cluster::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<lead_cluster::LeadClusterPayload<'_>>,
+        },
+        Feed::Inventory => Reader {
+            facts: |body, root| Ok(Facts::Vehicle(Box::new(vehicle::facts(payload(body, root)?, root)))),
+            schema: SchemaGenerator::subschema_for::<inventory::VehiclePayload<'_>>,
+        },
+        Feed::LeadPro => Reader {
+            facts: |body, root| Ok(leadpro::facts(payload(body, root)?, root)),
+            schema: SchemaGenerator::subschema_for::<leadpro::lead::LeadProEventPayload<'_>>,
+        },
+    }
+}
+
+/// The JSON Schema of a feed's payloads: the types that the sender's page gives, from the structs that read them.
+pub fn schema(feed: Feed, generator: &mut SchemaGenerator) -> Schema {
+    (reader(feed).schema)(generator)
+}
+
+/// Parses a body, whatever it says, into facts for the place and time it came to; a byte order mark before it is skipped.
+/// How much memory that may take is to be asked of [`scan::scan`] before.
 ///
 /// # Errors
 ///
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
-pub fn open(feed: Feed, body: &[u8]) -> Result<Document<'_>, Finding> {
-    match json::parse(body) {
-        Ok(root) => Ok(Document { feed, root }),
-        Err(error) => Err(Finding::whole(Code::BodyUnreadable, reason(&error))),
-    }
+pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<Reading, Finding> {
+    let diagnostics = Diagnostics::default();
+    let facts = (reader(feed).facts)(body, &Place::root(&diagnostics, locale));
+    let facts = facts.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
+    let (findings, unknown_paths) = diagnostics.into_parts();
+    Ok(Reading { facts, findings, unknown_paths })
 }
 
-/// Reads what a body says, for the place and time it came to.
-#[must_use]
-pub fn read(document: &Document<'_>, locale: &Locale) -> Reading {
-    let notes = Notes::default();
-    let root = Object::root(&document.root, &notes);
-    let facts = match document.feed {
-        Feed::Lead => Facts::Lead(Box::new(dealer_studio::lead::read(&root, locale))),
-        Feed::LeadCluster => Facts::Cluster(Box::new(dealer_studio::lead_cluster::read(&root, locale))),
-        Feed::Inventory => Facts::Vehicle(Box::new(dealer_studio::inventory::read(&root, locale))),
-        Feed::LeadPro => leadpro::read(&root, locale),
-    };
-    drop(root);
-    let (findings, unknown_paths) = notes.into_parts();
-    Reading { facts, findings, unknown_paths }
+/// The payload of a body; the empty one, with a finding, where it is no object.
+fn payload<'a, T: Deserialize<'a> + Default>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
+    let payload: Nested<T> = json::parse(body)?;
+    Ok(match payload {
+        Nested::Object(payload) => payload,
+        Nested::Absent | Nested::Unusable => {
+            root.note_here(Code::FieldType, NO_OBJECT);
+            T::default()
+        }
+    })
 }
 
 /// Why a body is not JSON, with line and column. Errors about syntax do not quote the body; others might.

@@ -1,7 +1,7 @@
 //! What was posted beside a signed token, whose claims are the payload.
 
 use super::json;
-use super::wire::{Fields, Value};
+use super::tree::{Fields, Value};
 
 /// The claims of a token that say nothing of the payload (RFC 7519 §4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];

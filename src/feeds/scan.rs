@@ -11,8 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 use super::json::without_mark;
-use super::wire::{Fields, Notes, Object, Value};
-use super::{DealershipKey, Feed, reason};
+use super::lenient::{Scalar, lone_id};
+use super::{DealershipKey, Feed, NO_OBJECT, reason};
 use crate::domain::finding::{Code, Finding};
 
 /// How much of a body is taken. What has more is stored and rejected.
@@ -64,8 +64,6 @@ pub struct Scan {
     pub objects: usize,
     /// How many bytes of texts and names have to be copied, because of an escape in them; some more for each of them.
     pub copied_bytes: usize,
-    /// Whether U+0000 stands in a name, so that kept objects are put together anew.
-    pub has_unclean_names: bool,
     pub(super) is_object: bool,
 }
 
@@ -81,10 +79,7 @@ impl Scan {
     /// What is wrong with the body as a whole: it should be an object.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let notes = Notes::default();
-        let body = if self.is_object { Value::Object(Fields::default()) } else { Value::Null };
-        drop(Object::root(&body, &notes));
-        notes.into_parts().0
+        if self.is_object { Vec::new() } else { vec![Finding::whole(Code::FieldType, NO_OBJECT)] }
     }
 }
 
@@ -104,14 +99,25 @@ pub fn scan(feed: Feed, body: &[u8]) -> Result<Scan, Finding> {
         counts: Counts::default(),
         objects: 0,
         copied_bytes: 0,
-        has_unclean_names: false,
         is_object: false,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(without_mark(body));
-    let whole = Place { feed, scan: &mut scan, spot: Spot::Root };
-    let done = whole.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let body = without_mark(body);
+    let done = match str::from_utf8(body) {
+        // Looked at once for the whole, and not for each text.
+        Ok(text) => go_over(serde_json::Deserializer::from_str(text), feed, &mut scan),
+        Err(_invalid) => go_over(serde_json::Deserializer::from_slice(body), feed, &mut scan),
+    };
     done.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
     Ok(scan)
+}
+
+fn go_over<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    feed: Feed,
+    scan: &mut Scan,
+) -> serde_json::Result<()> {
+    Place { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
 /// Where in a body a value stands, as far as that matters.
@@ -193,13 +199,13 @@ impl Place<'_> {
     }
 
     /// Looks at a number or a text, as lenient reading does.
-    fn look(&mut self, value: impl FnOnce() -> Value<'static>) {
+    fn look<'v>(&mut self, value: impl FnOnce() -> Scalar<'v>) {
         self.count();
         match self.spot {
             Spot::DealershipId => {
-                self.scan.dealership = alone(value(), |holder| DealershipKey::of(holder, FIELD));
+                self.scan.dealership = DealershipKey::of(&value());
             }
-            Spot::Identifier => self.scan.identifier = alone(value(), |holder| holder.identifier(FIELD)),
+            Spot::Identifier => self.scan.identifier = lone_id(&value()),
             Spot::Root
             | Spot::DealershipHolder
             | Spot::Leads
@@ -212,23 +218,13 @@ impl Place<'_> {
     }
 }
 
-const FIELD: &str = "field";
-
-/// Reads a value as a field of an object.
-fn alone<T>(value: Value<'_>, read: impl FnOnce(&Object<'_>) -> T) -> T {
-    let body = Value::Object([(Cow::Borrowed(FIELD), value)].into_iter().collect());
-    let notes = Notes::default();
-    let holder = Object::glance(&body, &notes);
-    read(&holder)
-}
-
 /// How much of a text is looked at, in characters: more than any id has.
 const LONGEST: usize = 1_024;
 
 /// A text as far as it can be an id: without U+0000 and white space at its ends, and not to its end where it is long.
-fn short(text: &str) -> Value<'static> {
+fn short(text: &str) -> Scalar<'static> {
     let text = text.trim_matches(|letter: char| letter == '\0' || letter.is_whitespace());
-    Value::String(Cow::Owned(text.chars().filter(|letter| *letter != '\0').take(LONGEST).collect()))
+    Scalar::Text(Cow::Owned(text.chars().filter(|letter| *letter != '\0').take(LONGEST).collect()))
 }
 
 /// How many bytes a text that is copied takes beside its own.
@@ -260,17 +256,17 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 
     fn visit_i64<E>(mut self, number: i64) -> Result<(), E> {
-        self.look(|| Value::Number(number.into()));
+        self.look(|| Scalar::Number(number.into()));
         Ok(())
     }
 
     fn visit_u64<E>(mut self, number: u64) -> Result<(), E> {
-        self.look(|| Value::Number(number.into()));
+        self.look(|| Scalar::Number(number.into()));
         Ok(())
     }
 
     fn visit_f64<E>(mut self, number: f64) -> Result<(), E> {
-        self.look(|| Number::from_f64(number).map_or(Value::Null, Value::Number));
+        self.look(|| Number::from_f64(number).map_or(Scalar::Absent, Scalar::Number));
         Ok(())
     }
 
@@ -338,8 +334,6 @@ impl<'de> Visitor<'de> for Name<'_> {
 
     fn visit_str<E>(self, name: &str) -> Result<Spot, E> {
         self.scan.copied_bytes += name.len() + BESIDE_TEXT;
-        // Only an escape can put it there.
-        self.scan.has_unclean_names |= name.contains('\0');
         Ok(self.spot.field(self.feed, name))
     }
 

@@ -78,8 +78,8 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
     for (feed, body) in
         Feed::ALL.iter().flat_map(|feed| fixtures(*feed).into_iter().map(move |(_, body)| (*feed, body)))
     {
-        let Ok(document) = open(feed, &body) else { continue };
-        match read(&document, &locale()).facts {
+        let Ok(reading) = parse(feed, &body, &locale()) else { continue };
+        match reading.facts {
             Facts::Lead(lead) => note_lead(*lead, &mut note),
             Facts::Cluster(cluster) => {
                 cluster.columns.visit(&mut |column, value| note("lead_clusters", column, value.is_some()));
@@ -120,10 +120,10 @@ fn note_events(events: Vec<EventFacts>, note: &mut impl FnMut(&str, &str, bool))
 #[test]
 fn a_list_of_thousands_of_broken_entries_has_a_bounded_record() {
     let body = format!("{{\"appointments\":[{}]}}", vec!["0"; 200_000].join(","));
-    let findings = read(&open(Feed::Lead, body.as_bytes()).unwrap(), &locale()).findings;
+    let findings = parse(Feed::Lead, body.as_bytes(), &locale()).unwrap().findings;
     assert_eq!(findings.len(), 10_001);
     let body = format!("{{\"appointments\":[{}]}}", vec!["{}"; 5_000].join(","));
-    let findings = read(&open(Feed::Lead, body.as_bytes()).unwrap(), &locale()).findings;
+    let findings = parse(Feed::Lead, body.as_bytes(), &locale()).unwrap().findings;
     assert_eq!(findings.iter().filter(|finding| finding.code == Code::IdMissing).count(), 5_001);
 }
 
@@ -137,7 +137,7 @@ fn a_cluster_of_a_thousand_leads_is_read_whole_and_its_many_events_hide_no_findi
         "leads": (0..1_000).map(lead).collect::<Vec<_>>(),
         "lead_events": (0..20_000).map(|number| event(number % 10_000)).collect::<Vec<_>>(),
     });
-    let reading = read(&open(Feed::LeadCluster, body.to_string().as_bytes()).unwrap(), &locale());
+    let reading = parse(Feed::LeadCluster, body.to_string().as_bytes(), &locale()).unwrap();
     let Facts::Cluster(cluster) = reading.facts else { panic!("a cluster is read as {:?}", reading.facts) };
     assert_eq!((cluster.leads.len(), cluster.events.len()), (1_000, 10_000));
     assert!(cluster.leads.iter().enumerate().all(|(at, lead)| lead.path_prefix == format!("leads[{at}].")));
@@ -244,9 +244,9 @@ fn pointers(value: &Value, here: String) -> Vec<String> {
 
 /// Reads a body as it would be read on arrival, and looks at what must hold for every body.
 fn hold_the_laws(feed: Feed, body: &[u8]) {
-    let Ok(document) = open(feed, body) else { return };
-    let _ = scan(feed, body);
-    let Reading { facts, findings, unknown_paths } = read(&document, &locale());
+    let parsed = parse(feed, body, &locale());
+    assert_eq!(scan(feed, body).err(), parsed.as_ref().err().cloned());
+    let Ok(Reading { facts, findings, unknown_paths }) = parsed else { return };
     let facts = format!("{facts:?}");
     assert!(!facts.contains("\\0") && !facts.contains("u0000"), "U+0000 in {facts}");
     assert!(unknown_paths.len() <= 1_000 && unknown_paths.iter().all(|path| !path.contains('\0')));
@@ -276,7 +276,7 @@ proptest! {
     fn any_cut_of_a_fixture_is_read_or_refused_without_its_content(at in any::<prop::sample::Index>(), feed in prop::sample::select(Feed::ALL)) {
         let (_, body) = &fixtures(feed)[0];
         let cut = &body[..at.index(body.len())];
-        if let Err(finding) = open(feed, cut) {
+        if let Err(finding) = parse(feed, cut, &locale()) {
             prop_assert_eq!(finding.code, Code::BodyUnreadable);
             prop_assert!(finding.message.contains(" at line "), "{}", finding.message);
         }

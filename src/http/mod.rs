@@ -13,6 +13,7 @@ pub mod health;
 mod lingering_close;
 mod listener;
 mod misdirected;
+pub mod openapi;
 mod parting;
 mod peer_addr;
 mod refusal;

@@ -145,7 +145,7 @@ impl Reader {
         // The memory stays taken for as long as it is read, also where nobody waits for that any more.
         let read = move || {
             let differs = compare_posted(&mut arrived);
-            let reading = feeds::open(feed, &arrived.body).map(|document| feeds::read(&document, &of));
+            let reading = feeds::parse(feed, &arrived.body, &of);
             (reading, differs, arrived, taken)
         };
         let is_large = weight >= budget::LARGE || delivery.arrived.bytes() >= LARGE_BODY;

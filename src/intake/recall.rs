@@ -57,8 +57,7 @@ impl Recalled {
 
     /// All that the body says; nothing where it is not the body that was read.
     pub(super) fn facts(&self, body: &[u8]) -> Option<Facts> {
-        let document = feeds::open(self.feed, body).ok()?;
-        Some(feeds::read(&document, &self.locale).facts)
+        feeds::parse(self.feed, body, &self.locale).ok().map(|reading| reading.facts)
     }
 }
 
@@ -159,7 +158,7 @@ mod tests {
     }
 
     fn note(recall: &Recall, digest: Digest) {
-        let reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
+        let reading = feeds::parse(Feed::Inventory, BODY, &locale()).unwrap();
         let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());
         recall.note(&Source { feed: Feed::Inventory, digest, dealership: 1, locale: locale() }, &reading, &summary);
     }
@@ -191,7 +190,7 @@ mod tests {
     fn bodies_that_say_much_are_not_remembered_or_fewer_are() {
         let recall = Recall::default();
         let note = |number: usize, findings: usize, unknown: usize| {
-            let mut reading = feeds::read(&feeds::open(Feed::Inventory, BODY).unwrap(), &locale());
+            let mut reading = feeds::parse(Feed::Inventory, BODY, &locale()).unwrap();
             reading.findings = vec![Finding::whole(Code::FieldType, "x".repeat(100)); findings];
             reading.unknown_paths = (0..unknown).map(|field| format!("{number} {field}")).collect();
             let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());

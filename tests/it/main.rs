@@ -37,6 +37,7 @@ mod migrations;
 mod moves;
 mod oauth;
 mod odd_input;
+mod openapi;
 mod outages;
 mod persons;
 mod plans;

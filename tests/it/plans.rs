@@ -240,9 +240,8 @@ async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
         country: Country::parse("AU").unwrap(),
     };
     let body = lead(json!({})).to_string();
-    let document = feeds::open(Feed::Lead, body.as_bytes()).unwrap();
     let mut keys = Keys::default();
-    keys.add(&feeds::read(&document, &locale).facts);
+    keys.add(&feeds::parse(Feed::Lead, body.as_bytes(), &locale).unwrap().facts);
     let workspace = service.database.value("select id from workspaces where slug = 'alpha'").await;
     let store = Store::new(service.database.pool.clone(), 30);
     let mut tx = store.begin(Some(workspace)).await.unwrap();

@@ -2,33 +2,89 @@
 //! page shows the same list, always empty.
 
 use crate::domain::facts::{EventColumns, EventFacts};
-use crate::domain::workspace::Locale;
-use crate::feeds::wire::Object;
+use crate::feeds::lenient::{Id, List, OneOf, Place, SendersTime, Text, Time, listed, payload};
 
-use super::keyed;
+use super::by_id;
 
-const TYPES: [&str; 5] = ["email", "phone", "sms", "test_drive", "note"];
-const FOLLOWUP_STATUSES: [&str; 2] = ["pending", "completed"];
-
-/// Reads `lead_events` of a lead or of a cluster.
-pub(super) fn list(holder: &Object<'_>, locale: &Locale) -> Vec<EventFacts> {
-    let events = holder.array("lead_events").into_iter().flatten();
-    let events =
-        keyed::entries(events, "event", |event| (event.senders_time("updated_at", locale), read(event, locale)));
-    events.map(|(external_id, (modified_at, columns))| EventFacts { external_id, modified_at, columns }).collect()
+payload! {
+    /// An entry of `lead_events`.
+    pub struct EventPayload<'a> {
+        /// ID of the lead event.
+        "id" => id: Id<'a>,
+        /// The same, in the other spelling.
+        "Id" => capital_id: Id<'a>,
+        /// Type of the event.
+        "event_type" => event_type: OneOf<'a, EventType>,
+        /// Description of the event.
+        "description" => description: Text<'a>,
+        /// When the event was made.
+        "created_at" => created_at: SendersTime<'a>,
+        /// When the event was last changed.
+        "updated_at" => updated_at: SendersTime<'a>,
+        /// Service from which the event was made.
+        "external_service" => external_service: Text<'a>,
+        /// When the event was deleted, if it was.
+        "deleted_at" => deleted_at: Time<'a>,
+        /// Reason for the follow-up.
+        "followup_reason" => followup_reason: Text<'a>,
+        /// Time of the follow-up.
+        "followup_datetime" => followup_datetime: Time<'a>,
+        /// Status of the follow-up.
+        "followup_status" => followup_status: OneOf<'a, FollowupStatus>,
+        /// When the follow-up was completed.
+        "followup_completed_at" => followup_completed_at: Time<'a>,
+        /// Who made the event.
+        "user_name" => user_name: Text<'a>,
+    }
 }
 
-fn read(event: &Object<'_>, locale: &Locale) -> EventColumns {
-    EventColumns {
-        event_type: event.word("event_type", &TYPES),
-        description: event.text("description"),
-        followup_status: event.word("followup_status", &FOLLOWUP_STATUSES),
-        followup_reason: event.text("followup_reason"),
-        followup_at: event.timestamp("followup_datetime"),
-        followup_completed_at: event.timestamp("followup_completed_at"),
-        external_service: event.text("external_service"),
-        user_name: event.text("user_name"),
-        source_created_at: event.senders_time("created_at", locale),
-        deleted_at: event.timestamp("deleted_at"),
-    }
+listed! {
+    /// Types of events.
+    pub EventType = ["email", "phone", "sms", "test_drive", "note"];
+    /// Statuses of follow-ups.
+    pub FollowupStatus = ["pending", "completed"];
+}
+
+/// The facts of `lead_events` of a lead or of a cluster.
+pub(super) fn list(events: List<Box<EventPayload<'_>>>, here: &Place<'_>) -> Vec<EventFacts> {
+    let events = events.read(here).into_iter().flatten();
+    let events = by_id::last_of_each(events.map(|(at, event)| facts(*event, &at)));
+    let with_id = |(external_id, facts): (String, EventFacts)| EventFacts { external_id, ..facts };
+    events.into_iter().map(with_id).collect()
+}
+
+/// The facts of an event, with its id, which is not among them yet.
+fn facts(payload: EventPayload<'_>, at: &Place<'_>) -> Option<(String, EventFacts)> {
+    let EventPayload {
+        id,
+        capital_id,
+        event_type,
+        description,
+        created_at,
+        updated_at,
+        external_service,
+        deleted_at,
+        followup_reason,
+        followup_datetime,
+        followup_status,
+        followup_completed_at,
+        user_name,
+        unknown,
+    } = payload;
+    at.note_unknown(&unknown);
+    let modified_at = updated_at.read(at, "updated_at");
+    let columns = EventColumns {
+        event_type: event_type.read(at, "event_type"),
+        description: description.read(at, "description"),
+        followup_status: followup_status.read(at, "followup_status"),
+        followup_reason: followup_reason.read(at, "followup_reason"),
+        followup_at: followup_datetime.read(at, "followup_datetime"),
+        followup_completed_at: followup_completed_at.read(at, "followup_completed_at"),
+        external_service: external_service.read(at, "external_service"),
+        user_name: user_name.read(at, "user_name"),
+        source_created_at: created_at.read(at, "created_at"),
+        deleted_at: deleted_at.read(at, "deleted_at"),
+    };
+    let external_id = by_id::own_id(id, capital_id, at, "event")?;
+    Some((external_id, EventFacts { external_id: String::new(), modified_at, columns }))
 }

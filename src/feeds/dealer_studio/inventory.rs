@@ -1,271 +1,346 @@
 //! The inventory webhook: one vehicle a delivery (Dealer Studio's inventory page, the standard payload).
 
-use std::collections::BTreeMap;
-
-use crate::domain::facts::{
-    ListingColumns, ListingContent, LocationColumns, PackagePrices, SaleStatus, SellerLocation, VehicleFacts,
+use crate::feeds::lenient::{
+    Amount, AnyValue, Flag, Id, Kept, List, Name, Nested, NumberId, OneOf, PhoneNumber, Postcode, SendersTime, Text,
+    TextOrNumber, Time, Unread, Whole, kind, listed, payload,
 };
-use crate::domain::finding::Code;
-use crate::domain::values::text::matched;
-use crate::domain::values::{self, Json, Vin};
-use crate::domain::workspace::Locale;
-use crate::feeds::wire::Object;
 
-const VEHICLE_TYPES: [&str; 7] = ["Car", "Bike", "Boat", "Truck", "Caravan", "Construction", "Agriculture"];
-const LISTING_TYPES: [&str; 4] = ["new", "used", "demo", "showroom"];
-const SALE_TYPES: [&str; 5] = ["Retail", "Sale", "Share", "Rent", "Auction"];
-const IDENTIFICATION_TYPES: [&str; 6] = ["VIN", "HIN", "Engine", "Chassis", "StockNumber", "NetworkId"];
-const PRICE_TYPES: [&str; 6] = ["DAP", "EGC", "BeforePrice", "RRP", "IGC", "WHS"];
-const UNITS: [&str; 3] = ["KM", "Miles", "Hour"];
-const COLOUR_LOCATIONS: [&str; 2] = ["Exterior", "Interior"];
-
-/// Reads a vehicle.
-pub(in crate::feeds) fn read(root: &Object<'_>, locale: &Locale) -> VehicleFacts {
-    let mut columns = ListingColumns::default();
-    let identifier = root.identifier("Identifier");
-    let vin = identification(root, &mut columns);
-    let sale_status = sale(root, locale, &mut columns);
-    let location = seller(root, locale, &mut columns);
-    specification(&root.object("Specification"), &mut columns);
-    appearance(root, &mut columns);
-    papers(root, &mut columns);
-    prices(root, &mut columns);
-    odometer(root, &mut columns);
-    let packages = packages(root, &mut columns);
-    kept_whole(root, &mut columns);
-    let modified_at = root.senders_time("LastModifiedUtc", locale);
-    VehicleFacts { identifier, vin, sale_status, modified_at, content: ListingContent { columns, location, packages } }
-}
-
-/// What the vehicle is known by; the first usable VIN and stock number count.
-fn identification(root: &Object<'_>, columns: &mut ListingColumns) -> Option<Vin> {
-    let (kept, entries) = root.whole_array("Identification");
-    let mut vin = None;
-    for entry in entries {
-        entry.pass_over(&["Value"]);
-        let kind = entry.word("Type", &IDENTIFICATION_TYPES).unwrap_or_default();
-        if kind.eq_ignore_ascii_case("VIN") && vin.is_none() {
-            vin = entry.vin("Value");
-        } else if kind.eq_ignore_ascii_case("StockNumber") && columns.stock_number.is_none() {
-            columns.stock_number = entry.stock_number("Value");
-        }
-    }
-    columns.identification = kept;
-    vin
-}
-
-/// Whether and how the vehicle is sold.
-fn sale(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Option<SaleStatus> {
-    columns.vehicle_type = root.word("Type", &VEHICLE_TYPES);
-    columns.listing_type = root.word("ListingType", &LISTING_TYPES);
-    columns.sale_type = root.word("SaleType", &SALE_TYPES);
-    columns.description = root.text("Description");
-    columns.slug = root.text("Slug");
-    columns.source_created_at = root.senders_time("CreatedUtc", locale);
-    columns.sale_status = root.text("SaleStatus");
-    match columns.sale_status.as_deref().map(|sent| matched(sent).to_ascii_lowercase()).as_deref() {
-        Some("for sale" | "in stock") => Some(SaleStatus::ForSale),
-        Some("withdrawn" | "sold") => Some(SaleStatus::Withdrawn),
-        Some(_) => {
-            root.note(Code::ValueUnlisted, "SaleStatus", "not a documented status; the listing keeps its own");
-            None
-        }
-        None => {
-            root.note(Code::FieldMissing, "SaleStatus", "without it the listing keeps its status");
-            None
-        }
+payload! {
+    /// A vehicle, as the inventory webhook posts it.
+    pub struct VehiclePayload<'a> {
+        /// Kind of vehicle.
+        "Type" => vehicle_type: OneOf<'a, VehicleType>,
+        /// The sender's identifier.
+        "Identifier" => identifier: Id<'a>,
+        /// New, used or demo.
+        "ListingType" => listing_type: OneOf<'a, ListingType>,
+        /// `For Sale`, or `WITHDRAWN` where the vehicle is no longer listed.
+        "SaleStatus" => sale_status: Text<'a>,
+        /// Kind of sale.
+        "SaleType" => sale_type: OneOf<'a, SaleType>,
+        /// Description.
+        "Description" => description: Text<'a>,
+        /// Name in addresses.
+        "Slug" => slug: Text<'a>,
+        /// Registration.
+        "Registration" => registration: Nested<RegistrationPayload<'a>>,
+        /// What the vehicle is known by.
+        "Identification" => identification: Kept<List<IdentificationPayload<'a>>>,
+        /// Colours outside and inside.
+        "Colours" => colours: Kept<List<ColourPayload<'a>>>,
+        /// Odometer readings; one today.
+        "OdometerReadings" => odometer_readings: Kept<List<OdometerPayload<'a>>>,
+        /// The dealership, whose identifier tells the workspace, and where the vehicle stands.
+        "Seller" => seller: Kept<Nested<SellerPayload<'a>>>,
+        /// What the vehicle is.
+        "Specification" => specification: Nested<SpecificationPayload<'a>>,
+        /// Features, by group.
+        "Features" => features: Kept<AnyValue>,
+        /// Photos.
+        "Media" => media: Kept<Nested<MediaPayload<'a>>>,
+        /// Month and year of compliance.
+        "ComplianceDate" => compliance_date: Kept<Nested<PartialDatePayload<'a>>>,
+        /// Month and year of building.
+        "BuildDate" => build_date: Kept<Nested<PartialDatePayload<'a>>>,
+        /// Warranty.
+        "Warranty" => warranty: Kept<Nested<WarrantyPayload<'a>>>,
+        /// Prices by type.
+        "PriceList" => price_list: Kept<List<PricePayload<'a>>>,
+        /// Certification.
+        "Certification" => certification: Nested<CertificationPayload<'a>>,
+        /// When the vehicle was last changed.
+        "LastModifiedUtc" => last_modified: SendersTime<'a>,
+        /// When the vehicle was made.
+        "CreatedUtc" => created: SendersTime<'a>,
+        /// What other systems know of the vehicle.
+        "VendorData" => vendor_data: Kept<List<VendorDataPayload<'a>>>,
+        /// Where the vehicle is advertised.
+        "Destinations" => destinations: Kept<List<DestinationPayload<'a>>>,
+        /// Subscription packages with their prices for this vehicle.
+        "SubscriptionPricing" => subscription_pricing: Kept<List<Box<PackagePayload<'a>>>>,
     }
 }
 
-/// The seller, and the location where the vehicle stands.
-fn seller(root: &Object<'_>, locale: &Locale, columns: &mut ListingColumns) -> Option<SellerLocation> {
-    let (kept, seller) = root.whole_object("Seller");
-    columns.seller = kept;
-    columns.dealership_id = seller.number_id("Identifier");
-    columns.seller_name = seller.name("Name");
-    columns.location_name = seller.name("LocationName").or_else(|| columns.seller_name.clone());
-    seller.pass_over(&["Type", "Logo", "DealerLicenceNumber", "DealershipGroupNames"]);
-    for external in seller.array("ExternalIdentifiers").into_iter().flatten() {
-        external.pass_over(&["IdentifierName", "PrimaryCode"]);
-    }
-    let addresses: Vec<_> =
-        seller.array("Addresses").into_iter().flatten().map(|address| location_address(&address, locale)).collect();
-    let contact = seller.object("Contact");
-    let (operating_hours, days) = contact.whole_array("OperatingHours");
-    days.for_each(|day| day.pass_over(&["Weekday", "Status", "Open", "Close"]));
-    let location = LocationColumns {
-        phone: contact.phone("Phone", locale),
-        operating_hours,
-        sender_location_id: seller.identifier("LocationId"),
-        sender_location_code: seller.identifier("LocationCode"),
-        ..addresses.into_iter().next().unwrap_or_default()
-    };
-    columns.location_name.clone().map(|name| SellerLocation { name, columns: location })
-}
-
-fn location_address(address: &Object<'_>, locale: &Locale) -> LocationColumns {
-    LocationColumns {
-        street: address.text("Line1"),
-        suburb: address.text("Suburb"),
-        state: address.text("State").map(|state| values::australian_state(&state).map_or(state, str::to_owned)),
-        postcode: address.postcode("Postcode", locale.country.is_australia()),
-        latitude: address.decimal("Latitude"),
-        longitude: address.decimal("Longitude"),
-        ..LocationColumns::default()
+payload! {
+    /// `Registration`.
+    pub struct RegistrationPayload<'a> {
+        /// Registration number.
+        "Number" => number: Id<'a>,
+        /// When it expires.
+        "ExpiresUtc" => expires: Time<'a>,
     }
 }
 
-fn specification(specification: &Object<'_>, columns: &mut ListingColumns) {
-    columns.specification_identifier = specification.identifier("Identifier");
-    columns.specification_source = specification.text("SpecificationSource");
-    columns.specification_code = specification.identifier("SpecificationCode");
-    columns.specification_description = specification.text("description");
-    columns.country_code = specification.text("CountryCode");
-    columns.make = specification.text("Make");
-    columns.model = specification.text("Model");
-    columns.series = specification.text("Series");
-    columns.title = specification.text("Title");
-    (columns.release_date, columns.year, _) = partial_date(specification, "ReleaseDate");
-    attributes(specification, columns);
-}
-
-/// The attributes that have columns; the first usable of each name counts.
-fn attributes(specification: &Object<'_>, columns: &mut ListingColumns) {
-    let (kept, attributes) = specification.whole_array("Attributes");
-    columns.attributes = kept;
-    for attribute in attributes {
-        attribute.pass_over(&["Value"]);
-        let text = |column: &mut Option<String>| {
-            if column.is_none() {
-                *column = attribute
-                    .text_or_number("Value")
-                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            }
-        };
-        let count = |column: &mut Option<i64>| {
-            if column.is_none() {
-                *column = attribute.integer("Value");
-            }
-        };
-        match attribute.text("Name").unwrap_or_default().to_ascii_lowercase().as_str() {
-            "badge" => text(&mut columns.badge),
-            "bodystyle" => text(&mut columns.body_style),
-            "transmission" => text(&mut columns.transmission),
-            "fueltype" => text(&mut columns.fuel_type),
-            "drive" => text(&mut columns.drive),
-            "doors" => count(&mut columns.doors),
-            "seats" => count(&mut columns.seats),
-            _ => {}
-        }
+payload! {
+    /// An entry of `Identification`.
+    pub struct IdentificationPayload<'a> {
+        /// What the value is.
+        "Type" => kind: OneOf<'a, IdentificationType>,
+        /// The value.
+        "Value" => value: Id<'a>,
     }
 }
 
-/// The colours: outside the one named so, else the first that is not named inside.
-fn appearance(root: &Object<'_>, columns: &mut ListingColumns) {
-    let (kept, colours) = root.whole_array("Colours");
-    columns.colours = kept;
-    let mut unplaced = None;
-    for colour in colours {
-        let place = colour.word("Location", &COLOUR_LOCATIONS).unwrap_or_default();
-        let name = colour.text("Name");
-        let slot = match place.to_ascii_lowercase().as_str() {
-            "exterior" => &mut columns.colour,
-            "interior" => &mut columns.interior_colour,
-            _ => &mut unplaced,
-        };
-        *slot = slot.take().or(name);
-    }
-    columns.colour = columns.colour.take().or(unplaced);
-}
-
-fn papers(root: &Object<'_>, columns: &mut ListingColumns) {
-    let registration = root.object("Registration");
-    columns.registration_number = registration.identifier("Number");
-    columns.registration_expires_at = registration.timestamp("ExpiresUtc");
-    (columns.build_date, columns.build_year, columns.build_month) = partial_date(root, "BuildDate");
-    (columns.compliance_date, columns.compliance_year, columns.compliance_month) = partial_date(root, "ComplianceDate");
-    let certification = root.object("Certification");
-    columns.certified = certification.boolean("Certified");
-    columns.certification_type = certification.text("CertificationType");
-}
-
-/// A date of which any part may be missing: whole, its year and its month.
-fn partial_date(holder: &Object<'_>, name: &'static str) -> (Option<Json>, Option<i64>, Option<i64>) {
-    let (kept, date) = holder.whole_object(name);
-    date.pass_over(&["Day"]);
-    (kept, date.integer("Year"), date.integer("Month"))
-}
-
-/// The prices by type; the first usable of each type counts.
-fn prices(root: &Object<'_>, columns: &mut ListingColumns) {
-    let (kept, prices) = root.whole_array("PriceList");
-    columns.price_list = kept;
-    for price in prices {
-        price.pass_over(&["Currency"]);
-        let amount = price.decimal("Amount");
-        let slot = match price.word("Type", &PRICE_TYPES).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EGC" => &mut columns.price_egc,
-            "DAP" => &mut columns.price_dap,
-            "BEFOREPRICE" => &mut columns.price_before,
-            "RRP" => &mut columns.price_rrp,
-            "IGC" => &mut columns.price_igc,
-            _ => continue,
-        };
-        *slot = slot.or(amount);
+payload! {
+    /// An entry of `Colours`.
+    pub struct ColourPayload<'a> {
+        /// Exterior or Interior.
+        "Location" => location: OneOf<'a, ColourLocation>,
+        /// Name of the colour.
+        "Name" => name: Text<'a>,
     }
 }
 
-fn odometer(root: &Object<'_>, columns: &mut ListingColumns) {
-    let (kept, readings) = root.whole_array("OdometerReadings");
-    columns.odometer_readings = kept;
-    for reading in readings {
-        reading.pass_over(&["Type"]);
-        let (value, unit) = (reading.decimal("Value"), reading.word("UnitOfMeasure", &UNITS));
-        if columns.odometer.is_none() && value.is_some() {
-            (columns.odometer, columns.odometer_unit) = (value, unit);
-        }
+payload! {
+    /// An entry of `OdometerReadings`.
+    pub struct OdometerPayload<'a> {
+        /// Empty on the page.
+        "Type" => kind: Unread<kind::Text>,
+        /// The reading.
+        "Value" => value: Amount<'a>,
+        /// Its unit.
+        "UnitOfMeasure" => unit: OneOf<'a, Unit>,
     }
 }
 
-/// Subscription packages with their prices; of one that is named twice the last counts.
-fn packages(root: &Object<'_>, columns: &mut ListingColumns) -> Vec<PackagePrices> {
-    let (kept, entries) = root.whole_array("SubscriptionPricing");
-    columns.subscription_pricing = kept;
-    let mut packages = BTreeMap::new();
-    for entry in entries {
-        let name = entry.name("Name");
-        let prices = PackagePrices {
-            name: name.clone().unwrap_or_default(),
-            daily_price: entry.decimal("DailyPrice"),
-            weekly_price: entry.decimal("WeeklyPrice"),
-            fortnightly_price: entry.decimal("FortnightlyPrice"),
-            monthly_price: entry.decimal("MonthlyPrice"),
-        };
-        if let Some(name) = name {
-            packages.insert(name, prices);
-        } else {
-            entry.note(Code::FieldMissing, "Name", "a package without a name is left out");
-        }
+payload! {
+    /// `Seller`, kept whole.
+    pub struct SellerPayload<'a> {
+        /// Dealership id.
+        "Identifier" => identifier: NumberId<'a>,
+        /// Kind of seller.
+        "Type" => kind: Unread<kind::Text>,
+        /// Name of the dealership.
+        "Name" => name: Name<'a>,
+        /// The dealership in other systems.
+        "ExternalIdentifiers" => external_identifiers: List<ExternalIdentifierPayload<'a>>,
+        /// Code of the location.
+        "LocationCode" => location_code: Id<'a>,
+        /// Name of the location.
+        "LocationName" => location_name: Name<'a>,
+        /// Id of the location.
+        "LocationId" => location_id: Id<'a>,
+        /// Address of the logo.
+        "Logo" => logo: Unread<kind::Text>,
+        /// Number of the dealer's licence.
+        "DealerLicenceNumber" => dealer_licence_number: Unread<kind::Id>,
+        /// Groups that the dealership belongs to.
+        "DealershipGroupNames" => dealership_group_names: Unread<kind::Texts>,
+        /// Addresses of the location.
+        "Addresses" => addresses: List<Box<SellerAddressPayload<'a>>>,
+        /// How the location is reached.
+        "Contact" => contact: Nested<SellerContactPayload<'a>>,
     }
-    packages.into_values().collect()
 }
 
-/// What has no columns of its own.
-fn kept_whole(root: &Object<'_>, columns: &mut ListingColumns) {
-    columns.features = root.free_form("Features");
-    let (media, files) = root.whole_object("Media");
-    columns.media = media;
-    for photo in files.array("Photos").into_iter().flatten() {
-        photo.pass_over(&["Url"]);
-        photo.object("Large").pass_over(&["Url"]);
-        photo.object("Thumb").pass_over(&["Url"]);
+payload! {
+    /// An entry of `Seller.ExternalIdentifiers`.
+    pub struct ExternalIdentifierPayload<'a> {
+        /// Name of the other system.
+        "IdentifierName" => identifier_name: Unread<kind::Text>,
+        /// Code of the dealership there.
+        "PrimaryCode" => primary_code: Unread<kind::Id>,
     }
-    // The page shows an empty object and lists no field.
-    columns.warranty = root.whole_object("Warranty").0;
-    let (vendor_data, vendors) = root.whole_array("VendorData");
-    columns.vendor_data = vendor_data;
-    vendors.for_each(|vendor| vendor.pass_over(&["Identifier", "Data"]));
-    let (destinations, entries) = root.whole_array("Destinations");
-    columns.destinations = destinations;
-    entries.for_each(|entry| entry.pass_over(&["type", "url", "name"]));
+}
+
+payload! {
+    /// An entry of `Seller.Addresses`.
+    pub struct SellerAddressPayload<'a> {
+        /// Street and number.
+        "Line1" => line1: Text<'a>,
+        /// Suburb.
+        "Suburb" => suburb: Text<'a>,
+        /// State.
+        "State" => state: Text<'a>,
+        /// Postcode.
+        "Postcode" => postcode: Postcode<'a>,
+        /// Latitude, in degrees.
+        "Latitude" => latitude: Amount<'a>,
+        /// Longitude, in degrees.
+        "Longitude" => longitude: Amount<'a>,
+    }
+}
+
+payload! {
+    /// `Seller.Contact`.
+    pub struct SellerContactPayload<'a> {
+        /// Phone.
+        "Phone" => phone: PhoneNumber<'a>,
+        /// Opening hours.
+        "OperatingHours" => operating_hours: Kept<List<OperatingHoursPayload<'a>>>,
+    }
+}
+
+payload! {
+    /// An entry of `Seller.Contact.OperatingHours`.
+    pub struct OperatingHoursPayload<'a> {
+        /// Day of the week.
+        "Weekday" => weekday: Unread<kind::Text>,
+        /// Open or Closed.
+        "Status" => status: Unread<kind::Text>,
+        /// When it opens.
+        "Open" => open: Unread<kind::Text>,
+        /// When it closes.
+        "Close" => close: Unread<kind::Text>,
+    }
+}
+
+payload! {
+    /// `Specification`.
+    pub struct SpecificationPayload<'a> {
+        /// Identifier of the specification.
+        "Identifier" => identifier: Id<'a>,
+        /// Where it comes from.
+        "SpecificationSource" => source: Text<'a>,
+        /// Its code there.
+        "SpecificationCode" => code: Id<'a>,
+        /// Description; in lower case on the page.
+        "description" => description: Text<'a>,
+        /// Code of the country.
+        "CountryCode" => country_code: Text<'a>,
+        /// Make.
+        "Make" => make: Text<'a>,
+        /// Model.
+        "Model" => model: Text<'a>,
+        /// Series.
+        "Series" => series: Text<'a>,
+        /// When the model came out.
+        "ReleaseDate" => release_date: Kept<Nested<PartialDatePayload<'a>>>,
+        /// Title.
+        "Title" => title: Text<'a>,
+        /// Attributes by name.
+        "Attributes" => attributes: Kept<List<AttributePayload<'a>>>,
+    }
+}
+
+payload! {
+    /// A date of which any part may be missing.
+    pub struct PartialDatePayload<'a> {
+        /// Day of the month.
+        "Day" => day: Unread<kind::Whole>,
+        /// Month.
+        "Month" => month: Whole<'a>,
+        /// Year.
+        "Year" => year: Whole<'a>,
+    }
+}
+
+payload! {
+    /// An entry of `Specification.Attributes`.
+    pub struct AttributePayload<'a> {
+        /// Name of the attribute.
+        "Name" => name: Text<'a>,
+        /// Its value, whose type hangs on the name.
+        "Value" => value: TextOrNumber<'a>,
+    }
+}
+
+payload! {
+    /// `Media`.
+    pub struct MediaPayload<'a> {
+        /// Photos.
+        "Photos" => photos: List<PhotoPayload<'a>>,
+    }
+}
+
+payload! {
+    /// An entry of `Media.Photos`.
+    pub struct PhotoPayload<'a> {
+        /// Address of the photo.
+        "Url" => url: Unread<kind::Text>,
+        /// The photo in large.
+        "Large" => large: Nested<PhotoSizePayload<'a>>,
+        /// The photo in small.
+        "Thumb" => thumb: Nested<PhotoSizePayload<'a>>,
+    }
+}
+
+payload! {
+    /// A photo in another size.
+    pub struct PhotoSizePayload<'a> {
+        /// Address of the photo.
+        "Url" => url: Unread<kind::Text>,
+    }
+}
+
+payload! {
+    /// `Warranty`: the page shows an empty object and lists no field.
+    pub struct WarrantyPayload<'a> {}
+}
+
+payload! {
+    /// An entry of `PriceList`.
+    pub struct PricePayload<'a> {
+        /// Type of the price.
+        "Type" => kind: OneOf<'a, PriceType>,
+        /// Its currency.
+        "Currency" => currency: Unread<kind::Text>,
+        /// The amount.
+        "Amount" => amount: Amount<'a>,
+    }
+}
+
+payload! {
+    /// `Certification`.
+    pub struct CertificationPayload<'a> {
+        /// Whether the vehicle is certified.
+        "Certified" => certified: Flag<'a>,
+        /// Type of the certification.
+        "CertificationType" => certification_type: Text<'a>,
+    }
+}
+
+payload! {
+    /// An entry of `VendorData`, kept as it is.
+    pub struct VendorDataPayload<'a> {
+        /// Name of the other system.
+        "Identifier" => identifier: Unread<kind::Text>,
+        /// What it says, in any form.
+        "Data" => data: Unread<kind::Anything>,
+    }
+}
+
+payload! {
+    /// An entry of `Destinations`, kept as it is.
+    pub struct DestinationPayload<'a> {
+        /// Kind of destination.
+        "type" => kind: Unread<kind::Text>,
+        /// Web page of the vehicle there.
+        "url" => url: Unread<kind::Text>,
+        /// Name of the destination.
+        "name" => name: Unread<kind::Text>,
+    }
+}
+
+payload! {
+    /// An entry of `SubscriptionPricing`.
+    pub struct PackagePayload<'a> {
+        /// Name of the package.
+        "Name" => name: Name<'a>,
+        /// Price of a week.
+        "WeeklyPrice" => weekly_price: Amount<'a>,
+        /// Price of a month.
+        "MonthlyPrice" => monthly_price: Amount<'a>,
+        /// Price of a fortnight.
+        "FortnightlyPrice" => fortnightly_price: Amount<'a>,
+        /// Price of a day.
+        "DailyPrice" => daily_price: Amount<'a>,
+    }
+}
+
+listed! {
+    /// Kinds of vehicles.
+    pub VehicleType = ["Car", "Bike", "Boat", "Truck", "Caravan", "Construction", "Agriculture"];
+    /// Types of listings.
+    pub ListingType = ["new", "used", "demo", "showroom"];
+    /// Kinds of sale.
+    pub SaleType = ["Retail", "Sale", "Share", "Rent", "Auction"];
+    /// What a vehicle can be known by.
+    pub IdentificationType = ["VIN", "HIN", "Engine", "Chassis", "StockNumber", "NetworkId"];
+    /// Types of prices.
+    pub PriceType = ["DAP", "EGC", "BeforePrice", "RRP", "IGC", "WHS"];
+    /// Units of odometers.
+    pub Unit = ["KM", "Miles", "Hour"];
+    /// Where a colour is.
+    pub ColourLocation = ["Exterior", "Interior"];
 }

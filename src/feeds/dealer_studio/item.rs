@@ -1,60 +1,141 @@
 //! The vehicle that a lead asks about. Both lead pages describe it; what either lists is known here.
 
 use crate::domain::facts::LeadColumns;
-use crate::domain::values::{StockNumber, Vin};
-use crate::feeds::wire::{Object, Rebuilt};
+use crate::domain::values::{Json, StockNumber, Vin};
+use crate::feeds::lenient::{
+    Amount, Id, JsonBuilder, Kept, List, OneOf, Place, StockText, Text, TextOrNumber, Unread, VinText, Whole, either,
+    kind, listed, payload,
+};
 
-const TYPES: [&str; 9] = ["Car", "Motorcycle", "Boat", "Caravan", "Truck", "Trailer", "Bus", "Machinery", "Other"];
-const STATUSES: [&str; 3] = ["In Stock", "Sold", "Coming soon"];
-
-/// Reads `item` into its columns, and keeps the whole of it.
-pub(super) fn read(item: &Object<'_>, columns: &mut LeadColumns) {
-    columns.item_id = item.identifier("id");
-    columns.vin = item.vin("vin");
-    columns.stock_number = item.stock_number("stock_number");
-    columns.item_make = item.text("make");
-    columns.item_model = item.text("model");
-    columns.item_year = item.integer("year");
-    columns.item_price = item.decimal("price");
-    columns.item = appearance(item, sale(item, identity(item, columns))).into_json();
+payload! {
+    /// `item`: the vehicle of a lead.
+    pub struct ItemPayload<'a> {
+        /// Kind of vehicle.
+        "type" => kind: OneOf<'a, ItemType>,
+        /// New, used or demo.
+        "car_type" => car_type: Text<'a>,
+        /// Id of the car.
+        "id" => id: Id<'a>,
+        /// VIN.
+        "vin" => vin: VinText<'a>,
+        /// Status of the vehicle; null where none belongs to the lead.
+        "status" => status: OneOf<'a, ItemStatus>,
+        /// Colour.
+        "colour" => colour: Text<'a>,
+        /// Body type.
+        "body_type" => body_type: Text<'a>,
+        /// Code in `RedBook`.
+        "redbook_code" => redbook_code: Id<'a>,
+        /// Build date.
+        "build_date" => build_date: Text<'a>,
+        /// Automatic or Manual.
+        "transmission" => transmission: Text<'a>,
+        /// Interior colour, as the table of the cluster page spells it.
+        "interior_colour" => interior_colour: Text<'a>,
+        /// Interior colour, as the examples spell it.
+        "interior_color" => interior_color: Text<'a>,
+        /// Stock number.
+        "stock_number" => stock_number: StockText<'a>,
+        /// Deposit, of a finance enquiry.
+        "deposit" => deposit: Amount<'a>,
+        /// Make.
+        "make" => make: Text<'a>,
+        /// Model.
+        "model" => model: Text<'a>,
+        /// Badge.
+        "badge" => badge: Text<'a>,
+        /// Year.
+        "year" => year: Whole<'a>,
+        /// Price.
+        "price" => price: Amount<'a>,
+        /// Registration number.
+        "rego" => rego: Id<'a>,
+        /// Engine size, in cubic centimetres or as `2.0L`.
+        "engine_size" => engine_size: TextOrNumber<'a>,
+        /// Kilometres.
+        "km" => km: Amount<'a>,
+        /// The dealer's comments on the car.
+        "comments" => comments: Text<'a>,
+        /// Series.
+        "series" => series: Text<'a>,
+        /// Web page of the car, or of the lead.
+        "url" => url: Text<'a>,
+        /// Spin code.
+        "spin_code" => spin_code: Id<'a>,
+        /// The car in other systems.
+        "third_party_integrations" => third_party_integrations: Kept<List<IntegrationPayload<'a>>>,
+    }
 }
 
-fn identity(item: &Object<'_>, columns: &LeadColumns) -> Rebuilt {
-    Rebuilt::default()
-        .with_id("id", columns.item_id.as_deref())
-        .with("type", item.word("type", &TYPES))
-        .with("car_type", item.text("car_type"))
-        .with("vin", columns.vin.as_ref().map(Vin::as_str))
-        .with("stock_number", columns.stock_number.as_ref().map(StockNumber::as_str))
-        .with("make", columns.item_make.clone())
-        .with("model", columns.item_model.clone())
-        .with("badge", item.text("badge"))
-        .with("series", item.text("series"))
-        .with("year", columns.item_year)
-        .with_number("price", columns.item_price)
-        .with("rego", item.identifier("rego"))
-        .with("spin_code", item.identifier("spin_code"))
-        .with("redbook_code", item.identifier("redbook_code"))
+payload! {
+    /// An entry of `third_party_integrations`, kept as it is.
+    pub struct IntegrationPayload<'a> {
+        /// Name of the other system.
+        "service" => service: Unread<kind::Text>,
+        /// Id of the car there.
+        "external_id" => external_id: Unread<kind::Id>,
+    }
 }
 
-fn sale(item: &Object<'_>, rebuilt: Rebuilt) -> Rebuilt {
-    let (integrations, services) = item.whole_array("third_party_integrations");
-    services.for_each(|service| service.pass_over(&["service", "external_id"]));
-    rebuilt
-        .with("status", item.word("status", &STATUSES))
-        .with_number("deposit", item.decimal("deposit"))
-        .with("comments", item.text("comments"))
-        .with("url", item.text("url"))
-        .with_json("third_party_integrations", integrations.as_ref())
+listed! {
+    /// Kinds of vehicles.
+    pub ItemType = ["Car", "Motorcycle", "Boat", "Caravan", "Truck", "Trailer", "Bus", "Machinery", "Other"];
+    /// Statuses of vehicles.
+    pub ItemStatus = ["In Stock", "Sold", "Coming soon"];
 }
 
-fn appearance(item: &Object<'_>, rebuilt: Rebuilt) -> Rebuilt {
-    rebuilt
-        .with("colour", item.text("colour"))
-        .with("interior_colour", item.text(item.either("interior_colour", "interior_color")))
-        .with("body_type", item.text("body_type"))
-        .with("build_date", item.text("build_date"))
-        .with("engine_size", item.text_or_number("engine_size"))
-        .with("transmission", item.text("transmission"))
-        .with_number("km", item.decimal("km"))
+/// Reads `item` into its columns, and puts together the whole of it.
+pub(super) fn facts(payload: ItemPayload<'_>, at: &Place<'_>, columns: &mut LeadColumns) {
+    #[rustfmt::skip]
+    let ItemPayload {
+        kind, car_type, id, vin, status, colour, body_type, redbook_code, build_date, transmission, interior_colour,
+        interior_color, stock_number, deposit, make, model, badge, year, price, rego, engine_size, km, comments, series,
+        url, spin_code, third_party_integrations, unknown,
+    } = payload;
+    at.note_unknown(&unknown);
+    columns.item_id = id.read(at, "id");
+    columns.vin = vin.read(at, "vin");
+    columns.stock_number = stock_number.read(at, "stock_number");
+    columns.item_make = make.read(at, "make");
+    columns.item_model = model.read(at, "model");
+    columns.item_year = year.read(at, "year");
+    columns.item_price = price.read(at, "price");
+    let (name, interior) = either(("interior_colour", interior_colour), ("interior_color", interior_color));
+    columns.item = JsonBuilder::default()
+        .text("badge", badge.read(at, "badge").as_deref())
+        .text("body_type", body_type.read(at, "body_type").as_deref())
+        .text("build_date", build_date.read(at, "build_date").as_deref())
+        .text("car_type", car_type.read(at, "car_type").as_deref())
+        .text("colour", colour.read(at, "colour").as_deref())
+        .text("comments", comments.read(at, "comments").as_deref())
+        .number("deposit", deposit.read(at, "deposit"))
+        .text_or_number("engine_size", engine_size.read(at, "engine_size").as_ref())
+        .id("id", columns.item_id.as_deref())
+        .text("interior_colour", interior.read(at, name).as_deref())
+        .number("km", km.read(at, "km"))
+        .text("make", columns.item_make.as_deref())
+        .text("model", columns.item_model.as_deref())
+        .number("price", columns.item_price)
+        .text("redbook_code", redbook_code.read(at, "redbook_code").as_deref())
+        .text("rego", rego.read(at, "rego").as_deref())
+        .text("series", series.read(at, "series").as_deref())
+        .text("spin_code", spin_code.read(at, "spin_code").as_deref())
+        .text("status", status.read(at, "status").as_deref())
+        .text("stock_number", columns.stock_number.as_ref().map(StockNumber::as_str))
+        .json("third_party_integrations", integrations(third_party_integrations, at).as_ref())
+        .text("transmission", transmission.read(at, "transmission").as_deref())
+        .text("type", kind.read(at, "type").as_deref())
+        .text("url", url.read(at, "url").as_deref())
+        .text("vin", columns.vin.as_ref().map(Vin::as_str))
+        .whole("year", columns.item_year)
+        .into_json();
+}
+
+fn integrations(integrations: Kept<List<IntegrationPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+    let list = at.kept("third_party_integrations");
+    let (json, entries) = integrations.read(&list);
+    for (at, IntegrationPayload { service: _, external_id: _, unknown }) in entries {
+        at.note_unknown(&unknown);
+    }
+    json
 }

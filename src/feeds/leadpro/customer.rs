@@ -4,51 +4,58 @@
 //! the person; it stays with the lead.
 
 use crate::domain::facts::{LeadColumns, PersonColumns, PropertyColumns, ProspectFacts};
-use crate::domain::values::{Phone, PhoneRegion};
-use crate::feeds::wire::{Object, Rebuilt};
+use crate::domain::values;
+use crate::feeds::lenient::{EmailAddress, JsonBuilder, Place};
 
-use super::limits;
+use super::limits::{LimitedText, Phone};
 
-/// In characters, as all of these.
-const FIRST_NAME: usize = 50;
-const LAST_NAME: usize = 50;
-const FULL_NAME: usize = 100;
-const TITLE: usize = 10;
-const PHONE: usize = 255;
+/// The fields of a lead that tell of the customer.
+pub(super) struct Customer<'a> {
+    pub(super) email: EmailAddress<'a>,
+    pub(super) title: LimitedText<'a, 1, 10>,
+    pub(super) full_name: LimitedText<'a, 1, 100>,
+    pub(super) first_name: LimitedText<'a, 1, 50>,
+    pub(super) last_name: LimitedText<'a, 1, 50>,
+    pub(super) phone: Phone<'a, 255>,
+}
 
-/// Reads what is known of the person, who has the property of the enquiry, and the contact columns of the lead.
-pub(super) fn read(data: &Object<'_>, property: &PropertyColumns, columns: &mut LeadColumns) -> ProspectFacts {
-    let (contact_email, email) = data.email("email");
-    let title = limits::text(data, "title", TITLE);
-    let full_name = limits::text(data, "full_name", FULL_NAME);
-    let names =
-        Names { first: limits::text(data, "first_name", FIRST_NAME), last: limits::text(data, "last_name", LAST_NAME) };
-    let Names { first, last } = names.filled(title.as_deref(), full_name.as_deref());
-    let phone = limits::phone(data, "phone", PHONE, &PhoneRegion::great_britain());
-    let is_mobile = phone.as_ref().is_some_and(Phone::is_mobile);
-    let phone = phone.map(Phone::into_text);
-    let (address, postcode) = (property.address.clone(), property.postcode.clone());
+impl Customer<'_> {
+    /// What is known of the person, who has the property of the enquiry, and the contact columns of the lead.
+    pub(super) fn facts(self, property: &PropertyColumns, at: &Place<'_>, columns: &mut LeadColumns) -> ProspectFacts {
+        let Self { email, title, full_name, first_name, last_name, phone } = self;
+        let (contact_email, email) = email.read(at, "email");
+        let title = title.read(at, "title");
+        let full_name = full_name.read(at, "full_name");
+        let names = Names { first: first_name.read(at, "first_name"), last: last_name.read(at, "last_name") };
+        let Names { first, last } = names.filled(title.as_deref(), full_name.as_deref());
+        let phone = phone.read(at, "phone");
+        let is_mobile = phone.as_ref().is_some_and(values::Phone::is_mobile);
+        let phone = phone.map(values::Phone::into_text);
+        let postcode = property.postcode.clone();
 
-    columns.contact_email = contact_email;
-    columns.contact_title.clone_from(&title);
-    columns.contact_first_name.clone_from(&first);
-    columns.contact_last_name.clone_from(&last);
-    columns.contact_full_name = full_name;
-    columns.contact_phone.clone_from(&phone);
-    columns.contact_postcode.clone_from(&postcode);
-    columns.contact_address =
-        Rebuilt::default().with("address", address).with("postcode", postcode.clone()).into_json();
-    let (mobile_phone, home_phone) = if is_mobile { (phone, None) } else { (None, phone) };
-    let person = PersonColumns {
-        title,
-        first_name: first,
-        last_name: last,
-        mobile_phone,
-        home_phone,
-        postcode,
-        ..PersonColumns::default()
-    };
-    ProspectFacts { email, person, ..ProspectFacts::default() }
+        columns.contact_email = contact_email;
+        columns.contact_title.clone_from(&title);
+        columns.contact_first_name.clone_from(&first);
+        columns.contact_last_name.clone_from(&last);
+        columns.contact_full_name = full_name;
+        columns.contact_phone.clone_from(&phone);
+        columns.contact_postcode.clone_from(&postcode);
+        columns.contact_address = JsonBuilder::default()
+            .text("address", property.address.as_deref())
+            .text("postcode", postcode.as_deref())
+            .into_json();
+        let (mobile_phone, home_phone) = if is_mobile { (phone, None) } else { (None, phone) };
+        let person = PersonColumns {
+            title,
+            first_name: first,
+            last_name: last,
+            mobile_phone,
+            home_phone,
+            postcode,
+            ..PersonColumns::default()
+        };
+        ProspectFacts { email, person, ..ProspectFacts::default() }
+    }
 }
 
 /// First and last name, as far as they are known.

@@ -1,96 +1,146 @@
 //! What LeadPro's page demands of the fields of a lead: how long they may be, and which must be there. What goes beyond
 //! is noted and kept whole.
 
+use std::marker::PhantomData;
+
 use rust_decimal::Decimal;
+use schemars::{Schema, json_schema};
 
 use crate::domain::finding::Code;
-use crate::domain::values::{Phone, PhoneRegion};
-use crate::feeds::wire::Object;
+use crate::domain::values::{self, PhoneRegion};
+use crate::feeds::lenient::{Described, Field, Kind, Place, Scalar, kind, phone, text_as_sent};
 
-/// How many characters a postcode has at the least and at the most.
-const POSTCODE: (usize, usize) = (2, 10);
+/// A text of so many characters at the least and at the most.
+pub type LimitedText<'a, const LEAST: usize, const MOST: usize> = Field<'a, Limited<kind::Text, LEAST, MOST>>;
+/// An id or a number, as number or text of so many characters.
+pub type LimitedId<'a, const LEAST: usize, const MOST: usize> = Field<'a, Limited<kind::LongId, LEAST, MOST>>;
+/// A phone number of at most so many characters.
+pub type Phone<'a, const MOST: usize> = Field<'a, BritishPhone<MOST>>;
+/// An amount of money with at most two decimal places.
+pub type Money<'a> = Field<'a, TwoPlaces>;
+
+/// A kind of text whose length is documented, in characters.
+pub struct Limited<K, const LEAST: usize, const MOST: usize>(PhantomData<K>);
+/// A phone number, of the United Kingdom where it names no other country.
+pub struct BritishPhone<const MOST: usize>;
+/// A number with at most two decimal places.
+pub struct TwoPlaces;
+
 /// How many decimal places an amount may have.
 const DECIMAL_PLACES: u32 = 2;
 
-/// What every lead must have, beside its id and its e-mail address, which have codes of their own.
-const ALWAYS: [&str; 3] = ["full_name", "phone", "type"];
 /// Kinds of enquiry by people who have a property.
 const OWNERS: [&str; 3] = ["vendor", "landlord", "mortgage_request"];
 /// Kinds of enquiry by people who look for one.
 const SEEKERS: [&str; 2] = ["sale", "let"];
 
-/// A text of at most so many characters.
-pub(super) fn text(data: &Object<'_>, name: &'static str, most: usize) -> Option<String> {
-    noted(data, name, data.text(name), (1, most))
-}
-
-/// A text, or a number, of at most so many characters.
-pub(super) fn written(data: &Object<'_>, name: &'static str, most: usize) -> Option<String> {
-    noted(data, name, data.written(name), (1, most))
-}
-
-/// A postcode.
-pub(super) fn postcode(data: &Object<'_>, name: &'static str) -> Option<String> {
-    noted(data, name, data.written(name), POSTCODE)
-}
-
-/// A phone number of at most so many characters, read in a region.
-pub(super) fn phone(data: &Object<'_>, name: &'static str, most: usize, region: &PhoneRegion) -> Option<Phone> {
-    let sent = noted(data, name, data.sent(name), (1, most))?;
-    Some(data.phone_of(name, &sent, region))
-}
-
-/// An amount of money.
-pub(super) fn money(data: &Object<'_>, name: &'static str) -> Option<Decimal> {
-    let amount = data.decimal(name);
-    if amount.is_some_and(|amount| amount.scale() > DECIMAL_PLACES) {
-        let message = format!("more than the documented {DECIMAL_PLACES} decimal places; kept whole");
-        data.note(Code::ValueTooLong, name, &message);
+impl<K: Kind<Value = Option<String>>, const LEAST: usize, const MOST: usize> Kind for Limited<K, LEAST, MOST> {
+    type Value = Option<String>;
+    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+        noted(K::read(sent, at, name), at, name, (LEAST, MOST))
     }
-    amount
+}
+
+impl<K: Described, const LEAST: usize, const MOST: usize> Described for Limited<K, LEAST, MOST> {
+    fn schema() -> Schema {
+        let mut schema = K::schema();
+        schema.insert("minLength".into(), LEAST.into());
+        schema.insert("maxLength".into(), MOST.into());
+        schema
+    }
+}
+
+impl<const MOST: usize> Kind for BritishPhone<MOST> {
+    type Value = Option<values::Phone>;
+    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+        let sent = noted(text_as_sent(sent, at, name), at, name, (1, MOST))?;
+        Some(phone(&sent, at, name, &PhoneRegion::great_britain()))
+    }
+}
+
+impl<const MOST: usize> Described for BritishPhone<MOST> {
+    fn schema() -> Schema {
+        json_schema!({ "type": ["string", "integer", "null"], "maxLength": MOST })
+    }
+}
+
+impl Kind for TwoPlaces {
+    type Value = Option<Decimal>;
+    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+        let amount = kind::Amount::read(sent, at, name);
+        if amount.is_some_and(|amount| amount.scale() > DECIMAL_PLACES) {
+            let message = format!("more than the documented {DECIMAL_PLACES} decimal places; kept whole");
+            at.note(Code::ValueTooLong, name, &message);
+        }
+        amount
+    }
+}
+
+impl Described for TwoPlaces {
+    fn schema() -> Schema {
+        kind::Amount::schema()
+    }
 }
 
 /// Notes JSON of more bytes than are documented, written without spaces.
-pub(super) fn json(data: &Object<'_>, name: &'static str, most: usize) {
-    let bytes = data.json_bytes(name);
+pub(super) fn json(bytes: usize, at: &Place<'_>, name: &'static str, most: usize) {
     if bytes > most {
         let message = format!("{bytes} bytes of JSON, more than the documented {most}; kept whole");
-        data.note(Code::ValueTooLong, name, &message);
+        at.note(Code::ValueTooLong, name, &message);
     }
 }
 
 /// Notes a text whose number of characters is not between these two.
-fn noted(data: &Object<'_>, name: &'static str, text: Option<String>, (least, most): (usize, usize)) -> Option<String> {
+fn noted(text: Option<String>, at: &Place<'_>, name: &str, (least, most): (usize, usize)) -> Option<String> {
     let count = text.as_deref().map_or(least, |text| text.chars().count());
     if count > most {
         let message = format!("{count} characters, more than the documented {most}; kept whole");
-        data.note(Code::ValueTooLong, name, &message);
+        at.note(Code::ValueTooLong, name, &message);
     }
     if count < least {
         let message = format!("expected at least {least} characters; kept as sent");
-        data.note(Code::FieldType, name, &message);
+        at.note(Code::FieldType, name, &message);
     }
     text
 }
 
-/// Notes the fields that a lead of this kind must have and that are not there; one that is there and cannot be used has
-/// been noted as such.
-pub(super) fn note_missing(data: &Object<'_>, kind: Option<&str>) {
-    let is_one_of =
-        |kinds: &[&str]| kind.is_some_and(|kind| kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)));
-    let note = |names: &[&'static str], of: &str| {
-        for name in names.iter().filter(|name| !data.holds_any(&[**name])) {
-            data.note(Code::FieldMissing, name, &format!("required of {of}"));
+/// Which of the fields that some lead must have were sent, usable or not; one that was sent and cannot be used is noted as
+/// such.
+#[allow(clippy::struct_excessive_bools, reason = "one for each field that some lead must have")]
+pub(super) struct Sent {
+    pub(super) full_name: bool,
+    pub(super) phone: bool,
+    pub(super) kind: bool,
+    pub(super) address: bool,
+    pub(super) postcode: bool,
+    pub(super) property_reference: bool,
+    pub(super) office_id: bool,
+    pub(super) advert_address: bool,
+    pub(super) advert_postcode: bool,
+}
+
+impl Sent {
+    /// Notes the fields that a lead of this kind must have and that were not sent, beside its id and its e-mail address, which
+    /// have codes of their own.
+    pub(super) fn note_missing(&self, kind: Option<&str>, at: &Place<'_>) {
+        let is_one_of =
+            |kinds: &[&str]| kind.is_some_and(|kind| kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)));
+        let note = |fields: &[(&str, bool)], of: &str| {
+            for (name, _) in fields.iter().filter(|(_, is_sent)| !is_sent) {
+                at.note(Code::FieldMissing, name, &format!("required of {of}"));
+            }
+        };
+        note(&[("full_name", self.full_name), ("phone", self.phone), ("type", self.kind)], "every lead");
+        if is_one_of(&OWNERS) {
+            let of = "the types vendor, landlord and mortgage_request";
+            note(&[("address", self.address), ("postcode", self.postcode)], of);
         }
-    };
-    note(&ALWAYS, "every lead");
-    if is_one_of(&OWNERS) {
-        note(&["address", "postcode"], "the types vendor, landlord and mortgage_request");
-    }
-    if is_one_of(&SEEKERS) {
-        note(&["property_reference"], "the types sale and let");
-        if !data.holds_any(&["office_id"]) {
-            note(&["advert_address", "advert_postcode"], "the types sale and let without an office_id");
+        if is_one_of(&SEEKERS) {
+            note(&[("property_reference", self.property_reference)], "the types sale and let");
+            if !self.office_id {
+                let of = "the types sale and let without an office_id";
+                note(&[("advert_address", self.advert_address), ("advert_postcode", self.advert_postcode)], of);
+            }
         }
     }
 }

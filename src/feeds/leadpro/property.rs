@@ -1,134 +1,158 @@
 //! What a LeadPro lead says of the property, of the offices that deal with it, and of when the customer can be met.
 
 use crate::domain::facts::PropertyColumns;
-use crate::domain::finding::Code;
-use crate::domain::values::{self, Json};
-use crate::feeds::wire::{Object, Value};
+use crate::domain::values::Json;
+use crate::feeds::lenient::{Flag, Id, Kept, Nested, OneOf, OneOrMany, Place, Text, Whole};
 
-use super::limits;
+use super::entries::Questionnaire;
+use super::lead::{AvailabilityPayload, ComparablePayload, CoordinatesPayload, EnquiryType, PropertyType, Stage};
+use super::limits::{self, LimitedId, LimitedText, Money};
 
-/// The page lacks some commas between these.
-const STAGES: [&str; 13] = [
-    "NEW",
-    "CONTACTED",
-    "KEEP_IN_TOUCH",
-    "LOST",
-    "NOT_CONTACTABLE",
-    "WON",
-    "VALUATION_BOOKED",
-    "INSTRUCTED",
-    "VIEWING_BOOKED",
-    "REGISTERED",
-    "DUPLICATE",
-    "SPAM",
-    "DELETED",
-];
-const PROPERTY_TYPES: [&str; 4] = ["detached", "semi-detached", "terraced", "flat-maisonette"];
-
-/// How long an address may be, in characters.
-const ADDRESS: usize = 100;
-/// How long a page's or a picture's address may be, in characters.
-const URL: usize = 255;
-/// How long the agent's reference may be, in characters.
-const REFERENCE: usize = 50;
 /// How large the availability and the questionnaire may each be, in bytes of JSON.
 const JSON: usize = 2_048;
 
-/// Reads the property of an enquiry of this kind.
-pub(super) fn read(data: &Object<'_>, enquiry_type: Option<String>) -> PropertyColumns {
-    PropertyColumns {
-        enquiry_type,
-        stage: data.word("stage", &STAGES),
-        address: limits::text(data, "address", ADDRESS),
-        postcode: limits::postcode(data, "postcode"),
-        advert_address: limits::text(data, "advert_address", ADDRESS),
-        advert_postcode: limits::postcode(data, "advert_postcode"),
-        advert_url: limits::text(data, "advert_url", URL),
-        advert_image: limits::text(data, "advert_image", URL),
-        bedrooms: data.integer("property_bedrooms"),
-        property_type: data.word("property_type", &PROPERTY_TYPES),
-        property_reference: limits::written(data, "property_reference", REFERENCE),
-        international: data.boolean("international"),
-        appointment_availability: availability(data),
-        questionnaire: questionnaire(data),
-        comparable_properties: comparable_properties(data),
-        average_sale_estimation: limits::money(data, "average_sale_estimation"),
-        minimum_sale_estimation: limits::money(data, "minimum_sale_estimation"),
-        maximum_sale_estimation: limits::money(data, "maximum_sale_estimation"),
-        average_rent_estimation: limits::money(data, "average_rent_estimation"),
-        minimum_rent_estimation: limits::money(data, "minimum_rent_estimation"),
-        maximum_rent_estimation: limits::money(data, "maximum_rent_estimation"),
-        office_id: data.identifier("office_id"),
-        office_name: data.text("office_name"),
-        account_id: data.identifier("account_id"),
-        account_name: data.text("account_name"),
-        referred_by_office_id: data.identifier("referred_by_office_id"),
-        referred_by_office_name: data.text("referred_by_office_name"),
-        referred_by_account_id: data.identifier("referred_by_account_id"),
-        referred_by_account_name: data.text("referred_by_account_name"),
-        parent_external_id: data.identifier("parentId"),
-        host: data.text("host"),
-        gdpr_checkbox: data.boolean("gdpr_checkbox"),
+/// The fields of a lead that tell of the property and of the enquiry about it.
+pub(super) struct Subject<'a> {
+    pub(super) kind: OneOf<'a, EnquiryType>,
+    pub(super) stage: OneOf<'a, Stage>,
+    pub(super) address: LimitedText<'a, 1, 100>,
+    pub(super) postcode: LimitedId<'a, 2, 10>,
+    pub(super) advert_address: LimitedText<'a, 1, 100>,
+    pub(super) advert_postcode: LimitedId<'a, 2, 10>,
+    pub(super) advert_url: LimitedText<'a, 1, 255>,
+    pub(super) advert_image: LimitedText<'a, 1, 255>,
+    pub(super) property_bedrooms: Whole<'a>,
+    pub(super) property_type: OneOf<'a, PropertyType>,
+    pub(super) property_reference: LimitedId<'a, 1, 50>,
+    pub(super) international: Flag<'a>,
+    pub(super) appointment_availability: Kept<Nested<AvailabilityPayload<'a>>>,
+    pub(super) questionnaire: Kept<Questionnaire>,
+    pub(super) comparable_props: Kept<OneOrMany<ComparablePayload<'a>>>,
+    pub(super) parent_id: Id<'a>,
+    pub(super) host: Text<'a>,
+    pub(super) gdpr_checkbox: Flag<'a>,
+}
+
+/// The fields of a lead that tell who deals with it.
+pub(super) struct Offices<'a> {
+    pub(super) office_id: Id<'a>,
+    pub(super) office_name: Text<'a>,
+    pub(super) account_id: Id<'a>,
+    pub(super) account_name: Text<'a>,
+    pub(super) referred_by_office_id: Id<'a>,
+    pub(super) referred_by_office_name: Text<'a>,
+    pub(super) referred_by_account_id: Id<'a>,
+    pub(super) referred_by_account_name: Text<'a>,
+}
+
+/// The fields of a lead that tell what the property is estimated at.
+pub(super) struct Estimations<'a> {
+    pub(super) average_sale: Money<'a>,
+    pub(super) minimum_sale: Money<'a>,
+    pub(super) maximum_sale: Money<'a>,
+    pub(super) average_rent: Money<'a>,
+    pub(super) minimum_rent: Money<'a>,
+    pub(super) maximum_rent: Money<'a>,
+}
+
+impl Subject<'_> {
+    /// The columns of the property, with those of the offices and the estimations.
+    pub(super) fn facts(self, offices: Offices<'_>, estimations: Estimations<'_>, at: &Place<'_>) -> PropertyColumns {
+        #[rustfmt::skip]
+        let Self {
+            kind, stage, address, postcode, advert_address, advert_postcode, advert_url, advert_image,
+            property_bedrooms, property_type, property_reference, international, appointment_availability,
+            questionnaire, comparable_props, parent_id, host, gdpr_checkbox,
+        } = self;
+        let mut columns = PropertyColumns {
+            enquiry_type: kind.read(at, "type"),
+            stage: stage.read(at, "stage"),
+            address: address.read(at, "address"),
+            postcode: postcode.read(at, "postcode"),
+            advert_address: advert_address.read(at, "advert_address"),
+            advert_postcode: advert_postcode.read(at, "advert_postcode"),
+            advert_url: advert_url.read(at, "advert_url"),
+            advert_image: advert_image.read(at, "advert_image"),
+            bedrooms: property_bedrooms.read(at, "property_bedrooms"),
+            property_type: property_type.read(at, "property_type"),
+            property_reference: property_reference.read(at, "property_reference"),
+            international: international.read(at, "international"),
+            appointment_availability: availability(appointment_availability, at),
+            questionnaire: self::questionnaire(questionnaire, at),
+            comparable_properties: comparable_properties(comparable_props, &at.kept("comparable_props")),
+            parent_external_id: parent_id.read(at, "parentId"),
+            host: host.read(at, "host"),
+            gdpr_checkbox: gdpr_checkbox.read(at, "gdpr_checkbox"),
+            ..PropertyColumns::default()
+        };
+        estimations.facts(at, &mut columns);
+        offices.facts(at, &mut columns);
+        columns
+    }
+}
+
+impl Offices<'_> {
+    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+        #[rustfmt::skip]
+        let Self {
+            office_id, office_name, account_id, account_name, referred_by_office_id, referred_by_office_name,
+            referred_by_account_id, referred_by_account_name,
+        } = self;
+        columns.office_id = office_id.read(at, "office_id");
+        columns.office_name = office_name.read(at, "office_name");
+        columns.account_id = account_id.read(at, "account_id");
+        columns.account_name = account_name.read(at, "account_name");
+        columns.referred_by_office_id = referred_by_office_id.read(at, "referred_by_office_id");
+        columns.referred_by_office_name = referred_by_office_name.read(at, "referred_by_office_name");
+        columns.referred_by_account_id = referred_by_account_id.read(at, "referred_by_account_id");
+        columns.referred_by_account_name = referred_by_account_name.read(at, "referred_by_account_name");
+    }
+}
+
+impl Estimations<'_> {
+    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+        let Self { average_sale, minimum_sale, maximum_sale, average_rent, minimum_rent, maximum_rent } = self;
+        columns.average_sale_estimation = average_sale.read(at, "average_sale_estimation");
+        columns.minimum_sale_estimation = minimum_sale.read(at, "minimum_sale_estimation");
+        columns.maximum_sale_estimation = maximum_sale.read(at, "maximum_sale_estimation");
+        columns.average_rent_estimation = average_rent.read(at, "average_rent_estimation");
+        columns.minimum_rent_estimation = minimum_rent.read(at, "minimum_rent_estimation");
+        columns.maximum_rent_estimation = maximum_rent.read(at, "maximum_rent_estimation");
     }
 }
 
 /// The hours at which the customer can be met, kept whole; each should be an ISO 8601 date.
-fn availability(data: &Object<'_>) -> Option<Json> {
-    let (json, availability) = data.whole_object("appointment_availability");
-    limits::json(data, "appointment_availability", JSON);
-    for (position, hour) in availability.items("hours").iter().enumerate() {
-        if !hour.as_str().is_some_and(is_iso_8601) {
-            let message = "not an ISO 8601 date; kept as sent";
-            availability.note(Code::DateInvalid, &format!("hours[{position}]"), message);
-        }
-    }
+fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+    let (bytes, here) = (availability.bytes(), at.kept("appointment_availability"));
+    let (json, AvailabilityPayload { hours, unknown }) = availability.read(&here);
+    here.note_unknown(&unknown);
+    limits::json(bytes, at, "appointment_availability", JSON);
+    hours.note(&here.field("hours"));
     json
 }
 
-/// Whether it is a date as `yyyy-mm-dd`, with or without a time, in some zone or in none.
-fn is_iso_8601(text: &str) -> bool {
-    let is_date = !text.contains('/') && values::date(text).is_some();
-    is_date || values::timestamp(text).is_some() || values::local_date_time(text).is_some()
-}
-
 /// The questions with their answers, kept whole; each entry should be a list of the two.
-fn questionnaire(data: &Object<'_>) -> Option<Json> {
-    let (json, _) = data.whole_array("questionnaire");
-    limits::json(data, "questionnaire", JSON);
-    for (position, entry) in data.items("questionnaire").iter().enumerate() {
-        let is_pair = entry.as_array().is_some_and(|pair| pair.len() == 2 && pair.iter().all(Value::is_string));
-        if !is_pair {
-            let message = "expected a list of two texts; kept as sent";
-            data.note(Code::FieldType, &format!("questionnaire[{position}]"), message);
-        }
-    }
+fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Place<'_>) -> Option<Json> {
+    let (bytes, here) = (questionnaire.bytes(), at.kept("questionnaire"));
+    let (json, questions) = questionnaire.read_list(&here);
+    limits::json(bytes, at, "questionnaire", JSON);
+    questions.note(&here);
     json
 }
 
 /// The properties to compare with, kept whole. The page calls them a list, and its example is one of them alone.
-fn comparable_properties(data: &Object<'_>) -> Option<Json> {
-    let name = "comparable_props";
-    if data.is_object(name) {
-        let (json, property) = data.whole_object(name);
-        know_comparable(&property);
-        return json;
+fn comparable_properties(properties: Kept<OneOrMany<ComparablePayload<'_>>>, here: &Place<'_>) -> Option<Json> {
+    let (json, properties) = properties.read(here);
+    for (at, property) in properties {
+        #[rustfmt::skip]
+        let ComparablePayload {
+            address: _, beds: _, coords, date: _, distance: _, months_ago: _, original_asking_price: _, price: _,
+            time_taken_to_sell: _, unknown,
+        } = property;
+        at.note_unknown(&unknown);
+        let at = at.field("coords");
+        let CoordinatesPayload { x: _, y: _, unknown } = coords.read(&at);
+        at.note_unknown(&unknown);
     }
-    let (json, properties) = data.whole_array(name);
-    properties.for_each(|property| know_comparable(&property));
     json
-}
-
-/// Marks the documented fields of a property to compare with.
-fn know_comparable(property: &Object<'_>) {
-    property.pass_over(&[
-        "address",
-        "beds",
-        "date",
-        "distance",
-        "months_ago",
-        "original_asking_price",
-        "price",
-        "time_taken_to_sell",
-    ]);
-    property.object("coords").pass_over(&["x", "y"]);
 }

@@ -10,15 +10,14 @@ use crate::domain::facts::{
 use crate::domain::finding::Finding;
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::feeds::scan::scan;
-use crate::feeds::{DealershipKey, Feed, Reading, open, read};
+use crate::feeds::{DealershipKey, Feed, Reading, parse};
 
 /// What is known of a body after the pass that counts, and after it is read.
 pub(super) fn of_body(feed: Feed, body: &[u8]) -> Value {
-    let document = match open(feed, body) {
-        Ok(document) => document,
+    let read = match parse(feed, body, &super::locale()) {
+        Ok(reading) => of_reading(reading),
         Err(finding) => return json!({ "findings": findings(vec![finding]) }),
     };
-    let read = of_reading(read(&document, &super::locale()));
     let scan = scan(feed, body).unwrap();
     let dealership = match scan.dealership {
         DealershipKey::Missing => None,
@@ -107,7 +106,8 @@ fn scalar(value: Scalar) -> Value {
 /// JSON that is kept; as a text where it is not written as its values would be.
 fn kept(json: &Json) -> Value {
     let value: Value = serde_json::from_str(json.as_str()).unwrap();
-    if value.to_string() == json.as_str() { value } else { json.as_str().into() }
+    let text = value.to_string();
+    if text == json.as_str() { value } else { json.as_str().into() }
 }
 
 fn given<T>(given: Field<T>, show: impl Fn(T) -> String) -> Option<Value> {

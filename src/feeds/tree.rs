@@ -13,7 +13,7 @@ use serde_json::Number;
 
 /// A value of JSON.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+pub(super) enum Value<'a> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -30,7 +30,7 @@ pub enum Value<'a> {
 
 /// The fields of an object, by name; of a name that is repeated the last counts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fields<'a>(Box<[(Cow<'a, str>, Value<'a>)]>);
+pub(super) struct Fields<'a>(Box<[(Cow<'a, str>, Value<'a>)]>);
 
 impl<'a> Fields<'a> {
     fn of(mut fields: Vec<(Cow<'a, str>, Value<'a>)>) -> Self {
@@ -50,24 +50,19 @@ impl<'a> Fields<'a> {
 
     /// The value of a field.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+    pub(super) fn get(&self, name: &str) -> Option<&Value<'a>> {
         let place = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
         self.0.get(place).map(|(_, value)| value)
     }
 
     /// The fields with their values, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// The names, in their order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(name, _)| name)
-    }
-
-    /// The values, in the order of the names.
-    pub fn values(&self) -> impl Iterator<Item = &Value<'a>> {
-        self.iter().map(|(_, value)| value)
     }
 }
 
@@ -78,51 +73,9 @@ impl<'a> FromIterator<(Cow<'a, str>, Value<'a>)> for Fields<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Whether it is `null`.
-    #[must_use]
-    pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
-    }
-
-    /// Whether it is a number.
-    #[must_use]
-    pub fn is_number(&self) -> bool {
-        matches!(self, Self::Number(_))
-    }
-
-    /// Whether it is a text.
-    #[must_use]
-    pub fn is_string(&self) -> bool {
-        matches!(self, Self::String(_))
-    }
-
-    /// Whether it is a list.
-    #[must_use]
-    pub fn is_array(&self) -> bool {
-        matches!(self, Self::Array(_))
-    }
-
-    /// Whether it is an object.
-    #[must_use]
-    pub fn is_object(&self) -> bool {
-        matches!(self, Self::Object(_))
-    }
-
-    /// The text, where it is one.
-    #[must_use]
-    pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
-    }
-
-    /// The items, where it is a list.
-    #[must_use]
-    pub fn as_array(&self) -> Option<&[Value<'a>]> {
-        if let Self::Array(items) = self { Some(items) } else { None }
-    }
-
     /// The fields, where it is an object.
     #[must_use]
-    pub fn as_object(&self) -> Option<&Fields<'a>> {
+    pub(super) fn as_object(&self) -> Option<&Fields<'a>> {
         if let Self::Object(fields) = self { Some(fields) } else { None }
     }
 }
