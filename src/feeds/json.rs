@@ -1,7 +1,8 @@
 //! The one parser of what is posted or signed: whoever looks at a body sees the same fields in it.
 
-use serde::Deserialize;
-use serde::de::Error as _;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeSeed, Error as _};
 
 /// The byte order mark, as some systems write it before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -12,12 +13,18 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// # Errors
 /// Where it is not JSON.
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
+    parse_with(PhantomData, body)
+}
+
+/// As [`parse`], with what knows how to read.
+pub(super) fn parse_with<'a, S: DeserializeSeed<'a>>(seed: S, body: &'a [u8]) -> serde_json::Result<S::Value> {
     let body = without_mark(body);
-    match str::from_utf8(body) {
-        // Looked at once for the whole, and not for each text.
-        Ok(text) => serde_json::from_str(text),
-        Err(_invalid) => Err(invalid(body)),
-    }
+    // Looked at once for the whole, and not for each text.
+    let Ok(text) = str::from_utf8(body) else { return Err(invalid(body)) };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
 /// What is wrong first with a body that is not UTF-8.

@@ -15,14 +15,13 @@ pub mod weight;
 use std::collections::BTreeSet;
 
 use schemars::{Schema, SchemaGenerator};
-use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::domain::facts::{Facts, Sender};
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
-use lenient::{Diagnostics, Nested, Place, Scalar, lone_id};
+use lenient::{Diagnostics, Fields, Fill, Place, Scalar, lone_id};
 
 /// A kind of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,15 +199,13 @@ pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<Reading, Findin
 }
 
 /// The payload of a body; the empty one, with a finding, where it is no object.
-fn payload<'a, T: Deserialize<'a> + Default>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
-    let payload: Nested<T> = json::parse(body)?;
-    Ok(match payload {
-        Nested::Object(payload) => payload,
-        Nested::Absent | Nested::Unusable => {
-            root.note_here(Code::FieldType, NO_OBJECT);
-            T::default()
-        }
-    })
+fn payload<'a, T: Fields<'a>>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
+    let mut payload = T::default();
+    let is_object = json::parse_with(Fill(&mut payload), body)?;
+    if !is_object {
+        root.note_here(Code::FieldType, NO_OBJECT);
+    }
+    Ok(payload)
 }
 
 /// Why a body is not JSON, with line and column. Errors about syntax do not quote the body; others might.

@@ -87,16 +87,14 @@ impl Amount<'_> {
 
 /// The rest of the text without a currency's code at one of its ends, where no letter stands beside that.
 fn without_code(text: &str) -> Option<&str> {
-    let is_code = |sale_status: &str| {
-        let is_word = sale_status.bytes().all(|byte| byte.is_ascii_alphabetic());
-        is_word && CODES.split(' ').any(|known| known.eq_ignore_ascii_case(sale_status))
+    let is_code = |word: &str| {
+        let is_word = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_word && CODES.split(' ').any(|known| known.eq_ignore_ascii_case(word))
     };
-    let front = text
-        .split_at_checked(3)
-        .filter(|(sale_status, rest)| is_code(sale_status) && !rest.starts_with(char::is_alphabetic));
+    let front = text.split_at_checked(3).filter(|(word, rest)| is_code(word) && !rest.starts_with(char::is_alphabetic));
     let back = || {
-        let (rest, sale_status) = text.split_at_checked(text.len().checked_sub(3)?)?;
-        (is_code(sale_status) && !rest.ends_with(char::is_alphabetic)).then_some(rest)
+        let (rest, word) = text.split_at_checked(text.len().checked_sub(3)?)?;
+        (is_code(word) && !rest.ends_with(char::is_alphabetic)).then_some(rest)
     };
     front.map(|(_, rest)| rest).or_else(back)
 }
@@ -104,8 +102,8 @@ fn without_code(text: &str) -> Option<&str> {
 /// The rest of the text without a currency's name at its end.
 fn without_name(text: &str) -> Option<&str> {
     NAMES.iter().find_map(|name| {
-        let (rest, sale_status) = text.split_at_checked(text.len().checked_sub(name.len())?)?;
-        sale_status.eq_ignore_ascii_case(name).then_some(rest)
+        let (rest, word) = text.split_at_checked(text.len().checked_sub(name.len())?)?;
+        word.eq_ignore_ascii_case(name).then_some(rest)
     })
 }
 
@@ -123,7 +121,7 @@ fn without<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
 #[must_use]
 pub fn truth(text: &str) -> Option<bool> {
     let text = text::sql_param(text);
-    let is_one_of = |words: [&str; 5]| words.iter().any(|sale_status| text.eq_ignore_ascii_case(sale_status));
+    let is_one_of = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_one_of(["true", "1", "yes", "y", "t"]) {
         Some(true)
     } else if is_one_of(["false", "0", "no", "n", "f"]) {

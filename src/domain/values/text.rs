@@ -46,6 +46,12 @@ fn is_blank(c: char) -> bool {
 /// The text without white space and format characters at both ends.
 #[must_use]
 pub fn trimmed(text: &str) -> &str {
+    if let ([first, ..], [.., last]) = (text.as_bytes(), text.as_bytes())
+        && first.is_ascii_graphic()
+        && last.is_ascii_graphic()
+    {
+        return text;
+    }
     text.trim_matches(is_blank)
 }
 

@@ -129,7 +129,8 @@ fn compact(text: &str) -> Option<String> {
 /// and no digit.
 fn is_stand_in(text: &str) -> bool {
     let signs = || text.chars().filter(|c| c.is_alphanumeric());
-    STAND_INS.iter().any(|sale_status| signs().eq(sale_status.chars())) || signs().next().is_none()
+    let Some(first) = signs().next() else { return true };
+    STAND_INS.iter().any(|word| word.starts_with(first) && signs().eq(word.chars()))
 }
 
 /// Whether its letters and digits are one and the same.

@@ -31,7 +31,7 @@ pub use kept::{AnyValue, Kept, KeptInHalves};
 pub use kind::{Kind, TextOrNumberValue, lone_id, phone, text_as_sent};
 pub use listed::Listed;
 pub use nested::{Items, List, Nested, OneOrMany};
-pub use payload::{Dropped, Fields, Object, Unknown};
+pub use payload::{Dropped, Fields, Fill, Object, Unknown};
 pub use place::Place;
 pub use scalar::Scalar;
 pub use schema::Described;
