@@ -74,8 +74,8 @@ fn fold(name: &str) -> String {
     }
     let words = sql_param
         .split_whitespace()
-        .filter(|sale_status| *sale_status != "the")
-        .map(|sale_status| if sale_status == "st" { "saint" } else { sale_status });
+        .filter(|word| *word != "the")
+        .map(|word| if word == "st" { "saint" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -161,8 +161,8 @@ mod tests {
             assert!(alpha2.len() == 2 && alpha3.len() == 3 && !names.is_empty(), "{alpha2}");
             count += 1;
             let folded: BTreeSet<String> = names.split('|').map(fold).collect();
-            for sale_status in folded.into_iter().chain([alpha2.to_owned(), alpha3.to_owned()]) {
-                assert!(seen.insert(sale_status.clone()), "{sale_status} stands for two countries");
+            for word in folded.into_iter().chain([alpha2.to_owned(), alpha3.to_owned()]) {
+                assert!(seen.insert(word.clone()), "{word} stands for two countries");
             }
         }
         assert_eq!(count, 249);
