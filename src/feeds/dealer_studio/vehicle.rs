@@ -67,7 +67,7 @@ fn identification(
     let mut vin = None;
     for (at, IdentificationPayload { kind, value, unknown }) in entries {
         at.note_unknown(&unknown);
-        let kind = kind.read(&at, "Type").unwrap_or_default();
+        let kind = kind.look(&at, "Type");
         if kind.eq_ignore_ascii_case("VIN") && vin.is_none() {
             vin = value.as_kind::<kind::Vin>().read(&at, "Value");
         } else if kind.eq_ignore_ascii_case("StockNumber") && columns.stock_number.is_none() {
@@ -81,17 +81,19 @@ fn identification(
 /// Whether the vehicle is for sale.
 fn sale_status(status: Text<'_>, at: &Place<'_>, columns: &mut ListingColumns) -> Option<SaleStatus> {
     columns.sale_status = status.read(at, "SaleStatus");
-    match columns.sale_status.as_deref().map(|sent| matched(sent).to_ascii_lowercase()).as_deref() {
-        Some("for sale" | "in stock") => Some(SaleStatus::ForSale),
-        Some("withdrawn" | "sold") => Some(SaleStatus::Withdrawn),
-        Some(_) => {
-            at.note(Code::ValueUnlisted, "SaleStatus", "not a documented status; the listing keeps its own");
-            None
-        }
-        None => {
-            at.note(Code::FieldMissing, "SaleStatus", "without it the listing keeps its status");
-            None
-        }
+    let Some(sent) = columns.sale_status.as_deref() else {
+        at.note(Code::FieldMissing, "SaleStatus", "without it the listing keeps its status");
+        return None;
+    };
+    let sent = matched(sent);
+    let is = |known: &str| sent.eq_ignore_ascii_case(known);
+    if is("For Sale") || is("In Stock") {
+        Some(SaleStatus::ForSale)
+    } else if is("WITHDRAWN") || is("Sold") {
+        Some(SaleStatus::Withdrawn)
+    } else {
+        at.note(Code::ValueUnlisted, "SaleStatus", "not a documented status; the listing keeps its own");
+        None
     }
 }
 
@@ -199,7 +201,7 @@ fn attributes(list: Kept<List<AttributePayload<'_>>>, here: &Place<'_>, columns:
                 *column = value.as_kind::<kind::Whole>().read(&at, "Value");
             }
         };
-        let name = name.read(&at, "Name").unwrap_or_default();
+        let name = name.look(&at, "Name");
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match () {
             () if is("badge") => text(&mut columns.badge, value),
@@ -221,7 +223,7 @@ fn colours(list: Kept<List<ColourPayload<'_>>>, here: &Place<'_>, columns: &mut 
     let mut unplaced = None;
     for (at, ColourPayload { location, name, unknown }) in colours {
         at.note_unknown(&unknown);
-        let location = location.read(&at, "Location").unwrap_or_default();
+        let location = location.look(&at, "Location");
         let name = name.read(&at, "Name");
         let slot = if location.eq_ignore_ascii_case("exterior") {
             &mut columns.colour
@@ -266,13 +268,15 @@ fn prices(list: Kept<List<PricePayload<'_>>>, here: &Place<'_>, columns: &mut Li
     for (at, PricePayload { kind, currency: _, amount, unknown }) in prices {
         at.note_unknown(&unknown);
         let amount = amount.read(&at, "Amount");
-        let slot = match kind.read(&at, "Type").unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EGC" => &mut columns.price_egc,
-            "DAP" => &mut columns.price_dap,
-            "BEFOREPRICE" => &mut columns.price_before,
-            "RRP" => &mut columns.price_rrp,
-            "IGC" => &mut columns.price_igc,
-            _ => continue,
+        let kind = kind.look(&at, "Type");
+        let is = |known: &str| kind.eq_ignore_ascii_case(known);
+        let slot = match () {
+            () if is("EGC") => &mut columns.price_egc,
+            () if is("DAP") => &mut columns.price_dap,
+            () if is("BeforePrice") => &mut columns.price_before,
+            () if is("RRP") => &mut columns.price_rrp,
+            () if is("IGC") => &mut columns.price_igc,
+            () => continue,
         };
         *slot = slot.or(amount);
     }

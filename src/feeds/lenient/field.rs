@@ -1,11 +1,13 @@
 //! Fields that hold one value, by the type that a page gives them. What stands in one is kept as it is until it is read;
 //! reading never fails: a value of another type is absent, and a finding.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer};
 
 use super::kind::{self, Kind};
+use super::listed::Listed;
 use super::payload::Dropped;
 use super::place::Place;
 use super::scalar::Scalar;
@@ -56,6 +58,22 @@ impl Field<'_, kind::Postcode> {
     #[must_use]
     pub fn read_in(self, at: &Place<'_>, name: &'static str, in_australia: bool) -> Option<String> {
         kind::postcode(self.sent, at, name, in_australia)
+    }
+}
+
+impl<'a> Field<'a, kind::Text> {
+    /// Reads a text that is not kept.
+    #[must_use]
+    pub fn look(self, at: &Place<'_>, name: &'static str) -> Cow<'a, str> {
+        kind::text(self.sent, at, name).unwrap_or_default()
+    }
+}
+
+impl<'a, L: Listed> Field<'a, kind::OneOf<L>> {
+    /// Reads a text that is not kept.
+    #[must_use]
+    pub fn look(self, at: &Place<'_>, name: &'static str) -> Cow<'a, str> {
+        kind::one_of::<L>(self.sent, at, name).unwrap_or_default()
     }
 }
 

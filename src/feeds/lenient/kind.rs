@@ -93,13 +93,18 @@ impl<L: Listed> Kind for OneOf<L> {
     type Value = Option<String>;
     /// Values are compared without regard to case and to how dashes, apostrophes and spaces are written.
     fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
-        let text = Text::read(sent, at, name)?;
-        let is_listed = |sent: &str| L::VALUES.iter().any(|word| word.eq_ignore_ascii_case(sent));
-        if !is_listed(&text) && (text.is_ascii() || !is_listed(&values::text::matched(&text))) {
-            at.note(Code::ValueUnlisted, name, "not one of the documented values; kept as sent");
-        }
-        Some(text)
+        one_of::<L>(sent, at, name).map(Cow::into_owned)
     }
+}
+
+/// A text that is only looked at, of which the values in `L` are documented.
+pub(super) fn one_of<'a, L: Listed>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> Option<Cow<'a, str>> {
+    let text = text(sent, at, name)?;
+    let is_listed = |sent: &str| L::VALUES.iter().any(|word| word.eq_ignore_ascii_case(sent));
+    if !is_listed(&text) && (text.is_ascii() || !is_listed(&values::text::matched(&text))) {
+        at.note(Code::ValueUnlisted, name, "not one of the documented values; kept as sent");
+    }
+    Some(text)
 }
 
 impl Kind for Id {
@@ -400,7 +405,7 @@ fn given_text(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Field<String> {
 }
 
 /// A text that is only looked at; it is copied where something has to be taken out of its middle.
-fn text<'a>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> Option<Cow<'a, str>> {
+pub(super) fn text<'a>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> Option<Cow<'a, str>> {
     if let Scalar::Text(Cow::Borrowed(text)) = sent {
         let text = trimmed(text);
         return (!text.is_empty()).then_some(Cow::Borrowed(text));

@@ -105,8 +105,7 @@ impl Writer {
     /// The text, and, where fields are kept apart, the text of those, if any is filled.
     pub(super) fn into_halves(mut self) -> (String, Option<String>) {
         if self.is_apart.is_none() || self.shape != Some(Shape::Object) {
-            self.text.shrink_to_fit();
-            return (self.text, None);
+            return (self.fitting_text(), None);
         }
         let half = |of_apart: bool| {
             let mut half = String::from("{");
@@ -118,11 +117,18 @@ impl Writer {
             half
         };
         if !self.fields.iter().any(|field| field.is_apart) {
-            self.text.shrink_to_fit();
-            return (self.text, None);
+            return (self.fitting_text(), None);
         }
         let is_filled = self.fields.iter().any(|field| field.is_apart && field.is_filled);
         (half(false), is_filled.then(|| half(true)))
+    }
+
+    /// The text, in not much more memory than it needs.
+    fn fitting_text(mut self) -> String {
+        if self.text.capacity() > self.text.len() + 128 {
+            self.text.shrink_to_fit();
+        }
+        self.text
     }
 
     fn begin_value(&mut self, last: Last) {
