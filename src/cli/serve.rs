@@ -73,7 +73,7 @@ pub(super) async fn run(
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
     let (workspaces, credentials) = (config.workspaces.len(), config.credentials.len());
-    tracing::info!(%address, is_held, workspaces, credentials, "listening");
+    tracing::info!(%address, workspaces, credentials, is_held = is_held.then_some(true), "listening");
     let supervisor = Supervisor::default();
     tokio::spawn(supervisor.clone().pulse(answers_itself(&app, serving.abort_handle())));
     let print_banner = |psql: &str| match banner(&config, address, psql) {

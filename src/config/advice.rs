@@ -141,14 +141,6 @@ impl Whole<'_> {
             );
             report.advise(&span, message);
         }
-        let others = self.workspaces.iter().any(|other| has_leadpro(&other.slug));
-        if others && !has_leadpro(slug) {
-            let message = format!(
-                "workspace `{slug}` has no credential for LeadPro, as another one has; where LeadPro is used there, too, \
-                 write a credential with `feeds = [\"leadpro_lead\"]` and `workspaces = [\"{slug}\"]`"
-            );
-            report.advise(&span, message);
-        }
     }
 
     /// Workspaces of Dealer Studio's dealerships without locations or packages of their own.

@@ -128,8 +128,13 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            self.seen.extend(self.log.try_iter());
-            assert!(Instant::now() < end, "it did not end: {:#?}", self.seen);
+            // The lines stay for whoever waits for one.
+            assert!(
+                Instant::now() < end,
+                "it did not end: {:#?} {:#?}",
+                self.seen,
+                self.log.try_iter().collect::<Vec<_>>()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
