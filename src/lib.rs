@@ -24,8 +24,10 @@
 //! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
 //! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
-//! | [`intake`] | lanes, outcomes, the spool, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
-//! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
+//! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
+//! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
+//! | [`intake`] | lanes, outcomes, stored deliveries tried again | `domain`, `feeds`, `store`, `spool` |
+//! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `quarantine`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -69,4 +71,6 @@ pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod local_postgres;
+pub mod quarantine;
+pub mod spool;
 pub mod store;

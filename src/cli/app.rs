@@ -12,8 +12,8 @@ use crate::http::webhook::WebhookState;
 use crate::http::{self, Router};
 use crate::intake::clock;
 use crate::intake::reception::{Reception, Terms};
-use crate::intake::rejected::{self, Rejections};
-use crate::intake::spool::{self, Spool};
+use crate::quarantine::{self, Rejections};
+use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
@@ -67,7 +67,7 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
 
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
 /// within this run.
-fn rejections(config: &Config) -> io::Result<rejected::Settings> {
+fn rejections(config: &Config) -> io::Result<quarantine::Settings> {
     let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
     let fingerprint_key = match keyring::load_or_create_secret(&config.server.data_dir, FINGERPRINT_KEY) {
         Ok(key) => key,
@@ -82,7 +82,7 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
         max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
         days: i64::from(days),
     };
-    Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
+    Ok(quarantine::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
 }
 
 /// Room for bodies: for those that wait for a store, and for those that are being read.

@@ -12,7 +12,7 @@ use super::auth::AuthError;
 use super::body::{self, ReadTimeouts};
 use super::body_budget::BodyBudget;
 use crate::feeds::Feed;
-use crate::intake::rejected::{Rejected, Rejections};
+use crate::quarantine::{Rejected, Rejections};
 
 /// Who was refused, and where.
 pub(super) struct Unauthenticated<'r> {

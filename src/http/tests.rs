@@ -29,8 +29,8 @@ use super::*;
 use crate::config::{Credential, DECODER, Scheme};
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
-use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, Effect, EffectSummary, Outcome, Reply, Unavailable};
+use crate::quarantine::Rejections;
 
 const LIMIT: usize = 1 << 20;
 const SHORT: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(1), total: Duration::from_secs(4) };

@@ -29,8 +29,8 @@ use super::peer_addr;
 use super::refusal::{self, Unauthenticated};
 use crate::domain::finding::{Code, Finding};
 use crate::feeds::Feed;
-use crate::intake::rejected::Rejections;
 use crate::intake::{Answer, Arrival, EffectSummary, Reply, Unavailable};
+use crate::quarantine::Rejections;
 
 /// Takes an arrival in, and answers once it is durable.
 pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;

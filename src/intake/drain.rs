@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::delivery::Delivery;
-use super::spool::{Key, Refused, Spool};
 use super::{Intake, Tries, clock};
+use crate::spool::{Key, Refused, Spool};
 
 /// Where deliveries are applied.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! From an authenticated request to a stored delivery with one outcome.
 //!
 //! [`reception::Reception::accept`] takes an authenticated request and answers once the delivery is durable: applied to the tables by
-//! the [`Intake`], or, where that takes too long, written to the [`spool`] and applied later.
+//! the [`Intake`], or, where that takes too long, written to the [`spool`](crate::spool) and applied later.
 //!
 //! The intake reads a delivery, finds its workspace and puts it into the workspace's lane; the lane's answer comes only
 //! after the transaction that holds the delivery and everything it changed.
@@ -19,11 +19,9 @@ mod lanes;
 mod reading;
 mod recall;
 pub mod reception;
-pub mod rejected;
 pub mod replay;
 mod reply;
 pub mod rereading;
-pub mod spool;
 mod under_way;
 
 use std::net::IpAddr;

@@ -18,8 +18,8 @@ use super::drain::{self, Backend};
 use super::held::Held;
 use super::reading::is_fragment;
 use super::reply::{Answer, Reply};
-use super::spool::{Refused, Spool};
 use super::{Arrival, Intake, Tries, Unavailable};
+use crate::spool::{Refused, Spool};
 use crate::store::deliveries::Arrived;
 
 /// What a request may count on.

@@ -11,11 +11,13 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("feeds", &["domain"]),
     ("store", &["domain"]),
-    ("intake", &["domain", "feeds", "store"]),
+    ("spool", &["domain", "feeds", "store", "intake"]),
+    ("quarantine", &["domain", "feeds", "store"]),
+    ("intake", &["domain", "feeds", "store", "spool"]),
     ("config", &["domain", "feeds"]),
-    ("http", &["domain", "feeds", "intake", "config"]),
+    ("http", &["domain", "feeds", "intake", "quarantine", "config"]),
     ("local_postgres", &[]),
-    ("cli", &["domain", "feeds", "store", "intake", "config", "http", "local_postgres"]),
+    ("cli", &["domain", "feeds", "store", "spool", "quarantine", "intake", "config", "http", "local_postgres"]),
 ];
 
 /// The crates that the rules may use, beside the standard library.

@@ -243,8 +243,8 @@ fn delivery(seconds: i64, feed: Feed, body: &Value) -> Delivery {
 #[tokio::test]
 async fn a_fragment_waits_in_the_spool_for_a_vehicle_that_was_spooled_late() {
     let data_dir = tempfile::tempdir().unwrap();
-    let limits = forecourt::intake::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
-    let before = forecourt::intake::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
+    let limits = forecourt::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
+    let before = forecourt::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
     let puts = (0..1_200).map(|id| before.put(delivery(id, Feed::Lead, &lead(id))));
     assert!(join_all(puts).await.iter().all(Result::is_ok));
     before.close().await;

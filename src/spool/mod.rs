@@ -16,7 +16,7 @@ use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-use super::delivery::Delivery;
+use crate::intake::Delivery;
 use file::{Fault, SpoolFile};
 pub use key::Key;
 pub use limits::{Depth, Limits, OpenError, Refused};
@@ -71,7 +71,7 @@ impl Spool {
 
     /// A spool whose disk takes nothing and refuses nothing, for as long as what is given beside it is kept.
     #[cfg(test)]
-    pub(super) fn stalled(dir: &Path) -> (Self, impl FnOnce() + Send + 'static) {
+    pub(crate) fn stalled(dir: &Path) -> (Self, impl FnOnce() + Send + 'static) {
         Self::over(SpoolFile::new(dir), Limits { max_bytes: u64::MAX, min_free_bytes: 0 }, WAITING_BYTES)
     }
 
@@ -130,7 +130,7 @@ impl Spool {
     }
 
     /// Tells each change of the depth.
-    pub(super) fn changes(&self) -> watch::Receiver<Depth> {
+    pub(crate) fn changes(&self) -> watch::Receiver<Depth> {
         self.depth.clone()
     }
 

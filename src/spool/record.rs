@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{Permitted, Slug};
 use crate::feeds::Feed;
-use crate::intake::delivery::Delivery;
+use crate::intake::Delivery;
 use crate::store::deliveries::Arrived;
 
 /// Why bytes are no delivery.

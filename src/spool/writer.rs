@@ -9,7 +9,7 @@ use super::file::{Fault, Record, SpoolFile};
 use super::key::Key;
 use super::limits::{Depth, Limits, Refused, footprint};
 use super::record;
-use crate::intake::delivery::Delivery;
+use crate::intake::Delivery;
 
 /// Where the end of a command is told.
 pub(super) type Done<T> = oneshot::Sender<Result<T, Refused>>;
