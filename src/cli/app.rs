@@ -10,9 +10,9 @@ use crate::http::access::CurrentPolicy;
 use crate::http::body_budget::BodyBudget;
 use crate::http::webhook::WebhookState;
 use crate::http::{self, Router};
+use crate::intake::accept::{Acceptor, Timeouts};
 use crate::intake::clock;
-use crate::intake::reception::{Reception, Terms};
-use crate::quarantine::{self, Rejections};
+use crate::quarantine::{self, Quarantine};
 use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
@@ -29,9 +29,9 @@ pub struct App {
     /// Who may enter; a reload replaces it.
     pub current_policy: CurrentPolicy,
     /// Takes deliveries in.
-    pub reception: Reception,
+    pub acceptor: Acceptor,
     /// Takes refused requests.
-    pub rejections: Rejections,
+    pub quarantine: Quarantine,
     /// The routes.
     pub router: Router,
 }
@@ -44,14 +44,14 @@ impl App {
     pub fn open(config: &Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         values::warm_up();
         let current_policy = CurrentPolicy::new(access::open(config)?);
-        let reception = reception(config)?;
-        let rejections = Rejections::new(rejections(config)?);
-        let router = router(config, current_policy.clone(), &reception, rejections.clone());
-        Ok(Self { current_policy, reception, rejections, router })
+        let acceptor = acceptor(config)?;
+        let quarantine = Quarantine::new(quarantine(config)?);
+        let router = router(config, current_policy.clone(), &acceptor, quarantine.clone());
+        Ok(Self { current_policy, acceptor, quarantine, router })
     }
 }
 
-fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
+fn acceptor(config: &Config) -> Result<Acceptor, spool::OpenError> {
     let config::Spool { max_bytes, min_free_bytes } = config.spool;
     let Server { deadline, hold, budgets, .. } = config.server;
     let spool = if max_bytes == 0 {
@@ -62,12 +62,12 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
         let waiting = u32::try_from(budgets.held.saturating_add(budgets.arriving)).unwrap_or(u32::MAX);
         Some(Spool::open_for(&config.server.data_dir.join(SPOOL), limits, waiting)?)
     };
-    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes: budgets.held }))
+    Ok(Acceptor::new(spool, Timeouts { deadline, hold, max_held_bytes: budgets.held }))
 }
 
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
 /// within this run.
-fn rejections(config: &Config) -> io::Result<quarantine::Settings> {
+fn quarantine(config: &Config) -> io::Result<quarantine::Settings> {
     let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
     let fingerprint_key = match keyring::load_or_create_secret(&config.server.data_dir, FINGERPRINT_KEY) {
         Ok(key) => key,
@@ -91,18 +91,18 @@ fn body_budget(server: &Server) -> BodyBudget {
     BodyBudget::new(held.saturating_add(arriving), whole_body)
 }
 
-fn router(config: &Config, current_policy: CurrentPolicy, reception: &Reception, rejections: Rejections) -> Router {
-    let accepting = reception.clone();
+fn router(config: &Config, current_policy: CurrentPolicy, acceptor: &Acceptor, quarantine: Quarantine) -> Router {
+    let accepting = acceptor.clone();
     let webhook_state = WebhookState {
         current_policy,
         clock: clock::now,
-        accept: Arc::new(move |arrival| {
-            let reception = accepting.clone();
-            Box::pin(async move { reception.accept(arrival).await })
+        accept: Arc::new(move |delivery| {
+            let acceptor = accepting.clone();
+            Box::pin(async move { acceptor.accept(delivery).await })
         }),
         budget: body_budget(&config.server),
         hold: config.server.hold,
-        rejections,
+        quarantine,
     };
-    http::router(webhook_state, readiness::checks(reception))
+    http::router(webhook_state, readiness::checks(acceptor))
 }

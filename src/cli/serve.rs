@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Environment};
 use crate::http;
 use crate::intake::complaints::Complaints;
-use crate::intake::{Intake, replay};
+use crate::intake::{Intake, due};
 use crate::local_postgres;
 use crate::store::{self, Demands, Store, statistics};
 
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let result = work.until_told(&config, config_path, print_banner).await;
     if result.is_err() {
         // There will be no tables: what is under way goes to the spool.
-        app.reception.expect_nothing();
+        app.acceptor.set_down();
     }
     stop.send_replace(true);
     let postgres = work.postgres.take();
@@ -110,7 +110,7 @@ impl Work<'_> {
         }
         tasks.spawn(reload::apply_all(intake.clone(), configs));
         tasks.spawn(statistics::watch(intake.store().clone()));
-        tasks.spawn(replay::run(intake));
+        tasks.spawn(due::run(intake));
         told.await;
         tasks.shutdown().await;
         Ok(())
@@ -124,14 +124,14 @@ impl Work<'_> {
             let config = configs.borrow_and_update().clone();
             let hindrance = match self.attempt(&config).await {
                 Ok(intake) => {
-                    self.app.reception.open(intake.clone());
-                    self.app.rejections.open(intake.store().clone());
+                    self.app.acceptor.open(intake.clone());
+                    self.app.quarantine.open(intake.store().clone());
                     return Ok(intake);
                 }
                 Err(Hindrance::Final(error)) => return Err(error),
                 Err(Hindrance::Passing(hindrance)) => hindrance,
             };
-            self.app.reception.expect_nothing();
+            self.app.acceptor.set_down();
             if let Some(left_out) = complaints.take(&hindrance) {
                 tracing::warn!(
                     error = hindrance,

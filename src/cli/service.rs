@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::config::Config;
 use crate::domain::state::RowId;
 use crate::domain::workspace::{Permitted, Slug};
-use crate::intake::{self, Directory, Intake, Settings, configuration, rereading};
+use crate::intake::{self, Intake, Settings, WorkspaceRouter, configuration, rereading};
 use crate::store::{self, Store, deliveries};
 
 use super::access;
@@ -33,8 +33,8 @@ impl Service {
     pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let app = App::open(config)?;
         let intake = open_intake(config, store).await?;
-        app.reception.open(intake.clone());
-        app.rejections.open(store.clone());
+        app.acceptor.open(intake.clone());
+        app.quarantine.open(store.clone());
         Ok(Self { app, intake })
     }
 
@@ -63,9 +63,8 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
         writers: WRITERS,
         reading_bytes: config.server.budgets.reading,
         clock: intake::clock::now,
-        before_rules: None,
     };
-    Intake::new(store.clone(), directory(config, ids), settings)
+    Intake::new(store.clone(), workspace_router(config, ids), settings)
 }
 
 /// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
@@ -75,13 +74,13 @@ pub(super) fn intake_over(config: &Config, store: &Store, ids: &BTreeMap<Slug, R
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
     let ids = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
-    intake.know(directory(config, &ids));
+    intake.set_router(workspace_router(config, &ids));
     Ok(())
 }
 
 /// What deliveries need to know of the configuration.
-fn directory(config: &Config, ids: &BTreeMap<Slug, RowId>) -> Directory {
+fn workspace_router(config: &Config, ids: &BTreeMap<Slug, RowId>) -> WorkspaceRouter {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    Directory::new(config.workspaces.clone(), ids, permissions)
+    WorkspaceRouter::new(config.workspaces.clone(), ids, permissions)
 }

@@ -35,7 +35,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 pub use server::{Bounds, serve};
 
 use access::CurrentPolicy;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -18,6 +17,7 @@ use futures_util::future::BoxFuture;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use super::access::{AccessPolicy, CurrentPolicy};
 use super::auth::{AuthError, Authenticated};
@@ -27,13 +27,14 @@ use super::connections::Phase;
 use super::header_limit::{self, HeadTooLarge};
 use super::peer_addr;
 use super::refusal::{self, Unauthenticated};
+use crate::domain::delivery::{Body, Delivery};
+use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
-use crate::feeds::Feed;
-use crate::intake::{Answer, Arrival, EffectSummary, Reply, Unavailable};
-use crate::quarantine::Rejections;
+use crate::intake::{Answer, EffectSummary, Reply, Unavailable};
+use crate::quarantine::Quarantine;
 
-/// Takes an arrival in, and answers once it is durable.
-pub type Accept = Arc<dyn Fn(Arrival) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
+/// Accepts a delivery, and answers once it is durable.
+pub type Accept = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Result<Answer, Unavailable>> + Send + Sync>;
 
 /// What the webhook handler works with.
 pub struct WebhookState {
@@ -41,14 +42,14 @@ pub struct WebhookState {
     pub current_policy: CurrentPolicy,
     /// Tells the time of arrival.
     pub clock: fn() -> DateTime<Utc>,
-    /// Where an arrival goes.
+    /// Where a delivery goes.
     pub accept: Accept,
     /// Where bodies have room.
     pub budget: BodyBudget,
     /// How long a request is held whose body finds no room.
     pub hold: Duration,
     /// Where a refused request goes.
-    pub rejections: Rejections,
+    pub quarantine: Quarantine,
 }
 
 /// Why a request gets no delivery's reply.
@@ -81,7 +82,7 @@ pub(crate) async fn receive(state: Arc<WebhookState>, feed: Feed, request: Reque
         Ok(Answer::Settled(reply)) => Json(ReplyPayload(&reply)).into_response(),
         Ok(Answer::Spooled(id)) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
         Err(error) => {
-            log(&state.rejections, &error, feed, remote_address);
+            log(&state.quarantine, &error, feed, remote_address);
             error.into_response()
         }
     }
@@ -103,7 +104,7 @@ async fn take_in(
         Err(auth_error) => {
             let unauthenticated = Unauthenticated { feed, received_at, remote_address, auth_error: &auth_error };
             let limit = policy.limits.of(feed);
-            refusal::quarantine(&state.rejections, &state.budget, unauthenticated, limit, &head.headers, body).await;
+            refusal::quarantine(&state.quarantine, &state.budget, unauthenticated, limit, &head.headers, body).await;
             return Err(Error::Unauthorized { auth_error, challenges: policy.credentials.challenges(feed) });
         }
     };
@@ -119,19 +120,22 @@ async fn take_in(
     };
     phase.working();
     let Received { body, posted_body, undecoded, rooms } = received;
-    let arrival = Arrival {
+    let delivery = Delivery {
+        id: Uuid::now_v7(),
         feed,
         received_at,
         credential: credential.name.clone(),
         permitted: credential.permitted.clone(),
         remote_address,
         content_type: content_type(&head.headers),
-        body,
-        posted_body,
+        body: body.into(),
+        posted_body: posted_body.map(Body::from),
         undecoded,
+        dealership_id: None,
+        schema_version: None,
     };
     let begun = Instant::now();
-    match (state.accept)(arrival).await {
+    match (state.accept)(delivery).await {
         Err(Unavailable) => {
             // Nothing of it is here any more. Answered before the end of the hold, it would never be repeated.
             drop(rooms);
@@ -159,7 +163,7 @@ async fn read(
     feed: Feed,
     authenticated: Authenticated<'_>,
     headers: &HeaderMap,
-    body: Body,
+    body: axum::body::Body,
 ) -> Result<Received, Error> {
     let Authenticated { credential, claims } = authenticated;
     let mut room = state.budget.of_credential(&credential.name, state.hold);
@@ -187,13 +191,13 @@ async fn read(
 }
 
 /// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
-fn log(rejections: &Rejections, error: &Error, of: Feed, address: Option<IpAddr>) {
+fn log(quarantine: &Quarantine, error: &Error, of: Feed, address: Option<IpAddr>) {
     let feed = of.name();
     let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { auth_error, .. } => {
             // Strangers may come by the hundred; a few lines tell of them.
-            let Some(left_out) = rejections.line(of, address) else { return };
+            let Some(left_out) = quarantine.should_log(of, address) else { return };
             let left_out = (left_out > 0).then_some(left_out);
             let AuthError { tried, expired, presented: _ } = auth_error;
             tracing::warn!(feed, remote_address, ?tried, expired, left_out, "refused: no credential of this feed");
@@ -305,8 +309,6 @@ impl<'a> From<&'a Finding> for FindingPayload<'a> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::intake::{Effect, Outcome, Tally};
 

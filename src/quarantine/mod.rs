@@ -4,7 +4,7 @@
 //! an address may leave in a minute, how much waits to be written, how much is stored and for how long, how many log
 //! lines it costs. None of it makes anybody wait: what cannot be kept at once is counted and let go.
 
-mod pace;
+mod rate_limiter;
 mod shared;
 mod writer;
 
@@ -20,7 +20,7 @@ use sha2::Sha256;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 use crate::store::Store;
 use crate::store::rejected::{Bounds, Refused};
 pub use shared::Settings;
@@ -47,19 +47,19 @@ pub struct Rejected {
 
 /// Takes refused requests.
 #[derive(Clone, Debug)]
-pub struct Rejections {
+pub struct Quarantine {
     shared: Arc<Shared>,
 }
 
-/// Leave to read the body of a refused request, until it is dropped.
+/// The permit to read the body of a refused request, until it is dropped.
 #[derive(Debug)]
-pub struct Leave {
+pub struct ReadPermit {
     _turn: OwnedSemaphorePermit,
     shared: Arc<Shared>,
     sender: Option<IpAddr>,
 }
 
-impl Drop for Leave {
+impl Drop for ReadPermit {
     fn drop(&mut self) {
         let mut senders = self.shared.senders.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = senders.iter().position(|sender| *sender == self.sender) {
@@ -71,7 +71,7 @@ impl Drop for Leave {
 /// A stop waits as long for what is still to be written.
 const FINISH: Duration = Duration::from_secs(3);
 
-impl Rejections {
+impl Quarantine {
     /// Takes refused requests; they wait in memory until there is a store.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
@@ -83,7 +83,7 @@ impl Rejections {
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
             tokio::spawn(writer::write(Arc::clone(&self.shared), store.clone(), waiting));
-            tokio::spawn(writer::tell(Arc::clone(&self.shared), store));
+            tokio::spawn(writer::report(Arc::clone(&self.shared), store));
         }
     }
 
@@ -95,10 +95,10 @@ impl Rejections {
         Self::new(Settings { keep: false, bounds, per_minute_and_address: 0, fingerprint_key, clock })
     }
 
-    /// Leave to read the body of a request of this address; none where that would be too much just now.
+    /// The permit to read the body of a request of this address; none where that would be too much just now.
     #[must_use]
-    pub fn leave(&self, remote_address: Option<IpAddr>) -> Option<Leave> {
-        let Shared { settings, readers, senders, addresses, lost, .. } = &*self.shared;
+    pub fn read_permit(&self, remote_address: Option<IpAddr>) -> Option<ReadPermit> {
+        let Shared { settings, readers, senders, addresses, dropped, .. } = &*self.shared;
         if !settings.keep {
             return None;
         }
@@ -107,40 +107,40 @@ impl Rejections {
         let of_sender = senders.iter().filter(|other| **other == sender).count();
         let turn = Arc::clone(readers).try_acquire_owned().ok().filter(|_| of_sender < READERS_OF_ONE);
         let Some(turn) = turn else {
-            lost.too_many_at_once.fetch_add(1, Ordering::Relaxed);
+            dropped.too_many_at_once.fetch_add(1, Ordering::Relaxed);
             return None;
         };
         let mut addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.take(&sender, (settings.clock)()).is_none() {
-            lost.over_rate.fetch_add(1, Ordering::Relaxed);
+            dropped.over_rate.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         senders.push(sender);
-        Some(Leave { _turn: turn, shared: Arc::clone(&self.shared), sender })
+        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender })
     }
 
     /// Keeps a request, unless too much waits to be written already. Does not wait.
-    pub fn keep(&self, _leave: Leave, rejected: Rejected) {
-        let Shared { settings, queue, room, lost, .. } = &*self.shared;
+    pub fn keep(&self, _permit: ReadPermit, rejected: Rejected) {
+        let Shared { settings, queue, room, dropped, .. } = &*self.shared;
         let refused = refused(settings, rejected);
         if refused.body.is_none() {
-            lost.without_body.fetch_add(1, Ordering::Relaxed);
+            dropped.without_body.fetch_add(1, Ordering::Relaxed);
         }
         // One that is larger than the whole room goes when the room is empty.
         let bytes = u32::try_from(refused.body.as_ref().map_or(0, Vec::len)).unwrap_or(ROOM).clamp(1, ROOM);
         let queued = Arc::clone(room).try_acquire_many_owned(bytes).ok().map(|room| Queued { refused, room });
         if queued.is_none_or(|queued| queue.try_send(queued).is_err()) {
-            lost.queue_full.fetch_add(1, Ordering::Relaxed);
+            dropped.queue_full.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Whether a refusal gets a log line of its own, and how many of its kind got none in the minute before.
     #[must_use]
-    pub fn line(&self, feed: Feed, remote_address: Option<IpAddr>) -> Option<u64> {
+    pub fn should_log(&self, feed: Feed, remote_address: Option<IpAddr>) -> Option<u64> {
         let now = (self.shared.settings.clock)();
         let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let (by_teller, in_all) = &mut *lines;
-        let left_out = by_teller.take(&(feed, remote_address.map(network)), now)?;
+        let (by_sender, in_all) = &mut *lines;
+        let left_out = by_sender.take(&(feed, remote_address.map(network)), now)?;
         in_all.take(&(), now).map(|_left_out_in_all| left_out)
     }
 
@@ -169,7 +169,7 @@ fn refused(settings: &Settings, rejected: Rejected) -> Refused {
         id: Uuid::now_v7(),
         received_at,
         path: feed.path().to_owned(),
-        feed: Some(feed.name().to_owned()),
+        feed: Some(feed),
         remote_address,
         scheme: (!tried.is_empty()).then(|| tried.join(" ")),
         fingerprint: fingerprint(&settings.fingerprint_key, &presented),
@@ -204,7 +204,7 @@ mod tests {
         "2026-11-02T12:00:00Z".parse().unwrap()
     }
 
-    fn rejections(max_bytes: i64) -> (Rejections, mpsc::Receiver<Queued>) {
+    fn quarantine(max_bytes: i64) -> (Quarantine, mpsc::Receiver<Queued>) {
         let settings = Settings {
             keep: true,
             bounds: Bounds { max_count: 10, max_bytes, days: 1 },
@@ -212,9 +212,9 @@ mod tests {
             fingerprint_key: "a key".into(),
             clock: noon,
         };
-        let rejections = Rejections::new(settings);
-        let waiting = rejections.shared.waiting.lock().unwrap().take().unwrap();
-        (rejections, waiting)
+        let quarantine = Quarantine::new(settings);
+        let waiting = quarantine.shared.waiting.lock().unwrap().take().unwrap();
+        (quarantine, waiting)
     }
 
     fn rejected(body: Vec<u8>) -> Rejected {
@@ -244,49 +244,49 @@ mod tests {
 
     #[test]
     fn only_so_many_bodies_are_read_at_once_and_of_one_address_half_of_them() {
-        let (rejections, _queue) = rejections(1_000);
+        let (quarantine, _queue) = quarantine(1_000);
         let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
-        let mut leaves: Vec<_> = (0..READERS_OF_ONE).map(|_| rejections.leave(address(1)).unwrap()).collect();
-        assert!(rejections.leave(address(1)).is_none());
-        leaves.extend((READERS_OF_ONE..READERS).map(|_| rejections.leave(address(2)).unwrap()));
-        assert!(rejections.leave(address(3)).is_none());
-        drop(leaves.remove(0));
-        assert!(rejections.leave(address(3)).is_some());
-        assert!(rejections.leave(address(1)).is_some());
-        assert_eq!(rejections.shared.lost.too_many_at_once.load(Ordering::Relaxed), 2);
-        drop(leaves);
-        assert!(rejections.shared.senders.lock().unwrap().is_empty());
+        let mut permits: Vec<_> = (0..READERS_OF_ONE).map(|_| quarantine.read_permit(address(1)).unwrap()).collect();
+        assert!(quarantine.read_permit(address(1)).is_none());
+        permits.extend((READERS_OF_ONE..READERS).map(|_| quarantine.read_permit(address(2)).unwrap()));
+        assert!(quarantine.read_permit(address(3)).is_none());
+        drop(permits.remove(0));
+        assert!(quarantine.read_permit(address(3)).is_some());
+        assert!(quarantine.read_permit(address(1)).is_some());
+        assert_eq!(quarantine.shared.dropped.too_many_at_once.load(Ordering::Relaxed), 2);
+        drop(permits);
+        assert!(quarantine.shared.senders.lock().unwrap().is_empty());
     }
 
     #[test]
     fn a_full_queue_lets_go_at_once_and_counts_it() {
-        let (rejections, mut queue) = rejections(1_000);
+        let (quarantine, mut queue) = quarantine(1_000);
         for _ in 0..QUEUE + 5 {
-            rejections.keep(rejections.leave(None).unwrap(), rejected(vec![b' '; 10]));
+            quarantine.keep(quarantine.read_permit(None).unwrap(), rejected(vec![b' '; 10]));
         }
-        assert_eq!(rejections.shared.lost.queue_full.load(Ordering::Relaxed), 5);
+        assert_eq!(quarantine.shared.dropped.queue_full.load(Ordering::Relaxed), 5);
         assert!(queue.try_recv().is_ok());
-        rejections.keep(rejections.leave(None).unwrap(), rejected(Vec::new()));
-        assert_eq!(rejections.shared.lost.queue_full.load(Ordering::Relaxed), 5);
+        quarantine.keep(quarantine.read_permit(None).unwrap(), rejected(Vec::new()));
+        assert_eq!(quarantine.shared.dropped.queue_full.load(Ordering::Relaxed), 5);
     }
 
     #[test]
     fn what_waits_is_bounded_by_its_bytes() {
-        let (rejections, mut queue) = rejections(1 << 40);
+        let (quarantine, mut queue) = quarantine(1 << 40);
         for _ in 0..5 {
-            rejections.keep(rejections.leave(None).unwrap(), rejected(vec![b' '; 10 << 20]));
+            quarantine.keep(quarantine.read_permit(None).unwrap(), rejected(vec![b' '; 10 << 20]));
         }
-        assert_eq!(rejections.shared.lost.queue_full.load(Ordering::Relaxed), 2);
+        assert_eq!(quarantine.shared.dropped.queue_full.load(Ordering::Relaxed), 2);
         assert_eq!(std::iter::from_fn(|| queue.try_recv().ok()).count(), 3);
         // Once that has been written, one larger than the room may go.
-        rejections.keep(rejections.leave(None).unwrap(), rejected(vec![b' '; 40 << 20]));
+        quarantine.keep(quarantine.read_permit(None).unwrap(), rejected(vec![b' '; 40 << 20]));
         assert!(queue.try_recv().is_ok());
     }
 
     #[test]
     fn a_body_larger_than_all_that_is_kept_does_not_drive_out_the_rest() {
-        let (rejections, mut queue) = rejections(1_000);
-        rejections.keep(rejections.leave(None).unwrap(), rejected(vec![b' '; 1_001]));
+        let (quarantine, mut queue) = quarantine(1_000);
+        quarantine.keep(quarantine.read_permit(None).unwrap(), rejected(vec![b' '; 1_001]));
         assert_eq!(queue.try_recv().unwrap().refused.body, None);
     }
 
@@ -299,12 +299,12 @@ mod tests {
 
     #[test]
     fn one_sender_gets_three_log_lines_a_minute_and_all_senders_sixty() {
-        let (rejections, _queue) = rejections(1_000);
+        let (quarantine, _queue) = quarantine(1_000);
         let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
-        let lines = (0..50).filter(|_| rejections.line(Feed::Lead, address(1)).is_some()).count();
+        let lines = (0..50).filter(|_| quarantine.should_log(Feed::Lead, address(1)).is_some()).count();
         assert_eq!(lines, 3);
-        assert!(rejections.line(Feed::Inventory, address(1)).is_some());
-        let lines = (0..=255).filter(|last| rejections.line(Feed::Lead, address(*last)).is_some()).count();
+        assert!(quarantine.should_log(Feed::Inventory, address(1)).is_some());
+        let lines = (0..=255).filter(|last| quarantine.should_log(Feed::Lead, address(*last)).is_some()).count();
         assert_eq!(lines, 56);
     }
 }

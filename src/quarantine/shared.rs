@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::pace::Pace;
-use crate::feeds::Feed;
+use super::rate_limiter::RateLimiter;
+use crate::domain::feed::Feed;
 use crate::store::rejected::{Bounds, Refused};
 
 /// What is kept of refused requests.
@@ -33,18 +33,18 @@ pub(super) struct Shared {
     pub(super) readers: Arc<Semaphore>,
     /// The senders whose bodies are being read.
     pub(super) senders: Mutex<Vec<Option<IpAddr>>>,
-    pub(super) addresses: Mutex<Pace<Option<IpAddr>>>,
-    pub(super) lines: Mutex<(Pace<Teller>, Pace<()>)>,
+    pub(super) addresses: Mutex<RateLimiter<Option<IpAddr>>>,
+    pub(super) lines: Mutex<(RateLimiter<LogKey>, RateLimiter<()>)>,
     pub(super) queue: mpsc::Sender<Queued>,
     /// The other end of the queue, until somebody writes what comes there.
     pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
     /// Bytes that may still wait to be written.
     pub(super) room: Arc<Semaphore>,
-    pub(super) lost: Lost,
+    pub(super) dropped: Dropped,
 }
 
 /// Of whom a log line tells.
-pub(super) type Teller = (Feed, Option<IpAddr>);
+pub(super) type LogKey = (Feed, Option<IpAddr>);
 
 /// A request that waits to be written, with its share of the room.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) struct Queued {
 
 /// How many requests, since the last log line, were not kept, or not whole.
 #[derive(Debug, Default)]
-pub(super) struct Lost {
+pub(super) struct Dropped {
     pub(super) over_rate: AtomicU64,
     pub(super) too_many_at_once: AtomicU64,
     pub(super) queue_full: AtomicU64,
@@ -83,12 +83,12 @@ impl Shared {
         Self {
             readers: Arc::new(Semaphore::new(READERS)),
             senders: Mutex::default(),
-            addresses: Mutex::new(Pace::new(settings.per_minute_and_address)),
-            lines: Mutex::new((Pace::new(LINES), Pace::new(LINES_IN_ALL))),
+            addresses: Mutex::new(RateLimiter::new(settings.per_minute_and_address)),
+            lines: Mutex::new((RateLimiter::new(LINES), RateLimiter::new(LINES_IN_ALL))),
             queue,
             waiting: Mutex::new(Some(waiting)),
             room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
-            lost: Lost::default(),
+            dropped: Dropped::default(),
             settings,
         }
     }

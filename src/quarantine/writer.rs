@@ -40,7 +40,7 @@ async fn write_batch(shared: &Shared, store: &Store, refused: &[Refused]) {
     }
     for one in refused {
         if let Err(error) = write_patiently(shared, store, std::slice::from_ref(one)).await {
-            shared.lost.not_written.fetch_add(1, Ordering::Relaxed);
+            shared.dropped.not_written.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(error = error.without_values(), "a refused request could not be written");
         }
     }
@@ -57,11 +57,11 @@ async fn write_patiently(shared: &Shared, store: &Store, refused: &[Refused]) ->
 }
 
 /// Tells once a minute what was not kept or not told, and lets go what is too old, also when nothing comes any more.
-pub(super) async fn tell(shared: Arc<Shared>, store: Store) {
+pub(super) async fn report(shared: Arc<Shared>, store: Store) {
     loop {
         tokio::time::sleep(PERIOD).await;
-        tell_lost(&shared);
-        tell_left_out(&shared);
+        report_dropped(&shared);
+        report_left_out(&shared);
         let trimmed = rejected::save(&store, &[], shared.settings.bounds, (shared.settings.clock)()).await;
         if let Err(error) = trimmed {
             tracing::debug!(error = error.without_values(), "refused requests that are too old could not be let go");
@@ -69,12 +69,12 @@ pub(super) async fn tell(shared: Arc<Shared>, store: Store) {
     }
 }
 
-fn tell_lost(shared: &Shared) {
+fn report_dropped(shared: &Shared) {
     let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
-    let lost = &shared.lost;
-    let (over_rate, too_many_at_once) = (take(&lost.over_rate), take(&lost.too_many_at_once));
-    let (queue_full, not_written) = (take(&lost.queue_full), take(&lost.not_written));
-    let without_body = take(&lost.without_body);
+    let dropped = &shared.dropped;
+    let (over_rate, too_many_at_once) = (take(&dropped.over_rate), take(&dropped.too_many_at_once));
+    let (queue_full, not_written) = (take(&dropped.queue_full), take(&dropped.not_written));
+    let without_body = take(&dropped.without_body);
     if over_rate + too_many_at_once + queue_full + not_written + without_body > 0 {
         tracing::warn!(
             over_rate,
@@ -87,7 +87,7 @@ fn tell_lost(shared: &Shared) {
     }
 }
 
-fn tell_left_out(shared: &Shared) {
+fn report_left_out(shared: &Shared) {
     let now = (shared.settings.clock)();
     shared.addresses.lock().unwrap_or_else(PoisonError::into_inner).forget(now);
     let (mut left_out, in_all) = {

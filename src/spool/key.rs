@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::store::deliveries::Arrived;
+use crate::domain::delivery::Delivery;
 
 /// A delivery's place in the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +20,14 @@ pub(super) const LENGTH: usize = 24;
 impl Key {
     /// The key of a delivery.
     #[must_use]
-    pub fn of(arrived: &Arrived) -> Self {
-        Self { microseconds: u64::try_from(arrived.received_at.timestamp_micros()).unwrap_or(0), id: arrived.id }
+    pub fn of(delivery: &Delivery) -> Self {
+        Self::new(delivery.received_at, delivery.id)
+    }
+
+    /// The key of the delivery that arrived then and has this id.
+    #[must_use]
+    pub fn new(received_at: DateTime<Utc>, id: Uuid) -> Self {
+        Self { microseconds: u64::try_from(received_at.timestamp_micros()).unwrap_or(0), id }
     }
 
     /// When the delivery arrived.

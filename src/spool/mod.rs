@@ -16,7 +16,7 @@ use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-use crate::intake::Delivery;
+use crate::domain::delivery::Delivery;
 use file::{Fault, SpoolFile};
 pub use key::Key;
 pub use limits::{Depth, Limits, OpenError, Refused};
@@ -80,7 +80,7 @@ impl Spool {
     /// # Errors
     /// When there is no room for it, too much waits already, or it could not be written. It may be on disk all the same.
     pub async fn put(&self, delivery: Delivery) -> Result<(), Refused> {
-        let held = self.waiting.take(delivery.arrived.bytes())?;
+        let held = self.waiting.take(delivery.bytes())?;
         self.ask(|done| Command::Put(Box::new(Put { delivery, held, done }))).await
     }
 

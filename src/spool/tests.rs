@@ -6,7 +6,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command as Process;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,10 +14,10 @@ use uuid::Uuid;
 
 use super::file::SpoolFile;
 use super::*;
+use crate::domain::delivery::Body;
+use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
-use crate::store::deliveries::Arrived;
 
 const WIDE: Limits = Limits { max_bytes: 1 << 30, min_free_bytes: 0 };
 
@@ -28,21 +27,21 @@ fn noon() -> DateTime<Utc> {
 
 /// A delivery that arrived so many microseconds after noon.
 fn delivery(microseconds: i64, body: impl Into<Vec<u8>>) -> Delivery {
-    let arrived = Arrived {
+    let body: Vec<u8> = body.into();
+    Delivery {
         id: Uuid::now_v7(),
+        feed: Feed::Inventory,
         received_at: noon() + TimeDelta::microseconds(microseconds),
-        feed: Feed::Inventory.name().to_owned(),
-        dealership_id: None,
         credential: "dealer".to_owned(),
+        permitted: Permitted::Only(["alpha".to_owned(), "beta".to_owned()].into()),
         remote_address: Some("192.0.2.1".parse().unwrap()),
         content_type: Some("text/plain; charset=\"é\"".to_owned()),
-        body: Arc::new(body.into()),
-        posted_body: Some(Arc::new(b"posted".to_vec())),
+        body: Body::from(body),
+        posted_body: Some(b"posted".to_vec().into()),
+        undecoded: Some(Finding::at(Code::BodyUnreadable, "item", "the encoding cannot be undone")),
+        dealership_id: None,
         schema_version: None,
-    };
-    let undecoded = Finding::at(Code::BodyUnreadable, "item", "the encoding cannot be undone");
-    let permitted = Permitted::Only(["alpha".to_owned(), "beta".to_owned()].into());
-    Delivery { feed: Feed::Inventory, arrived, permitted, undecoded: Some(undecoded) }
+    }
 }
 
 fn open(dir: &Path) -> Spool {
@@ -61,7 +60,7 @@ async fn all(spool: &Spool) -> Vec<Delivery> {
 }
 
 fn ids(deliveries: &[Delivery]) -> Vec<Uuid> {
-    deliveries.iter().map(|delivery| delivery.arrived.id).collect()
+    deliveries.iter().map(|delivery| delivery.id).collect()
 }
 
 /// Everything there is to say of a delivery.
@@ -81,11 +80,13 @@ fn a_record_gives_back_the_whole_delivery() {
     let mut plain = delivery(1, Vec::new());
     plain.undecoded = None;
     plain.permitted = Permitted::All;
-    plain.arrived.remote_address = None;
-    plain.arrived.content_type = None;
+    plain.remote_address = None;
+    plain.content_type = None;
     for delivery in [delivery(0, "{\"id\": 1}"), delivery(-5, [0, 255, 13]), delivery(7, vec![b'x'; 1 << 20]), plain] {
         let again = record::decode(&record::encode(&delivery)).unwrap();
         assert_eq!(shown(&again), shown(&delivery));
+        let earlier = record::decode(&record::encode_version_1(&delivery)).unwrap();
+        assert_eq!(shown(&earlier), shown(&delivery), "of an earlier version");
     }
 }
 
@@ -107,11 +108,11 @@ fn a_record_that_was_cut_off_or_changed_anywhere_is_noticed() {
 #[test]
 fn a_key_gives_back_the_arrival_and_sorts_by_it_as_bytes_too() {
     let (early, late) = (delivery(-1, ""), delivery(300, ""));
-    let (first, second) = (Key::of(&early.arrived), Key::of(&late.arrived));
-    assert_eq!(first.received_at(), early.arrived.received_at);
+    let (first, second) = (Key::of(&early), Key::of(&late));
+    assert_eq!(first.received_at(), early.received_at);
     assert!(first < second && first.to_bytes() < second.to_bytes());
     assert_eq!(Key::from_bytes(&second.to_bytes()), second);
-    assert_eq!(first.to_string(), early.arrived.id.to_string());
+    assert_eq!(first.to_string(), early.id.to_string());
 }
 
 #[tokio::test]
@@ -126,7 +127,7 @@ async fn what_was_taken_at_once_is_all_there_after_a_crash_in_order_of_arrival()
     fs::copy(folder.path().join("deliveries.redb"), other.path().join("deliveries.redb")).unwrap();
     let after = open(other.path());
     let mut expected = deliveries;
-    expected.sort_by_key(|delivery| delivery.arrived.received_at);
+    expected.sort_by_key(|delivery| delivery.received_at);
     let found = all(&after).await;
     assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected.iter().map(shown).collect::<Vec<_>>());
     let depth = after.depth();
@@ -146,10 +147,10 @@ async fn it_reads_on_after_a_key_and_removes_what_it_is_told_to() {
         spool.put(delivery.clone()).await.unwrap();
     }
     assert_eq!((spool.depth().deliveries, spool.depth().bytes), (10, 10 * 4096));
-    let key = |number: usize| Key::of(&deliveries[number].arrived);
+    let key = |number: usize| Key::of(&deliveries[number]);
     let read = spool.read(Some(key(3)), 2).await.unwrap();
     assert_eq!(read.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key(4), key(5)]);
-    spool.remove(vec![key(0), key(5), key(9), Key::of(&delivery(0, "never there").arrived)]).await.unwrap();
+    spool.remove(vec![key(0), key(5), key(9), Key::of(&delivery(0, "never there"))]).await.unwrap();
     assert_eq!(ids(&all(&spool).await), ids(&[&deliveries[1..5], &deliveries[6..9]].concat()));
     assert_eq!((spool.depth().deliveries, spool.depth().oldest), (7, Some(key(1))));
 }
@@ -278,9 +279,9 @@ async fn a_damaged_file_is_put_aside_and_a_new_one_begun() {
 async fn a_record_that_cannot_be_read_is_told_apart_and_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let (good, bad) = (delivery(2, "good"), delivery(1, "bad"));
-    let garbage = (Key::of(&bad.arrived), b"garbage".to_vec());
+    let garbage = (Key::of(&bad), b"garbage".to_vec());
     let mut file = SpoolFile::new(folder.path());
-    file.write(&[garbage.clone(), (Key::of(&good.arrived), record::encode(&good))], &[]).unwrap();
+    file.write(&[garbage.clone(), (Key::of(&good), record::encode(&good))], &[]).unwrap();
     file.close();
     drop(file);
 
@@ -289,8 +290,8 @@ async fn a_record_that_cannot_be_read_is_told_apart_and_set_aside() {
     assert_eq!((read[0].0, read[0].1.as_ref().unwrap_err()), (garbage.0, &Unreadable::Version(b'g')));
     assert_eq!(shown(read[1].1.as_ref().unwrap()), shown(&good));
     spool.set_aside(garbage.0).await.unwrap();
-    assert_eq!(ids(&all(&spool).await), [good.arrived.id]);
-    let aside = folder.path().join(format!("unreadable-{}", bad.arrived.id));
+    assert_eq!(ids(&all(&spool).await), [good.id]);
+    let aside = folder.path().join(format!("unreadable-{}", bad.id));
     assert_eq!(fs::read(&aside).unwrap(), b"garbage");
     assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o777, 0o600);
 }
@@ -411,7 +412,7 @@ async fn a_full_disk_costs_nothing_that_was_taken_and_is_survived() {
     let last = delivery(1_000, "the last");
     spool.put(last.clone()).await.unwrap();
     let found = ids(&all(&spool).await);
-    assert!(taken.iter().chain([&last]).all(|delivery| found.contains(&delivery.arrived.id)));
+    assert!(taken.iter().chain([&last]).all(|delivery| found.contains(&delivery.id)));
     spool.close().await;
     let again = open(&dir);
     assert_eq!(ids(&all(&again).await), found);
@@ -430,7 +431,7 @@ async fn a_disk_that_fills_up_in_the_midst_of_a_write_is_survived() {
     }
     assert!(!taken.is_empty() && taken.len() < 96, "{}", taken.len());
     let found = ids(&all(&spool).await);
-    assert!(taken.iter().all(|delivery| found.contains(&delivery.arrived.id)));
+    assert!(taken.iter().all(|delivery| found.contains(&delivery.id)));
     // What is drained makes room again.
     let keys: Vec<Key> = spool.read(None, 1000).await.unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), found.len());

@@ -9,7 +9,7 @@ use super::file::{Fault, Record, SpoolFile};
 use super::key::Key;
 use super::limits::{Depth, Limits, Refused, footprint};
 use super::record;
-use crate::intake::Delivery;
+use crate::domain::delivery::Delivery;
 
 /// Where the end of a command is told.
 pub(super) type Done<T> = oneshot::Sender<Result<T, Refused>>;
@@ -98,7 +98,7 @@ impl Writer {
             while let Some(command) = next {
                 match command {
                     Command::Put(put) => {
-                        group.bytes += put.delivery.arrived.body.len();
+                        group.bytes += put.delivery.body.len();
                         group.puts.push(*put);
                     }
                     Command::Remove(keys, done) => group.removes.push((keys, done)),
@@ -193,7 +193,7 @@ impl Writer {
             };
             match taken {
                 Ok(()) => {
-                    records.push((Key::of(&delivery.arrived), record));
+                    records.push((Key::of(&delivery), record));
                     waiting.push((done, held));
                 }
                 Err(refused) => {

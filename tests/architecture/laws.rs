@@ -11,8 +11,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("feeds", &["domain"]),
     ("store", &["domain"]),
-    ("spool", &["domain", "feeds", "store", "intake"]),
-    ("quarantine", &["domain", "feeds", "store"]),
+    ("spool", &["domain"]),
+    ("quarantine", &["domain", "store"]),
     ("intake", &["domain", "feeds", "store", "spool"]),
     ("config", &["domain", "feeds"]),
     ("http", &["domain", "feeds", "intake", "quarantine", "config"]),
@@ -22,7 +22,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 
 /// The crates that the rules may use, beside the standard library.
 const OF_DOMAIN: &[&str] =
-    &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization"];
+    &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization", "uuid"];
 
 /// The crates that belong to certain rooms.
 const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];

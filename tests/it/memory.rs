@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use forecourt::feeds::scan::scan;
 use forecourt::feeds::weight::weight;
 use futures_util::future::join_all;

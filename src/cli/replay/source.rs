@@ -1,15 +1,15 @@
 //! Where the deliveries of a replay come from: the stored ones, or the requests that were refused.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::config::{Config, Credential};
 use crate::domain::Outcome;
+use crate::domain::delivery::Delivery;
+use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
 use crate::intake::Intake;
-use crate::intake::replay::asked::Asked;
-use crate::store::deliveries::Arrived;
+use crate::intake::replay::ReplayItem;
+use crate::store::deliveries::{Stored, UnknownFeed};
 use crate::store::rejected::{self, Refused};
 use crate::store::replay_filter::{self, Cursor, Match, ReplayFilter};
 use crate::store::{self};
@@ -33,24 +33,24 @@ pub(super) struct Item {
     /// What it was.
     pub(super) before: Before,
     /// What is replayed, or why it cannot be.
-    pub(super) work: Result<Asked, &'static str>,
+    pub(super) work: Result<ReplayItem, &'static str>,
     /// Where the next round begins.
     pub(super) cursor: Cursor,
 }
 
 /// As whom the refused requests of each feed enter.
-pub(super) struct ReplayIdentity(BTreeMap<&'static str, (String, Permitted)>);
+pub(super) struct ReplayIdentity(BTreeMap<Feed, (String, Permitted)>);
 
 impl ReplayIdentity {
     /// The credential that is named, else the only one of each feed.
-    pub(super) fn find(config: &Config, named: Option<&str>, feeds: &[String]) -> Result<Self, String> {
+    pub(super) fn find(config: &Config, named: Option<&str>, feeds: &[Feed]) -> Result<Self, String> {
         if let Some(name) = named {
             permission(config, name)?;
         }
         let mut identity = BTreeMap::new();
-        for feed in feeds.iter().filter_map(|feed| Feed::named(feed)) {
+        for feed in feeds.iter().copied() {
             let credential = credential_of(config, named, feed)?;
-            identity.insert(feed.name(), (credential.name.clone(), credential.permitted.clone()));
+            identity.insert(feed, (credential.name.clone(), credential.permitted.clone()));
         }
         Ok(Self(identity))
     }
@@ -103,26 +103,26 @@ impl Source<'_> {
 
     fn stored(&self, matching: Match) -> Item {
         let Match { stored, outcome, codes } = matching;
-        let arrived = stored.arrived;
-        let cursor = (arrived.received_at, arrived.id);
-        let unread = outcome == Outcome::Rejected.name();
-        let before = Before {
-            id: arrived.id,
-            feed: arrived.feed.clone(),
-            outcome: Some(outcome),
-            codes: codes.into_iter().collect(),
+        let is_unread = outcome == Outcome::Rejected.name();
+        let (id, received_at, feed) = match &stored {
+            Ok(stored) => (stored.delivery.id, stored.delivery.received_at, stored.delivery.feed.name().to_owned()),
+            Err(UnknownFeed { id, received_at, feed }) => (*id, *received_at, feed.clone()),
         };
-        let work = match Feed::named(&arrived.feed) {
-            Some(feed) => {
-                let own = || self.intake.directory().permission(&arrived.credential, stored.workspace);
-                let permitted = self.permitted.clone().unwrap_or_else(own);
-                Ok(Asked { feed, arrived, attempts: stored.attempts, unread, permitted })
+        let before = Before { id, feed, outcome: Some(outcome), codes: codes.into_iter().collect() };
+        let work = match stored {
+            Ok(Stored { mut delivery, workspace, attempts, was_applied: _ }) => {
+                let own = || self.intake.router().permission(&delivery.credential, workspace);
+                delivery.permitted = self.permitted.clone().unwrap_or_else(own);
+                Ok(ReplayItem { delivery, attempts, is_unread })
             }
-            None => Err("this version of forecourt does not know its feed"),
+            Err(UnknownFeed { .. }) => Err(UNKNOWN_FEED),
         };
-        Item { before, work, cursor }
+        Item { before, work, cursor: (received_at, id) }
     }
 }
+
+/// Why what a newer version has stored is not replayed.
+const UNKNOWN_FEED: &str = "this version of forecourt does not know its feed";
 
 /// A refused request on its way in. It keeps its id and its arrival, so that a second replay finds it there.
 fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
@@ -138,29 +138,30 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
         body,
         outcome,
     } = refused;
-    let name = feed.unwrap_or_default();
-    let before = Before { id, feed: name.clone(), outcome, codes: BTreeSet::new() };
-    let work = match (Feed::named(&name), identity.0.get(name.as_str()), body) {
-        (_, _, None) => Err("its body could not be kept"),
-        (Some(feed), Some((credential, permitted)), Some(body)) => Ok(Asked {
-            feed,
-            arrived: Arrived {
+    let name = feed.map_or("", Feed::name).to_owned();
+    let before = Before { id, feed: name, outcome, codes: BTreeSet::new() };
+    let credential = feed.and_then(|feed| Some((feed, identity.0.get(&feed)?)));
+    let work = match (credential, body) {
+        (_, None) => Err("its body could not be kept"),
+        (None, Some(_)) => Err(UNKNOWN_FEED),
+        (Some((feed, (credential, permitted))), Some(body)) => Ok(ReplayItem {
+            delivery: Delivery {
                 id,
+                feed,
                 received_at,
-                feed: name,
-                dealership_id: None,
                 credential: credential.clone(),
+                permitted: permitted.clone(),
                 remote_address,
                 content_type,
-                body: Arc::new(body),
+                body: body.into(),
                 posted_body: None,
+                undecoded: None,
+                dealership_id: None,
                 schema_version: None,
             },
             attempts: 0,
-            unread: true,
-            permitted: permitted.clone(),
+            is_unread: true,
         }),
-        (_, _, Some(_)) => Err("this version of forecourt does not know its feed"),
     };
     Item { before, work, cursor: (received_at, id) }
 }

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::Choice;
 
 use crate::config::{Credential, Scheme};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 pub use access_token::AccessTokens;
 use access_token::{Grant, WorkspacesDigest};
 pub use client::{ClientProof, ClientProofError};

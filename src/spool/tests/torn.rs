@@ -103,7 +103,7 @@ fn live(disk: &Disk, chance: &mut ChaCha8Rng) -> Vec<Moment> {
         let puts: Vec<(Key, Vec<u8>)> = (0..chance.random_range(0..8))
             .map(|number| {
                 let body = vec![u8::try_from(step).unwrap(); chance.random_range(0..40_000)];
-                (Key::of(&delivery(step * 100 + number, body.clone()).arrived), body)
+                (Key::of(&delivery(step * 100 + number, body.clone())), body)
             })
             .collect();
         let leaving: BTreeSet<Key> = kept.keys().filter(|_| chance.random_bool(0.1)).copied().collect();
@@ -146,7 +146,7 @@ fn power_that_goes_at_any_moment_costs_nothing_that_was_taken() {
 fn what_stands_after_the_last_page_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("deliveries.redb");
-    let key = Key::of(&delivery(1, "first").arrived);
+    let key = Key::of(&delivery(1, "first"));
     let mut file = SpoolFile::new(dir.path());
     file.write(&[(key, b"first".to_vec())], &[]).unwrap();
     // As it is after a crash: not closed in order.

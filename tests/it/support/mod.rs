@@ -2,6 +2,7 @@
 
 pub(crate) mod car;
 pub(crate) mod db_snapshot;
+mod delivery;
 mod left_out;
 pub(crate) mod payloads;
 pub(crate) mod pooler;
@@ -11,6 +12,7 @@ pub(crate) mod service;
 pub(crate) mod token;
 
 pub(crate) use car::{Car, car, minute, vin};
+pub(crate) use delivery::delivery;
 pub(crate) use left_out::left_out;
 pub(crate) use postgres::{database, own_cluster, throwaway_options};
 pub(crate) use program::Program;

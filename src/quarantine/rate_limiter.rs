@@ -10,7 +10,7 @@ const MOST_KEYS: usize = 10_000;
 
 /// Counts by key. A key's minute begins with its first turn.
 #[derive(Debug)]
-pub(super) struct Pace<K> {
+pub(super) struct RateLimiter<K> {
     per_minute: u32,
     minutes: HashMap<K, Minute>,
     /// The keys with the beginnings of their minutes, in that order. Those of former minutes are in it until their turn
@@ -32,7 +32,7 @@ impl Minute {
     }
 }
 
-impl<K: Clone + Eq + Hash> Pace<K> {
+impl<K: Clone + Eq + Hash> RateLimiter<K> {
     pub(super) fn new(per_minute: u32) -> Self {
         Self { per_minute, minutes: HashMap::new(), order: VecDeque::new() }
     }
@@ -95,35 +95,35 @@ mod tests {
 
     #[test]
     fn each_key_has_so_many_turns_a_minute() {
-        let mut pace = Pace::new(2);
-        let taken: Vec<_> = [0, 1, 2, 59].map(|at| pace.take(&"a", second(at)).is_some()).into();
+        let mut limiter = RateLimiter::new(2);
+        let taken: Vec<_> = [0, 1, 2, 59].map(|at| limiter.take(&"a", second(at)).is_some()).into();
         assert_eq!(taken, [true, true, false, false]);
-        assert_eq!(pace.take(&"b", second(59)), Some(0));
-        assert_eq!(pace.take(&"a", second(60)), Some(2), "two were left out in the minute before");
-        assert_eq!(pace.take(&"a", second(60)), Some(0));
-        assert_eq!(pace.take(&"a", second(61)), None);
-        assert_eq!(pace.take(&"a", second(10)), Some(1), "a clock that was put back begins a new minute");
+        assert_eq!(limiter.take(&"b", second(59)), Some(0));
+        assert_eq!(limiter.take(&"a", second(60)), Some(2), "two were left out in the minute before");
+        assert_eq!(limiter.take(&"a", second(60)), Some(0));
+        assert_eq!(limiter.take(&"a", second(61)), None);
+        assert_eq!(limiter.take(&"a", second(10)), Some(1), "a clock that was put back begins a new minute");
     }
 
     #[test]
     fn what_was_left_out_is_told_when_the_minute_is_over() {
-        let mut pace = Pace::new(1);
+        let mut limiter = RateLimiter::new(1);
         for (key, at) in [("a", 0), ("a", 1), ("b", 1), ("c", 30), ("c", 31)] {
-            pace.take(&key, second(at));
+            limiter.take(&key, second(at));
         }
-        assert_eq!(pace.forget(second(59)), []);
-        assert_eq!(pace.forget(second(61)), [("a", 1)]);
-        assert_eq!(pace.minutes.keys().copied().collect::<Vec<_>>(), ["c"]);
-        assert_eq!(pace.order.len(), 1);
+        assert_eq!(limiter.forget(second(59)), []);
+        assert_eq!(limiter.forget(second(61)), [("a", 1)]);
+        assert_eq!(limiter.minutes.keys().copied().collect::<Vec<_>>(), ["c"]);
+        assert_eq!(limiter.order.len(), 1);
     }
 
     #[test]
     fn however_many_keys_come_only_so_many_are_known() {
-        let mut pace = Pace::new(1);
+        let mut limiter = RateLimiter::new(1);
         for key in 0..30_000_u32 {
-            assert!(pace.take(&key, second(i64::from(key / 1_000))).is_some());
+            assert!(limiter.take(&key, second(i64::from(key / 1_000))).is_some());
         }
-        assert_eq!((pace.minutes.len(), pace.order.len()), (MOST_KEYS, MOST_KEYS));
-        assert!(pace.take(&29_999, second(30)).is_none(), "the newest are known");
+        assert_eq!((limiter.minutes.len(), limiter.order.len()), (MOST_KEYS, MOST_KEYS));
+        assert!(limiter.take(&29_999, second(30)).is_none(), "the newest are known");
     }
 }

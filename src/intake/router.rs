@@ -1,12 +1,12 @@
-//! Which workspace a delivery belongs to, and who may write to it: the configuration, in memory.
+//! The workspace of a dealership, and who may write to it: the configuration, in memory.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::feed::Feed;
 use crate::domain::state::RowId;
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
-use crate::feeds::Feed;
 use crate::store::deliveries::RetryableRejections;
 
 /// A workspace, as far as deliveries need it.
@@ -18,15 +18,15 @@ struct Entry {
 
 /// The workspaces by dealership id, and the credentials' permissions by name.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub struct WorkspaceRouter {
     workspaces: BTreeMap<Slug, Entry>,
     dealerships: BTreeMap<DealershipId, (Slug, Dealership)>,
     permissions: BTreeMap<String, Permitted>,
 }
 
-/// The workspace of a delivery.
+/// Where a delivery belongs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct Route {
     /// Its row.
     pub workspace: RowId,
     /// What the payload's values depend on.
@@ -37,14 +37,14 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// This one.
-    Place(Place),
+    Route(Route),
     /// None: no workspace has the dealership.
     Unknown,
     /// One that the credential may not write to.
     NotPermitted,
 }
 
-impl Directory {
+impl WorkspaceRouter {
     /// The configured workspaces with their rows, and each credential's permission.
     #[must_use]
     pub fn new(
@@ -70,7 +70,7 @@ impl Directory {
         let Some((slug, dealership)) = self.dealerships.get(&dealership) else { return Found::Unknown };
         let Some(entry) = self.workspaces.get(slug) else { return Found::Unknown };
         if permitted.includes(slug) {
-            Found::Place(place(entry, Some(dealership), received_at))
+            Found::Route(route(entry, Some(dealership), received_at))
         } else {
             Found::NotPermitted
         }
@@ -85,18 +85,18 @@ impl Directory {
 
     /// The workspace of a row; where it has one dealership, that dealership's zone counts.
     #[must_use]
-    pub fn place(&self, workspace: RowId, received_at: DateTime<Utc>) -> Option<Place> {
+    pub fn route_to(&self, workspace: RowId, received_at: DateTime<Utc>) -> Option<Route> {
         let entry = self.workspaces.values().find(|entry| entry.id == workspace)?;
         let only = match entry.workspace.dealerships.as_slice() {
             [only] => Some(only),
             _ => None,
         };
-        Some(place(entry, only, received_at))
+        Some(route(entry, only, received_at))
     }
 
     /// What may give a rejected delivery its workspace.
     #[must_use]
-    pub fn retryable_rejections(&self) -> RetryableRejections {
+    pub fn retryable(&self) -> RetryableRejections {
         let has_one = |permitted: &Permitted| self.permitted(permitted).len() == 1;
         let credentials = self.permissions.iter().filter(|(_, permitted)| has_one(permitted));
         let nameless = Feed::ALL.iter().filter(|feed| feed.may_name_no_dealership());
@@ -104,7 +104,7 @@ impl Directory {
             dealerships: self.dealerships.keys().copied().collect(),
             known_credentials: self.permissions.keys().cloned().collect(),
             credentials: credentials.map(|(name, _)| name.clone()).collect(),
-            nameless_feeds: nameless.map(|feed| feed.name().to_owned()).collect(),
+            nameless_feeds: nameless.copied().collect(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Directory {
     }
 }
 
-fn place(entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Place {
+fn route(entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Route {
     let Workspace { timezone, phone_region, country, .. } = &entry.workspace;
     let own = dealership.and_then(|dealership| dealership.timezone);
     let locale = Locale {
@@ -129,5 +129,5 @@ fn place(entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<U
         phone_region: phone_region.clone(),
         country: country.clone(),
     };
-    Place { workspace: entry.id, locale }
+    Route { workspace: entry.id, locale }
 }

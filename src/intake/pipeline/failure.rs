@@ -5,13 +5,14 @@ use chrono::TimeDelta;
 use crate::store;
 
 /// Why a batch was not written.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// Postgres is away or busy: the same batch may succeed.
     Transient(store::Error),
-    /// Another try settled one of its deliveries at the same moment, in another lane or process.
-    Overtaken,
+    /// Another try settled one of its deliveries at the same moment, in another queue or process.
+    Conflict,
     /// Postgres did not answer for so long that it is not waited for any more.
-    Silent,
+    TimedOut,
     /// Something is wrong with a delivery, or with us.
     Poison(String),
 }
@@ -21,6 +22,9 @@ impl From<store::Error> for Failure {
         if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }
 }
+
+/// How often a failed delivery is tried at the most.
+pub(in crate::intake) const MOST_ATTEMPTS: i32 = 10;
 
 /// The pause before the next try: ten seconds, then twice as long each time, at most six hours.
 pub(super) fn backoff(attempts: i32) -> TimeDelta {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::feed::Feed;
 use crate::domain::state::RowId;
-use crate::feeds::Feed;
 use crate::store::Store;
 use crate::store::drift::{self, MOST_PATHS, Seen};
 
@@ -21,10 +21,10 @@ const PERIOD: Duration = Duration::from_millis(500);
 const MOST_OF_ALL: usize = 20_000;
 /// How much of a path is kept, in characters: with this it fits into an index.
 const LONGEST_PATH: usize = 255;
-/// For so long the tables are waited for, for one workspace and feed.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is told that there is more than is noted.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// How long the tables are waited for, for one workspace and feed.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is reported that there is more than is noted.
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The counts of one workspace.
 type OfWorkspace = BTreeMap<Feed, BTreeMap<String, Seen>>;
@@ -33,19 +33,19 @@ type OfWorkspace = BTreeMap<Feed, BTreeMap<String, Seen>>;
 #[derive(Debug, Default)]
 struct Counts {
     workspaces: BTreeMap<RowId, OfWorkspace>,
-    /// How many paths were left out, by workspace, since that was told.
-    left_out: BTreeMap<RowId, u64>,
+    /// How many paths were left out, by workspace, since that was reported.
+    dropped: BTreeMap<RowId, u64>,
 }
 
 /// Counts undocumented fields.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Drift {
+pub(super) struct UnknownFields {
     counts: Arc<Mutex<Counts>>,
-    /// Held while counts are written. When it was last told that paths were left out.
+    /// Held while counts are written. When it was last reported that paths were left out.
     turn: Arc<tokio::sync::Mutex<Option<Instant>>>,
 }
 
-impl Drift {
+impl UnknownFields {
     /// Counts the undocumented paths of a delivery.
     pub(super) fn count(
         &self,
@@ -78,7 +78,7 @@ impl Drift {
     /// keeps one from being written costs no other. Those that could not be written are lost, which costs a count and
     /// nothing else; while Postgres is away they are kept.
     pub(super) async fn write(&self, store: &Store) {
-        let mut told_at = self.turn.lock().await;
+        let mut reported_at = self.turn.lock().await;
         let taken = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).workspaces);
         let mut is_away = false;
         for (workspace, feeds) in taken {
@@ -90,8 +90,8 @@ impl Drift {
                 }
             }
         }
-        if told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY) && self.tell_left_out() {
-            *told_at = Some(Instant::now());
+        if reported_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) && self.report_dropped() {
+            *reported_at = Some(Instant::now());
         }
     }
 
@@ -102,18 +102,18 @@ impl Drift {
         }
     }
 
-    fn tell_left_out(&self) -> bool {
-        let left_out = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).left_out);
-        for (workspace, paths) in &left_out {
+    fn report_dropped(&self) -> bool {
+        let dropped = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).dropped);
+        for (workspace, paths) in &dropped {
             tracing::warn!(workspace, paths, "more undocumented fields came at once than are noted");
         }
-        !left_out.is_empty()
+        !dropped.is_empty()
     }
 }
 
-/// Writes what was seen in one workspace and feed; tells whether it is done with, in one way or another.
+/// Writes what was seen in one workspace and feed; says whether it is done with, in one way or another.
 async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) -> bool {
-    match tokio::time::timeout(PATIENCE, drift::save(store, workspace, feed.name(), seen)).await {
+    match tokio::time::timeout(TIMEOUT, drift::save(store, workspace, feed, seen)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) if error.is_transient() => return false,
         Ok(Err(error)) => {
@@ -134,27 +134,29 @@ impl Counts {
             return;
         }
         if of_feed.len() >= MOST_PATHS {
-            *self.left_out.entry(workspace).or_default() += 1;
+            *self.dropped.entry(workspace).or_default() += 1;
             return;
         }
         of_feed.insert(seen.path.clone(), seen);
-        if self.workspaces.values().map(held).sum::<usize>() > MOST_OF_ALL {
+        if self.workspaces.values().map(count_of).sum::<usize>() > MOST_OF_ALL {
             self.give_way();
         }
     }
 
     /// Takes a path from the workspace that has most, where it has most.
     fn give_way(&mut self) {
-        let Some((workspace, feeds)) = self.workspaces.iter_mut().max_by_key(|(_, feeds)| held(feeds)) else { return };
+        let Some((workspace, feeds)) = self.workspaces.iter_mut().max_by_key(|(_, feeds)| count_of(feeds)) else {
+            return;
+        };
         if let Some(paths) = feeds.values_mut().max_by_key(|paths| paths.len()) {
             paths.pop_last();
-            *self.left_out.entry(*workspace).or_default() += 1;
+            *self.dropped.entry(*workspace).or_default() += 1;
         }
     }
 }
 
 /// How many paths of a workspace are counted.
-fn held(feeds: &OfWorkspace) -> usize {
+fn count_of(feeds: &OfWorkspace) -> usize {
     feeds.values().map(BTreeMap::len).sum()
 }
 
@@ -162,12 +164,12 @@ fn held(feeds: &OfWorkspace) -> usize {
 mod tests {
     use super::*;
 
-    fn count(drift: &Drift, workspace: RowId, feed: Feed, names: impl Iterator<Item = String>) {
-        drift.count(workspace, feed, &names.collect(), Uuid::nil(), DateTime::UNIX_EPOCH);
+    fn count(fields: &UnknownFields, workspace: RowId, feed: Feed, names: impl Iterator<Item = String>) {
+        fields.count(workspace, feed, &names.collect(), Uuid::nil(), DateTime::UNIX_EPOCH);
     }
 
-    fn paths(drift: &Drift, workspace: RowId) -> usize {
-        drift.counts.lock().unwrap().workspaces.get(&workspace).map_or(0, held)
+    fn paths(fields: &UnknownFields, workspace: RowId) -> usize {
+        fields.counts.lock().unwrap().workspaces.get(&workspace).map_or(0, count_of)
     }
 
     /// Names as long as somebody likes, which differ at their beginning.
@@ -177,25 +179,25 @@ mod tests {
 
     #[test]
     fn who_sends_ever_new_names_loses_only_its_own() {
-        let drift = Drift::default();
+        let fields = UnknownFields::default();
         // As many workspaces that flood as would fill the room together, in every feed.
         for round in 0..3 {
             for workspace in 1..=30 {
                 for feed in [Feed::Lead, Feed::LeadCluster, Feed::Inventory, Feed::LeadPro] {
-                    count(&drift, workspace, feed, hostile(round * 1_000));
+                    count(&fields, workspace, feed, hostile(round * 1_000));
                 }
             }
         }
-        count(&drift, 99, Feed::Lead, ["new".to_owned()].into_iter());
-        count(&drift, 98, Feed::Lead, (0..100).map(|number| number.to_string()));
-        count(&drift, 1, Feed::Lead, hostile(9_000));
-        assert_eq!([paths(&drift, 99), paths(&drift, 98)], [1, 100]);
-        let all: usize = (1..=99).map(|workspace| paths(&drift, workspace)).sum();
+        count(&fields, 99, Feed::Lead, ["new".to_owned()].into_iter());
+        count(&fields, 98, Feed::Lead, (0..100).map(|number| number.to_string()));
+        count(&fields, 1, Feed::Lead, hostile(9_000));
+        assert_eq!([paths(&fields, 99), paths(&fields, 98)], [1, 100]);
+        let all: usize = (1..=99).map(|workspace| paths(&fields, workspace)).sum();
         assert_eq!(all, MOST_OF_ALL);
-        let shares: Vec<usize> = (1..=30).map(|workspace| paths(&drift, workspace)).collect();
+        let shares: Vec<usize> = (1..=30).map(|workspace| paths(&fields, workspace)).collect();
         assert!(shares.iter().all(|share| (600..=700).contains(share)), "{shares:?}");
-        let counts = drift.counts.lock().unwrap();
-        assert!(counts.left_out.contains_key(&1) && !counts.left_out.contains_key(&98), "{:?}", counts.left_out);
+        let counts = fields.counts.lock().unwrap();
+        assert!(counts.dropped.contains_key(&1) && !counts.dropped.contains_key(&98), "{:?}", counts.dropped);
         let longest =
             counts.workspaces.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys).map(String::len).max();
         assert!(longest.is_some_and(|bytes| bytes <= 4 * LONGEST_PATH), "{longest:?}");
@@ -203,13 +205,13 @@ mod tests {
 
     #[test]
     fn a_workspace_alone_counts_as_many_paths_as_are_kept_and_those_it_has_go_on_being_counted() {
-        let drift = Drift::default();
-        count(&drift, 1, Feed::Lead, hostile(0));
-        count(&drift, 1, Feed::Lead, hostile(500));
-        count(&drift, 1, Feed::Inventory, hostile(0));
-        assert_eq!(paths(&drift, 1), 2 * MOST_PATHS);
-        let counts = drift.counts.lock().unwrap();
+        let fields = UnknownFields::default();
+        count(&fields, 1, Feed::Lead, hostile(0));
+        count(&fields, 1, Feed::Lead, hostile(500));
+        count(&fields, 1, Feed::Inventory, hostile(0));
+        assert_eq!(paths(&fields, 1), 2 * MOST_PATHS);
+        let counts = fields.counts.lock().unwrap();
         let times: Vec<i64> = counts.workspaces[&1][&Feed::Lead].values().map(|seen| seen.times).collect();
-        assert_eq!((times.iter().filter(|times| **times == 2).count(), counts.left_out[&1]), (500, 500));
+        assert_eq!((times.iter().filter(|times| **times == 2).count(), counts.dropped[&1]), (500, 500));
     }
 }

@@ -1,8 +1,9 @@
-//! The reception: answers a request once its delivery is durable, in Postgres or in the spool.
+//! Accepting: a request is answered once its delivery is durable, in Postgres or in the spool.
 //!
-//! A delivery is given to the lanes; where they have not committed it within the deadline, it goes to the spool as well.
-//! Where Postgres is known to be away it is the other way round, and for what must not overtake the spool. Whichever has it first ends the wait. Where neither can
-//! take it, the request is held while both are tried, because senders repeat only what was not answered.
+//! A delivery is submitted to the pipeline; where that has not committed it within the deadline, it goes to the spool as
+//! well. Where Postgres is known to be away it is the other way round, and for what must not overtake the spool. Whichever
+//! has it first ends the wait. Where neither can take it, the request is held while both are tried, because senders repeat
+//! only what was not answered.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +12,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
-use super::delivery::Delivery;
-use super::drain::{self, Backend};
+use super::attempt::AttemptInfo;
+use super::database::Database;
+use super::drain;
 use super::held::Held;
-use super::reading::is_fragment;
+use super::parse::Peek;
 use super::reply::{Answer, Reply};
-use super::{Arrival, Intake, Tries, Unavailable};
+use super::{Intake, Unavailable};
+use crate::domain::delivery::Delivery;
 use crate::spool::{Refused, Spool};
-use crate::store::deliveries::Arrived;
 
-/// What a request may count on.
+/// How long a request waits, and for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct Timeouts {
     /// How long Postgres has to commit a delivery before it goes to the spool.
     pub deadline: Duration,
     /// How long a request is held while nothing can store its delivery.
@@ -34,51 +35,51 @@ pub struct Terms {
     pub max_held_bytes: usize,
 }
 
-/// How often a store that refused is asked again.
-const AGAIN: Duration = Duration::from_millis(200);
+/// The pause before a store that refused is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Takes deliveries in.
 #[derive(Clone, Debug)]
-pub struct Reception {
+pub struct Acceptor {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    backend: watch::Sender<Backend>,
+    database: watch::Sender<Database>,
     spool: Option<Spool>,
-    terms: Terms,
+    timeouts: Timeouts,
     held: Held,
     drain: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Reception {
-    /// A reception that has no tables yet. Where there is a spool, it is emptied into the tables once there are some.
+impl Acceptor {
+    /// An acceptor that has no tables yet. Where there is a spool, it is emptied into the tables once there are some.
     /// Must be made inside a runtime.
     #[must_use]
-    pub fn new(spool: Option<Spool>, mut terms: Terms) -> Self {
+    pub fn new(spool: Option<Spool>, mut timeouts: Timeouts) -> Self {
         // A deadline beyond the hold would refuse each request before the spool was asked.
-        terms.deadline = terms.deadline.min(terms.hold / 2);
-        let (backend, ready) = watch::channel(Backend::Expected);
+        timeouts.deadline = timeouts.deadline.min(timeouts.hold / 2);
+        let (database, ready) = watch::channel(Database::Starting);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
-        let (held, drain) = (Held::new(terms.max_held_bytes), Mutex::new(drain));
-        Self { shared: Arc::new(Shared { backend, spool, terms, held, drain }) }
+        let (held, drain) = (Held::new(timeouts.max_held_bytes), Mutex::new(drain));
+        Self { shared: Arc::new(Shared { database, spool, timeouts, held, drain }) }
     }
 
     /// From now on deliveries are applied by this intake.
     pub fn open(&self, intake: Intake) {
-        self.shared.backend.send_replace(Backend::Open(intake));
+        self.shared.database.send_replace(Database::Ready(intake));
     }
 
     /// The tables cannot be had for now: nothing waits for them.
-    pub fn expect_nothing(&self) {
-        self.shared.backend.send_replace(Backend::Away);
+    pub fn set_down(&self) {
+        self.shared.database.send_replace(Database::Down);
     }
 
     /// The intake, once there is one.
     #[must_use]
     pub fn intake(&self) -> Option<Intake> {
-        self.shared.backend.borrow().intake()
+        self.shared.database.borrow().intake()
     }
 
     /// The spool, where there is one.
@@ -104,25 +105,26 @@ impl Reception {
     ///
     /// # Errors
     /// When nothing could store the delivery while the request was held.
-    pub async fn accept(&self, arrival: Arrival) -> Result<Answer, Unavailable> {
-        let reception = self.clone();
-        let taken = tokio::spawn(async move { reception.take(delivery(arrival)).await });
+    pub async fn accept(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
+        let acceptor = self.clone();
+        let taken = tokio::spawn(async move { acceptor.first_durable(delivery).await });
         taken.await.unwrap_or(Err(Unavailable))
     }
 
     /// Waits for the first store that has the delivery.
-    async fn take(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
-        let Terms { deadline, hold, max_held_bytes: _ } = self.shared.terms;
-        let mut held = self.shared.held.hold(&delivery.arrived.credential, delivery.arrived.bytes());
+    async fn first_durable(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
+        let Timeouts { deadline, hold, max_held_bytes: _ } = self.shared.timeouts;
+        let mut held = self.shared.held.hold(&delivery.credential, delivery.bytes());
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
-        let spool_first = self.is_stuck() || self.must_follow_spooled(&delivery);
+        let (must_follow, peek) = self.must_follow_spooled(&delivery);
+        let spool_first = self.spools_first() || must_follow;
         let applied = pin!(async {
             if spool_first {
                 sleep(deadline).await;
             }
-            self.apply(&delivery).await
+            self.apply(&delivery, peek).await
         });
-        let spooled = pin!(async {
+        let on_disk = pin!(async {
             if !spool_first {
                 sleep(deadline).await;
                 self.note_late();
@@ -133,27 +135,27 @@ impl Reception {
             biased;
             () = held.let_go() => {}
             reply = applied => return Ok(Answer::Settled(reply)),
-            () = spooled => return Ok(told_of(&delivery)),
+            () = on_disk => return Ok(spooled(&delivery)),
             () = sleep(hold) => return Err(Unavailable),
         }
         self.spool_now(&delivery).await
     }
 
     /// Applies the delivery, for as long as that takes.
-    async fn apply(&self, delivery: &Delivery) -> Reply {
-        let mut tries = Tries { attempts: 0, perhaps_stored: false };
+    async fn apply(&self, delivery: &Delivery, mut peek: Option<Peek>) -> Reply {
+        let mut attempt = AttemptInfo::first();
         loop {
-            let mut backend = self.shared.backend.subscribe();
+            let mut database = self.shared.database.subscribe();
             // The sender of the channel is ours, so that it does not end before us.
-            let intake = backend.wait_for(|backend| backend.intake().is_some()).await.ok();
-            if let Some(intake) = intake.and_then(|backend| backend.intake()) {
-                let waiting = intake.enqueue(delivery.clone(), tries).await;
-                if let Some(reply) = waiting.settled().await {
+            let intake = database.wait_for(|database| database.intake().is_some()).await.ok();
+            if let Some(intake) = intake.and_then(|database| database.intake()) {
+                let submitted = intake.submit(delivery.clone(), attempt, peek.take()).await;
+                if let Some(reply) = submitted.settled().await {
                     return reply;
                 }
             }
-            tries.perhaps_stored = true;
-            sleep(AGAIN).await;
+            attempt = AttemptInfo::again(0);
+            sleep(RETRY_PAUSE).await;
         }
     }
 
@@ -161,62 +163,66 @@ impl Reception {
     async fn spool_when_it_can(&self, delivery: &Delivery) {
         let Some(spool) = &self.shared.spool else { return std::future::pending().await };
         while let Err(refused) = spool.put(delivery.clone()).await {
-            tracing::debug!(delivery = %delivery.arrived.id, %refused, "the delivery waits");
-            sleep(AGAIN).await;
+            tracing::debug!(delivery = %delivery.id, %refused, "the delivery waits");
+            sleep(RETRY_PAUSE).await;
         }
     }
 
     /// Spools the delivery at once, while the request is held, or not at all: too much waits already.
     async fn spool_now(&self, delivery: &Delivery) -> Result<Answer, Unavailable> {
         let refused = match &self.shared.spool {
-            Some(spool) => match timeout(self.shared.terms.hold, spool.put(delivery.clone())).await {
+            Some(spool) => match timeout(self.shared.timeouts.hold, spool.put(delivery.clone())).await {
                 Ok(put) => put.err(),
                 Err(_elapsed) => Some(Refused::Slow),
             },
             None => Some(Refused::Closed),
         };
         match refused {
-            None => Ok(told_of(delivery)),
+            None => Ok(spooled(delivery)),
             Some(refused) => {
-                tracing::warn!(%refused, credential = delivery.arrived.credential, "more waits for a store than server.max_held_bytes: the newest of the credential that holds most is let go");
+                tracing::warn!(%refused, credential = delivery.credential, "more waits for a store than server.max_held_bytes: the newest of the credential that holds most is let go");
                 Err(Unavailable)
             }
         }
     }
 
     /// Whether there is a spool and nothing to wait for before using it.
-    fn is_stuck(&self) -> bool {
+    fn spools_first(&self) -> bool {
         if self.shared.spool.is_none() {
             return false;
         }
-        match &*self.shared.backend.borrow() {
-            Backend::Expected => false,
-            Backend::Away => true,
-            Backend::Open(intake) => intake.is_stuck(),
+        match &*self.shared.database.borrow() {
+            Database::Starting => false,
+            Database::Down => true,
+            Database::Ready(intake) => intake.is_stalled(),
         }
     }
 
-    /// Whether what is in the spool may tell the delivery's workspace, so that it has to be applied before.
-    fn must_follow_spooled(&self, delivery: &Delivery) -> bool {
+    /// Whether what is in the spool may tell the delivery's workspace, so that it has to be applied before; with what the
+    /// look at its body told, where one was needed.
+    fn must_follow_spooled(&self, delivery: &Delivery) -> (bool, Option<Peek>) {
         if self.shared.spool.as_ref().is_none_or(|spool| spool.depth().deliveries == 0) {
-            return false;
+            return (false, None);
         }
-        let Delivery { feed, arrived, permitted, undecoded: _ } = delivery;
-        match &*self.shared.backend.borrow() {
-            Backend::Expected | Backend::Away => is_fragment(*feed, &arrived.body),
-            Backend::Open(intake) => intake.must_look_up(*feed, &arrived.body, permitted),
+        match &*self.shared.database.borrow() {
+            Database::Starting | Database::Down if delivery.feed.may_be_fragment() => {
+                let peek = Peek::scan(delivery);
+                (peek.is_fragment(delivery), Some(peek))
+            }
+            Database::Starting | Database::Down => (false, None),
+            Database::Ready(intake) => intake.depends_on_tables(delivery),
         }
     }
 
     /// The delivery was not committed within the deadline: those that come now wait for nothing, until something is.
     fn note_late(&self) {
-        self.shared.backend.send_if_modified(|backend| match backend {
-            Backend::Expected => {
-                *backend = Backend::Away;
+        self.shared.database.send_if_modified(|database| match database {
+            Database::Starting => {
+                *database = Database::Down;
                 true
             }
-            Backend::Away => false,
-            Backend::Open(intake) => {
+            Database::Down => false,
+            Database::Ready(intake) => {
                 intake.note_late();
                 false
             }
@@ -224,38 +230,10 @@ impl Reception {
     }
 }
 
-/// The delivery of a request; its id is made here.
-fn delivery(arrival: Arrival) -> Delivery {
-    let Arrival {
-        feed,
-        received_at,
-        credential,
-        permitted,
-        remote_address,
-        content_type,
-        body,
-        posted_body,
-        undecoded,
-    } = arrival;
-    let arrived = Arrived {
-        id: Uuid::now_v7(),
-        received_at,
-        feed: feed.name().to_owned(),
-        dealership_id: None,
-        credential,
-        remote_address,
-        content_type,
-        body: Arc::new(body),
-        posted_body: posted_body.map(Arc::new),
-        schema_version: None,
-    };
-    Delivery { feed, arrived, permitted, undecoded }
-}
-
 /// One line for each delivery that is answered from the spool.
-fn told_of(delivery: &Delivery) -> Answer {
-    let Arrived { id, feed, credential, .. } = &delivery.arrived;
-    tracing::info!(delivery = %id, feed, credential, outcome = "spooled", "delivery");
+fn spooled(delivery: &Delivery) -> Answer {
+    let Delivery { id, feed, credential, .. } = delivery;
+    tracing::info!(delivery = %id, feed = feed.name(), credential, outcome = "spooled", "delivery");
     Answer::Spooled(*id)
 }
 
@@ -263,22 +241,27 @@ fn told_of(delivery: &Delivery) -> Answer {
 mod tests {
     //! A spool whose disk stalls.
 
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::feed::Feed;
     use crate::domain::workspace::Permitted;
-    use crate::feeds::Feed;
     use crate::intake::clock;
 
-    fn arrival(bytes: usize) -> Arrival {
-        Arrival {
+    fn delivery(bytes: usize) -> Delivery {
+        Delivery {
+            id: Uuid::now_v7(),
             feed: Feed::Lead,
             received_at: clock::now(),
             credential: "dealer".to_owned(),
             permitted: Permitted::All,
             remote_address: None,
             content_type: None,
-            body: vec![b' '; bytes],
+            body: vec![b' '; bytes].into(),
             posted_body: None,
             undecoded: None,
+            dealership_id: None,
+            schema_version: None,
         }
     }
 
@@ -287,10 +270,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (spool, _never_run) = Spool::stalled(&folder.path().join("spool"));
         let hold = Duration::from_millis(100);
-        let terms = Terms { deadline: Duration::from_millis(10), hold, max_held_bytes: 1_000 };
-        let reception = Reception::new(Some(spool), terms);
+        let timeouts = Timeouts { deadline: Duration::from_millis(10), hold, max_held_bytes: 1_000 };
+        let acceptor = Acceptor::new(Some(spool), timeouts);
         for bytes in [1, 200_000] {
-            let answer = timeout(Duration::from_secs(10), reception.accept(arrival(bytes))).await;
+            let answer = timeout(Duration::from_secs(10), acceptor.accept(delivery(bytes))).await;
             assert!(matches!(answer, Ok(Err(Unavailable))), "{bytes} {answer:?}");
         }
     }
