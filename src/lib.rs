@@ -24,10 +24,11 @@
 //! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
 //! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
+//! | [`budget`] | bytes that are in the process at a time, shared out by holder | nothing of ours |
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
-//! | [`intake`] | lanes, outcomes, stored deliveries tried again | `domain`, `feeds`, `store`, `spool` |
-//! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `quarantine`, `config` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
+//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds` |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -64,6 +65,7 @@
 //!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod domain;

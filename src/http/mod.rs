@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod auth;
+mod authenticate;
 pub mod body;
 pub mod body_budget;
 mod connections;
@@ -10,8 +11,9 @@ pub mod health;
 mod lingering_close;
 mod peer_addr;
 mod refusal;
-
+mod reply;
 mod server;
+mod state;
 mod token;
 pub mod webhook;
 
@@ -39,6 +41,7 @@ use crate::domain::feed::Feed;
 pub use server::{Bounds, serve};
 
 use access::CurrentPolicy;
+use authenticate::{Door, authenticate};
 use health::Check;
 use token::TokenState;
 use webhook::WebhookState;
@@ -58,8 +61,9 @@ pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
     Feed::ALL
         .iter()
         .fold(Router::new(), |router, feed| {
-            let webhook_state = Arc::clone(&webhook_state);
-            router.route(feed.path(), post(move |request| webhook::receive(webhook_state, *feed, request)))
+            let door = Door { feed: *feed, webhook_state: Arc::clone(&webhook_state) };
+            let authenticated = middleware::from_fn_with_state(door.clone(), authenticate);
+            router.route(feed.path(), post(webhook::receive).route_layer(authenticated).with_state(door))
         })
         .route("/oauth/token", post(move |request| token::give(token_state, request)))
         .route("/livez", get(health::livez))

@@ -16,10 +16,10 @@ use tokio::time::{sleep, timeout};
 use super::attempt::AttemptInfo;
 use super::database::Database;
 use super::drain;
-use super::held::Held;
 use super::parse::Peek;
 use super::reply::{Answer, Reply};
 use super::{Intake, Unavailable};
+use crate::budget::{ByteBudget, Eviction, Limits};
 use crate::domain::delivery::Delivery;
 use crate::spool::{Refused, Spool};
 
@@ -49,7 +49,7 @@ struct Shared {
     database: watch::Sender<Database>,
     spool: Option<Spool>,
     timeouts: Timeouts,
-    held: Held,
+    held: ByteBudget,
     drain: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -62,7 +62,7 @@ impl Acceptor {
         timeouts.deadline = timeouts.deadline.min(timeouts.hold / 2);
         let (database, ready) = watch::channel(Database::Starting);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
-        let (held, drain) = (Held::new(timeouts.max_held_bytes), Mutex::new(drain));
+        let (held, drain) = (held_bodies(timeouts.max_held_bytes), Mutex::new(drain));
         Self { shared: Arc::new(Shared { database, spool, timeouts, held, drain }) }
     }
 
@@ -114,7 +114,8 @@ impl Acceptor {
     /// Waits for the first store that has the delivery.
     async fn first_durable(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
         let Timeouts { deadline, hold, max_held_bytes: _ } = self.shared.timeouts;
-        let mut held = self.shared.held.hold(&delivery.credential, delivery.bytes());
+        let mut held = self.shared.held.share(delivery.credential.clone(), None);
+        held.hold(delivery.bytes());
         // What is likely to have it soon is asked first, and the other one as well when that takes too long.
         let (must_follow, peek) = self.must_follow_spooled(&delivery);
         let spool_first = self.spools_first() || must_follow;
@@ -133,7 +134,7 @@ impl Acceptor {
         });
         tokio::select! {
             biased;
-            () = held.let_go() => {}
+            _too_much = held.let_go() => {}
             reply = applied => return Ok(Answer::Settled(reply)),
             () = on_disk => return Ok(spooled(&delivery)),
             () = sleep(hold) => return Err(Unavailable),
@@ -228,6 +229,13 @@ impl Acceptor {
             }
         });
     }
+}
+
+/// The bytes of deliveries that wait for a store, by credential. Up to some bytes a delivery waits all the same: a few huge
+/// ones that wait send no lead to the spool. What there is of small ones is bounded by the room that they had to arrive.
+fn held_bodies(total: usize) -> ByteBudget {
+    let eviction = Eviction::NewestFirst { spared: 64 << 10 };
+    ByteBudget::new(Limits { total, reserve: 0, most_of_one: usize::MAX, eviction })
 }
 
 /// One line for each delivery that is answered from the spool.

@@ -12,7 +12,6 @@
 pub mod accept;
 mod attempt;
 mod body_cache;
-mod budget;
 mod cancellation;
 pub mod clock;
 pub mod complaints;
@@ -20,8 +19,8 @@ pub mod configuration;
 mod database;
 mod drain;
 pub mod due;
-mod held;
 mod in_flight;
+mod memory;
 mod parse;
 mod pipeline;
 pub mod replay;

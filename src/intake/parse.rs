@@ -12,8 +12,9 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 use super::body_cache::{BodyCache, CacheKey, CachedBody};
-use super::budget::{self, Budget, Taken};
+
 use super::cancellation::Cancellation;
+use super::memory::{self, Memory, TakenMemory};
 use super::pipeline::Task;
 use super::router::{Found, Route, WorkspaceRouter};
 use super::routing::{Rejection, Routing};
@@ -40,7 +41,7 @@ pub(super) struct Parsed {
     /// Paths of fields that are not documented.
     pub(super) unknown: Option<Arc<BTreeSet<String>>>,
     /// The memory that it takes.
-    pub(super) memory: Taken,
+    pub(super) memory: TakenMemory,
 }
 
 impl Parsed {
@@ -50,7 +51,7 @@ impl Parsed {
     }
 
     fn without_facts(workspace: Option<RowId>, task: Task, findings: Vec<Finding>) -> Self {
-        Self { workspace, task, findings, unknown: None, memory: Taken::default() }
+        Self { workspace, task, findings, unknown: None, memory: TakenMemory::default() }
     }
 }
 
@@ -110,7 +111,7 @@ pub(super) struct Parser {
 struct Shared {
     routing: Routing,
     cache: BodyCache,
-    memory: Budget,
+    memory: Memory,
     /// Permits to go over large bodies, or to read them.
     off_thread: Arc<Semaphore>,
 }
@@ -121,7 +122,7 @@ impl Parser {
         // One processor is left to those who wait.
         let permits = std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
         let (routing, off_thread) = (Routing::new(store, router), Arc::new(Semaphore::new(permits)));
-        let (cache, memory) = (BodyCache::default(), Budget::new(bytes));
+        let (cache, memory) = (BodyCache::default(), Memory::new(bytes));
         Self { shared: Arc::new(Shared { routing, cache, memory, off_thread }) }
     }
 
@@ -202,7 +203,7 @@ impl Parser {
             let reading = feeds::open(copy.feed, &copy.body).map(|document| feeds::read(&document, &of));
             (reading, differs, copy, memory)
         };
-        let is_large = weight >= budget::LARGE || delivery.bytes() >= LARGE_BODY;
+        let is_large = weight >= memory::LARGE || delivery.bytes() >= LARGE_BODY;
         if is_large {
             tracing::debug!(delivery = %delivery.id, weight, "a large delivery is read");
         }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::attempt::AttemptInfo;
-use super::budget::Taken;
+use super::memory::TakenMemory;
 use super::pipeline::QueueEntry;
 use super::submit::Prepared;
 use super::{Intake, Outcome, Told};
@@ -92,7 +92,7 @@ pub async fn dry_run(intake: &Intake, items: Vec<ReplayItem>) -> Result<Vec<Repl
             continue;
         };
         // All of them are there at once: the next one cannot wait until this one gives its memory back.
-        entry.memory = Taken::default();
+        entry.memory = TakenMemory::default();
         batches.entry(workspace).or_default().push(entry);
     }
     let mut results = BTreeMap::new();

@@ -8,9 +8,9 @@ use tracing::Span;
 
 use super::Intake;
 use super::attempt::AttemptInfo;
-use super::budget;
 use super::cancellation::Cancellation;
 use super::in_flight::Claim;
+use super::memory;
 use super::parse::{LARGE_BODY, Parsed, Peek};
 use super::pipeline::{QueueEntry, QueueGuard};
 use super::reply::Reply;
@@ -107,7 +107,7 @@ impl Intake {
         let began_at = if attempt.may_be_stored { self.now() } else { delivery.received_at };
         let small = delivery.bytes() < LARGE_BODY;
         let peek = peek.or_else(|| small.then(|| self.shared.parser.peek(&delivery)));
-        let is_small = peek.as_ref().is_some_and(|peek| peek.weight(&delivery) < budget::LARGE);
+        let is_small = peek.as_ref().is_some_and(|peek| peek.weight(&delivery) < memory::LARGE);
         let job = Job { delivery, attempt, began_at, claim, span: Span::current() };
         if attempt.is_manual || small && is_small {
             let submitted = self.queue(job, peek, &mut Cancellation::default()).await;

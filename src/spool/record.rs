@@ -124,12 +124,13 @@ pub(super) fn encode(delivery: &Delivery) -> Vec<u8> {
 /// The delivery that bytes hold.
 pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, Unreadable> {
     let (version, rest) = bytes.split_first().ok_or(Unreadable::Checksum)?;
+    let read = match *version {
+        VERSION => decode_framed,
+        VERSION_1 => decode_version_1,
+        newer => return Err(Unreadable::Version(newer)),
+    };
     let (sum, rest) = rest.split_first_chunk::<CHECKSUM>().ok_or(Unreadable::Checksum)?;
-    match *version {
-        VERSION => decode_framed(sum, rest),
-        VERSION_1 => decode_version_1(sum, rest),
-        newer => Err(Unreadable::Version(newer)),
-    }
+    read(sum, rest)
 }
 
 fn decode_framed(sum: &[u8; CHECKSUM], rest: &[u8]) -> Result<Delivery, Unreadable> {

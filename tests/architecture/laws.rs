@@ -8,14 +8,15 @@ use super::sources::{Module, ModulePath, Sources, Target};
 
 /// The rooms of the crate, each with those it may import from. `cli` puts everything together.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
+    ("budget", &[]),
     ("domain", &[]),
     ("feeds", &["domain"]),
     ("store", &["domain"]),
     ("spool", &["domain"]),
     ("quarantine", &["domain", "store"]),
-    ("intake", &["domain", "feeds", "store", "spool"]),
+    ("intake", &["budget", "domain", "feeds", "store", "spool"]),
     ("config", &["domain", "feeds"]),
-    ("http", &["domain", "feeds", "intake", "quarantine", "config"]),
+    ("http", &["budget", "domain", "feeds", "intake", "quarantine", "config"]),
     ("local_postgres", &[]),
     ("cli", &["domain", "feeds", "store", "spool", "quarantine", "intake", "config", "http", "local_postgres"]),
 ];

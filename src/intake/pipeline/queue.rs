@@ -14,8 +14,8 @@ use crate::domain::finding::Finding;
 use crate::domain::unchanged::ContentSummary;
 use crate::intake::attempt::AttemptInfo;
 use crate::intake::body_cache::CachedBody;
-use crate::intake::budget::Taken;
 use crate::intake::in_flight::Claim;
+use crate::intake::memory::TakenMemory;
 use crate::intake::reply::Reply;
 
 /// How many bytes of bodies are written together at the most, where there is more than one delivery.
@@ -52,7 +52,7 @@ pub(in crate::intake) struct QueueEntry {
     /// The sole right to work on it; none where a person asked for this attempt.
     pub(in crate::intake) claim: Option<Claim>,
     /// The memory that it takes.
-    pub(in crate::intake) memory: Taken,
+    pub(in crate::intake) memory: TakenMemory,
     /// The span that it came in, in which its outcome is logged.
     pub(in crate::intake) span: Span,
 }
@@ -132,7 +132,7 @@ mod tests {
             began_at: DateTime::UNIX_EPOCH,
             reply,
             claim: None,
-            memory: Taken::default(),
+            memory: TakenMemory::default(),
             span: Span::none(),
         };
         let slot: QueueSlot = Arc::new(Mutex::new(Some(entry)));

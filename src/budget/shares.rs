@@ -1,15 +1,19 @@
 //! Who may have room for a body, and who must give it back: the accounting alone, without tasks, clocks or wakers.
 //!
-//! Room is taken piece by piece and counted by account (a credential). One part of it, the reserve, is as large as one
+//! Room is taken piece by piece and counted by account (a credential, an address, a workspace). One part of it, the reserve, is as large as one
 //! whole body and is given only to an account that holds nothing, to one body at a time. All the rest is common. Whoever
 //! finds no room waits; of those who wait, the account that holds least is served first, and of equals the one that
 //! asked first. Where room must be made, the account that holds most loses the body that made the least progress.
 //!
 //! A body that is let go keeps what it holds until [`Shares::end`], when its bytes are really gone.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod body;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use body::{Account, Body, CREDIT, HALF_LIFE, Progress, Rank, State};
 
 /// A body's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,24 +42,48 @@ pub(super) enum Asked {
     LetGo,
 }
 
-/// With so many bytes of progress a body begins, because it is too early to say that it makes none.
-const CREDIT: u64 = 64 << 10;
-/// Progress counts half as much each time this has passed.
-const HALF_LIFE: Duration = Duration::from_secs(5);
 /// For so long a body that is still being read has the reserve where others wait for it.
 const TURN: Duration = Duration::from_secs(10);
+
+/// How much room there is, and how it is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in all.
+    pub total: usize,
+    /// As many of them are kept for accounts that hold nothing; three quarters of all at the most.
+    pub reserve: usize,
+    /// An account that holds something gets no more than this in all.
+    pub most_of_one: usize,
+    /// Who has to go where there is no room.
+    pub eviction: Eviction,
+}
+
+/// Who has to go where there is no room: always one of the account that holds most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// Nobody: who finds no room waits.
+    Never,
+    /// The body that made the least progress of late.
+    LeastProgress,
+    /// The newest one. Those of so many bytes cost nobody anything, and go only where there are no others.
+    NewestFirst {
+        /// In bytes.
+        spared: usize,
+    },
+}
 
 /// The room and all who hold some of it. `T` is what a body is begun with, to tell it its verdict.
 #[derive(Debug)]
 pub(super) struct Shares<T> {
     /// Bytes of the common room that nobody holds.
     free: usize,
+    /// Bytes that are held beyond the common room.
+    overdrawn: usize,
     /// Bytes of the common room that come back from bodies that were let go.
     coming: usize,
     /// Bytes of the reserve.
     reserve: usize,
-    /// Bytes of both.
-    total: usize,
+    limits: Limits,
     /// The body that has the reserve, and since when.
     reserved_by: Option<(BodyId, Instant)>,
     accounts: BTreeMap<Arc<str>, Account>,
@@ -66,78 +94,17 @@ pub(super) struct Shares<T> {
     epoch: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
-struct Account {
-    /// Bytes of all its bodies, those that were let go aside.
-    held: usize,
-    /// As many of them are of bodies that are still being read.
-    readable: usize,
-    /// How many bodies it has, those that were let go aside.
-    bodies: usize,
-    /// Those that are being read and hold something, by their progress.
-    by_progress: BTreeSet<(Rank, BodyId)>,
-    /// Those that wait for room, in the order in which they asked.
-    waiting: VecDeque<BodyId>,
-}
-
-#[derive(Debug)]
-struct Body<T> {
-    account: Arc<str>,
-    tag: T,
-    common: usize,
-    reserved: usize,
-    /// How many bytes it waits for; nought where it does not wait.
-    wants: usize,
-    /// The number of its question.
-    asked: u64,
-    /// Whether it has waited long enough to cost a body of its own account.
-    presses: bool,
-    progress: Progress,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Reading,
-    /// Read to its end: it goes when its delivery is stored, and is not let go.
-    Whole,
-    LetGo,
-}
-
-/// The bytes that came of late: halved for each half-life that has passed since.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    bytes: u64,
-    /// How many half-lives there were before.
-    half_lives: u64,
-}
-
-/// Progress as it compares with that of others. Time passes for all alike, so that it changes only with what arrives: it
-/// is the logarithm of the bytes, and how late they came.
-type Rank = (u64, u64);
-
-impl Progress {
-    fn add(&mut self, bytes: usize, half_lives: u64) {
-        let passed = u32::try_from(half_lives.saturating_sub(self.half_lives)).unwrap_or(u32::MAX);
-        let left = self.bytes.checked_shr(passed).unwrap_or(0);
-        self.bytes = left.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)).max(1);
-        self.half_lives = self.half_lives.max(half_lives);
-    }
-
-    fn rank(self) -> Rank {
-        (self.half_lives + u64::from(self.bytes.ilog2()), self.bytes << self.bytes.leading_zeros())
-    }
-}
-
 impl<T: Clone> Shares<T> {
-    /// So many bytes in all, of which so many are kept for accounts that hold nothing; three quarters of all at the most.
-    pub(super) fn new(total: usize, reserve: usize) -> Self {
+    /// Room within limits; nobody holds any yet.
+    pub(super) fn new(limits: Limits) -> Self {
+        let Limits { total, reserve, .. } = limits;
         let reserve = reserve.min(total - total / 4);
         Self {
             free: total - reserve,
+            overdrawn: 0,
             coming: 0,
             reserve,
-            total,
+            limits,
             reserved_by: None,
             accounts: BTreeMap::new(),
             bodies: BTreeMap::new(),
@@ -177,16 +144,16 @@ impl<T: Clone> Shares<T> {
         now: Instant,
         verdicts: &mut Verdicts<T>,
     ) -> Asked {
-        let (asked, half_lives) = (self.number(), self.half_lives(now));
+        let (asked, half_lives, eviction) = (self.number(), self.half_lives(now), self.limits.eviction);
         let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) else {
             return Asked::LetGo;
         };
         // What is larger than everything would wait in vain, and others behind it.
-        if body.held().saturating_add(wants) > self.total {
+        if body.held().saturating_add(wants) > self.limits.total {
             self.let_go(id);
             return Asked::LetGo;
         }
-        let rank = body.progress.rank();
+        let rank = body.rank(id, eviction);
         body.progress.add(arrived, half_lives);
         (body.wants, body.asked, body.presses) = (wants, asked, false);
         self.place(id, rank);
@@ -208,6 +175,31 @@ impl<T: Clone> Shares<T> {
         Asked::Served
     }
 
+    /// A body holds so many bytes more, whether there is room for them or not. Where there is none, as many are let go as
+    /// give that room back, which may be this one.
+    pub(super) fn hold(&mut self, id: BodyId, bytes: usize, verdicts: &mut Verdicts<T>) {
+        let eviction = self.limits.eviction;
+        let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) else { return };
+        let rank = body.rank(id, eviction);
+        body.common += bytes;
+        if let Some(account) = self.accounts.get_mut(&body.account) {
+            account.held += bytes;
+            account.readable += bytes;
+        }
+        self.place(id, rank);
+        let there = bytes.min(self.free);
+        self.free -= there;
+        self.overdrawn += bytes - there;
+        let Eviction::NewestFirst { spared } = eviction else { return };
+        while bytes > spared && self.overdrawn > self.coming {
+            let heaviest =
+                self.accounts.values().filter(|account| account.readable > 0).max_by_key(|account| account.held);
+            let Some(victim) = heaviest.and_then(Account::first_to_go) else { return };
+            self.let_go(victim);
+            self.tell(victim, Verdict::LetGo, verdicts);
+        }
+    }
+
     /// A body has waited for a while: from now on it may cost a body of its own account.
     pub(super) fn press(&mut self, id: BodyId, now: Instant, verdicts: &mut Verdicts<T>) {
         if let Some(body) = self.bodies.get_mut(&id) {
@@ -226,13 +218,13 @@ impl<T: Clone> Shares<T> {
 
     /// A body gives so many bytes back and keeps the rest.
     pub(super) fn give_back(&mut self, id: BodyId, bytes: usize, now: Instant, verdicts: &mut Verdicts<T>) {
+        let eviction = self.limits.eviction;
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        let rank = body.progress.rank();
+        let rank = body.rank(id, eviction);
         let of_common = bytes.min(body.common);
         let of_reserve = (bytes - of_common).min(body.reserved);
         body.common -= of_common;
         body.reserved -= of_reserve;
-        self.free += of_common;
         if body.state == State::LetGo {
             self.coming -= of_common;
         } else if let Some(account) = self.accounts.get_mut(&body.account) {
@@ -240,17 +232,19 @@ impl<T: Clone> Shares<T> {
             account.readable -= if body.state == State::Reading { of_common + of_reserve } else { 0 };
             self.place(id, rank);
         }
+        self.come_back(of_common);
         self.settle(now, verdicts);
     }
 
     /// A body is whole. It keeps its room and cannot be let go any more.
     pub(super) fn finish(&mut self, id: BodyId) {
+        let eviction = self.limits.eviction;
         if let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) {
             body.state = State::Whole;
-            let (held, rank) = (body.held(), body.progress.rank());
+            let (held, rank) = (body.held(), body.rank(id, eviction));
             if let Some(account) = self.accounts.get_mut(&body.account) {
                 account.readable -= held;
-                account.by_progress.remove(&(rank, id));
+                account.by_rank.remove(&(rank, id));
             }
         }
     }
@@ -259,10 +253,10 @@ impl<T: Clone> Shares<T> {
     pub(super) fn end(&mut self, id: BodyId, now: Instant, verdicts: &mut Verdicts<T>) {
         self.take_off(id);
         let Some(body) = self.bodies.remove(&id) else { return };
-        self.free += body.common;
         if body.state == State::LetGo {
             self.coming -= body.common;
         }
+        self.come_back(body.common);
         if self.reserved_by.is_some_and(|(holder, _)| holder == id) {
             self.reserved_by = None;
         }
@@ -274,11 +268,23 @@ impl<T: Clone> Shares<T> {
         self.waiting
     }
 
+    /// Bytes in all.
+    pub(super) fn total(&self) -> usize {
+        self.limits.total
+    }
+
     /// Bytes that bodies hold.
     pub(super) fn held(&self) -> usize {
         let reserved =
             self.reserved_by.and_then(|(holder, _)| self.bodies.get(&holder)).map_or(0, |body| body.reserved);
-        self.total - self.reserve - self.free + reserved
+        self.limits.total - self.reserve - self.free + self.overdrawn + reserved
+    }
+
+    /// Bytes of the common room are held no more.
+    fn come_back(&mut self, bytes: usize) {
+        let owed = bytes.min(self.overdrawn);
+        self.overdrawn -= owed;
+        self.free += bytes - owed;
     }
 
     fn half_lives(&mut self, now: Instant) -> u64 {
@@ -288,11 +294,12 @@ impl<T: Clone> Shares<T> {
 
     /// Puts a body of such a former rank in its place among those of its account.
     fn place(&mut self, id: BodyId, former: Rank) {
+        let eviction = self.limits.eviction;
         let Some(body) = self.bodies.get(&id) else { return };
         let Some(account) = self.accounts.get_mut(&body.account) else { return };
-        account.by_progress.remove(&(former, id));
+        account.by_rank.remove(&(former, id));
         if body.state == State::Reading && body.held() > 0 {
-            account.by_progress.insert((body.progress.rank(), id));
+            account.by_rank.insert((body.rank(id, eviction), id));
         }
     }
 
@@ -328,16 +335,26 @@ impl<T: Clone> Shares<T> {
             return None;
         }
         let fronts = self.accounts.values().filter_map(|account| Some((account.held, *account.waiting.front()?)));
+        let wants = |id: BodyId| self.bodies.get(&id).map_or(0, |body| body.wants);
+        let fronts = fronts.filter(|(held, id)| self.may_hold(*held, wants(*id)));
         let asked = |id: BodyId| self.bodies.get(&id).map(|body| body.asked);
         fronts.min_by_key(|(held, id)| (*held, asked(*id))).map(|(_, id)| id)
+    }
+
+    /// Whether an account that holds so much may have so much more. One that holds nothing may, up to all there is.
+    fn may_hold(&self, held: usize, wants: usize) -> bool {
+        held == 0 || held.saturating_add(wants) <= self.limits.most_of_one
     }
 
     /// Gives a body what it wants, if there is so much for it.
     fn give(&mut self, id: BodyId, now: Instant) -> bool {
         let Some(Body { account, wants, .. }) = self.bodies.get(&id) else { return false };
         let (account, wants) = (Arc::clone(account), *wants);
-        let holds_nothing = self.accounts.get(&account).is_some_and(|account| account.held == 0);
-        if wants > self.free && holds_nothing {
+        let held = self.accounts.get(&account).map_or(0, |account| account.held);
+        if !self.may_hold(held, wants) {
+            return false;
+        }
+        if wants > self.free && held == 0 {
             self.free_reserve(now, id, wants);
         }
         let has_reserve = self.reserved_by.is_some_and(|(holder, _)| holder == id);
@@ -350,11 +367,11 @@ impl<T: Clone> Shares<T> {
         } else {
             return false;
         }
-        let rank = body.progress.rank();
+        let rank = body.rank(id, self.limits.eviction);
         if let Some(account) = self.accounts.get_mut(&account) {
             account.held += wants;
             account.readable += wants;
-            account.by_progress.insert((rank, id));
+            account.by_rank.insert((rank, id));
         }
         self.leave(id);
         true
@@ -394,6 +411,7 @@ impl<T: Clone> Shares<T> {
 
     /// Takes a body and what it holds off its account; one that was let go is off it already.
     fn take_off(&mut self, id: BodyId) {
+        let eviction = self.limits.eviction;
         self.leave(id);
         let Some(body) = self.bodies.get(&id) else { return };
         let Some(account) = self.accounts.get_mut(&body.account) else { return };
@@ -401,7 +419,7 @@ impl<T: Clone> Shares<T> {
             account.bodies -= 1;
             account.held -= body.held();
             account.readable -= if body.state == State::Reading { body.held() } else { 0 };
-            account.by_progress.remove(&(body.progress.rank(), id));
+            account.by_rank.remove(&(body.rank(id, eviction), id));
         }
         if account.bodies == 0 {
             self.accounts.remove(&body.account);
@@ -411,13 +429,16 @@ impl<T: Clone> Shares<T> {
     /// The body that is to make room for one that waits: of the account that holds most. That can be the waiting body's
     /// own account, which then has some time first, because room mostly comes back by itself.
     fn victim(&self, waiting: BodyId, now: Instant) -> Option<BodyId> {
+        if self.limits.eviction != Eviction::LeastProgress {
+            return None;
+        }
         let body = self.bodies.get(&waiting)?;
         let own = self.accounts.get(&body.account)?;
         let would_hold = own.held + body.wants;
         let others = self.accounts.iter().filter(|(name, account)| **name != body.account && account.readable > 0);
         let other = others.map(|(_, account)| account).max_by_key(|account| account.held);
         if let Some(other) = other.filter(|other| other.held > would_hold) {
-            return other.least_progress();
+            return other.first_to_go();
         }
         if !body.presses {
             return None;
@@ -429,20 +450,7 @@ impl<T: Clone> Shares<T> {
             }
         }
         let holds_most = self.accounts.values().all(|account| account.held <= would_hold);
-        if holds_most { own.least_progress() } else { None }
-    }
-}
-
-impl Account {
-    /// Of its bodies that are being read and hold something, the one that made the least progress of late.
-    fn least_progress(&self) -> Option<BodyId> {
-        self.by_progress.first().map(|(_, id)| *id)
-    }
-}
-
-impl<T> Body<T> {
-    fn held(&self) -> usize {
-        self.common + self.reserved
+        if holds_most { own.first_to_go() } else { None }
     }
 }
 

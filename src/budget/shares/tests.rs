@@ -1,8 +1,14 @@
 //! Who is served, and who must go.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
+
+fn limits(total: usize, reserve: usize) -> Limits {
+    Limits { total, reserve, most_of_one: usize::MAX, eviction: Eviction::LeastProgress }
+}
 
 /// A room of 100 bytes with a reserve of 20, at a second of its own.
 struct Room {
@@ -14,7 +20,7 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { shares: Shares::new(100, 20), began: Instant::now(), second: 0, verdicts: Vec::new() }
+        Self { shares: Shares::new(limits(100, 20)), began: Instant::now(), second: 0, verdicts: Vec::new() }
     }
 
     fn now(&self) -> Instant {
@@ -61,7 +67,7 @@ impl Room {
 /// Every byte is somewhere once, and the sums are those of what they add up.
 fn check<T>(shares: &Shares<T>, total: usize, reserve: usize) {
     let of = |kind: fn(&Body<T>) -> usize| shares.bodies.values().map(kind).sum::<usize>();
-    assert_eq!(shares.free + of(|body| body.common), total - reserve, "the common room");
+    assert_eq!(shares.free + of(|body| body.common), total - reserve + shares.overdrawn, "the common room");
     let coming = of(|body| if body.state == State::LetGo { body.common } else { 0 });
     assert_eq!(shares.coming, coming);
     for (id, body) in &shares.bodies {
@@ -72,8 +78,8 @@ fn check<T>(shares: &Shares<T>, total: usize, reserve: usize) {
         let bodies = shares.bodies.iter().filter(|(_, body)| body.account == *name && body.state != State::LetGo);
         let bodies: Vec<_> = bodies.collect();
         let ranked = bodies.iter().filter(|(_, body)| body.state == State::Reading && body.held() > 0);
-        let ranked: BTreeSet<_> = ranked.map(|(id, body)| (body.progress.rank(), **id)).collect();
-        assert_eq!((account.bodies, &account.by_progress), (bodies.len(), &ranked));
+        let ranked: BTreeSet<_> = ranked.map(|(id, body)| (body.rank(**id, shares.limits.eviction), **id)).collect();
+        assert_eq!((account.bodies, &account.by_rank), (bodies.len(), &ranked));
         assert!(!bodies.is_empty());
         let bodies: Vec<_> = bodies.into_iter().map(|(_, body)| body).collect();
         assert_eq!(account.held, bodies.iter().map(|body| body.held()).sum::<usize>());
@@ -351,4 +357,48 @@ proptest! {
         prop_assert!(room.shares.free == 80 && room.shares.bodies.is_empty() && room.shares.accounts.is_empty());
         prop_assert!(room.shares.waiting == 0 && room.shares.coming == 0 && room.shares.reserved_by.is_none());
     }
+}
+
+/// Shares without an end of their own, of so many bytes and no more than this for one.
+fn plain(total: usize, most_of_one: usize, eviction: Eviction) -> Shares<()> {
+    Shares::new(Limits { total, reserve: 0, most_of_one, eviction })
+}
+
+#[test]
+fn where_nobody_has_to_go_one_has_no_more_than_its_part_and_others_do_not_wait_for_that() {
+    let (mut shares, now, mut verdicts) = (plain(100, 50, Eviction::Never), Instant::now(), Vec::new());
+    let mut ask = |account: &str, bytes: usize| {
+        let id = shares.begin(account, (), now);
+        (id, shares.ask(id, 0, bytes, now, &mut verdicts))
+    };
+    let (first, _) = ask("one", 30);
+    assert_eq!(ask("one", 30).1, Asked::Waits, "it would have more than half");
+    assert_eq!(ask("other", 50).1, Asked::Served);
+    assert_eq!(ask("third", 30).1, Asked::Waits, "there is no room");
+    shares.end(first, now, &mut verdicts);
+    assert_eq!(verdicts.len(), 1, "what has come back is enough for one of those who wait");
+    check(&shares, 100, 0);
+}
+
+#[test]
+fn where_the_newest_goes_it_is_of_the_one_that_holds_most_and_small_ones_are_spared() {
+    let (mut shares, now) = (plain(100, usize::MAX, Eviction::NewestFirst { spared: 5 }), Instant::now());
+    let mut verdicts = Vec::new();
+    let mut hold = |account: &str, bytes: usize| {
+        let id = shares.begin(account, (), now);
+        shares.hold(id, bytes, &mut verdicts);
+        let let_go: Vec<BodyId> = verdicts.drain(..).map(|(id, (), _)| id).collect();
+        (id, let_go)
+    };
+    let many: Vec<BodyId> = (0..9).map(|_| hold("many", 10).0).collect();
+    assert_eq!(hold("other", 10).1, [], "as much as there may be");
+    assert_eq!(hold("another", 15).1, [many[8], many[7]]);
+    assert_eq!(hold("many", 5).1, [], "a small one costs nobody anything");
+    let (own, gone) = hold("many", 10);
+    assert_eq!(gone[0], own, "and what it brings now");
+    assert_eq!(hold("huge", 1_000).1.len(), 1, "what is larger than all goes itself");
+    for id in many {
+        shares.end(id, now, &mut Vec::new());
+    }
+    check(&shares, 100, 0);
 }
