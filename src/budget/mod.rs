@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use shares::{Asked, BodyId, Shares, Verdict, Verdicts};
+use shares::{BodyId, Decision, Shares, Verdict, Verdicts};
 pub use shares::{Eviction, Limits};
 
 /// A budget of bytes. Copies share it.
@@ -106,12 +106,12 @@ impl ByteShare {
     pub async fn take(&mut self, arrived: usize, more: usize) -> Result<(), BudgetTimeout> {
         let since = Instant::now();
         match self.pool.ask(self, arrived, more, since) {
-            (body, Asked::Served) => {
+            (body, Decision::Served) => {
                 self.body = Some(body);
                 return Ok(());
             }
-            (body, Asked::Waits) => self.body = Some(body),
-            (body, Asked::LetGo) => {
+            (body, Decision::Waits) => self.body = Some(body),
+            (body, Decision::LetGo) => {
                 self.body = Some(body);
                 return Err(BudgetTimeout { since });
             }
@@ -208,7 +208,7 @@ impl Pool {
     }
 
     /// Asks for a body, which begins with that where it has not begun.
-    fn ask(&self, share: &ByteShare, arrived: usize, more: usize, now: Instant) -> (BodyId, Asked) {
+    fn ask(&self, share: &ByteShare, arrived: usize, more: usize, now: Instant) -> (BodyId, Decision) {
         let mut verdicts = Verdicts::new();
         let mut state = self.state();
         let shares = &mut state.shares;

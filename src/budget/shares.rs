@@ -8,6 +8,7 @@
 //! A body that is let go keeps what it holds until [`Shares::end`], when its bytes are really gone.
 
 mod body;
+mod evict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(super) type Verdicts<T> = Vec<(BodyId, T, Verdict)>;
 
 /// The answer to one who asks for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Decision {
     /// Here it is.
     Served,
     /// There is none now; a verdict follows.
@@ -43,7 +44,7 @@ pub(super) enum Asked {
 }
 
 /// For so long a body that is still being read has the reserve where others wait for it.
-const TURN: Duration = Duration::from_secs(10);
+const RESERVE_TIME: Duration = Duration::from_secs(10);
 
 /// How much room there is, and how it is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,15 +144,15 @@ impl<T: Clone> Shares<T> {
         wants: usize,
         now: Instant,
         verdicts: &mut Verdicts<T>,
-    ) -> Asked {
+    ) -> Decision {
         let (asked, half_lives, eviction) = (self.number(), self.half_lives(now), self.limits.eviction);
         let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) else {
-            return Asked::LetGo;
+            return Decision::LetGo;
         };
         // What is larger than everything would wait in vain, and others behind it.
         if body.held().saturating_add(wants) > self.limits.total {
             self.let_go(id);
-            return Asked::LetGo;
+            return Decision::LetGo;
         }
         let rank = body.rank(id, eviction);
         body.progress.add(arrived, half_lives);
@@ -159,7 +160,7 @@ impl<T: Clone> Shares<T> {
         self.place(id, rank);
         let has_reserve = self.reserved_by.is_some_and(|(holder, _)| holder == id);
         if wants == 0 || ((self.waiting == 0 || has_reserve) && self.give(id, now)) {
-            return Asked::Served;
+            return Decision::Served;
         }
         let account = self.bodies.get(&id).map(|body| Arc::clone(&body.account));
         if let Some(account) = account.and_then(|account| self.accounts.get_mut(&account)) {
@@ -168,36 +169,11 @@ impl<T: Clone> Shares<T> {
         }
         self.settle(now, verdicts);
         if self.bodies.get(&id).is_some_and(|body| body.wants > 0) {
-            return Asked::Waits;
+            return Decision::Waits;
         }
         // The asker is told by the answer.
         verdicts.retain(|(told, _, _)| *told != id);
-        Asked::Served
-    }
-
-    /// A body holds so many bytes more, whether there is room for them or not. Where there is none, as many are let go as
-    /// give that room back, which may be this one.
-    pub(super) fn hold(&mut self, id: BodyId, bytes: usize, verdicts: &mut Verdicts<T>) {
-        let eviction = self.limits.eviction;
-        let Some(body) = self.bodies.get_mut(&id).filter(|body| body.state == State::Reading) else { return };
-        let rank = body.rank(id, eviction);
-        body.common += bytes;
-        if let Some(account) = self.accounts.get_mut(&body.account) {
-            account.held += bytes;
-            account.readable += bytes;
-        }
-        self.place(id, rank);
-        let there = bytes.min(self.free);
-        self.free -= there;
-        self.overdrawn += bytes - there;
-        let Eviction::NewestFirst { spared } = eviction else { return };
-        while bytes > spared && self.overdrawn > self.coming {
-            let heaviest =
-                self.accounts.values().filter(|account| account.readable > 0).max_by_key(|account| account.held);
-            let Some(victim) = heaviest.and_then(Account::first_to_go) else { return };
-            self.let_go(victim);
-            self.tell(victim, Verdict::LetGo, verdicts);
-        }
+        Decision::Served
     }
 
     /// A body has waited for a while: from now on it may cost a body of its own account.
@@ -399,58 +375,6 @@ impl<T: Clone> Shares<T> {
             account.waiting.remove(at);
             self.waiting -= 1;
         }
-    }
-
-    /// A body is read no further. What it holds comes back at its end.
-    fn let_go(&mut self, id: BodyId) {
-        self.take_off(id);
-        let Some(body) = self.bodies.get_mut(&id) else { return };
-        body.state = State::LetGo;
-        self.coming += body.common;
-    }
-
-    /// Takes a body and what it holds off its account; one that was let go is off it already.
-    fn take_off(&mut self, id: BodyId) {
-        let eviction = self.limits.eviction;
-        self.leave(id);
-        let Some(body) = self.bodies.get(&id) else { return };
-        let Some(account) = self.accounts.get_mut(&body.account) else { return };
-        if body.state != State::LetGo {
-            account.bodies -= 1;
-            account.held -= body.held();
-            account.readable -= if body.state == State::Reading { body.held() } else { 0 };
-            account.by_rank.remove(&(body.rank(id, eviction), id));
-        }
-        if account.bodies == 0 {
-            self.accounts.remove(&body.account);
-        }
-    }
-
-    /// The body that is to make room for one that waits: of the account that holds most. That can be the waiting body's
-    /// own account, which then has some time first, because room mostly comes back by itself.
-    fn victim(&self, waiting: BodyId, now: Instant) -> Option<BodyId> {
-        if self.limits.eviction != Eviction::LeastProgress {
-            return None;
-        }
-        let body = self.bodies.get(&waiting)?;
-        let own = self.accounts.get(&body.account)?;
-        let would_hold = own.held + body.wants;
-        let others = self.accounts.iter().filter(|(name, account)| **name != body.account && account.readable > 0);
-        let other = others.map(|(_, account)| account).max_by_key(|account| account.held);
-        if let Some(other) = other.filter(|other| other.held > would_hold) {
-            return other.first_to_go();
-        }
-        if !body.presses {
-            return None;
-        }
-        if let Some((holder, since)) = self.reserved_by.filter(|_| own.held == 0) {
-            let is_read = self.bodies.get(&holder).is_some_and(|holder| holder.state == State::Reading);
-            if is_read && now.saturating_duration_since(since) >= TURN {
-                return Some(holder);
-            }
-        }
-        let holds_most = self.accounts.values().all(|account| account.held <= would_hold);
-        if holds_most { own.first_to_go() } else { None }
     }
 }
 

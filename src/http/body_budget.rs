@@ -29,7 +29,7 @@ impl BodyBudget {
         Self {
             credentials: ByteBudget::reporting(of_credentials, |before| report("credential", before)),
             strangers: ByteBudget::reporting(limits(of_strangers, of_strangers / 2), |before| {
-                report("address", before)
+                report("address", before);
             }),
         }
     }

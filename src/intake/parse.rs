@@ -156,16 +156,15 @@ impl Parser {
         peek: Option<Peek>,
         cancellation: &mut Cancellation,
     ) -> Option<Parsed> {
-        let peek = match peek {
-            Some(peek) => peek,
-            None => {
-                let (parser, copy) = (self.clone(), delivery.clone());
-                self.off_thread(delivery.bytes(), cancellation, move || parser.peek(&copy)).await?
-            }
+        let peek = if let Some(peek) = peek {
+            peek
+        } else {
+            let (parser, copy) = (self.clone(), delivery.clone());
+            self.off_thread(delivery.bytes(), cancellation, move || parser.peek(&copy)).await?
         };
         let scanned = match peek {
             Peek::Scanned(scanned) => scanned,
-            Peek::Cached(cached) => match cancellation.or(self.from_cache(cached, delivery)).await? {
+            Peek::Cached(cached) => match cancellation.or(self.read_from_cache(cached, delivery)).await? {
                 Some(parsed) => return Some(parsed),
                 // It reads otherwise for the workspace that it is for now.
                 None => scanned(delivery),
@@ -231,7 +230,7 @@ impl Parser {
     }
 
     /// What is known of a body that was read before, where it reads the same for the workspace that it is for now.
-    async fn from_cache(&self, cached: Arc<CachedBody>, delivery: &mut Delivery) -> Option<Parsed> {
+    async fn read_from_cache(&self, cached: Arc<CachedBody>, delivery: &mut Delivery) -> Option<Parsed> {
         let router = self.shared.routing.router();
         let route = match router.find(cached.dealership, &delivery.permitted, delivery.received_at) {
             Found::Route(route) => route,

@@ -130,25 +130,25 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, Unreadable> {
         newer => return Err(Unreadable::Version(newer)),
     };
     let (sum, rest) = rest.split_first_chunk::<CHECKSUM>().ok_or(Unreadable::Checksum)?;
-    read(sum, rest)
+    read(*sum, rest)
 }
 
-fn decode_framed(sum: &[u8; CHECKSUM], rest: &[u8]) -> Result<Delivery, Unreadable> {
+fn decode_framed(sum: [u8; CHECKSUM], rest: &[u8]) -> Result<Delivery, Unreadable> {
     let (header_bytes, rest) = read_length(rest).ok_or(Unreadable::Checksum)?;
     let (posted_bytes, rest) = read_length(rest).ok_or(Unreadable::Checksum)?;
     let (header, rest) = rest.split_at_checked(header_bytes).ok_or(Unreadable::Checksum)?;
     let end = rest.len().checked_sub(posted_bytes).ok_or(Unreadable::Checksum)?;
     let (body, posted) = rest.split_at_checked(end).ok_or(Unreadable::Checksum)?;
     let (body, posted) = (Body::from(body.to_vec()), Body::from(posted.to_vec()));
-    if *sum != checksum(header, &body, &posted) {
+    if sum != checksum(header, &body, &posted) {
         return Err(Unreadable::Checksum);
     }
     let header: HeaderPayload = serde_json::from_slice(header).map_err(|_cause| Unreadable::Header)?;
     delivery(header, body, posted)
 }
 
-fn decode_version_1(sum: &[u8; CHECKSUM], rest: &[u8]) -> Result<Delivery, Unreadable> {
-    if *sum != first_bytes(Sha256::digest(rest).into()) {
+fn decode_version_1(sum: [u8; CHECKSUM], rest: &[u8]) -> Result<Delivery, Unreadable> {
+    if sum != first_bytes(Sha256::digest(rest).into()) {
         return Err(Unreadable::Checksum);
     }
     let (header_bytes, rest) = read_length(rest).ok_or(Unreadable::Header)?;

@@ -32,7 +32,7 @@ impl Room {
     }
 
     /// So many bytes have arrived, and as much room is asked for.
-    fn ask(&mut self, id: BodyId, bytes: usize) -> Asked {
+    fn ask(&mut self, id: BodyId, bytes: usize) -> Decision {
         let now = self.now();
         let asked = self.shares.ask(id, bytes, bytes, now, &mut self.verdicts);
         check(&self.shares, 100, 20);
@@ -42,7 +42,7 @@ impl Room {
     /// A body that has so many bytes.
     fn filled(&mut self, account: &str, tag: &'static str, bytes: usize) -> BodyId {
         let id = self.begin(account, tag);
-        assert_eq!(self.ask(id, bytes), Asked::Served, "{tag}");
+        assert_eq!(self.ask(id, bytes), Decision::Served, "{tag}");
         id
     }
 
@@ -96,10 +96,10 @@ fn one_credential_may_take_all_but_room_for_one_whole_body() {
     let mut room = Room::new();
     room.filled("slow", "first", 50);
     let second = room.filled("slow", "second", 30);
-    assert_eq!(room.ask(second, 1), Asked::Waits);
+    assert_eq!(room.ask(second, 1), Decision::Waits);
     // Whoever holds nothing is served at once, piece by piece, up to a whole body.
     let other = room.filled("other", "other", 5);
-    assert_eq!(room.ask(other, 15), Asked::Served);
+    assert_eq!(room.ask(other, 15), Decision::Served);
     assert_eq!(room.told(), []);
     room.end(other);
     assert_eq!(room.told(), [], "the reserve goes to nobody who holds something");
@@ -115,7 +115,7 @@ fn those_who_hold_nothing_have_the_reserve_in_turn() {
     let first = room.filled("a", "first", 20);
     room.shares.finish(first);
     let (second, third) = (room.begin("z", "second"), room.begin("b", "third"));
-    assert_eq!((room.ask(second, 20), room.ask(third, 20)), (Asked::Waits, Asked::Waits));
+    assert_eq!((room.ask(second, 20), room.ask(third, 20)), (Decision::Waits, Decision::Waits));
     room.end(first);
     assert_eq!(room.told(), [("second", Verdict::Served)]);
     room.end(second);
@@ -132,7 +132,7 @@ fn the_reserve_is_free_again_once_the_common_room_can_take_what_is_in_it() {
     // 25 are free in the common room: the first body moves there.
     room.filled("b", "second", 20);
     let third = room.begin("c", "third");
-    assert_eq!(room.ask(third, 6), Asked::Waits);
+    assert_eq!(room.ask(third, 6), Decision::Waits);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn who_stands_still_in_the_reserve_keeps_it_for_a_turn_only() {
     room.shares.finish(full);
     let first = room.filled("a", "first", 3);
     let second = room.begin("b", "second");
-    assert_eq!(room.ask(second, 5), Asked::Waits);
+    assert_eq!(room.ask(second, 5), Decision::Waits);
     room.press(second);
     assert_eq!(room.told(), []);
     room.second = 10;
@@ -164,9 +164,9 @@ fn of_the_credential_that_holds_most_the_body_with_the_least_progress_makes_room
     }
     room.filled("many", "new", 12);
     let other = room.filled("other", "other", 33);
-    assert_eq!(room.ask(other, 1), Asked::Waits);
+    assert_eq!(room.ask(other, 1), Decision::Waits);
     assert_eq!(room.told(), [("stalled", Verdict::LetGo)]);
-    assert_eq!(room.ask(stalled, 1), Asked::LetGo);
+    assert_eq!(room.ask(stalled, 1), Decision::LetGo);
     room.end(stalled);
     assert_eq!(room.told(), [("other", Verdict::Served)]);
 }
@@ -176,7 +176,7 @@ fn nobody_makes_room_for_one_who_would_hold_as_much() {
     let mut room = Room::new();
     room.filled("one", "one", 40);
     let other = room.filled("other", "other", 39);
-    assert_eq!(room.ask(other, 2), Asked::Waits);
+    assert_eq!(room.ask(other, 2), Decision::Waits);
     assert_eq!(room.told(), []);
     // After its grace it is the one that holds most.
     room.press(other);
@@ -191,10 +191,10 @@ fn a_credential_waits_for_its_own_room_before_it_costs_one_of_its_own_bodies() {
     let slow = room.filled("one", "slow", 40);
     room.second = 30;
     let quick = room.begin("one", "quick");
-    assert_eq!(room.ask(quick, 10), Asked::Waits);
+    assert_eq!(room.ask(quick, 10), Decision::Waits);
     room.end(whole);
     assert_eq!(room.told(), [("quick", Verdict::Served)], "it came back by itself");
-    assert_eq!(room.ask(quick, 31), Asked::Waits);
+    assert_eq!(room.ask(quick, 31), Decision::Waits);
     room.press(quick);
     assert_eq!(room.told(), [("slow", Verdict::LetGo)]);
     room.end(slow);
@@ -208,7 +208,7 @@ fn whole_bodies_are_never_let_go() {
     room.shares.finish(whole);
     let held = room.filled("other", "held", 10);
     let other = room.begin("other", "other");
-    assert_eq!(room.ask(other, 10), Asked::Waits);
+    assert_eq!(room.ask(other, 10), Decision::Waits);
     room.press(other);
     room.second = 60;
     room.press(other);
@@ -222,11 +222,11 @@ fn whole_bodies_are_never_let_go() {
 fn what_is_larger_than_everything_is_let_go_and_who_gives_up_holds_up_nobody() {
     let mut room = Room::new();
     let large = room.filled("one", "large", 50);
-    assert_eq!(room.ask(large, 51), Asked::LetGo);
+    assert_eq!(room.ask(large, 51), Decision::LetGo);
     let other = room.begin("other", "other");
-    assert_eq!(room.ask(other, 31), Asked::Waits);
+    assert_eq!(room.ask(other, 31), Decision::Waits);
     let next = room.begin("next", "next");
-    assert_eq!(room.ask(next, 30), Asked::Waits);
+    assert_eq!(room.ask(next, 30), Decision::Waits);
     let now = room.now();
     room.shares.give_up(other, now, &mut room.verdicts);
     check(&room.shares, 100, 20);
@@ -239,7 +239,7 @@ fn who_holds_least_is_served_first() {
     let full = room.filled("full", "full", 60);
     room.shares.finish(full);
     let (more, less) = (room.filled("more", "more", 12), room.filled("less", "less", 8));
-    assert_eq!((room.ask(more, 5), room.ask(less, 5)), (Asked::Waits, Asked::Waits));
+    assert_eq!((room.ask(more, 5), room.ask(less, 5)), (Decision::Waits, Decision::Waits));
     room.end(full);
     assert_eq!(room.told(), [("less", Verdict::Served), ("more", Verdict::Served)]);
 }
@@ -325,7 +325,7 @@ proptest! {
                     let is_first = is_read && held == 0 && nobody_waits && room.shares.reserved_by.is_none();
                     room.verdicts.clear();
                     let asked = room.ask(id, bytes);
-                    prop_assert!(!is_first || asked == Asked::Served);
+                    prop_assert!(!is_first || asked == Decision::Served);
                     for (gone, _, verdict) in room.verdicts.drain(..) {
                         let loses = before.get(&room.shares.bodies[&gone].account).copied().unwrap_or(0);
                         prop_assert!(verdict != Verdict::LetGo || !nobody_waits || loses > held + bytes);
@@ -372,9 +372,9 @@ fn where_nobody_has_to_go_one_has_no_more_than_its_part_and_others_do_not_wait_f
         (id, shares.ask(id, 0, bytes, now, &mut verdicts))
     };
     let (first, _) = ask("one", 30);
-    assert_eq!(ask("one", 30).1, Asked::Waits, "it would have more than half");
-    assert_eq!(ask("other", 50).1, Asked::Served);
-    assert_eq!(ask("third", 30).1, Asked::Waits, "there is no room");
+    assert_eq!(ask("one", 30).1, Decision::Waits, "it would have more than half");
+    assert_eq!(ask("other", 50).1, Decision::Served);
+    assert_eq!(ask("third", 30).1, Decision::Waits, "there is no room");
     shares.end(first, now, &mut verdicts);
     assert_eq!(verdicts.len(), 1, "what has come back is enough for one of those who wait");
     check(&shares, 100, 0);

@@ -53,7 +53,7 @@ impl Writer {
             if part.is_empty() {
                 continue;
             }
-            let attempt = self.attempt(workspace, &part, rest.is_repeated, &mut mode);
+            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode));
             match off_thread(is_large(&part), attempt).await {
                 Ok(results) => record::answer(part, results),
                 Err(Failure::Transient(error)) => {
@@ -91,7 +91,7 @@ impl Writer {
         let mut results = Vec::with_capacity(batch.len());
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
-            match self.attempt(workspace, part, false, &mut Mode::DryRun).await {
+            match Box::pin(self.attempt(workspace, part, false, &mut Mode::DryRun)).await {
                 Ok(of_part) => results.extend(of_part),
                 Err(Failure::Transient(error)) => return Err(error),
                 Err(Failure::Poison(_) | Failure::Conflict | Failure::TimedOut) => {
