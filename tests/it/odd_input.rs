@@ -426,7 +426,7 @@ async fn a_record_says_who_sent_what_when_and_what_came_of_it() {
             from intake.deliveries d join workspaces w on w.id = d.workspace_id where d.id = '{id}'"
         ))
         .await;
-    let digest: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(&body).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     assert_eq!(
         row,
         json!({
