@@ -14,11 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use body::BodyId;
+pub use body::Eviction;
 use body::{Account, Body, CREDIT, HALF_LIFE, Progress, Rank, State};
-
-/// A body's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BodyId(u64);
 
 /// What became of a body that waited, or that was being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,20 +55,6 @@ pub struct Limits {
     pub most_of_one: usize,
     /// Who has to go where there is no room.
     pub eviction: Eviction,
-}
-
-/// Who has to go where there is no room: always one of the account that holds most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Eviction {
-    /// Nobody: who finds no room waits.
-    Never,
-    /// The body that made the least progress of late.
-    LeastProgress,
-    /// The newest one. Those of so many bytes cost nobody anything, and go only where there are no others.
-    NewestFirst {
-        /// In bytes.
-        spared: usize,
-    },
 }
 
 /// The room and all who hold some of it. `T` is what a body is begun with, to tell it its verdict.

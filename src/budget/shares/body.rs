@@ -4,7 +4,23 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BodyId, Eviction};
+/// A body's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::budget) struct BodyId(pub(super) u64);
+
+/// Who has to go where there is no room: always one of the account that holds most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// Nobody: who finds no room waits.
+    Never,
+    /// The body that made the least progress of late.
+    LeastProgress,
+    /// The newest one. Those of so many bytes cost nobody anything, and go only where there are no others.
+    NewestFirst {
+        /// In bytes.
+        spared: usize,
+    },
+}
 
 /// With so many bytes of progress a body begins, because it is too early to say that it makes none.
 pub(super) const CREDIT: u64 = 64 << 10;
