@@ -28,7 +28,7 @@ const QUEUE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The same for all of a batch together.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after something went wrong.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How often a delivery is tried that nothing comes of, although Postgres answers, before it is set aside.
 const MOST_TRIES: u32 = 5;
 /// The pause between passes through the spool.
@@ -76,13 +76,13 @@ async fn empty(spool: &Spool, mut database: watch::Receiver<Database>) {
             Ok(Progress::Further { last, settled }) => cursor.advance(last, settled, Instant::now()),
             // From the oldest again: what was left over, and what came meanwhile.
             Ok(Progress::End) => {
-                sleep(if cursor.settled { PASS_INTERVAL } else { PAUSE }).await;
+                sleep(if cursor.settled { PASS_INTERVAL } else { RETRY_INTERVAL }).await;
                 cursor = DrainCursor::new(Instant::now());
             }
-            Ok(Progress::Stuck) => sleep(PAUSE).await,
+            Ok(Progress::Stuck) => sleep(RETRY_INTERVAL).await,
             Err(refused) => {
                 tracing::debug!(%refused, "the spool could not be read or emptied");
-                sleep(PAUSE).await;
+                sleep(RETRY_INTERVAL).await;
             }
         }
     }

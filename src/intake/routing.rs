@@ -17,7 +17,7 @@ use crate::feeds::shape;
 use crate::store::{Store, workspaces};
 
 /// The pause before an identifier is looked up again while Postgres is away.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Why a delivery is rejected, with its workspace where that is known.
 pub(super) struct Rejection {
@@ -94,7 +94,7 @@ impl Routing {
         let matching = loop {
             match workspaces::workspaces_with_identifier(&self.store, identifier, &among).await {
                 Ok(matching) => break matching,
-                Err(error) if error.is_transient() => tokio::time::sleep(PAUSE).await,
+                Err(error) if error.is_transient() => tokio::time::sleep(RETRY_INTERVAL).await,
                 Err(error) => {
                     tracing::error!(%error, "the workspace of an identifier could not be looked up");
                     return None;
