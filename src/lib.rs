@@ -7,15 +7,15 @@
 //! 2. One pass over the whole body checks and counts it, and memory for what it will become is taken before anything is
 //!    built. The body becomes a document, which says whose it is, and then facts: what it says, in words that belong to no
 //!    sender, with a finding for whatever could not be used ([`feeds`]).
-//! 3. With its workspace known, the delivery waits in that workspace's lane ([`intake`]). A lane takes what waits as one
-//!    batch, and while it writes that batch, the next one gathers. Lanes take turns.
+//! 3. With its workspace known, the delivery waits in that workspace's queue ([`intake`]). A queue takes what waits as one
+//!    batch, and while it writes that batch, the next one gathers. Queues take turns.
 //! 4. In one transaction, alone on the workspace, everything that the batch's keys can touch is loaded ([`store`]), the
 //!    rules hear the deliveries one after the other and change the rows in memory ([`domain`]), and what changed is
 //!    saved together with the deliveries and their outcomes.
 //! 5. After the commit the outcome goes back to the door, where it becomes the reply.
 //!
 //! Where that takes longer than the deadline, the delivery is written to the spool on local disk and answered from there
-//! ([`intake::reception`]); when Postgres takes it again, it goes the same path from its second step on.
+//! ([`intake::accept`]); when Postgres takes it again, it goes the same path from its second step on.
 //!
 //! # The rooms, in reading order
 //!
@@ -24,8 +24,11 @@
 //! | [`domain`] | the rules, as plain functions over plain rows | nothing of ours |
 //! | [`feeds`] | one file for each kind of payload: from bytes to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
-//! | [`intake`] | lanes, outcomes, the spool, stored deliveries tried again, refused requests kept aside | `domain`, `feeds`, `store` |
-//! | [`http`] | routes, credentials, bodies, replies | `domain`, `feeds`, `intake`, `config` |
+//! | [`budget`] | bytes that are in the process at a time, shared out by holder | nothing of ours |
+//! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
+//! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
+//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -36,7 +39,7 @@
 //! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`.
 //! - No module imports itself through others. What a parent shares with its children stands in a file of its own, which
 //!   the parent passes on.
-//! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/webhook.rs`.
+//! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/reply.rs`.
 //! - No function is longer than 60 lines and no file than 500, tests apart, and every module says what it is for.
 //!
 //! `tests/architecture` reads the sources and fails where one of these is broken.
@@ -47,7 +50,7 @@
 //!   rows cost it several times as much.
 //! - Groups of columns are declared by a macro (`domain/columns.rs`), so that merging them value by value, and reading
 //!   and writing them by name, is written once.
-//! - A workspace has one lane of its own. A second lane for it could only wait, because Postgres lets one transaction at
+//! - A workspace has one queue of its own. A second one for it could only wait, because Postgres lets one transaction at
 //!   a time have a workspace; that lock is what lets several processes share a database.
 //! - Every statement runs in a transaction, reads too, and every transaction begins with the same dozens of settings
 //!   (`store/session.rs`): a role, a database or a pooler may say otherwise, and nothing may outlive a transaction there.
@@ -56,12 +59,13 @@
 //! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle
 //!   service spends most of an answer's time on waiting for each answer of Postgres in turn.
 //! - A vehicle's body that was read before is not read again: a daily full feed repeats nearly all of them
-//!   (`intake/recall.rs`), and of those the rules need to know nothing but what is known already (`domain::unchanged`).
+//!   (`intake/body_cache.rs`), and of those the rules need to know nothing but what is known already (`domain::unchanged`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
-//! - The deadline runs in the request and not in the lane. So a delivery can be in the spool and committed by its lane as
+//! - The deadline runs in the request and not in the queue. So a delivery can be in the spool and committed by its queue as
 //!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod domain;
@@ -69,4 +73,6 @@ pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod local_postgres;
+pub mod quarantine;
+pub mod spool;
 pub mod store;

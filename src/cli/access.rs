@@ -5,7 +5,7 @@ use std::error::Error;
 use secrecy::SecretString;
 
 use crate::config::{Config, Credential, Oauth, Scheme, keyring};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 use crate::http::access::{AccessPolicy, Limits};
 use crate::http::auth::{AccessTokens, Credentials};
 

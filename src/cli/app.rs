@@ -10,11 +10,11 @@ use crate::http::access::CurrentPolicy;
 use crate::http::body_budget::BodyBudget;
 use crate::http::webhook::WebhookState;
 use crate::http::{self, Router};
+use crate::intake::accept::{Acceptor, Timeouts};
 use crate::intake::clock;
 use crate::intake::complaints::Complaints;
-use crate::intake::reception::{Reception, Terms};
-use crate::intake::rejected::{self, Rejections};
-use crate::intake::spool::{self, Spool};
+use crate::quarantine::{self, Quarantine};
+use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
@@ -30,11 +30,11 @@ pub struct App {
     /// Who may enter; a reload replaces it.
     pub current_policy: CurrentPolicy,
     /// Takes deliveries in.
-    pub reception: Reception,
+    pub acceptor: Acceptor,
     /// Takes refused requests.
-    pub rejections: Rejections,
+    pub quarantine: Quarantine,
     /// Takes requests that were posted to no door.
-    pub misdirected: Rejections,
+    pub misdirected: Quarantine,
     /// The routes.
     pub router: Router,
 }
@@ -47,16 +47,16 @@ impl App {
     pub fn open(config: &Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         values::warm_up();
         let current_policy = CurrentPolicy::new(access::open(config)?);
-        let reception = reception(config)?;
-        let settings = rejections(config)?;
-        let misdirected = Rejections::new(settings.of_no_door());
-        let rejections = Rejections::new(settings);
-        let router = router(config, current_policy.clone(), &reception, rejections.clone(), misdirected.clone());
-        Ok(Self { current_policy, reception, rejections, misdirected, router })
+        let acceptor = acceptor(config)?;
+        let settings = quarantine(config)?;
+        let misdirected = Quarantine::new(settings.of_no_door());
+        let quarantine = Quarantine::new(settings);
+        let router = router(config, current_policy.clone(), &acceptor, quarantine.clone(), misdirected.clone());
+        Ok(Self { current_policy, acceptor, quarantine, misdirected, router })
     }
 }
 
-fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
+fn acceptor(config: &Config) -> Result<Acceptor, spool::OpenError> {
     let config::Spool { max_bytes, min_free_bytes } = config.spool;
     let Server { deadline, hold, budgets, .. } = config.server;
     let spool = if max_bytes == 0 {
@@ -67,12 +67,12 @@ fn reception(config: &Config) -> Result<Reception, spool::OpenError> {
         let waiting = u32::try_from(budgets.held.saturating_add(budgets.arriving)).unwrap_or(u32::MAX);
         Some(Spool::open_for(&config.server.data_dir.join(SPOOL), limits, waiting)?)
     };
-    Ok(Reception::new(spool, Terms { deadline, hold, max_held_bytes: budgets.held }))
+    Ok(Acceptor::new(spool, Timeouts { deadline, hold, max_held_bytes: budgets.held }))
 }
 
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
 /// within this run.
-fn rejections(config: &Config) -> io::Result<rejected::Settings> {
+fn quarantine(config: &Config) -> io::Result<quarantine::Settings> {
     let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
     let fingerprint_key = match keyring::load_or_create_secret(&config.server.data_dir, FINGERPRINT_KEY) {
         Ok(key) => key,
@@ -88,7 +88,7 @@ fn rejections(config: &Config) -> io::Result<rejected::Settings> {
         max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
         days: i64::from(days),
     };
-    Ok(rejected::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
+    Ok(quarantine::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
 }
 
 /// Room for bodies: for those that wait for a store, and for those that are being read.
@@ -100,24 +100,24 @@ fn body_budget(server: &Server) -> BodyBudget {
 fn router(
     config: &Config,
     current_policy: CurrentPolicy,
-    reception: &Reception,
-    rejections: Rejections,
-    misdirected: Rejections,
+    acceptor: &Acceptor,
+    quarantine: Quarantine,
+    misdirected: Quarantine,
 ) -> Router {
-    let accepting = reception.clone();
+    let accepting = acceptor.clone();
     let webhook_state = WebhookState {
         current_policy,
         clock: clock::now,
-        accept: Arc::new(move |arrival| {
-            let reception = accepting.clone();
-            Box::pin(async move { reception.accept(arrival).await })
+        accept: Arc::new(move |delivery| {
+            let acceptor = accepting.clone();
+            Box::pin(async move { acceptor.accept(delivery).await })
         }),
         budget: body_budget(&config.server),
         hold: config.server.hold,
-        rejections,
+        quarantine,
         misdirected,
         proxies: config.server.proxies.clone(),
         complaints: Complaints::default(),
     };
-    http::router(webhook_state, readiness::checks(reception))
+    http::router(webhook_state, readiness::checks(acceptor))
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{self, Config, Origin, Scheme};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 
 /// What a start with the demo configuration prints: how to post a lead and how to look at the rows. `address` is the
 /// one the service listens on, `psql` a whole command. `None` when another configuration is in use.

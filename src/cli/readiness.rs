@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::http::health::{Check, ProbeError};
+use crate::intake::accept::Acceptor;
 use crate::intake::clock;
-use crate::intake::reception::Reception;
 use crate::store;
 
 /// The parts that can store a delivery.
-pub(super) fn checks(reception: &Reception) -> Vec<Check> {
-    let mut checks = vec![postgres(reception.clone())];
-    if let Some(spool) = reception.spool().cloned() {
+pub(super) fn checks(acceptor: &Acceptor) -> Vec<Check> {
+    let mut checks = vec![postgres(acceptor.clone())];
+    if let Some(spool) = acceptor.spool().cloned() {
         let full = spool.clone();
         checks.push(Check {
             part: "spool",
@@ -30,8 +30,8 @@ pub(super) fn checks(reception: &Reception) -> Vec<Check> {
     checks
 }
 
-fn postgres(reception: Reception) -> Check {
-    let seen = reception.clone();
+fn postgres(acceptor: Acceptor) -> Check {
+    let seen = acceptor.clone();
     // What breaks a law and is put up with.
     let detail = move || {
         let flaws: Vec<String> = seen
@@ -40,7 +40,7 @@ fn postgres(reception: Reception) -> Check {
         if flaws.is_empty() { Value::Null } else { json!({ "unsafe": flaws }) }
     };
     let probe = move || {
-        let intake = reception.intake();
+        let intake = acceptor.intake();
         let probed = async move {
             match intake {
                 Some(intake) => intake.store().probe().await.map_err(|error| ProbeError::new(error.code(), error)),

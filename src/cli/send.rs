@@ -20,7 +20,8 @@ use oauth2::basic::BasicTokenResponse;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::Environment;
-use crate::feeds::{Feed, json};
+use crate::domain::feed::Feed;
+use crate::feeds::json;
 use crate::http::auth;
 
 use super::client::{self, agent};

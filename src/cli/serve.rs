@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use crate::config::{Config, Environment, Server};
 use crate::http::{self, Listener};
 use crate::intake::complaints::Complaints;
-use crate::intake::{Intake, replay};
+use crate::intake::{Intake, due};
 use crate::local_postgres;
 use crate::store::{self, Demands, Store, statistics};
 
@@ -82,9 +82,9 @@ pub(super) async fn run(
     };
     let mut work = Work { app: &app, environment, seen, supervisor, postgres: None };
     let result = work.until_told(&config, config_path, signals, print_banner).await;
-    if result.is_err() || app.reception.intake().is_none() {
+    if result.is_err() || app.acceptor.intake().is_none() {
         // There will be no tables: what is under way goes to the spool.
-        app.reception.expect_nothing();
+        app.acceptor.set_down();
     }
     stop.send_replace(true);
     let postgres = work.postgres.take();
@@ -133,7 +133,7 @@ impl Work<'_> {
         }
         tasks.spawn(reload::apply_all(intake.clone(), configs));
         tasks.spawn(statistics::watch(intake.store().clone()));
-        tasks.spawn(replay::run(intake));
+        tasks.spawn(due::run(intake));
         told.await;
         tasks.shutdown().await;
         Ok(())
@@ -147,15 +147,15 @@ impl Work<'_> {
             let config = configs.borrow_and_update().clone();
             let hindrance = match self.attempt(&config).await {
                 Ok(intake) => {
-                    self.app.reception.open(intake.clone());
-                    self.app.rejections.open(intake.store().clone());
+                    self.app.acceptor.open(intake.clone());
+                    self.app.quarantine.open(intake.store().clone());
                     self.app.misdirected.open(intake.store().clone());
                     return Ok(intake);
                 }
                 Err(Hindrance::Final(error)) => return Err(error),
                 Err(Hindrance::Passing(hindrance)) => hindrance,
             };
-            self.app.reception.expect_nothing();
+            self.app.acceptor.set_down();
             self.supervisor.ready("postgres is away: deliveries are spooled until it is back");
             if let Some(left_out) = complaints.take(&hindrance) {
                 tracing::warn!(

@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::config::Config;
 use crate::domain::reconciliation::Applied;
 use crate::domain::workspace::Permitted;
-use crate::intake::{self, Directory, Intake, Settings, configuration, rereading};
+use crate::intake::{self, Intake, Settings, WorkspaceRouter, configuration, rereading};
 use crate::store::{self, Store, deliveries};
 
 use super::access;
@@ -33,8 +33,8 @@ impl Service {
     pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let app = App::open(config)?;
         let intake = open_intake(config, store).await?;
-        app.reception.open(intake.clone());
-        app.rejections.open(store.clone());
+        app.acceptor.open(intake.clone());
+        app.quarantine.open(store.clone());
         app.misdirected.open(store.clone());
         Ok(Self { app, intake })
     }
@@ -64,9 +64,8 @@ pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied) -> 
         writers: WRITERS,
         reading_bytes: config.server.budgets.reading,
         clock: intake::clock::now,
-        before_rules: None,
     };
-    Intake::new(store.clone(), directory(config, applied), settings)
+    Intake::new(store.clone(), workspace_router(config, applied), settings)
 }
 
 /// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
@@ -76,13 +75,13 @@ pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied) -> 
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
     let applied = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
-    intake.know(directory(config, &applied));
+    intake.set_router(workspace_router(config, &applied));
     Ok(())
 }
 
 /// What deliveries need to know of the configuration.
-fn directory(config: &Config, applied: &Applied) -> Directory {
+fn workspace_router(config: &Config, applied: &Applied) -> WorkspaceRouter {
     let permissions: BTreeMap<String, Permitted> =
         config.credentials.iter().map(|credential| (credential.name.clone(), credential.permitted.clone())).collect();
-    Directory::new(config.workspaces.clone(), applied, permissions)
+    WorkspaceRouter::new(config.workspaces.clone(), applied, permissions)
 }

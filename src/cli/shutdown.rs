@@ -74,14 +74,14 @@ pub(super) async fn finish(serving: JoinHandle<io::Result<()>>, app: &App, patie
     if timeout(patience, serving).await.is_err() {
         tracing::warn!(?patience, "stopping with requests under way: they are cut off unanswered");
     }
-    let App { reception, rejections, misdirected, .. } = app;
-    if timeout(CLOSING, reception.close()).await.is_err() {
+    let App { acceptor, quarantine, misdirected, .. } = app;
+    if timeout(CLOSING, acceptor.close()).await.is_err() {
         tracing::warn!("the spool does not close: what it has taken is on disk");
     }
-    if let Some(intake) = reception.intake() {
+    if let Some(intake) = acceptor.intake() {
         let closed = async {
             intake.finish().await;
-            tokio::join!(rejections.finish(), misdirected.finish());
+            tokio::join!(quarantine.finish(), misdirected.finish());
             intake.store().close().await;
         };
         if timeout(CLOSING, closed).await.is_err() {

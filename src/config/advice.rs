@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret;
 use toml::de::DeValue;
 
+use crate::domain::feed::Feed;
 use crate::domain::workspace::Workspace;
-use crate::feeds::Feed;
 
 use super::credentials::Credential;
 use super::report::{Report, Span, quoted};

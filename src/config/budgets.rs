@@ -94,7 +94,7 @@ fn round_up(bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feeds::Feed;
+    use crate::domain::feed::Feed;
     use crate::feeds::weight::heaviest;
 
     /// With bodies of so many bytes at the most.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
 
+use crate::domain::feed::Feed;
 use crate::domain::workspace::{Permitted, Slug};
-use crate::feeds::Feed;
 
 use super::context::Context;
 use super::report::{Report, Span, quoted, suggestion};

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 use crate::feeds::weight::heaviest;
 
 use super::budgets::{Budgets, TooLittle, Written};
@@ -52,15 +52,7 @@ impl Server {
     /// The most bytes that a body of the feed may have once it is decompressed.
     #[must_use]
     pub fn body_limit(&self, feed: Feed) -> usize {
-        self.body_limits.get(&feed).copied().unwrap_or_else(|| default_body_limit(feed))
-    }
-}
-
-/// In bytes.
-fn default_body_limit(feed: Feed) -> usize {
-    match feed {
-        Feed::Lead | Feed::Inventory | Feed::LeadPro => 2 * MIB,
-        Feed::LeadCluster => 16 * MIB,
+        self.body_limits.get(&feed).copied().unwrap_or_else(|| feed.body_limit())
     }
 }
 
@@ -140,7 +132,7 @@ pub(super) fn read(
 
 /// Shares out the memory. What is not written never stops a configuration that worked; what is written must suffice.
 fn budgets(section: Option<&Section>, limits: &BTreeMap<Feed, usize>, report: &mut Report) -> Option<Budgets> {
-    let largest_of = |feed: &Feed| limits.get(feed).copied().unwrap_or_else(|| default_body_limit(*feed));
+    let largest_of = |feed: &Feed| limits.get(feed).copied().unwrap_or_else(|| feed.body_limit());
     let mut whole = |key, range| section.and_then(|section| section.whole(key, range, report));
     let written = Written {
         memory: whole("max_memory_bytes", &MAX_MEMORY_BYTES),

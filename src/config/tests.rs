@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use secrecy::ExposeSecret as _;
 
 use crate::domain::facts::LocationColumns;
+use crate::domain::feed::Feed;
 use crate::domain::workspace::{ConfiguredLocation, Dealership, Permitted};
-use crate::feeds::Feed;
 
 use super::*;
 

@@ -22,6 +22,7 @@ pub fn apply(
     let mut counts = Counts::default();
     let mut effects = Effects::default();
 
+    let email = contact.email.valid().cloned();
     let person_merge = person::merge(state, contact, "", &contact_at, findings);
     effects.other_rows_changed |= person_merge.as_ref().is_some_and(|person_merge| person_merge.wrote);
     counts.person.add(person_merge.as_ref().map(|person_merge| person_merge.effect));
@@ -29,7 +30,7 @@ pub fn apply(
         booking::person_created(state, &person_merge.email, received_at);
     }
     let cluster = external_id.map(|external_id| {
-        let (effect, id) = merge(state, &external_id, columns, modified_at, &at, findings);
+        let (effect, id) = merge(state, &external_id, (columns, email.as_ref()), modified_at, &at, findings);
         effects.lead_cluster = Some(effect);
         id
     });
@@ -59,18 +60,17 @@ fn versions(facts: &ClusterFacts, received_at: DateTime<Utc>) -> (Version, Versi
     (version(modified, Source::Cluster), version(given, Source::Contact))
 }
 
-/// The newest version of a cluster stays, whole.
+/// The newest word on a cluster stays, whole; its person is that of its contact's address.
 fn merge(
     state: &mut WorkspaceState,
     external_id: &str,
-    columns: ClusterColumns,
+    (columns, email): (ClusterColumns, Option<&Email>),
     modified_at: Option<DateTime<Utc>>,
     at: &Version,
     findings: &mut Vec<Finding>,
 ) -> (Effect, RowId) {
     let (id, is_new) = state.get_or_add_cluster(external_id);
-    let person = columns.contact_email.as_deref().and_then(Email::parse);
-    let person = person.and_then(|email| state.persons.get(&email)).map(|row| row.value.id);
+    let person = email.and_then(|email| state.persons.get(email)).map(|row| row.value.id);
     let Some(row) = state.clusters.get_mut(external_id) else { return (Effect::Unchanged, id) };
     let known_at = row.value.at.as_ref();
     if known_at.is_some_and(|known| at < known) {

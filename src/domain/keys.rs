@@ -104,7 +104,6 @@ impl Keys {
         if let Field::Valid(email) = &cluster.contact.email {
             self.emails.insert(email.clone());
         }
-        self.emails.extend(cluster.columns.contact_email.as_deref().and_then(Email::parse));
         self.clusters.extend(cluster.external_id.clone());
         self.events.extend(cluster.events.iter().map(|event| event.external_id.clone()));
         self.new_rows += 2;

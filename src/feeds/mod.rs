@@ -17,98 +17,12 @@ use std::collections::BTreeSet;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::error::Category;
 
-use crate::domain::facts::{Facts, Sender};
+use crate::domain::facts::Facts;
+pub use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
 use lenient::{Diagnostics, Fields, Fill, Place, Scalar, lone_id};
-
-/// A kind of delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Feed {
-    /// Dealer Studio's lead webhook.
-    Lead,
-    /// Dealer Studio's lead cluster webhook.
-    LeadCluster,
-    /// Dealer Studio's inventory webhook.
-    Inventory,
-    /// LeadPro's webhook.
-    LeadPro,
-}
-
-impl Feed {
-    /// Every feed.
-    pub const ALL: &'static [Self] = &[Self::Lead, Self::LeadCluster, Self::Inventory, Self::LeadPro];
-
-    /// Its name in configuration, tables and logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lead => "lead",
-            Self::LeadCluster => "lead_cluster",
-            Self::Inventory => "inventory",
-            Self::LeadPro => "leadpro_lead",
-        }
-    }
-
-    /// The feed of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|feed| feed.name() == name)
-    }
-
-    /// Where it is posted to.
-    #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Lead => "/webhooks/dealer-studio/leads",
-            Self::LeadCluster => "/webhooks/dealer-studio/lead-clusters",
-            Self::Inventory => "/webhooks/dealer-studio/inventory",
-            Self::LeadPro => "/webhooks/leadpro",
-        }
-    }
-
-    /// The system that posts it.
-    #[must_use]
-    pub fn sender(self) -> &'static str {
-        let sender = match self {
-            Self::Lead | Self::LeadCluster | Self::Inventory => Sender::DealerStudio,
-            Self::LeadPro => Sender::LeadPro,
-        };
-        sender.name()
-    }
-}
-
-impl Feed {
-    /// Whether its payloads may leave their dealership to the credential.
-    #[must_use]
-    pub fn may_name_no_dealership(self) -> bool {
-        match self {
-            Self::Inventory | Self::LeadPro => true,
-            Self::Lead | Self::LeadCluster => false,
-        }
-    }
-
-    /// Whether the sender posts all of it again each day, mostly unchanged.
-    #[must_use]
-    pub fn is_sent_again(self) -> bool {
-        match self {
-            Self::Inventory => true,
-            Self::Lead | Self::LeadCluster | Self::LeadPro => false,
-        }
-    }
-
-    /// Where its payload names the dealership; `None` where it names none, and the credential's workspace is meant.
-    #[must_use]
-    pub fn dealership_path(self) -> Option<&'static str> {
-        match self {
-            Self::Lead => Some("dealership.id"),
-            Self::LeadCluster => Some("dealership_id"),
-            Self::Inventory => Some("Seller.Identifier"),
-            Self::LeadPro => None,
-        }
-    }
-}
 
 /// What a body says about the dealership it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::Feed;
+use crate::domain::feed::Feed;
 
 /// Fields that only payloads of one feed have, or that they all have.
 const FIELDS: [(Feed, &[&str]); 4] = [

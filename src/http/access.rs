@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::auth::Credentials;
 use super::body::ReadTimeouts;
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 
 /// Who may enter, and how much they may bring.
 pub struct AccessPolicy {
@@ -30,9 +30,6 @@ pub struct Limits {
     /// How slowly it may come.
     pub timeouts: ReadTimeouts,
 }
-
-/// How many bytes a body may have where nothing else is configured.
-const DEFAULT_LIMIT: usize = 2 << 20;
 
 impl CurrentPolicy {
     /// An entrance with this access.
@@ -70,7 +67,7 @@ impl Limits {
     /// The limit of a feed, in bytes.
     #[must_use]
     pub fn of(&self, feed: Feed) -> usize {
-        self.by_feed.get(&feed).copied().unwrap_or(DEFAULT_LIMIT)
+        self.by_feed.get(&feed).copied().unwrap_or_else(|| feed.body_limit())
     }
 }
 

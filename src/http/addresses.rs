@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 
 /// Where OAuth clients ask for tokens.
 pub(super) const TOKEN: &str = "/oauth/token";

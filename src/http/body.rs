@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::body_budget::{BodyRoom, BudgetTimeout};
+use super::body_budget::{BudgetTimeout, ByteShare};
 use crate::config::DECODER;
 use crate::domain::finding::{Code, Finding};
 
@@ -110,7 +110,7 @@ pub async fn read(
     headers: &HeaderMap,
     limit: usize,
     timeouts: ReadTimeouts,
-    room: &mut BodyRoom,
+    room: &mut ByteShare,
 ) -> Result<DecodedBody, BodyError> {
     let announced = body.size_hint();
     if usize::try_from(announced.lower()).unwrap_or(usize::MAX) > limit {
@@ -144,11 +144,11 @@ struct Buffer<'r> {
     bytes: Vec<u8>,
     /// It is not expected to become larger.
     most: usize,
-    room: &'r mut BodyRoom,
+    room: &'r mut ByteShare,
 }
 
 impl<'r> Buffer<'r> {
-    fn new(most: usize, room: &'r mut BodyRoom) -> Self {
+    fn new(most: usize, room: &'r mut ByteShare) -> Self {
         Self { bytes: Vec::new(), most, room }
     }
 
@@ -179,7 +179,7 @@ impl Drop for Buffer<'_> {
 }
 
 /// Drops bytes and gives their room back.
-fn forget(bytes: Vec<u8>, room: &mut BodyRoom) {
+fn forget(bytes: Vec<u8>, room: &mut ByteShare) {
     let capacity = bytes.capacity();
     drop(bytes);
     room.give_back(capacity);
@@ -192,7 +192,7 @@ async fn collect(
     limit: usize,
     most: usize,
     timeouts: ReadTimeouts,
-    room: &mut BodyRoom,
+    room: &mut ByteShare,
 ) -> Result<Vec<u8>, BodyError> {
     let end = Instant::now() + timeouts.total;
     let mut body = Limited::new(body, limit);
@@ -219,7 +219,7 @@ async fn decode_all(
     sent: &[u8],
     headers: &HeaderMap,
     limit: usize,
-    room: &mut BodyRoom,
+    room: &mut ByteShare,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let codings = codings(headers)?;
     if sent.is_empty() {
@@ -267,7 +267,7 @@ impl Coding {
 }
 
 /// Decodes one encoding, and gives back the room of the window when that is done.
-async fn decode(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+async fn decode(coding: Coding, packed: &[u8], limit: usize, room: &mut ByteShare) -> Result<Vec<u8>, Fault> {
     let window = coding.window();
     room.take(0, window).await?;
     let plain = decode_within(coding, packed, limit, room).await;
@@ -276,7 +276,7 @@ async fn decode(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom
 }
 
 /// `deflate` means zlib (RFC 9110 §8.4.1.2), but some senders leave the zlib wrapping away.
-async fn decode_within(coding: Coding, packed: &[u8], limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+async fn decode_within(coding: Coding, packed: &[u8], limit: usize, room: &mut ByteShare) -> Result<Vec<u8>, Fault> {
     let mut rest = packed;
     let plain = match coding {
         Coding::Gzip => {
@@ -308,7 +308,7 @@ async fn decode_within(coding: Coding, packed: &[u8], limit: usize, room: &mut B
 }
 
 /// Reads a decoder to its end, or until it has given more than `limit` bytes.
-async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize, room: &mut BodyRoom) -> Result<Vec<u8>, Fault> {
+async fn unpack(decoder: impl AsyncRead + Unpin, limit: usize, room: &mut ByteShare) -> Result<Vec<u8>, Fault> {
     let mut decoder = Box::new(decoder);
     let mut plain = Buffer::new(limit, room);
     let mut piece = vec![0; PIECE];

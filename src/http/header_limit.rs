@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 
 /// A request's headers are larger than its door takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,17 +12,9 @@ pub(super) struct HeadTooLarge {
     pub(super) limit: usize,
 }
 
-/// The most bytes of headers, names and values together.
-fn limit(feed: Feed) -> usize {
-    match feed {
-        Feed::LeadPro => 256 << 10,
-        Feed::Lead | Feed::LeadCluster | Feed::Inventory => 32 << 10,
-    }
-}
-
 /// Whether the door of the feed takes the headers.
 pub(super) fn check(headers: &HeaderMap, feed: Feed) -> Result<(), HeadTooLarge> {
-    let limit = limit(feed);
+    let limit = feed.header_limit();
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > limit { Err(HeadTooLarge { limit }) } else { Ok(()) }
 }

@@ -15,13 +15,14 @@ use serde_json::json;
 
 use super::access::AccessPolicy;
 use super::addresses;
-use super::auth::Authenticated;
+use super::auth::Proven;
 use super::body::{self, ReadTimeouts};
 use super::peer_addr;
-use super::webhook::WebhookState;
+use super::state::WebhookState;
 use crate::config::Scheme;
-use crate::feeds::{Feed, shape};
-use crate::intake::rejected::Rejected;
+use crate::domain::feed::Feed;
+use crate::feeds::shape;
+use crate::quarantine::Rejected;
 
 /// So long the body may take.
 const PATIENCE: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(10), total: Duration::from_secs(10) };
@@ -50,20 +51,19 @@ pub(super) async fn receive(state: Arc<WebhookState>, request: Request) -> Respo
     (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found", "doors": paths }))).into_response()
 }
 
-/// Keeps the request, if there is leave to, within bounds of its own. The body is kept where a credential has proven itself
+/// Keeps the request, if there is a permit for it, within bounds of its own. The body is kept where a credential has proven itself
 /// or the path begins as those of webhooks do. Gives the credential, and what the body looks like.
 async fn keep(state: &WebhookState, request: Request) -> (Option<String>, Option<Feed>) {
     let received_at = (state.clock)();
     let (head, body) = request.into_parts();
     let remote_address = peer_addr::address(&head.extensions);
     let policy = state.current_policy.current();
-    let authenticated = prove(&policy, &head.headers, received_at);
-    let credential = authenticated.as_ref().map(|authenticated| authenticated.credential.name.clone());
-    let Some(leave) = state.misdirected.leave(remote_address) else { return (credential, None) };
+    let proven = prove(&policy, &head.headers, received_at);
+    let credential = proven.as_ref().map(|proven| proven.credential.name.clone());
+    let Some(permit) = state.misdirected.read_permit(remote_address) else { return (credential, None) };
     let path = head.uri.path();
     let wanted = credential.is_some() || addresses::begins_with_webhook(path);
-    let body =
-        if wanted { read(state, &policy, authenticated, remote_address, &head.headers, body).await } else { None };
+    let body = if wanted { read(state, &policy, proven, remote_address, &head.headers, body).await } else { None };
     let looks_like = body.as_deref().and_then(shape::guess);
     let rejected = Rejected {
         path: addresses::reduced(path),
@@ -76,30 +76,28 @@ async fn keep(state: &WebhookState, request: Request) -> (Option<String>, Option
         content_type: body::content_type(&head.headers),
         body: body.filter(|body| looks_like.is_some() || !asks_for_a_token(body)),
     };
-    state.misdirected.keep(leave, rejected);
+    state.misdirected.keep(permit, rejected);
     (credential, looks_like)
 }
 
 /// The credential of any feed that the headers prove; an open one proves nothing.
-fn prove<'a>(policy: &'a AccessPolicy, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Authenticated<'a>> {
-    let mut proven = Feed::ALL.iter().filter_map(|feed| policy.credentials.authenticate(headers, *feed, now).ok());
-    proven.find(|authenticated| !matches!(authenticated.credential.scheme, Scheme::Open))
+fn prove<'a>(policy: &'a AccessPolicy, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Proven<'a>> {
+    let mut fitting = Feed::ALL.iter().filter_map(|feed| policy.credentials.authenticate(headers, *feed, now).ok());
+    fitting.find(|proven| !matches!(proven.credential.scheme, Scheme::Open))
 }
 
 /// The body, or the claims of a signed token, which are used in its place. None where it does not come whole and in time.
 async fn read(
     state: &WebhookState,
     policy: &AccessPolicy,
-    authenticated: Option<Authenticated<'_>>,
+    proven: Option<Proven<'_>>,
     remote_address: Option<IpAddr>,
     headers: &HeaderMap,
     body: Body,
 ) -> Option<Vec<u8>> {
-    let mut room = match authenticated {
-        Some(Authenticated { claims: Some(claims), .. }) => return Some(claims),
-        Some(Authenticated { credential, claims: None }) => {
-            state.budget.of_credential(&credential.name, PATIENCE.total)
-        }
+    let mut room = match proven {
+        Some(Proven { claims: Some(claims), .. }) => return Some(claims),
+        Some(Proven { credential, claims: None }) => state.budget.of_credential(&credential.name, PATIENCE.total),
         None => state.budget.of_unauthenticated(remote_address, PATIENCE.total),
     };
     // Which feed it is of is not known.

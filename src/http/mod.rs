@@ -3,6 +3,7 @@
 pub mod access;
 mod addresses;
 pub mod auth;
+mod authenticate;
 pub mod body;
 pub mod body_budget;
 mod bounds;
@@ -17,8 +18,10 @@ pub mod openapi;
 mod parting;
 mod peer_addr;
 mod refusal;
+mod reply;
 mod request_id;
 mod server;
+mod state;
 mod token;
 mod traffic;
 pub mod webhook;
@@ -45,7 +48,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use crate::config::Proxies;
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 pub use bounds::Bounds;
 pub use health::lives;
 pub use listener::Listener;
@@ -53,6 +56,7 @@ pub use server::serve;
 
 use access::CurrentPolicy;
 use addresses::{LIVEZ, READYZ, TOKEN, UNKNOWN};
+use authenticate::{Door, authenticate};
 use health::Check;
 use request_id::NewId;
 use token::TokenState;
@@ -74,8 +78,9 @@ pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
     let routes = Feed::ALL
         .iter()
         .fold(Router::new(), |router, feed| {
-            let webhook_state = Arc::clone(&webhook_state);
-            router.route(feed.path(), post(move |request| webhook::receive(webhook_state, *feed, request)))
+            let door = Door { feed: *feed, state: Arc::clone(&webhook_state) };
+            let authenticated = middleware::from_fn_with_state(door.clone(), authenticate);
+            router.route(feed.path(), post(webhook::receive).route_layer(authenticated).with_state(door))
         })
         .route(TOKEN, post(move |request| token::give(token_state, request)))
         .route(LIVEZ, get(health::livez))

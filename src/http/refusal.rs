@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use super::auth::AuthError;
 use super::body::{self, ReadTimeouts};
 use super::body_budget::BodyBudget;
-use crate::feeds::Feed;
-use crate::intake::rejected::{Rejected, Rejections};
+use crate::domain::feed::Feed;
+use crate::quarantine::{Quarantine, Rejected};
 
 /// Who was refused, and where.
 pub(super) struct Unauthenticated<'r> {
@@ -29,10 +29,10 @@ pub(super) struct Unauthenticated<'r> {
 /// So long a stranger may take to send a body.
 const PATIENCE: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(10), total: Duration::from_secs(10) };
 
-/// Reads the body, if there is leave to and room among strangers, and hands the request over to be kept. Never waits for a database. A body that
+/// Reads the body, if there is a permit and room among strangers, and hands the request over to be kept. Never waits for a database. A body that
 /// does not arrive whole, in time and within the limit is not kept; that there was a request is.
 pub(super) async fn quarantine(
-    rejections: &Rejections,
+    quarantine: &Quarantine,
     budget: &BodyBudget,
     unauthenticated: Unauthenticated<'_>,
     limit: usize,
@@ -40,7 +40,7 @@ pub(super) async fn quarantine(
     body: Body,
 ) {
     let Unauthenticated { feed, received_at, remote_address, auth_error } = unauthenticated;
-    let Some(leave) = rejections.leave(remote_address) else { return };
+    let Some(permit) = quarantine.read_permit(remote_address) else { return };
     let mut room = budget.of_unauthenticated(remote_address, PATIENCE.total);
     let decoded = body::read(body, headers, limit, PATIENCE, &mut room).await.ok();
     let rejected = Rejected {
@@ -54,5 +54,5 @@ pub(super) async fn quarantine(
         content_type: body::content_type(headers),
         body: decoded.map(|decoded| decoded.bytes),
     };
-    rejections.keep(leave, rejected);
+    quarantine.keep(permit, rejected);
 }

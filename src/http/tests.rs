@@ -29,11 +29,12 @@ use super::health::Check;
 use super::webhook::{Accept, WebhookState};
 use super::*;
 use crate::config::{Credential, DECODER, Scheme};
+use crate::domain::delivery::Delivery;
 use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::complaints::Complaints;
-use crate::intake::rejected::Rejections;
-use crate::intake::{Answer, Arrival, Effect, EffectSummary, Outcome, Reply, Unavailable};
+use crate::intake::{Answer, Effect, EffectSummary, Outcome, Reply, Unavailable};
+use crate::quarantine::Quarantine;
 
 const LIMIT: usize = 1 << 20;
 const SHORT: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(1), total: Duration::from_secs(4) };
@@ -45,7 +46,7 @@ const REPLY: &str =
 /// A router over an intake that keeps what arrives.
 struct House {
     router: Router,
-    arrivals: Arc<Mutex<Vec<Arrival>>>,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
 }
 
 impl House {
@@ -54,21 +55,21 @@ impl House {
     }
 
     fn with(timeouts: ReadTimeouts) -> Self {
-        let arrivals = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&arrivals);
-        let accept: Accept = Arc::new(move |arrival| {
-            kept.lock().unwrap().push(arrival);
+        let deliveries = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&deliveries);
+        let accept: Accept = Arc::new(move |delivery| {
+            kept.lock().unwrap().push(delivery);
             Box::pin(async { Ok(Answer::Settled(reply())) })
         });
-        Self { router: router_with(accept, timeouts), arrivals }
+        Self { router: router_with(accept, timeouts), deliveries }
     }
 
     async fn answer(&self, request: Request) -> Response {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    fn arrivals(&self) -> Vec<Arrival> {
-        self.arrivals.lock().unwrap().clone()
+    fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().unwrap().clone()
     }
 }
 
@@ -97,7 +98,7 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
     let mut limits = Limits::default().with(Feed::Lead, LIMIT);
     limits.timeouts = timeouts;
     let policy = AccessPolicy { credentials: Credentials::new(credentials.into(), &[], None).unwrap(), limits };
-    let rejections = Rejections::off(noon);
+    let quarantine = Quarantine::off(noon);
     let budget = BodyBudget::new(64 << 20, 2 * LIMIT + DECODER);
     let hold = Duration::from_secs(2);
     let webhook_state = WebhookState {
@@ -106,8 +107,8 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
         accept,
         budget,
         hold,
-        rejections: rejections.clone(),
-        misdirected: rejections,
+        quarantine: quarantine.clone(),
+        misdirected: quarantine,
         proxies: Proxies::default(),
         complaints: Complaints::default(),
     };
@@ -150,13 +151,13 @@ async fn a_delivery_arrives_with_all_that_is_known_of_its_request() {
     assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
     assert_eq!(text(response).await, REPLY);
 
-    let [arrival] = house.arrivals().try_into().unwrap();
-    assert_eq!((arrival.feed, arrival.received_at), (Feed::Lead, noon()));
-    assert_eq!(arrival.credential, "bearer");
-    assert!(arrival.permitted.includes("acme") && !arrival.permitted.includes("other"));
-    assert_eq!(arrival.remote_address, Some("192.0.2.1".parse().unwrap()));
-    assert_eq!(arrival.content_type.as_deref(), Some("text/plain; charset=utf-8"));
-    assert_eq!((arrival.body, arrival.undecoded), (b"{\"id\": 1}".to_vec(), None));
+    let [delivery] = house.deliveries().try_into().unwrap();
+    assert_eq!((delivery.feed, delivery.received_at), (Feed::Lead, noon()));
+    assert_eq!(delivery.credential, "bearer");
+    assert!(delivery.permitted.includes("acme") && !delivery.permitted.includes("other"));
+    assert_eq!(delivery.remote_address, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(delivery.content_type.as_deref(), Some("text/plain; charset=utf-8"));
+    assert_eq!((&*delivery.body, delivery.undecoded), (b"{\"id\": 1}".as_slice(), None));
 }
 
 #[tokio::test]
@@ -172,7 +173,7 @@ async fn every_feed_has_its_door() {
         let request = Request::post(feed.path()).header(AUTHORIZATION, token).body(Body::from("{}")).unwrap();
         assert_eq!(house.answer(request).await.status(), StatusCode::OK, "{feed:?}");
     }
-    let feeds: Vec<_> = house.arrivals().iter().map(|arrival| arrival.feed).collect();
+    let feeds: Vec<_> = house.deliveries().iter().map(|delivery| delivery.feed).collect();
     assert_eq!(feeds, Feed::ALL);
 }
 
@@ -194,7 +195,7 @@ async fn whoever_may_not_enter_is_told_so_and_no_more() {
         assert_eq!(challenges, ["Bearer realm=\"forecourt\"", "Basic realm=\"forecourt\", charset=\"UTF-8\""]);
         assert_eq!(text(response).await, r#"{"error":"unauthorized"}"#);
     }
-    assert!(house.arrivals().is_empty());
+    assert!(house.deliveries().is_empty());
 }
 
 #[tokio::test]
@@ -205,7 +206,7 @@ async fn a_packed_body_arrives_unpacked() {
     let mut request = post_lead(packed);
     request.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
     assert_eq!(house.answer(request).await.status(), StatusCode::OK);
-    assert_eq!(house.arrivals()[0].body, b"{\"id\":1}");
+    assert_eq!(*house.deliveries()[0].body, *b"{\"id\":1}");
 }
 
 #[tokio::test]
@@ -214,9 +215,9 @@ async fn a_body_that_cannot_be_unpacked_arrives_as_it_came() {
     let mut request = post_lead("{\"id\":1}");
     request.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
     assert_eq!(house.answer(request).await.status(), StatusCode::OK);
-    let [arrival] = house.arrivals().try_into().unwrap();
-    assert_eq!(arrival.body, b"{\"id\":1}");
-    assert_eq!(arrival.undecoded.unwrap().code, Code::BodyUnreadable);
+    let [delivery] = house.deliveries().try_into().unwrap();
+    assert_eq!(*delivery.body, *b"{\"id\":1}");
+    assert_eq!(delivery.undecoded.unwrap().code, Code::BodyUnreadable);
 }
 
 #[tokio::test]
@@ -231,7 +232,7 @@ async fn a_body_over_the_limit_is_refused_with_the_limit() {
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(text(response).await, r#"{"error":"body_too_large","limit_bytes":1048576}"#);
     }
-    assert!(house.arrivals().is_empty());
+    assert!(house.deliveries().is_empty());
     assert_eq!(house.answer(post_lead(vec![b' '; LIMIT])).await.status(), StatusCode::OK);
 }
 
@@ -255,7 +256,7 @@ async fn what_is_in_the_spool_is_answered_200_with_its_id_and_nothing_more() {
 
 #[tokio::test]
 async fn a_panic_is_answered_500_without_what_it_says() {
-    let accept: Accept = Arc::new(|arrival| panic!("the body was {:?}", arrival.body));
+    let accept: Accept = Arc::new(|delivery| panic!("the body was {:?}", delivery.body));
     let response = router_over(accept).oneshot(post_lead("{}")).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(text(response).await, r#"{"error":"internal_error"}"#);

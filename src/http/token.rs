@@ -17,8 +17,8 @@ use secrecy::ExposeSecret as _;
 use super::access::CurrentPolicy;
 use super::auth::{ClientProof, ClientProofError, Credentials, Issued, TokenRefused};
 use super::body::{self, BodyError, ReadTimeouts};
-use super::body_budget::{BodyBudget, BodyRoom};
-use super::{peer_addr, webhook};
+use super::body_budget::{BodyBudget, ByteShare};
+use super::{peer_addr, reply};
 
 /// What the handler works with.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ pub(crate) async fn give(state: TokenState, request: Request) -> Response {
 }
 
 /// The fields of the form. One without a value counts as left out; one that comes twice spoils the request (§3.2).
-async fn fields(head: &request::Parts, body: Body, room: &mut BodyRoom) -> Result<BTreeMap<String, String>, Error> {
+async fn fields(head: &request::Parts, body: Body, room: &mut ByteShare) -> Result<BTreeMap<String, String>, Error> {
     let is_form = |value: &HeaderValue| {
         let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
         kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
@@ -147,7 +147,7 @@ impl IntoResponse for Error {
             Self::Client => (StatusCode::UNAUTHORIZED, BasicErrorResponseType::InvalidClient),
             Self::GrantType => (StatusCode::BAD_REQUEST, BasicErrorResponseType::UnsupportedGrantType),
             Self::Scope => (StatusCode::BAD_REQUEST, BasicErrorResponseType::InvalidScope),
-            Self::NoRoom => return webhook::unavailable("temporarily_unavailable"),
+            Self::NoRoom => return reply::unavailable("temporarily_unavailable"),
         };
         let told = BasicErrorResponse::new(kind, Some(self.to_string()), None);
         let mut response = (status, Json(told)).into_response();

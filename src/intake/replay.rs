@@ -1,82 +1,107 @@
-//! Stored deliveries through the same path again: those that failed, when they are due, and those that were rejected
-//! for a workspace that the configuration has come to know. What a person asks for is in [`asked`].
+//! Replays that a person asks for: stored deliveries, and refused requests under a credential that is named for them,
+//! submitted again, with today's code and configuration. Or only tried out, to see what would come of it.
 
-pub mod asked;
-
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::{Delivery, Intake};
-use crate::feeds::Feed;
-use crate::store::deliveries::{self, RetryableRejections, Stored};
+use super::attempt::AttemptInfo;
+use super::memory::TakenMemory;
+use super::pipeline::QueueEntry;
+use super::submit::Prepared;
+use super::{EffectSummary, Intake, Outcome};
+use crate::domain::delivery::Delivery;
+use crate::domain::finding::{Code, Finding};
+use crate::domain::state::RowId;
+use crate::store;
 
-/// How many stored deliveries are tried again in one round.
-const ROUND: usize = 200;
-/// The pause between rounds that left nothing over.
-const PAUSE: Duration = Duration::from_secs(5);
-/// For so long after a new configuration its workspaces are looked for.
-const FOLLOWING: Duration = Duration::from_mins(1);
-/// The pause between rounds while there is more.
-const BREATH: Duration = Duration::from_millis(200);
+/// A delivery that a person asks for.
+#[derive(Clone, Debug)]
+pub struct ReplayItem {
+    /// The delivery, with what its credential may write to now.
+    pub delivery: Delivery,
+    /// How often it was tried; nought for a refused request that is to become a delivery.
+    pub attempts: i32,
+    /// Whether its undocumented fields are still to be counted, because it was never read.
+    pub is_unread: bool,
+}
 
-/// Tries stored deliveries again for as long as the service runs.
-pub async fn run(intake: Intake) {
-    let mut directories = intake.directories();
-    let mut assign = intake.directory().retryable_rejections();
-    let mut until = Instant::now() + FOLLOWING;
-    loop {
-        // A workspace becomes known only with a new configuration, so these are looked for for a while
-        // after each: what was heard before it may be stored after it.
-        if directories.has_changed().unwrap_or(false) {
-            assign = directories.borrow_and_update().retryable_rejections();
-            until = Instant::now() + FOLLOWING;
-        }
-        let pause = match round(&intake, &assign).await {
-            Ok(tried) if tried == ROUND => BREATH,
-            Ok(tried) => {
-                if tried > 0 {
-                    tracing::info!(tried, "stored deliveries tried again");
-                } else if Instant::now() >= until {
-                    assign.clear();
-                }
-                PAUSE
-            }
-            Err(error) => {
-                tracing::debug!(%error, "stored deliveries could not be looked up");
-                PAUSE
-            }
-        };
-        tokio::time::sleep(pause).await;
+impl ReplayItem {
+    fn attempt(&self) -> AttemptInfo {
+        AttemptInfo::manual(self.attempts, self.is_unread)
     }
 }
 
-/// One round: takes what is due, oldest first, and puts it through the lanes. Gives how many there were.
+/// What a replay made of a delivery, or would make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayResult {
+    /// Its fate in this attempt.
+    pub outcome: Outcome,
+    /// What became of each kind of row.
+    pub effects: Vec<(&'static str, EffectSummary)>,
+    /// The codes of its findings.
+    pub codes: BTreeSet<Code>,
+}
+
+impl ReplayResult {
+    fn of(outcome: Outcome, effects: Vec<(&'static str, EffectSummary)>, findings: &[Finding]) -> Self {
+        Self { outcome, effects, codes: findings.iter().map(|finding| finding.code).collect() }
+    }
+}
+
+/// Submits deliveries, and gives what became of each, in their order; `None` where nothing came of it while requests are
+/// held, as when Postgres is away.
+pub async fn replay(intake: &Intake, items: Vec<ReplayItem>) -> Vec<Option<ReplayResult>> {
+    let mut patience = intake.shared.settings.hold;
+    let mut submitted = Vec::with_capacity(items.len());
+    for item in items {
+        let attempt = item.attempt();
+        let one = timeout(patience, intake.submit(item.delivery, attempt, None)).await;
+        // What was waited for once in vain is not waited for again: it is away for all of them.
+        patience = one.as_ref().map_or(Duration::ZERO, |_| patience);
+        submitted.push(one.ok());
+    }
+    let mut results = Vec::with_capacity(submitted.len());
+    for one in submitted {
+        let Some(one) = one else {
+            results.push(None);
+            continue;
+        };
+        let settled = timeout(patience, one.settled()).await;
+        patience = settled.as_ref().map_or(Duration::ZERO, |_| patience);
+        let reply = settled.ok().flatten();
+        results.push(reply.map(|reply| ReplayResult::of(reply.outcome, reply.effects, &reply.findings)));
+    }
+    results
+}
+
+/// What would become of deliveries if they were replayed now, in their order: each workspace's together, so that one sees
+/// what the other would bring. Nothing is written.
 ///
 /// # Errors
-/// When Postgres cannot be asked what is due.
-pub async fn round(intake: &Intake, retryable_rejections: &RetryableRejections) -> Result<usize, crate::store::Error> {
-    let stored = deliveries::due(intake.store(), intake.now(), retryable_rejections, ROUND).await?;
-    let count = stored.len();
-    join_all(stored.into_iter().map(|stored| again(intake, stored))).await;
-    Ok(count)
-}
-
-/// Puts one stored delivery through its lane.
-async fn again(intake: &Intake, stored: Stored) {
-    let Some(feed) = Feed::named(&stored.arrived.feed) else {
-        tracing::warn!(delivery = %stored.arrived.id, "a stored delivery is of a feed that is not known");
-        return;
-    };
-    let permitted = intake.directory().permission(&stored.arrived.credential, stored.workspace);
-    let Stored { arrived, attempts, was_applied, .. } = stored;
-    if was_applied {
-        asked::replay(intake, vec![asked::Asked { feed, arrived, attempts, unread: false, permitted }]).await;
-        return;
+/// When Postgres refuses or cannot be reached.
+pub async fn dry_run(intake: &Intake, items: Vec<ReplayItem>) -> Result<Vec<ReplayResult>, store::Error> {
+    let ids: Vec<Uuid> = items.iter().map(|item| item.delivery.id).collect();
+    let mut batches: BTreeMap<Option<RowId>, Vec<QueueEntry>> = BTreeMap::new();
+    for item in items {
+        let attempt = item.attempt();
+        // Nobody cancels it, so that there is always something.
+        let Some(Prepared { workspace, mut entry, .. }) = intake.prepare(item.delivery, attempt).await else {
+            continue;
+        };
+        // All of them are there at once: the next one cannot wait until this one gives its memory back.
+        entry.memory = TakenMemory::default();
+        batches.entry(workspace).or_default().push(entry);
     }
-    let replied = intake.take(Delivery { feed, arrived, permitted, undecoded: None }, attempts).await;
-    if replied.is_err() {
-        tracing::debug!("a stored delivery could not be tried again");
+    let mut results = BTreeMap::new();
+    for (workspace, batch) in batches {
+        let of_batch = intake.shared.pipeline.dry_run(workspace, &batch).await?;
+        for (entry, result) in batch.iter().zip(of_batch) {
+            let effects = result.effects.summary();
+            results.insert(entry.delivery.id, ReplayResult::of(result.outcome, effects, &result.findings));
+        }
     }
+    Ok(ids.iter().filter_map(|id| results.remove(id)).collect())
 }

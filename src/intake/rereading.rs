@@ -32,19 +32,19 @@ pub enum Step {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_telling(store: &Store, tell: &(dyn Fn(Step) + Sync)) -> Result<(), store::Error> {
+pub async fn run_telling(store: &Store, report: &(dyn Fn(Step) + Sync)) -> Result<(), store::Error> {
     while let Some(workspace) = rereading::next(store).await? {
         tracing::info!(workspace, "stored values are read anew");
         let left = rereading::persons_left(store, workspace).await?;
-        tell(Step::Persons(workspace, u64::try_from(left).unwrap_or_default()));
+        report(Step::Persons(workspace, u64::try_from(left).unwrap_or_default()));
         loop {
             let count = rekey_some(store, workspace).await?;
             if count == 0 {
                 break;
             }
-            tell(Step::LookedAt(u64::try_from(count).unwrap_or_default()));
+            report(Step::LookedAt(u64::try_from(count).unwrap_or_default()));
         }
-        tell(Step::Rest(workspace));
+        report(Step::Rest(workspace));
         let mut tx = store.begin(Some(workspace)).await?;
         rereading::finish(&mut tx, workspace).await?;
         tx.commit().await?;

@@ -1,13 +1,10 @@
 //! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,58 +12,16 @@ use super::json_row::JsonRow;
 use super::stored::Unreadable;
 use super::unnest::list;
 use super::{Error, Store};
+use crate::domain::delivery::{Body, Delivery, ascii};
+use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::state::RowId;
+use crate::domain::workspace::Permitted;
 use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
-
-/// What arrived.
-#[derive(Clone, Debug)]
-pub struct Arrived {
-    /// Its id.
-    pub id: Uuid,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-    /// The name of its feed.
-    pub feed: String,
-    /// The dealership id that the payload names.
-    pub dealership_id: Option<i64>,
-    /// The name of the credential that let it in.
-    pub credential: String,
-    /// The sender's address.
-    pub remote_address: Option<IpAddr>,
-    /// `Content-Type` as sent.
-    pub content_type: Option<String>,
-    /// The body; shared, because it may be on its way to several places at once.
-    pub body: Arc<Vec<u8>>,
-    /// What was posted where the body is something else, the claims of a signed token, and says something else.
-    pub posted_body: Option<Arc<Vec<u8>>>,
-    /// Schema version of a lead.
-    pub schema_version: Option<&'static str>,
-}
-
-impl Arrived {
-    /// How many bytes came.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.body.len() + self.posted_body.as_ref().map_or(0, |body| body.len())
-    }
-
-    /// Leaves only letters that every encoding has.
-    pub fn make_plain(&mut self) {
-        plain(&mut self.credential);
-        self.content_type.iter_mut().for_each(plain);
-    }
-}
-
-fn plain(text: &mut String) {
-    if !text.is_ascii() {
-        *text = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
-    }
-}
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub struct DeliveryResult {
     /// The workspace, where it is known and permitted.
     pub workspace: Option<RowId>,
     /// Its fate.
@@ -87,12 +42,12 @@ pub struct Settled {
     pub replay: Option<Replay>,
 }
 
-impl Settled {
+impl DeliveryResult {
     /// Leaves only letters that every encoding has.
-    pub fn make_plain(&mut self) {
+    pub fn make_ascii(&mut self) {
         for finding in &mut self.findings {
-            plain(&mut finding.message);
-            finding.path.iter_mut().for_each(plain);
+            ascii(&mut finding.message);
+            finding.path.iter_mut().for_each(ascii);
         }
     }
 }
@@ -101,7 +56,7 @@ impl Settled {
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// Its record; none where the replay is what brought it here.
-    pub before: Option<Known>,
+    pub before: Option<StoredResult>,
 }
 
 /// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where
@@ -111,7 +66,7 @@ pub struct Replay {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<bool, Error> {
+pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResult)]) -> Result<bool, Error> {
     let written = sqlx::query!(
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
@@ -133,27 +88,26 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
             settled_at = excluded.settled_at, retry_at = excluded.retry_at,
             replays = known.replays || excluded.replays
         where known.attempts < excluded.attempts",
-        &list(deliveries, |(arrived, _)| arrived.id),
-        &list(deliveries, |(arrived, _)| arrived.received_at),
-        &list(deliveries, |(arrived, _)| arrived.feed.as_str()) as &[&str],
-        &list(deliveries, |(_, settled)| settled.workspace) as &[Option<RowId>],
-        &list(deliveries, |(arrived, _)| arrived.dealership_id) as &[Option<i64>],
-        &list(deliveries, |(arrived, _)| arrived.credential.as_str()) as &[&str],
-        &list(deliveries, |(arrived, _)| arrived.remote_address.map(|at| at.to_string())) as &[Option<String>],
-        &list(deliveries, |(arrived, _)| arrived.content_type.as_deref()) as &[Option<&str>],
-        &list(deliveries, |(arrived, _)| arrived.body.as_slice()) as &[&[u8]],
-        &list(deliveries, |(arrived, _)| Sha256::digest(arrived.body.as_slice()).to_vec()),
-        &list(deliveries, |(arrived, _)| arrived.posted_body.as_ref().map(|body| body.as_slice()))
-            as &[Option<&[u8]>],
-        &list(deliveries, |(arrived, _)| arrived.schema_version) as &[Option<&str>],
-        &list(deliveries, |(_, settled)| settled.outcome.name()) as &[&str],
-        &list(deliveries, |(_, settled)| findings(&settled.findings)),
-        &list(deliveries, |(_, settled)| changes(&settled.effects).to_string()),
-        &list(deliveries, |(_, settled)| settled.attempts),
-        &list(deliveries, |(_, settled)| settled.processing_ms),
-        &list(deliveries, |(_, settled)| settled.settled_at),
-        &list(deliveries, |(_, settled)| settled.retry_at) as &[Option<DateTime<Utc>>],
-        &list(deliveries, |(arrived, settled)| replays(arrived, settled).to_string()),
+        &list(deliveries, |(delivery, _)| delivery.id),
+        &list(deliveries, |(delivery, _)| delivery.received_at),
+        &list(deliveries, |(delivery, _)| delivery.feed.name()) as &[&str],
+        &list(deliveries, |(_, result)| result.workspace) as &[Option<RowId>],
+        &list(deliveries, |(delivery, _)| delivery.dealership_id) as &[Option<i64>],
+        &list(deliveries, |(delivery, _)| delivery.credential.as_str()) as &[&str],
+        &list(deliveries, |(delivery, _)| delivery.remote_address.map(|at| at.to_string())) as &[Option<String>],
+        &list(deliveries, |(delivery, _)| delivery.content_type.as_deref()) as &[Option<&str>],
+        &list(deliveries, |(delivery, _)| &*delivery.body) as &[&[u8]],
+        &list(deliveries, |(delivery, _)| delivery.body.sha256().to_vec()),
+        &list(deliveries, |(delivery, _)| delivery.posted_body.as_deref()) as &[Option<&[u8]>],
+        &list(deliveries, |(delivery, _)| delivery.schema_version) as &[Option<&str>],
+        &list(deliveries, |(_, result)| result.outcome.name()) as &[&str],
+        &list(deliveries, |(_, result)| findings(&result.findings)),
+        &list(deliveries, |(_, result)| changes(&result.effects).to_string()),
+        &list(deliveries, |(_, result)| result.attempts),
+        &list(deliveries, |(_, result)| result.processing_ms),
+        &list(deliveries, |(_, result)| result.settled_at),
+        &list(deliveries, |(_, result)| result.retry_at) as &[Option<DateTime<Utc>>],
+        &list(deliveries, |(delivery, result)| replays(delivery, result).to_string()),
     )
     .execute(tx)
     .await?;
@@ -164,13 +118,13 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) ->
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settled)]) -> Result<(), Error> {
+pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResult)]) -> Result<(), Error> {
     if deliveries.is_empty() {
         return Ok(());
     }
-    let notes = deliveries.iter().map(|(arrived, settled)| {
-        json!({ "id": arrived.id, "received_at": arrived.received_at.to_rfc3339(), "attempts": settled.attempts,
-            "replays": replays(arrived, settled) })
+    let notes = deliveries.iter().map(|(delivery, result)| {
+        json!({ "id": delivery.id, "received_at": delivery.received_at.to_rfc3339(), "attempts": result.attempts,
+            "replays": replays(delivery, result) })
     });
     let notes = Value::Array(notes.collect());
     sqlx::query!(
@@ -187,24 +141,24 @@ pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Arrived, &Settl
 
 /// A replay as the delivery's record tells it: what the delivery was, and what the replay made. The former feed is told
 /// where the replay applied it as another.
-fn replays(arrived: &Arrived, settled: &Settled) -> Value {
-    let Some(Replay { before }) = &settled.replay else { return json!([]) };
+fn replays(delivery: &Delivery, result: &DeliveryResult) -> Value {
+    let Some(Replay { before }) = &result.replay else { return json!([]) };
     let told = |outcome: Outcome, effects: &Effects, findings: &[Finding]| {
         let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
         json!({ "outcome": outcome.name(), "changes": changes(effects), "findings": codes })
     };
     let before = before.as_ref().map(|before| {
         let mut told = told(before.outcome, &before.effects, &before.findings);
-        if before.feed != arrived.feed
+        if before.feed != delivery.feed.name()
             && let Some(told) = told.as_object_mut()
         {
             told.insert("feed".to_owned(), json!(before.feed));
         }
         told
     });
-    let made = told(settled.outcome, &settled.effects, &settled.findings);
-    let at = settled.settled_at.to_rfc3339();
-    json!([{ "at": at, "attempt": settled.attempts, "before": before, "replay": made }])
+    let made = told(result.outcome, &result.effects, &result.findings);
+    let at = result.settled_at.to_rfc3339();
+    json!([{ "at": at, "attempt": result.attempts, "before": before, "replay": made }])
 }
 
 /// Findings as a text of JSON: there may be thousands.
@@ -241,7 +195,7 @@ fn changes(effects: &Effects) -> Value {
 
 /// A delivery that is stored already.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct StoredResult {
     /// The name of its feed.
     pub feed: String,
     /// How often it was tried.
@@ -258,7 +212,7 @@ pub struct Known {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Known>, Error> {
+pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, StoredResult>, Error> {
     let rows = sqlx::query!(
         "select id, feed, attempts, outcome, changes, findings from intake.deliveries where id = any($1)
         order by id for update",
@@ -270,7 +224,7 @@ pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid,
         let unreadable = |column| Unreadable::new("intake.deliveries", format!("id is '{}'", row.id), column);
         let findings = row.findings.as_array().ok_or_else(|| unreadable("findings"))?;
         let findings = findings.iter().map(read_finding).collect::<Option<_>>();
-        let known = Known {
+        let known = StoredResult {
             feed: row.feed,
             attempts: row.attempts,
             outcome: Outcome::named(&row.outcome).ok_or_else(|| unreadable("outcome"))?,
@@ -347,14 +301,65 @@ fn read_tally(tally: &Value) -> Option<Tally> {
 /// A stored delivery that is to be tried again.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What arrived.
-    pub arrived: Arrived,
+    /// What arrived. The store does not know what its credential may write to: nothing is permitted.
+    pub delivery: Delivery,
     /// The workspace it was stored with.
     pub workspace: Option<RowId>,
     /// How often it was tried.
     pub attempts: i32,
     /// Whether it has been merged, and is to be merged again because values are read otherwise now.
     pub was_applied: bool,
+}
+
+/// A stored delivery of a feed that this version does not have: a newer one has stored it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its feed is not known")]
+pub struct UnknownFeed {
+    /// The delivery's id.
+    pub id: Uuid,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// The name of its feed.
+    pub feed: String,
+}
+
+/// A delivery's row, as far as another try needs it.
+pub(super) struct DeliveryRow {
+    pub(super) id: Uuid,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) feed: String,
+    pub(super) workspace_id: Option<RowId>,
+    pub(super) dealership_id: Option<i64>,
+    pub(super) credential: String,
+    pub(super) remote_address: Option<String>,
+    pub(super) content_type: Option<String>,
+    pub(super) body: Vec<u8>,
+    pub(super) posted_body: Option<Vec<u8>>,
+    pub(super) attempts: i32,
+    pub(super) was_applied: bool,
+}
+
+impl DeliveryRow {
+    /// The delivery of the row.
+    pub(super) fn read(self) -> Result<Stored, UnknownFeed> {
+        let Self { id, received_at, feed, workspace_id, dealership_id, credential, attempts, was_applied, .. } = self;
+        let Some(feed) = Feed::named(&feed) else { return Err(UnknownFeed { id, received_at, feed }) };
+        let delivery = Delivery {
+            id,
+            feed,
+            received_at,
+            credential,
+            permitted: Permitted::Only(BTreeSet::new()),
+            remote_address: self.remote_address.and_then(|address| address.parse().ok()),
+            content_type: self.content_type,
+            body: self.body.into(),
+            posted_body: self.posted_body.map(Body::from),
+            undecoded: None,
+            dealership_id,
+            schema_version: None,
+        };
+        Ok(Stored { delivery, workspace: workspace_id, attempts, was_applied })
+    }
 }
 
 /// How many bytes of bodies are loaded at a time, beside one more delivery.
@@ -370,7 +375,7 @@ pub struct RetryableRejections {
     /// The names of the credentials that have one workspace, which is that of a delivery that names none.
     pub credentials: Vec<String>,
     /// The feeds whose deliveries may name none.
-    pub nameless_feeds: Vec<String>,
+    pub nameless_feeds: Vec<Feed>,
 }
 
 impl RetryableRejections {
@@ -390,10 +395,12 @@ pub async fn due(
     now: DateTime<Utc>,
     retryable: &RetryableRejections,
     limit: usize,
-) -> Result<Vec<Stored>, Error> {
+) -> Result<Vec<Result<Stored, UnknownFeed>>, Error> {
     let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
     let mut tx = store.begin(None).await?;
-    let rows = sqlx::query!(
+    let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
+    let rows = sqlx::query_as!(
+        DeliveryRow,
         r#"with wanted as (
             select id, received_at from intake.deliveries where retry_at <= $1
             union select id, received_at from intake.deliveries
@@ -411,38 +418,21 @@ pub async fn due(
         )
         select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
             host(remote_address) as remote_address, content_type, body, posted_body, attempts,
-            outcome in ('applied', 'unchanged') as "was_heard!"
+            outcome in ('applied', 'unchanged') as "was_applied!"
         from measured join intake.deliveries using (id, received_at) where before < $7::bigint
         order by received_at, id"#,
         now,
         dealerships,
         i64::try_from(limit).unwrap_or(i64::MAX),
         credentials,
-        nameless_feeds,
+        &nameless_feeds as &[&str],
         known_credentials,
         MOST_BYTES,
     )
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    let stored = rows.into_iter().map(|row| Stored {
-        arrived: Arrived {
-            id: row.id,
-            received_at: row.received_at,
-            feed: row.feed,
-            dealership_id: row.dealership_id,
-            credential: row.credential,
-            remote_address: row.remote_address.and_then(|address| address.parse().ok()),
-            content_type: row.content_type,
-            body: Arc::new(row.body),
-            posted_body: row.posted_body.map(Arc::new),
-            schema_version: None,
-        },
-        workspace: row.workspace_id,
-        attempts: row.attempts,
-        was_applied: row.was_heard,
-    });
-    Ok(stored.collect())
+    Ok(rows.into_iter().map(DeliveryRow::read).collect())
 }
 
 /// Writes the list of codes, so that queries can join it.

@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::replay_filter::{Cursor, MOST_BYTES, MOST_ROWS, ReplayFilter, or_none};
+use super::replay_filter::{Cursor, MOST_BYTES, MOST_ROWS, ReplayFilter, names, or_none};
 use super::{Error, Store};
+use crate::domain::feed::Feed;
 
 /// A request that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub struct Refused {
     pub received_at: DateTime<Utc>,
     /// Where it was posted to.
     pub path: String,
-    /// The name of its feed; none where it was posted to no door.
-    pub feed: Option<String>,
+    /// Its feed; none where this version does not have it, or it was posted to no door.
+    pub feed: Option<Feed>,
+    /// Whether it was posted to no door.
+    pub of_no_door: bool,
     /// The name of the credential that has proven itself, of a request to no door.
     pub credential: Option<String>,
     /// The sender's address.
@@ -64,6 +67,7 @@ async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error>
     let ids: Vec<Uuid> = refused.iter().map(|one| one.id).collect();
     let times: Vec<DateTime<Utc>> = refused.iter().map(|one| one.received_at).collect();
     let paths: Vec<String> = refused.iter().map(|one| one.path.clone()).collect();
+    let feeds: Vec<Option<&str>> = refused.iter().map(|one| one.feed.map(Feed::name)).collect();
     let texts = |of: fn(&Refused) -> Option<String>| refused.iter().map(of).collect::<Vec<Option<String>>>();
     let bodies: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.body.clone()).collect();
     sqlx::query!(
@@ -77,7 +81,7 @@ async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error>
         &ids,
         &times,
         &paths,
-        &texts(|one| one.feed.clone()) as &[Option<String>],
+        &feeds as &[Option<&str>],
         &texts(|one| one.remote_address.map(|address| address.to_string())) as &[Option<String>],
         &texts(|one| one.scheme.clone()) as &[Option<String>],
         &texts(|one| one.fingerprint.clone()) as &[Option<String>],
@@ -123,6 +127,7 @@ async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Resu
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Refused>, Error> {
+    let asked_feeds = names(&filter.feeds);
     let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
@@ -146,7 +151,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
         filter.since,
         filter.until,
         or_none(&filter.ids),
-        or_none(&filter.feeds),
+        or_none(&asked_feeds) as Option<&[&str]>,
         or_none(&addresses),
         or_none(&filter.fingerprints),
         limit,
@@ -161,7 +166,8 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
         id: row.id,
         received_at: row.received_at,
         path: row.path,
-        feed: row.feed,
+        of_no_door: row.feed.is_none(),
+        feed: row.feed.as_deref().and_then(Feed::named),
         credential: row.credential,
         remote_address: row.remote_address.and_then(|address| address.parse().ok()),
         scheme: row.scheme,
@@ -178,6 +184,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
+    let asked_feeds = names(&filter.feeds);
     let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
     let count = sqlx::query_scalar!(
         r#"-- once
@@ -190,7 +197,7 @@ pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
         filter.since,
         filter.until,
         or_none(&filter.ids),
-        or_none(&filter.feeds),
+        or_none(&asked_feeds) as Option<&[&str]>,
         or_none(&addresses),
         or_none(&filter.fingerprints),
     );
@@ -204,7 +211,8 @@ pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn feeds(store: &Store, filter: &ReplayFilter) -> Result<Vec<String>, Error> {
+pub async fn feeds(store: &Store, filter: &ReplayFilter) -> Result<Vec<Feed>, Error> {
+    let asked_feeds = names(&filter.feeds);
     let addresses: Vec<String> = filter.addresses.iter().map(ToString::to_string).collect();
     let feeds = sqlx::query_scalar!(
         r#"select distinct feed as "feed!" from intake.rejected
@@ -218,14 +226,14 @@ pub async fn feeds(store: &Store, filter: &ReplayFilter) -> Result<Vec<String>, 
         filter.since,
         filter.until,
         or_none(&filter.ids),
-        or_none(&filter.feeds),
+        or_none(&asked_feeds) as Option<&[&str]>,
         or_none(&addresses),
         or_none(&filter.fingerprints),
     );
     let mut tx = store.begin(None).await?;
     let feeds = feeds.fetch_all(&mut *tx).await?;
     tx.commit().await?;
-    Ok(feeds)
+    Ok(feeds.iter().filter_map(|feed| Feed::named(feed)).collect())
 }
 
 /// Notes that these requests have become deliveries, of the same ids. The first time counts.

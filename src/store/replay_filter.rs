@@ -1,22 +1,21 @@
 //! Which stored deliveries, or refused requests, a person asks to replay; and how much of them is read at a time.
 
-use std::sync::Arc;
-
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::deliveries::{Arrived, Stored};
+use super::deliveries::{DeliveryRow, Stored, UnknownFeed};
 use super::{Error, Store};
+use crate::domain::feed::Feed;
 
 /// What is asked for. An empty list asks for nothing in particular; what is asked for together must hold together.
 #[derive(Clone, Debug)]
 pub struct ReplayFilter {
     /// Their ids.
     pub ids: Vec<Uuid>,
-    /// Names of feeds.
-    pub feeds: Vec<String>,
+    /// Their feeds.
+    pub feeds: Vec<Feed>,
     /// From this arrival on.
     pub since: Option<DateTime<Utc>>,
     /// Before this arrival, so that what arrives meanwhile does not keep it going.
@@ -50,7 +49,7 @@ pub(super) const MOST_BYTES: i64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Match {
     /// What arrived, and how often it was tried.
-    pub stored: Stored,
+    pub stored: Result<Stored, UnknownFeed>,
     /// Its outcome's name.
     pub outcome: String,
     /// The codes of its findings.
@@ -62,6 +61,7 @@ pub struct Match {
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Match>, Error> {
+    let feeds = names(&filter.feeds);
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
         r#"with sized as (
@@ -87,7 +87,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
         filter.since,
         filter.until,
         or_none(&filter.ids),
-        or_none(&filter.feeds),
+        or_none(&feeds) as Option<&[&str]>,
         or_none(&filter.outcomes),
         or_none(&filter.codes),
         filter.workspace,
@@ -99,23 +99,21 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
     .await?;
     tx.commit().await?;
     let matching = rows.into_iter().map(|row| Match {
-        stored: Stored {
-            arrived: Arrived {
-                id: row.id,
-                received_at: row.received_at,
-                feed: row.feed,
-                dealership_id: row.dealership_id,
-                credential: row.credential,
-                remote_address: row.remote_address.and_then(|address| address.parse().ok()),
-                content_type: row.content_type,
-                body: Arc::new(row.body),
-                posted_body: row.posted_body.map(Arc::new),
-                schema_version: None,
-            },
-            workspace: row.workspace_id,
+        stored: DeliveryRow {
+            id: row.id,
+            received_at: row.received_at,
+            feed: row.feed,
+            workspace_id: row.workspace_id,
+            dealership_id: row.dealership_id,
+            credential: row.credential,
+            remote_address: row.remote_address,
+            content_type: row.content_type,
+            body: row.body,
+            posted_body: row.posted_body,
             attempts: row.attempts,
             was_applied: false,
-        },
+        }
+        .read(),
         outcome: row.outcome,
         codes: row.codes,
     });
@@ -127,6 +125,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
+    let feeds = names(&filter.feeds);
     let count = sqlx::query_scalar!(
         r#"-- once
         select count(*) as "count!" from intake.deliveries
@@ -140,7 +139,7 @@ pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
         filter.since,
         filter.until,
         or_none(&filter.ids),
-        or_none(&filter.feeds),
+        or_none(&feeds) as Option<&[&str]>,
         or_none(&filter.outcomes),
         or_none(&filter.codes),
         filter.workspace,
@@ -149,6 +148,11 @@ pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
     let count = count.fetch_one(&mut *tx).await?;
     tx.commit().await?;
     Ok(count)
+}
+
+/// The names of feeds, as rows have them.
+pub(super) fn names(feeds: &[Feed]) -> Vec<&'static str> {
+    feeds.iter().map(|feed| feed.name()).collect()
 }
 
 /// Nothing in particular is asked for by an empty list.

@@ -8,19 +8,22 @@ use super::sources::{Module, ModulePath, Sources, Target};
 
 /// The rooms of the crate, each with those it may import from. `cli` puts everything together.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
+    ("budget", &[]),
     ("domain", &[]),
     ("feeds", &["domain"]),
     ("store", &["domain"]),
-    ("intake", &["domain", "feeds", "store"]),
+    ("spool", &["domain"]),
+    ("quarantine", &["domain", "store"]),
+    ("intake", &["budget", "domain", "feeds", "store", "spool"]),
     ("config", &["domain", "feeds", "store"]),
-    ("http", &["domain", "feeds", "intake", "config"]),
+    ("http", &["budget", "domain", "feeds", "intake", "quarantine", "config"]),
     ("local_postgres", &[]),
-    ("cli", &["domain", "feeds", "store", "intake", "config", "http", "local_postgres"]),
+    ("cli", &["domain", "feeds", "store", "spool", "quarantine", "intake", "config", "http", "local_postgres"]),
 ];
 
 /// The crates that the rules may use, beside the standard library.
 const OF_DOMAIN: &[&str] =
-    &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization"];
+    &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization", "uuid"];
 
 /// The crates that belong to certain rooms.
 const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use futures_util::future::join_all;
 use sqlx::FromRow;
 

@@ -5,7 +5,7 @@
 //! change, does not show in the tables.
 
 use chrono::{TimeDelta, TimeZone as _, Utc};
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use serde_json::{Value, json};
 
 use crate::support::{a_lead, payloads, vin};

@@ -4,7 +4,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::LazyLock;
 
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use serde_json::{Value, json};
 
 use crate::support::service::CONFIG;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use forecourt::intake::replay;
+use forecourt::intake::due;
 use forecourt::store::deliveries::RetryableRejections;
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn assert_told_and_applied(
     assert!(!logged.contains("example.com"), "{logged}");
 
     mend(service, damaged).await;
-    assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1, "{damaged:?}");
+    assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1, "{damaged:?}");
     let record = service.record(&failed).await;
     assert_eq!((&record["outcome"], &record["attempts"]), (&json!("applied"), &json!(2)), "{damaged:?} {record}");
 }
@@ -209,14 +209,14 @@ async fn a_record_that_is_damaged_fails_its_retry_and_is_written_anew() {
     for (column, bad) in [("findings", "'[{\"code\": \"x\"}]'"), ("changes", "'[]'")] {
         log.taken();
         service.database.execute(&format!("update intake.deliveries set {column} = {bad}, retry_at = now()")).await;
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
         let logged = log.taken();
         let id = failed.id();
         let told = format!("intake.deliveries where id is '{id}' cannot be read: its column {column} ");
         assert!(logged.contains(&told), "{logged}");
     }
     service.database.execute("update intake.deliveries set retry_at = now()").await;
-    assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+    assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
     service.expect_record(&failed, json!({ "outcome": "applied", "attempts": 4 })).await;
 }
 
@@ -262,7 +262,7 @@ async fn a_batch_for_which_too_few_ids_were_reserved_fails_and_writes_nothing() 
     assert_eq!((service.count("leads").await, service.count("persons").await), (0, 0));
     service.database.execute("drop function generate_series(integer, bigint)").await;
     service.database.execute("update intake.deliveries set retry_at = now()").await;
-    assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+    assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
     assert_eq!(service.record(&failed).await["outcome"], "applied");
     assert_eq!(service.count("leads where id > 0").await, 1);
 }

@@ -1,9 +1,9 @@
 //! The record of deliveries: what repetition leaves, what becomes of deliveries for dealerships that are configured
 //! later, and how the tables explain themselves.
 
+use forecourt::domain::feed::Feed;
 use forecourt::domain::finding::Code;
-use forecourt::feeds::Feed;
-use forecourt::intake::replay;
+use forecourt::intake::due;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -144,13 +144,13 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
 
     // A restart without news applies nothing.
     let service = service.restarted_with(&with_second(CONFIG, "\"all\"")).await;
-    let retryable_rejections = service.intake().directory().retryable_rejections();
-    assert_eq!(replay::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
+    let retryable_rejections = service.intake().router().retryable();
+    assert_eq!(due::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
 
     // Now the dealership is there, and the second credential may no longer write to its workspace.
     let config = with_second(&CONFIG.replace("[285]", "[285, 999]"), "[\"alpha\"]");
     let service = service.restarted_with(&config).await;
-    let again = tokio::spawn(replay::run(service.intake().clone()));
+    let again = tokio::spawn(due::run(service.intake().clone()));
     wait_for(&service, "intake.deliveries where outcome = 'applied' and workspace_id is not null", 4).await;
     wait_for(&service, "intake.deliveries where findings @> '[{\"code\": \"workspace_not_permitted\"}]'", 1).await;
     again.abort();
@@ -170,8 +170,8 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
 
     // What is still unknown stays as it was, and nothing is tried twice.
     assert_eq!(service.count("intake.deliveries where attempts = 1 and dealership_id = 998").await, 1);
-    let retryable_rejections = service.intake().directory().retryable_rejections();
-    assert_eq!(replay::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
+    let retryable_rejections = service.intake().router().retryable();
+    assert_eq!(due::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -180,9 +180,9 @@ async fn deliveries_of_a_credential_that_is_gone_stay_rejected() {
     let second = axum::http::Request::post(LEADS).header("x-api-key", OTHER_TOKEN);
     service.send(second.body(a_lead(9).dealership(999).to_string().into()).unwrap()).await;
     let service = service.restarted_with(&CONFIG.replace("[285]", "[285, 999]")).await;
-    let retryable_rejections = service.intake().directory().retryable_rejections();
+    let retryable_rejections = service.intake().router().retryable();
     assert!(retryable_rejections.dealerships.contains(&999));
-    assert_eq!(replay::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
+    assert_eq!(due::round(service.intake(), &retryable_rejections).await.unwrap(), 0);
     let waiting = "intake.deliveries where outcome = 'rejected' and findings @> '[{\"code\": \"dealership_unknown\"}]'";
     assert_eq!(service.count(waiting).await, 1, "a person may still name another credential for it");
     assert_eq!(service.count("leads").await, 0);

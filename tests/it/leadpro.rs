@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{enquiry, with};
@@ -580,9 +580,7 @@ async fn what_waited_for_its_credential_to_have_one_workspace_is_applied_once_it
     let nameless = service.post("/webhooks/dealer-studio/leads", r#"{"id": 7}"#).await;
     assert_eq!(nameless.codes(), ["dealership_missing"]);
     let try_again = async |service: &TestService| {
-        forecourt::intake::replay::round(service.intake(), &service.intake().directory().retryable_rejections())
-            .await
-            .unwrap()
+        forecourt::intake::due::round(service.intake(), &service.intake().router().retryable()).await.unwrap()
     };
     assert_eq!(try_again(&service).await, 0);
     service.reload(&CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]")).await;

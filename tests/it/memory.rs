@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use forecourt::feeds::scan::scan;
 use forecourt::feeds::weight::weight;
 use futures_util::future::join_all;

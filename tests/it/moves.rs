@@ -3,9 +3,10 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use forecourt::domain::delivery::Delivery;
+use forecourt::domain::feed::Feed;
 use forecourt::domain::workspace::Permitted;
-use forecourt::feeds::Feed;
-use forecourt::intake::{Arrival, clock, configuration};
+use forecourt::intake::configuration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::support::db_snapshot::db_snapshot;
 use crate::support::payloads::{car, lead};
 use crate::support::service::parsed;
 use crate::support::{
-    Answer, CONFIG, Program, TestService, credential, database, fixture, service, service_with, soon,
+    Answer, CONFIG, Program, TestService, credential, database, delivery, fixture, service, service_with, soon,
 };
 
 /// A credential for the feeds of one workspace, with the token of `BETA`.
@@ -160,19 +161,11 @@ async fn a_slug_that_changes_without_a_word_stays_and_everything_goes_on_to_its_
 
 /// A lead as the spool of a start before gives it back: let in when its credential might write to `alpha`.
 async fn from_before(service: &TestService, id: i64) {
-    let body = lead_of(356, id).to_string().into_bytes();
-    let arrival = Arrival {
-        feed: Feed::Lead,
-        received_at: clock::now(),
-        credential: "all".to_owned(),
+    let delivery = Delivery {
         permitted: Permitted::Only(["alpha".to_owned()].into()),
-        remote_address: None,
-        content_type: None,
-        body,
-        posted_body: None,
-        undecoded: None,
+        ..delivery(Feed::Lead, lead_of(356, id).to_string())
     };
-    service.reception().accept(arrival).await.unwrap();
+    service.acceptor().accept(delivery).await.unwrap();
 }
 
 #[tokio::test]

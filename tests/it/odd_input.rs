@@ -143,7 +143,7 @@ async fn wrong_types_in_every_field_cost_those_fields_only() {
 async fn every_fixture_is_kept_and_has_one_outcome() {
     let service = service().await;
     let mut posted = 0;
-    for feed in forecourt::feeds::Feed::ALL {
+    for feed in forecourt::domain::feed::Feed::ALL {
         for body in fixtures(*feed) {
             post_kept(&service, feed.path(), body).await;
             posted += 1;

@@ -80,7 +80,7 @@ async fn a_credential_lets_nobody_in_from_its_end_on() {
 #[tokio::test]
 async fn what_waited_for_a_dealership_is_applied_once_a_reload_brings_it() {
     let service = service_with(CONFIG).await;
-    let retrying = tokio::spawn(forecourt::intake::replay::run(service.intake().clone()));
+    let retrying = tokio::spawn(forecourt::intake::due::run(service.intake().clone()));
     let (status, reply) = post(&service, TOKEN, 999).await;
     assert_eq!((status, reply["outcome"].as_str()), (200, Some("rejected")));
     service.reload(&CONFIG.replace("[356, 357]", "[356, 357, 999]")).await;
@@ -194,8 +194,8 @@ async fn what_came_under_a_secret_that_is_gone_goes_on_where_it_was_and_nowhere_
     service.database.execute("alter table persons drop constraint sabotage").await;
     service.database.execute("update intake.deliveries set retry_at = now() where retry_at is not null").await;
     let round = async || {
-        let directory = service.intake().directory();
-        forecourt::intake::replay::round(service.intake(), &directory.retryable_rejections()).await.unwrap()
+        let directory = service.intake().router();
+        forecourt::intake::due::round(service.intake(), &directory.retryable()).await.unwrap()
     };
     assert_eq!(round().await, 1, "whom the other one is from nobody can tell any more");
     assert_eq!(round().await, 0);

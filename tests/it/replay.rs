@@ -5,7 +5,8 @@ use std::process::Command;
 
 use axum::body::Body;
 use axum::http::Request;
-use forecourt::intake::replay::{self, asked};
+use forecourt::intake::due;
+use forecourt::intake::replay::{self as replays, ReplayItem};
 use forecourt::local_postgres::LocalPostgres;
 use forecourt::store::deliveries::RetryableRejections;
 use forecourt::store::replay_filter::{self, ReplayFilter};
@@ -274,24 +275,21 @@ async fn a_delivery_that_the_service_tries_again_meanwhile_is_applied_once() {
         .remove(0);
     let other = service.beside(CONFIG).await;
     // As the replay has read it, the service settles it first; then both at once.
-    let asked = asked::Asked {
-        feed: forecourt::feeds::Feed::Lead,
-        arrived: matching.stored.arrived,
-        attempts: matching.stored.attempts,
-        unread: false,
-        permitted: forecourt::domain::workspace::Permitted::All,
-    };
+    let stored = matching.stored.unwrap();
+    let permitted = forecourt::domain::workspace::Permitted::All;
+    let delivery = forecourt::domain::delivery::Delivery { permitted, ..stored.delivery };
+    let item = ReplayItem { delivery, attempts: stored.attempts, is_unread: false };
     let nothing = RetryableRejections::default();
     let (made, tried, again) = tokio::join!(
-        asked::replay(other.intake(), vec![asked.clone()]),
-        replay::round(service.intake(), &nothing),
-        asked::replay(service.intake(), vec![asked.clone()]),
+        replays::replay(other.intake(), vec![item.clone()]),
+        due::round(service.intake(), &nothing),
+        replays::replay(service.intake(), vec![item.clone()]),
     );
     assert_eq!(tried.unwrap(), 1);
     for made in [made, again] {
         assert_eq!(made[0].as_ref().unwrap().outcome.name(), "applied");
     }
-    let late = asked::replay(service.intake(), vec![asked]).await;
+    let late = replays::replay(service.intake(), vec![item]).await;
     assert_eq!(late[0].as_ref().unwrap().outcome.name(), "applied");
     assert_eq!(service.record(&failed).await["attempts"], 2);
     assert_eq!((service.count("leads").await, service.count("persons").await), (1, 1));
@@ -471,7 +469,7 @@ async fn nothing_is_applied_from_the_refused_requests_by_itself() {
     let service = service().await;
     refused(&service, "wrong", &a_lead(1)).await;
     let service = service.restarted_with(CONFIG).await;
-    assert_eq!(replay::round(service.intake(), &service.intake().directory().retryable_rejections()).await.unwrap(), 0);
+    assert_eq!(due::round(service.intake(), &service.intake().router().retryable()).await.unwrap(), 0);
     let run = replay(&service, &["--all"]).await;
     assert_eq!(run.summary(), "0 deliveries replayed");
     assert_eq!((service.count("intake.deliveries").await, service.count("leads").await), (0, 0));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use forecourt::intake::replay;
+use forecourt::intake::due;
 use forecourt::store::deliveries::RetryableRejections;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -59,20 +59,20 @@ async fn one_bad_delivery_takes_down_none_of_its_batch_and_is_applied_when_the_c
         assert_eq!(service.count("intake.deliveries where outcome = 'failed' and workspace_id is not null").await, 1);
 
         // Too early, nothing is tried; when it is due it fails again, and is tried later.
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
         make_due(&service).await;
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
         let record = service.record(failed).await;
         assert_holds(&record, json!({ "outcome": "failed", "attempts": 2 }));
         assert_eq!(record["findings"].as_array().unwrap().len(), 1, "{record}");
 
         service.database.execute(mending).await;
         make_due(&service).await;
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
         let expected = json!({ "outcome": "applied", "attempts": 3, "retry_at": null, "findings": [] });
         service.expect_record(failed, expected).await;
         assert_eq!((service.count("leads").await, service.count("persons").await), (200, 200));
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
     }
 }
 
@@ -93,11 +93,11 @@ async fn a_delivery_that_never_succeeds_is_tried_ten_times() {
             .await;
         pauses.push(pause);
         make_due(&service).await;
-        assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
+        assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 1);
     }
     assert!(pauses.is_sorted() && pauses[0] >= 1.0, "{pauses:?}");
     service.expect_record(&failed, json!({ "attempts": 10, "retry_at": null })).await;
-    assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
+    assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 0);
     assert_eq!(service.count("intake.deliveries").await, 1);
 }
 
@@ -113,7 +113,7 @@ async fn a_missing_column_fails_what_needs_it_and_nothing_is_lost() {
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body["outcome"] == "failed"), "{answers:?}");
     service.database.execute("alter table leads rename column hidden to comments").await;
     make_due(&service).await;
-    assert_eq!(replay::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 20);
+    assert_eq!(due::round(service.intake(), &RetryableRejections::default()).await.unwrap(), 20);
     assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 2").await, 20);
     assert_eq!(service.count("leads").await, 20);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use forecourt::store::{Demands, Error, PutsUp, Store};
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -202,7 +202,7 @@ fn two_credentials() -> String {
 
 const LEADS: &str = "/webhooks/dealer-studio/leads";
 const INVENTORY: &str = "/webhooks/dealer-studio/inventory";
-const STOCK: &str = "X-API-KEY: token-of-beta\r\n";
+const STOCK: &str = "X-API-KEY: the-token-of-beta\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_delivery_of_each_is_told_as_it_comes_and_what_is_refused_meanwhile_with_why() {

@@ -1,19 +1,19 @@
 //! What happens to deliveries while Postgres is away, slow or full: they are spooled, or held, and applied once.
 
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
 use forecourt::cli::serve::App;
+use forecourt::domain::delivery::Delivery;
+use forecourt::domain::feed::Feed;
 use forecourt::domain::workspace::Permitted;
-use forecourt::feeds::Feed;
+use forecourt::intake::accept::{Acceptor, Timeouts};
 use forecourt::intake::configuration;
-use forecourt::intake::reception::{Reception, Terms};
-use forecourt::intake::{Answer as Told, Arrival, Delivery, Directory, Intake, Outcome, Settings};
+use forecourt::intake::{Answer as Told, Intake, Outcome, Settings, WorkspaceRouter};
 use forecourt::store::Store;
-use forecourt::store::deliveries::Arrived;
 use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use crate::support::postgres::OwnCluster;
 use crate::support::service::parsed;
 use crate::support::{
-    Answer, CONFIG, TOKEN, TestService, a_lead, config_with, credential, database, own_cluster, soon,
+    Answer, CONFIG, TOKEN, TestService, a_lead, config_with, credential, database, delivery, own_cluster, soon,
 };
 
 /// What Postgres has to commit a delivery.
@@ -62,7 +62,7 @@ fn signal_all(cluster: &OwnCluster, name: &str) {
 }
 
 fn spooled(service: &TestService) -> u64 {
-    service.reception().spool().unwrap().depth().deliveries
+    service.acceptor().spool().unwrap().depth().deliveries
 }
 
 async fn drained(service: &TestService) {
@@ -203,7 +203,7 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
     let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
         from workspaces where slug = 'alpha'";
     sqlx::query(alpha).execute(&mut *holding).await.unwrap();
-    service.reception().spool().unwrap().put(delivery(0, Feed::Inventory, &car)).await.unwrap();
+    service.acceptor().spool().unwrap().put(arrived_after(0, Feed::Inventory, &car)).await.unwrap();
     let beta = a_lead(1).dealership(285);
     assert_eq!(service.lead(&beta).await.outcome(), "applied");
     let answer = service.vehicle(&gone).await;
@@ -215,38 +215,26 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
 }
 
 /// A delivery as it stands in a spool, arrived so many seconds after a certain time.
-fn delivery(seconds: i64, feed: Feed, body: &Value) -> Delivery {
+fn arrived_after(seconds: i64, feed: Feed, body: &Value) -> Delivery {
     let noon: chrono::DateTime<chrono::Utc> = "2026-11-02T12:00:00Z".parse().unwrap();
-    let arrived = Arrived {
-        id: uuid::Uuid::now_v7(),
-        received_at: noon + chrono::TimeDelta::seconds(seconds),
-        feed: feed.name().to_owned(),
-        dealership_id: None,
-        credential: "all".to_owned(),
-        remote_address: None,
-        content_type: None,
-        body: Arc::new(body.to_string().into_bytes()),
-        posted_body: None,
-        schema_version: None,
-    };
-    Delivery { feed, arrived, permitted: Permitted::All, undecoded: None }
+    Delivery { received_at: noon + chrono::TimeDelta::seconds(seconds), ..delivery(feed, body.to_string()) }
 }
 
 #[tokio::test]
 async fn a_fragment_waits_in_the_spool_for_a_vehicle_that_was_spooled_late() {
     let data_dir = tempfile::tempdir().unwrap();
-    let limits = forecourt::intake::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
-    let before = forecourt::intake::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
-    let puts = (0..1_200).map(|id| before.put(delivery(id, Feed::Lead, &a_lead(id))));
+    let limits = forecourt::spool::Limits { max_bytes: WIDE, min_free_bytes: 0 };
+    let before = forecourt::spool::Spool::open(&data_dir.path().join("spool"), limits).unwrap();
+    let puts = (0..1_200).map(|id| before.put(arrived_after(id, Feed::Lead, &a_lead(id))));
     assert!(join_all(puts).await.iter().all(Result::is_ok));
     before.close().await;
     let service = TestService::with_data(database().await, &with_spool(WIDE), data_dir).await;
     soon("a drain on its way", async || (1..1_200).contains(&spooled(&service))).await;
     // The vehicle arrived before all that, so that this pass has come past it.
     let (car, gone) = car_and_withdrawal();
-    let spool = service.reception().spool().unwrap();
-    spool.put(delivery(-1, Feed::Inventory, &car)).await.unwrap();
-    spool.put(delivery(2_000, Feed::Inventory, &gone)).await.unwrap();
+    let spool = service.acceptor().spool().unwrap();
+    spool.put(arrived_after(-1, Feed::Inventory, &car)).await.unwrap();
+    spool.put(arrived_after(2_000, Feed::Inventory, &gone)).await.unwrap();
     drained(&service).await;
     assert_eq!(service.count("listings where status = 'withdrawn'").await, 1);
     assert_eq!(service.count("intake.deliveries where outcome = 'rejected'").await, 0);
@@ -278,20 +266,12 @@ async fn a_delivery_whose_commit_nobody_saw_is_applied_at_most_once() {
     let service = TestService::over(database().await, &with_spool_and(UNHURRIED, WIDE)).await;
     let answer = service.lead(&a_lead(1)).await;
     let (record, before) = (service.record(&answer).await, service.dump().await);
-    let arrived = Arrived {
+    let delivery = Delivery {
         id: record["id"].as_str().unwrap().parse().unwrap(),
         received_at: record["received_at"].as_str().unwrap().parse().unwrap(),
-        feed: "lead".to_owned(),
-        dealership_id: None,
-        credential: "all".to_owned(),
-        remote_address: None,
-        content_type: None,
-        body: Arc::new(a_lead(1).to_string().into_bytes()),
-        posted_body: None,
-        schema_version: None,
+        ..delivery(Feed::Lead, a_lead(1).to_string())
     };
-    let delivery = Delivery { feed: Feed::Lead, arrived, permitted: Permitted::All, undecoded: None };
-    service.reception().spool().unwrap().put(delivery).await.unwrap();
+    service.acceptor().spool().unwrap().put(delivery).await.unwrap();
     drained(&service).await;
     assert_eq!(service.dump().await, before);
     assert_eq!(service.record(&answer).await, record);
@@ -336,7 +316,7 @@ async fn a_spool_that_could_not_be_opened_at_the_start_is_drained_once_it_can() 
     cluster.stop().await;
     let answer = service.lead(&a_lead(1)).await;
     assert_spooled(&answer);
-    service.reception().close().await;
+    service.acceptor().close().await;
     let (dir, away) = (service.spool_dir(), service.spool_dir().with_extension("away"));
     std::fs::rename(&dir, &away).unwrap();
     std::fs::write(&dir, "in the way").unwrap();
@@ -491,7 +471,7 @@ async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_
     let data_dir = tempfile::tempdir().unwrap();
     let text = with_spool(WIDE);
     let config = parsed(&text, data_dir.path());
-    let App { reception, router, .. } = App::open(&config).unwrap();
+    let App { acceptor, router, .. } = App::open(&config).unwrap();
     let post = async |id| {
         let request = Request::post("/webhooks/dealer-studio/leads").header("authorization", format!("Bearer {TOKEN}"));
         let response = router.clone().oneshot(request.body(Body::from(a_lead(id).to_string())).unwrap()).await.unwrap();
@@ -507,7 +487,7 @@ async fn deliveries_are_taken_before_postgres_was_ever_there_and_applied_at_the_
         assert_spooled(&post(2).await);
     }
     assert!(began.elapsed() < DEADLINE * 20 / 2, "{:?}", began.elapsed());
-    reception.close().await;
+    acceptor.close().await;
 
     // The service that finds them takes others before it has applied them.
     let service = TestService::with_data(database().await, &text, data_dir).await;
@@ -527,7 +507,7 @@ async fn what_fails_through_our_fault_leaves_the_spool_as_failed_and_what_nobody
         assert_spooled(&service.lead(&a_lead(id)).await);
     }
     assert_spooled(&service.post("/webhooks/dealer-studio/leads", "not JSON").await);
-    service.reception().close().await;
+    service.acceptor().close().await;
     // An older record that is none.
     let table: redb::TableDefinition<&[u8; 24], &[u8]> = redb::TableDefinition::new("deliveries");
     let file = redb::Database::open(service.spool_dir().join("deliveries.redb")).unwrap();
@@ -556,59 +536,60 @@ async fn a_second_process_on_the_same_data_directory_is_refused() {
     assert!(refusal.contains("in use by another running process"), "{refusal}");
 }
 
-/// An intake and a reception whose rules panic on some deliveries.
-async fn with_panics(store: &Store) -> Reception {
+/// Whether the clock that is asked next panics.
+static CLOCK_PANICS: AtomicBool = AtomicBool::new(false);
+
+/// A clock that panics once when it is told to: it is asked where the rules have applied a delivery, in its transaction.
+fn clock_that_may_panic() -> chrono::DateTime<chrono::Utc> {
+    assert!(!CLOCK_PANICS.swap(false, Ordering::SeqCst), "a panic in the middle of a transaction");
+    forecourt::intake::clock::now()
+}
+
+/// An acceptor over an intake with a clock that may panic. Nothing is spooled.
+async fn with_panics(store: &Store) -> Acceptor {
     let data_dir = tempfile::tempdir().unwrap();
     let config = parsed(CONFIG, data_dir.path());
     let now = forecourt::intake::clock::now;
     let applied = configuration::apply(store, &config.workspaces, now()).await.unwrap();
-    let directory = Directory::new(config.workspaces, &applied, [("all".to_owned(), Permitted::All)].into());
-    let settings = Settings {
-        hold: Duration::from_mins(2),
-        writers: 4,
-        reading_bytes: 64 << 20,
-        clock: now,
-        before_rules: Some(|arrived| {
-            assert!(!arrived.body.windows(6).any(|text| text == b"poison"), "a rule that panics");
-        }),
-    };
+    let router = WorkspaceRouter::new(config.workspaces, &applied, [("all".to_owned(), Permitted::All)].into());
+    let hold = Duration::from_mins(2);
+    let settings = Settings { hold, writers: 4, reading_bytes: 64 << 20, clock: clock_that_may_panic };
     let hour = Duration::from_hours(1);
-    let reception = Reception::new(None, Terms { deadline: hour, hold: settings.hold, max_held_bytes: usize::MAX });
-    reception.open(Intake::new(store.clone(), directory, settings));
-    reception
+    let acceptor = Acceptor::new(None, Timeouts { deadline: hour, hold, max_held_bytes: usize::MAX });
+    acceptor.open(Intake::new(store.clone(), router, settings));
+    acceptor
 }
 
+async fn accepted(acceptor: &Acceptor, id: i64, comments: &str) -> Outcome {
+    let body = a_lead(id).comments(comments);
+    match acceptor.accept(delivery(Feed::Lead, body.to_string())).await.unwrap() {
+        Told::Settled(reply) => reply.outcome,
+        Told::Spooled(id) => panic!("{id} was spooled"),
+    }
+}
+
+/// A lead that Postgres does not take, whatever is done.
+const POISON: &str = "create function refuse_poison() returns trigger language plpgsql as $$
+        begin raise exception 'poison'; end $$;
+    create trigger refuse_poison before insert on leads for each row
+        when (new.comments = 'poison') execute function refuse_poison()";
+
 #[tokio::test]
-async fn a_panic_in_a_rule_is_one_failed_delivery_and_not_a_dead_lane() {
+async fn of_a_crowd_one_that_cannot_be_saved_is_one_failed_delivery_and_a_panic_kills_no_queue() {
     let database = database().await;
     let store = Store::new(database.pool.clone(), 30);
-    let reception = with_panics(&store).await;
-    let post = async |id: i64, comments: &str| {
-        let body = a_lead(id).comments(comments);
-        let arrival = Arrival {
-            feed: Feed::Lead,
-            received_at: forecourt::intake::clock::now(),
-            credential: "all".to_owned(),
-            permitted: Permitted::All,
-            remote_address: None,
-            content_type: None,
-            body: body.to_string().into_bytes(),
-            posted_body: None,
-            undecoded: None,
-        };
-        match reception.accept(arrival).await.unwrap() {
-            Told::Settled(reply) => reply,
-            Told::Spooled(id) => panic!("{id} was spooled"),
-        }
-    };
-    let post = &post;
-    let replies = join_all((0..100).map(|id| post(id, if id == 42 { "poison" } else { "fine" }))).await;
-    for (id, reply) in replies.iter().enumerate() {
-        let expected = if id == 42 { Outcome::Failed } else { Outcome::Applied };
-        assert_eq!(reply.outcome, expected, "{id} {reply:?}");
+    let acceptor = &with_panics(&store).await;
+    database.execute(POISON).await;
+    let outcomes = join_all((0..100).map(|id| accepted(acceptor, id, if id == 42 { "poison" } else { "fine" }))).await;
+    for (id, outcome) in outcomes.into_iter().enumerate() {
+        assert_eq!(outcome, if id == 42 { Outcome::Failed } else { Outcome::Applied }, "{id}");
     }
-    assert_eq!(database.value::<i64>("select count(*) from leads").await, 99);
     let failed = "select count(*) from intake.deliveries where outcome = 'failed' and retry_at is not null";
+    assert_eq!(database.value::<i64>("select count(*) from leads").await, 99);
     assert_eq!(database.value::<i64>(failed).await, 1);
-    assert_eq!(post(200, "fine").await.outcome, Outcome::Applied);
+    CLOCK_PANICS.store(true, Ordering::SeqCst);
+    assert_eq!(accepted(acceptor, 200, "a panic").await, Outcome::Failed);
+    assert_eq!(database.value::<i64>(failed).await, 2);
+    assert_eq!(accepted(acceptor, 201, "fine").await, Outcome::Applied);
+    assert_eq!(database.value::<i64>("select count(*) from leads").await, 100);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_compression::tokio::bufread::GzipDecoder;
 use forecourt::config::Config;
-use forecourt::feeds::Feed;
-use forecourt::intake::{Arrival, replay, rereading};
+use forecourt::domain::delivery::{Body, Delivery};
+use forecourt::domain::feed::Feed;
+use forecourt::intake::{due, rereading};
 use forecourt::store::deliveries::RetryableRejections;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
@@ -16,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use super::support::db_snapshot::{DbSnapshot, db_snapshot};
 use super::support::postgres::{OwnCluster, TestDatabase};
 use super::support::service::parsed;
-use super::support::{ALL, TestService, own_cluster, service_with, tables};
+use super::support::{ALL, TestService, delivery, own_cluster, service_with, tables};
 
 /// The releases of which there is a dump.
 const RELEASES: [&str; 1] = ["9c06cd2"];
@@ -52,12 +53,12 @@ async fn upgraded(cluster: &OwnCluster, release: &str) -> TestService {
     std::fs::write(data_dir.path().join("spool/deliveries.redb"), spool).unwrap();
     forecourt::store::migrate(&database.pool).await.unwrap();
     let service = TestService::with_data(database, &config(release), data_dir).await;
-    assert!(service.reception().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
+    assert!(service.acceptor().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
     let waiting = async {
-        while service.reception().spool().unwrap().depth().deliveries > 0
+        while service.acceptor().spool().unwrap().depth().deliveries > 0
             || service.count("intake.deliveries where outcome = 'failed' or retry_at is not null").await > 0
         {
-            replay::round(service.intake(), &RetryableRejections::default()).await.unwrap();
+            due::round(service.intake(), &RetryableRejections::default()).await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -70,31 +71,30 @@ fn config(release: &str) -> String {
 }
 
 /// What came to a database, oldest first, as if it came now.
-async fn arrivals(database: &TestDatabase, config: &Config) -> Vec<Arrival> {
+async fn deliveries(database: &TestDatabase, config: &Config) -> Vec<Delivery> {
     let query = "select received_at, feed, credential, content_type, body, posted_body
         from intake.deliveries order by received_at, id";
     let rows = sqlx::query(query).fetch_all(&database.pool).await.unwrap();
-    let arrival = |row: &sqlx::postgres::PgRow| {
+    let again = |row: &sqlx::postgres::PgRow| {
         let name: String = row.get("credential");
         let credential = config.credentials.iter().find(|credential| credential.name == name).unwrap();
-        Arrival {
-            feed: Feed::named(row.get("feed")).unwrap(),
+        Delivery {
             received_at: row.get("received_at"),
             permitted: credential.permitted.clone(),
             credential: name,
-            remote_address: None,
             content_type: row.get("content_type"),
-            body: row.get("body"),
-            posted_body: row.get("posted_body"),
-            undecoded: None,
+            posted_body: row.get::<Option<Vec<u8>>, _>("posted_body").map(Body::from),
+            ..delivery(Feed::named(row.get("feed")).unwrap(), row.get::<Vec<u8>, _>("body"))
         }
     };
-    rows.iter().map(arrival).collect()
+    rows.iter().map(again).collect()
 }
 
-async fn deliver(service: &TestService, arrivals: &[Arrival]) {
-    for arrival in arrivals {
-        service.reception().accept(arrival.clone()).await.unwrap();
+async fn deliver(service: &TestService, deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        // Of the same body, and with an id of its own.
+        let again = Delivery { id: uuid::Uuid::now_v7(), ..delivery.clone() };
+        service.acceptor().accept(again).await.unwrap();
     }
 }
 
@@ -167,12 +167,12 @@ async fn an_upgraded_database_holds_what_a_fresh_one_holds_after_the_same_delive
         let folder = tempfile::tempdir().unwrap();
         let config = parsed(&text, folder.path());
         let old = upgraded(&cluster, release).await;
-        let arrivals = arrivals(&old.database, &config).await;
+        let deliveries = deliveries(&old.database, &config).await;
         let fresh = service_with(&text).await;
-        deliver(&fresh, &arrivals).await;
+        deliver(&fresh, &deliveries).await;
         let expected = pictures(&fresh, &config).await;
         assert_equal(&expected, &pictures(&old, &config).await, "as it was left");
-        deliver(&old, &arrivals).await;
+        deliver(&old, &deliveries).await;
         assert_equal(&expected, &pictures(&old, &config).await, "after the same once more");
     }
 }
@@ -199,7 +199,7 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
     rereading::run(old.intake().store()).await.unwrap();
     while old.count("intake.deliveries where retry_at is not null").await > 0 {
-        replay::round(old.intake(), &RetryableRejections::default()).await.unwrap();
+        due::round(old.intake(), &RetryableRejections::default()).await.unwrap();
     }
     assert_equal(&before, &pictures(&old, &config).await, "read anew once more");
 }

@@ -219,7 +219,7 @@ async fn what_came_for_an_unknown_dealership_is_applied_once_the_configuration_k
     let asks = lead(json!({ "dealership": { "id": 357 } }));
     assert_eq!(service.lead(&asks).await.codes(), ["dealership_unknown"]);
     let service = service.restarted_with(CONFIG).await;
-    let again = tokio::spawn(forecourt::intake::replay::run(service.intake().clone()));
+    let again = tokio::spawn(forecourt::intake::due::run(service.intake().clone()));
     let applied = "select outcome, attempts, d.received_at = l.received_at as as_it_arrived
         from intake.deliveries d, leads l";
     let mut rows = Vec::new();

@@ -7,8 +7,8 @@ use clap::Args;
 use uuid::Uuid;
 
 use crate::domain::Outcome;
+use crate::domain::feed::Feed;
 use crate::domain::finding::Code;
-use crate::feeds::Feed;
 use crate::store::replay_filter::ReplayFilter;
 
 /// Which deliveries to replay, and how. What is asked for together must hold together.
@@ -78,7 +78,7 @@ impl Arguments {
         }
         Ok(ReplayFilter {
             ids: self.ids.clone(),
-            feeds: self.feeds.iter().map(|feed| feed.name().to_owned()).collect(),
+            feeds: self.feeds.clone(),
             since: self.since,
             until: self.until.unwrap_or(now).min(now),
             outcomes: self.outcomes.iter().map(|outcome| outcome.name().to_owned()).collect(),

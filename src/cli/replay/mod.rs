@@ -10,7 +10,7 @@ use std::io::Write;
 
 use crate::config::{Config, Environment};
 use crate::domain::values;
-use crate::intake::replay::asked::{self, Asked};
+use crate::intake::replay::{self, ReplayItem};
 use crate::intake::{self, Intake, configuration};
 use crate::store::replay_filter::{Cursor, ReplayFilter, START};
 use crate::store::{self, Demands, PutsUp, Store, rejected};
@@ -172,16 +172,16 @@ async fn replay_round(
     dry_run: bool,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let mut asked: Vec<Asked> = Vec::with_capacity(items.len());
+    let mut wanted: Vec<ReplayItem> = Vec::with_capacity(items.len());
     let mut told = Vec::with_capacity(items.len());
     for Item { before, work, cursor: _ } in items {
         told.push((before, work.as_ref().err().cloned()));
-        asked.extend(work);
+        wanted.extend(work);
     }
     let made = if dry_run {
-        asked::rehearse(source.intake, asked).await?.into_iter().map(Some).collect()
+        replay::dry_run(source.intake, wanted).await?.into_iter().map(Some).collect()
     } else {
-        asked::replay(source.intake, asked).await
+        replay::replay(source.intake, wanted).await
     };
     let mut made = made.into_iter();
     let mut entered = Vec::new();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::cli::progress::Progress;
 use crate::domain::{EffectSummary, Outcome};
-use crate::intake::replay::asked::Made;
+use crate::intake::replay::ReplayResult;
 
 /// A delivery before its replay.
 pub(super) struct Before {
@@ -38,7 +38,7 @@ impl<'o> Report<'o> {
     }
 
     /// Tells what a replay made of a delivery.
-    pub(super) fn made(&mut self, before: &Before, made: &Made) -> io::Result<()> {
+    pub(super) fn made(&mut self, before: &Before, made: &ReplayResult) -> io::Result<()> {
         let applied = Outcome::Applied.name();
         let was = before.outcome.as_deref().unwrap_or("refused");
         // What was applied stays applied, also where the replay comes to something else.

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::sync::Arc;
 
 use crate::config::{Config, Credential};
 use crate::domain::Outcome;
+use crate::domain::delivery::Delivery;
+use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
 use crate::intake::Intake;
-use crate::intake::replay::asked::Asked;
-use crate::store::deliveries::Arrived;
+use crate::intake::replay::ReplayItem;
+use crate::store::deliveries::{Stored, UnknownFeed};
 use crate::store::rejected::{self, Refused};
 use crate::store::replay_filter::{self, Cursor, Match, ReplayFilter};
 use crate::store::{self, Store};
@@ -35,14 +35,14 @@ pub(super) struct Item {
     /// What it was.
     pub(super) before: Before,
     /// What is replayed, or why it cannot be.
-    pub(super) work: Result<Asked, String>,
+    pub(super) work: Result<ReplayItem, String>,
     /// Where the next round begins.
     pub(super) cursor: Cursor,
 }
 
 /// As whom the refused requests of each feed enter.
 pub(super) struct ReplayIdentity {
-    by_feed: BTreeMap<&'static str, (String, Permitted)>,
+    by_feed: BTreeMap<Feed, (String, Permitted)>,
     /// The feed as whose they are applied, in place of their own.
     as_feed: Option<Feed>,
 }
@@ -78,7 +78,7 @@ impl Entrances {
             credential_of(config, named, feed)?;
         }
         let feeds = match as_feed {
-            Some(feed) => vec![feed.name().to_owned()],
+            Some(feed) => vec![feed],
             None if arguments.rejected => rejected::feeds(store, replay_filter).await?,
             None => Vec::new(),
         };
@@ -101,12 +101,12 @@ impl ReplayIdentity {
     fn find(
         config: &Config,
         named: Option<&str>,
-        feeds: &[String],
-    ) -> Result<BTreeMap<&'static str, (String, Permitted)>, String> {
+        feeds: &[Feed],
+    ) -> Result<BTreeMap<Feed, (String, Permitted)>, String> {
         let mut identity = BTreeMap::new();
-        for feed in feeds.iter().filter_map(|feed| Feed::named(feed)) {
+        for feed in feeds.iter().copied() {
             let credential = credential_of(config, named, feed)?;
-            identity.insert(feed.name(), (credential.name.clone(), credential.permitted.clone()));
+            identity.insert(feed, (credential.name.clone(), credential.permitted.clone()));
         }
         Ok(identity)
     }
@@ -116,18 +116,17 @@ impl OfStored {
     /// As which feed, and to what, a delivery is applied; or why it is not.
     fn of(
         &self,
-        arrived: &Arrived,
+        delivery: &Delivery,
         outcome: &str,
         own: impl FnOnce() -> Permitted,
     ) -> Result<(Feed, Permitted), String> {
         let Some((feed, may_post)) = &self.as_feed else {
-            let feed = Feed::named(&arrived.feed).ok_or("this version of forecourt does not know its feed")?;
-            return Ok((feed, self.permitted.clone().unwrap_or_else(own)));
+            return Ok((delivery.feed, self.permitted.clone().unwrap_or_else(own)));
         };
-        if arrived.feed != feed.name() && [Outcome::Applied.name(), Outcome::Unchanged.name()].contains(&outcome) {
+        if delivery.feed != *feed && [Outcome::Applied.name(), Outcome::Unchanged.name()].contains(&outcome) {
             return Err(format!("it is {outcome} as what it was posted as"));
         }
-        let permitted = self.permitted.as_ref().or_else(|| may_post.get(&arrived.credential)).ok_or_else(|| {
+        let permitted = self.permitted.as_ref().or_else(|| may_post.get(&delivery.credential)).ok_or_else(|| {
             format!("its credential may not post to {}: name one that may by `--credential`", feed.name())
         })?;
         Ok((*feed, permitted.clone()))
@@ -190,24 +189,30 @@ impl Source<'_> {
 
     fn stored(&self, matching: Match) -> Item {
         let Match { stored, outcome, codes } = matching;
-        let arrived = stored.arrived;
-        let cursor = (arrived.received_at, arrived.id);
-        let unread = outcome == Outcome::Rejected.name();
-        let before = Before {
-            id: arrived.id,
-            feed: arrived.feed.clone(),
-            outcome: Some(outcome),
-            codes: codes.into_iter().collect(),
+        let is_unread = outcome == Outcome::Rejected.name();
+        let (id, received_at, feed) = match &stored {
+            Ok(stored) => (stored.delivery.id, stored.delivery.received_at, stored.delivery.feed.name().to_owned()),
+            Err(UnknownFeed { id, received_at, feed }) => (*id, *received_at, feed.clone()),
         };
-        let own = || self.intake.directory().permission(&arrived.credential, stored.workspace);
-        let of = self.of_stored.of(&arrived, before.outcome.as_deref().unwrap_or_default(), own);
-        let work = of.map(|(feed, permitted)| {
-            let arrived = Arrived { feed: feed.name().to_owned(), ..arrived };
-            Asked { feed, arrived, attempts: stored.attempts, unread, permitted }
-        });
-        Item { before, work, cursor }
+        let before = Before { id, feed, outcome: Some(outcome), codes: codes.into_iter().collect() };
+        let work = match stored {
+            Ok(Stored { delivery, workspace, attempts, was_applied: _ }) => {
+                let own = || self.intake.router().permission(&delivery.credential, workspace);
+                let of = self.of_stored.of(&delivery, before.outcome.as_deref().unwrap_or_default(), own);
+                of.map(|(feed, permitted)| ReplayItem {
+                    delivery: Delivery { feed, permitted, ..delivery },
+                    attempts,
+                    is_unread,
+                })
+            }
+            Err(UnknownFeed { .. }) => Err(UNKNOWN_FEED.to_owned()),
+        };
+        Item { before, work, cursor: (received_at, id) }
     }
 }
+
+/// Why what a newer version has stored is not replayed.
+const UNKNOWN_FEED: &str = "this version of forecourt does not know its feed";
 
 /// A refused request on its way in. It keeps its id and its arrival, so that a second replay finds it there.
 fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
@@ -216,6 +221,7 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
         received_at,
         path: _,
         feed,
+        of_no_door,
         remote_address,
         scheme: _,
         fingerprint: _,
@@ -224,33 +230,34 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
         body,
         outcome,
     } = refused;
-    let of_no_door = feed.is_none();
-    let name = identity.as_feed.map(|feed| feed.name().to_owned()).or(feed).unwrap_or_else(|| "-".to_owned());
-    let before = Before { id, feed: name.clone(), outcome, codes: BTreeSet::new() };
-    let work = match (Feed::named(&name), identity.by_feed.get(name.as_str()), body) {
-        (_, _, None) => Err("its body could not be kept".to_owned()),
-        (Some(feed), Some((credential, permitted)), Some(body)) => Ok(Asked {
-            feed,
-            arrived: Arrived {
+    let feed = identity.as_feed.or(feed);
+    let name = feed.map_or("-", Feed::name).to_owned();
+    let before = Before { id, feed: name, outcome, codes: BTreeSet::new() };
+    let credential = feed.and_then(|feed| Some((feed, identity.by_feed.get(&feed)?)));
+    let work = match (credential, body) {
+        (_, None) => Err("its body could not be kept".to_owned()),
+        (None, Some(_)) if of_no_door => {
+            Err("it was posted to no door: say which feed it is of by `--as-feed`".to_owned())
+        }
+        (None, Some(_)) => Err(UNKNOWN_FEED.to_owned()),
+        (Some((feed, (credential, permitted))), Some(body)) => Ok(ReplayItem {
+            delivery: Delivery {
                 id,
+                feed,
                 received_at,
-                feed: name,
-                dealership_id: None,
                 credential: credential.clone(),
+                permitted: permitted.clone(),
                 remote_address,
                 content_type,
-                body: Arc::new(body),
+                body: body.into(),
                 posted_body: None,
+                undecoded: None,
+                dealership_id: None,
                 schema_version: None,
             },
             attempts: 0,
-            unread: true,
-            permitted: permitted.clone(),
+            is_unread: true,
         }),
-        (_, _, Some(_)) if of_no_door => {
-            Err("it was posted to no door: say which feed it is of by `--as-feed`".to_owned())
-        }
-        (_, _, Some(_)) => Err("this version of forecourt does not know its feed".to_owned()),
     };
     Item { before, work, cursor: (received_at, id) }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::feeds::{Feed, json};
+use crate::domain::feed::Feed;
+use crate::feeds::json;
 
 use super::SendError;
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::config::{Config, Credential, Scheme, SecretSource};
+use crate::domain::feed::Feed;
 use crate::domain::workspace::Slug;
-use crate::feeds::Feed;
 
 /// The address where OAuth clients get their tokens.
 const TOKEN_PATH: &str = "/oauth/token";

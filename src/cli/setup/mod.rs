@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::config::{Config, Environment};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 use crate::intake::clock;
 
 use super::command_result::{CommandError, CommandResult};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::config::{Config, Origin, SecretSource};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 
 use super::entry::{Entry, NAMELESS, ORDER};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Environment};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 use crate::intake::clock;
 use crate::local_postgres::LocalPostgres;
 use crate::store::newcomers::{self, Delivered, RefusedAlike};

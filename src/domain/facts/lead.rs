@@ -22,6 +22,16 @@ pub enum Field<T> {
     Valid(T),
 }
 
+impl<T> Field<T> {
+    /// The value, where there is one.
+    pub fn valid(&self) -> Option<&T> {
+        match self {
+            Self::Valid(value) => Some(value),
+            Self::Absent | Self::Invalid => None,
+        }
+    }
+}
+
 /// One enquiry, as one delivery tells it.
 #[derive(Clone, Debug)]
 pub struct LeadFacts {

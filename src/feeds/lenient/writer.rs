@@ -103,7 +103,7 @@ impl Writer {
     }
 
     /// The text, and, where fields are kept apart, the text of those, if any is filled.
-    pub(super) fn into_halves(mut self) -> (String, Option<String>) {
+    pub(super) fn into_halves(self) -> (String, Option<String>) {
         if self.is_apart.is_none() || self.shape != Some(Shape::Object) {
             return (self.fitting_text(), None);
         }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::jwt::{Compact, Key, TokenType};
 use super::presented::digest;
+use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
-use crate::feeds::Feed;
 
 /// Makes and verifies access tokens.
 #[derive(Clone)]

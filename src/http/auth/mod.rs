@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::Choice;
 
 use crate::config::{Credential, Scheme};
-use crate::feeds::Feed;
+use crate::domain::feed::Feed;
 pub use access_token::AccessTokens;
 use access_token::{Grant, WorkspacesDigest};
 pub use client::{ClientProof, ClientProofError};
@@ -66,9 +66,9 @@ pub struct AuthError {
     pub expired: Option<String>,
 }
 
-/// Who was let in.
+/// Whom the headers of a request prove.
 #[derive(Debug)]
-pub struct Authenticated<'c> {
+pub struct Proven<'c> {
     /// The credential that was proven.
     pub credential: &'c Credential,
     /// The claims of a signed token, byte for byte: they are the payload.
@@ -172,12 +172,7 @@ impl Credentials {
     /// # Errors
     ///
     /// When no credential of the feed is proven.
-    pub fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        feed: Feed,
-        now: DateTime<Utc>,
-    ) -> Result<Authenticated<'_>, AuthError> {
+    pub fn authenticate(&self, headers: &HeaderMap, feed: Feed, now: DateTime<Utc>) -> Result<Proven<'_>, AuthError> {
         let presented = Presented::of(headers, &self.api_key_headers);
         let grant = presented.token.and_then(|token| self.grant(token, now));
         let mut found = Found::default();
@@ -287,9 +282,9 @@ enum MatchKind {
 /// What the candidates have come to so far. The first of each kind counts.
 #[derive(Default)]
 struct Found<'c> {
-    own: Option<Authenticated<'c>>,
-    same_client: Option<Authenticated<'c>>,
-    open: Option<Authenticated<'c>>,
+    own: Option<Proven<'c>>,
+    same_client: Option<Proven<'c>>,
+    open: Option<Proven<'c>>,
     expired: Option<String>,
 }
 
@@ -305,7 +300,7 @@ impl<'c> Found<'c> {
             MatchKind::SameClient => (&mut self.same_client, None),
             MatchKind::Open => (&mut self.open, None),
         };
-        place.get_or_insert(Authenticated { credential, claims });
+        place.get_or_insert(Proven { credential, claims });
     }
 }
 

@@ -92,7 +92,7 @@ async fn whoever_posts_at_the_end_of_a_rest_is_answered_or_finds_the_connection_
         closed += crossed.closed;
     }
     // What crossed the close is taken in as well, where it came soon enough, and nobody hears the answer.
-    let taken = house.arrivals().len();
+    let taken = house.deliveries().len();
     assert!((answered..=answered + closed).contains(&taken), "{taken} of {answered} answered and {closed} closed");
 }
 
@@ -137,7 +137,7 @@ async fn whoever_posts_and_posts_and_reads_no_reply_gives_the_place_back() {
         while connection.write_all(many.as_bytes()).await.is_ok() {}
     };
     timeout(PATIENCE, posted).await.expect("the connection stays for ever");
-    assert!(!house.arrivals().is_empty());
+    assert!(!house.deliveries().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,8 +92,8 @@ async fn a_request_that_crosses_the_close_is_taken_although_nobody_hears_the_ans
         connection.write_all(request().as_bytes()).await.unwrap();
     }
     let until = tokio::time::Instant::now() + Duration::from_mins(1);
-    while house.arrivals().len() < 3 {
-        assert!(tokio::time::Instant::now() < until, "{} arrived", house.arrivals().len());
+    while house.deliveries().len() < 3 {
+        assert!(tokio::time::Instant::now() < until, "{} arrived", house.deliveries().len());
         sleep(Duration::from_millis(10)).await;
     }
 }
@@ -134,10 +134,10 @@ async fn what_waits_in_a_held_socket_is_left_to_the_successor() {
     begun.write_all(b"{}").await.unwrap();
     assert!(read_all(&mut begun).await.starts_with("HTTP/1.1 200"));
     first.await.unwrap().unwrap();
-    assert_eq!((house.arrivals().len(), successor.arrivals().len()), (1, 0));
+    assert_eq!((house.deliveries().len(), successor.deliveries().len()), (1, 0));
     tokio::spawn(serve(successors(), successor.router.clone(), Bounds::of(100), std::future::pending()));
     assert!(read_until(&mut waiting, REPLY).await.starts_with("HTTP/1.1 200"));
-    assert_eq!((house.arrivals().len(), successor.arrivals().len()), (1, 1));
+    assert_eq!((house.deliveries().len(), successor.deliveries().len()), (1, 1));
 }
 
 #[tokio::test]

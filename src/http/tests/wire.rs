@@ -89,7 +89,7 @@ async fn a_sender_of_64_mebibytes_who_reads_only_at_the_end_reads_the_whole_refu
             assert_whole_413(&read_all(&mut connection).await);
         }
     }
-    assert!(house.arrivals().is_empty());
+    assert!(house.deliveries().is_empty());
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_sender_that_closes_its_half_of_the_connection_is_answered() {
             Ok(Answer::Settled(reply()))
         })
     });
-    let house = House { router: router_over(accept), arrivals: Arc::default() };
+    let house = House { router: router_over(accept), deliveries: Arc::default() };
     let (address, _open) = open(&house).await;
     for _ in 0..5 {
         let mut connection = send_head(address, &format!("Authorization: {BEARER}\r\nContent-Length: 2\r\n")).await;
@@ -188,7 +188,7 @@ async fn a_sender_who_asks_first_is_asked_to_send_or_refused_before_sending() {
 
     let mut stranger = send_head(address, "Expect: 100-continue\r\nContent-Length: 2\r\n").await;
     assert!(read_all(&mut stranger).await.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
-    assert_eq!(house.arrivals().len(), 1);
+    assert_eq!(house.deliveries().len(), 1);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_sender_who_breaks_off_has_delivered_nothing() {
         gone.write_all(part.as_bytes()).await.unwrap();
     }
     sleep(Duration::from_millis(100)).await;
-    assert!(house.arrivals().is_empty());
+    assert!(house.deliveries().is_empty());
     let log = log.text();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("broke off")).collect();
     assert!(lines.len() == 2 * table.len() && lines.iter().all(|line| line.contains(" INFO ")), "{log}");
@@ -232,7 +232,7 @@ async fn a_connection_serves_one_delivery_after_the_other_and_names_its_sender()
         let head = format!("POST {LEADS} HTTP/1.1\r\nHost: here\r\n{headers}\r\n");
         connection.write_all(head.as_bytes()).await.unwrap();
     }
-    let addresses: Vec<_> = house.arrivals().iter().map(|arrival| arrival.remote_address).collect();
+    let addresses: Vec<_> = house.deliveries().iter().map(|delivery| delivery.remote_address).collect();
     assert_eq!(addresses, [Some(address.ip()); 2]);
 }
 
@@ -455,7 +455,7 @@ async fn silence_and_heads_and_bodies_that_do_not_come_to_an_end_are_given_up() 
         let answer = read_until(&mut stuck, "}").await;
         assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_too_slow"), "{answer}");
     }
-    assert!(house.arrivals().is_empty());
+    assert!(house.deliveries().is_empty());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod car;
 pub(crate) mod db_snapshot;
+mod delivery;
 mod left_out;
 mod packed;
 pub(crate) mod payloads;
@@ -15,6 +16,7 @@ pub(crate) mod tables;
 pub(crate) mod token;
 
 pub(crate) use car::{Car, car, minute, vin};
+pub(crate) use delivery::delivery;
 pub(crate) use left_out::left_out;
 pub(crate) use packed::packed;
 pub(crate) use payloads::a_lead;

@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use forecourt::cli::serve::Service;
 use forecourt::config::{self, Config, Environment};
-use forecourt::feeds::Feed;
+use forecourt::domain::feed::Feed;
 use forecourt::store::{Address, Demands, PutsUp, Store};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -186,13 +186,13 @@ impl TestService {
 
     /// The same database and data directory with another configuration, as after a stop and a start.
     pub(crate) async fn stopped_and_started_with(self, config: &str) -> Self {
-        self.service.app.reception.close().await;
+        self.service.app.acceptor.close().await;
         Self::with_data(self.database, config, self.data_dir).await
     }
 
     /// What takes deliveries in.
-    pub(crate) fn reception(&self) -> &forecourt::intake::reception::Reception {
-        &self.service.app.reception
+    pub(crate) fn acceptor(&self) -> &forecourt::intake::accept::Acceptor {
+        &self.service.app.acceptor
     }
 
     /// The folder of the spool.
@@ -230,7 +230,7 @@ impl TestService {
 
     /// Waits until the refused requests that came so far are written.
     pub(crate) async fn refusals_written(&self) {
-        self.service.app.rejections.finish().await;
+        self.service.app.quarantine.finish().await;
         self.service.app.misdirected.finish().await;
     }
 

@@ -1,0 +1,162 @@
+//! Batches that fail: repeated where the same batch may succeed, halved until the culprit is alone where it cannot, and
+//! that one stored as failed, so that one bad delivery never takes down the others.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::commit::{Mode, Writer};
+use super::failure::Failure;
+use super::large::{is_large, off_thread};
+use super::queue::QueueEntry;
+use super::record;
+use crate::domain::state::RowId;
+use crate::store;
+use crate::store::deliveries::{self, DeliveryResult, Replay};
+
+/// The pauses before a batch is repeated while Postgres is away: the first, doubled each time up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is still to be written of a batch.
+struct Rest {
+    /// Parts of it, the next one last.
+    parts: Vec<Vec<QueueEntry>>,
+    /// Whether something may have been committed without anybody having seen the end of that.
+    is_repeated: bool,
+}
+
+impl Rest {
+    fn repeat(&mut self, part: Vec<QueueEntry>) {
+        self.is_repeated = true;
+        self.parts.push(part);
+    }
+
+    fn halve(&mut self, mut part: Vec<QueueEntry>) {
+        let second = part.split_off(part.len() / 2);
+        self.repeat(second);
+        self.repeat(part);
+    }
+}
+
+impl Writer {
+    /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Tells when the
+    /// batch is saved and only to be committed.
+    pub(super) async fn write(&self, workspace: Option<RowId>, batch: Vec<QueueEntry>, saved: oneshot::Sender<()>) {
+        let mut mode = Mode::Commit(Some(saved));
+        let mut rest = Rest { parts: vec![batch], is_repeated: false };
+        let mut pause = FIRST_PAUSE;
+        while let Some(mut part) = rest.parts.pop() {
+            part.retain(|entry| !entry.reply.is_closed());
+            if part.is_empty() {
+                continue;
+            }
+            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode));
+            match off_thread(is_large(&part), attempt).await {
+                Ok(results) => record::answer(part, results),
+                Err(Failure::Transient(error)) => {
+                    self.note_away(&error, part.len());
+                    rest.repeat(part);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+                Err(Failure::Conflict) => rest.repeat(part),
+                Err(Failure::TimedOut) => {
+                    self.is_stalled.store(true, Ordering::Relaxed);
+                    tracing::warn!(waiting = part.len(), "postgres does not answer: trying again");
+                    rest.repeat(part);
+                }
+                Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
+                Err(Failure::Poison(why)) => {
+                    let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
+                    tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
+                    self.fail(workspace, part, &mut rest).await;
+                }
+            }
+        }
+    }
+
+    /// What a batch would come to, each delivery as it would stand in its record; nothing is written. Of a half that fails
+    /// the other half knows nothing.
+    ///
+    /// # Errors
+    /// When Postgres is away.
+    pub(super) async fn dry_run(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[QueueEntry],
+    ) -> Result<Vec<DeliveryResult>, store::Error> {
+        let mut results = Vec::with_capacity(batch.len());
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            match Box::pin(self.attempt(workspace, part, false, &mut Mode::DryRun)).await {
+                Ok(of_part) => results.extend(of_part),
+                Err(Failure::Transient(error)) => return Err(error),
+                Err(Failure::Poison(_) | Failure::Conflict | Failure::TimedOut) => {
+                    if let [only] = part {
+                        results.push(record::failed(only, workspace, (self.clock)()));
+                    } else {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        parts.extend([second, first]);
+                    }
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    fn note_away(&self, error: &store::Error, waiting: usize) {
+        self.is_stalled.store(true, Ordering::Relaxed);
+        let error = error.without_values();
+        if let Some(left_out) = self.complaints.take(&error) {
+            tracing::warn!(error, waiting, left_out, "postgres is away: trying again");
+        }
+    }
+
+    /// Stores the culprit of a batch as failed, to be tried again later, in a transaction of its own.
+    async fn fail(&self, workspace: Option<RowId>, mut part: Vec<QueueEntry>, rest: &mut Rest) {
+        let mut results: Vec<DeliveryResult> =
+            part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
+        let mut saved = self.save_failed(&part, &mut results).await;
+        if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
+            // Whatever the database's encoding is, it has these letters.
+            for entry in &mut part {
+                entry.delivery.make_ascii();
+            }
+            results.iter_mut().for_each(DeliveryResult::make_ascii);
+            saved = self.save_failed(&part, &mut results).await;
+        }
+        match saved {
+            Ok(()) => record::answer(part, results),
+            Err(error) if error.is_of_the_data() => {
+                // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.
+                tracing::error!(error = error.without_values(), "a delivery cannot be stored, not even as failed");
+            }
+            Err(error) => {
+                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
+                tokio::time::sleep(LAST_PAUSE).await;
+                rest.repeat(part);
+            }
+        }
+    }
+
+    async fn save_failed(&self, part: &[QueueEntry], results: &mut [DeliveryResult]) -> Result<(), store::Error> {
+        let mut tx = self.store.begin(None).await?;
+        let mut rows = Vec::with_capacity(part.len());
+        for (entry, result) in part.iter().zip(results) {
+            if entry.attempt.is_manual {
+                let mut stored = match deliveries::known(&mut tx, &[entry.delivery.id]).await {
+                    // Its own record is what cannot be read, which is left as it is.
+                    Err(error) if error.is_of_rows() => continue,
+                    stored => stored?,
+                };
+                result.replay = Some(Replay { before: stored.remove(&entry.delivery.id) });
+            }
+            rows.push((&entry.delivery, &*result));
+        }
+        record::save(&mut tx, rows).await?;
+        tx.commit().await
+    }
+}

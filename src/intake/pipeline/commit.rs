@@ -1,0 +1,185 @@
+//! One attempt at a batch, in one transaction: load what its keys can touch, apply the rules to that, save what changed,
+//! record the outcomes; then commit, or roll back where a person only wants to know what would come of it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::batch_input::{self, BatchInput};
+use super::failure::Failure;
+use super::large::is_large;
+use super::permits::WritePermits;
+use super::queue::{QueueEntry, Task};
+use super::record;
+use crate::domain::finding::Finding;
+use crate::domain::keys::Keys;
+use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::{self, Effects, Verdict, unchanged};
+use crate::intake::complaints::Complaints;
+use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
+use crate::store::{self, Store};
+
+/// How long Postgres may work on one batch, locks of others included. A server that has vanished from the network without
+/// a word would otherwise be waited for for ever.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// Writes batches. All queues share it.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) store: Store,
+    pub(super) permits: WritePermits,
+    pub(super) clock: fn() -> DateTime<Utc>,
+    /// Whether nothing was committed since something failed or took too long.
+    pub(super) is_stalled: AtomicBool,
+    pub(super) complaints: Complaints,
+}
+
+/// How an attempt ends that has come so far.
+#[derive(Debug)]
+pub(super) enum Mode {
+    /// With a commit. Whoever listens is told when the batch is saved and only to be committed: the next one may ask for
+    /// the workspace then, which it gets when Postgres has committed this one.
+    Commit(Option<oneshot::Sender<()>>),
+    /// With a rollback: nothing is written.
+    DryRun,
+}
+
+impl Writer {
+    /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    pub(super) async fn attempt(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[QueueEntry],
+        is_repeated: bool,
+        mode: &mut Mode,
+    ) -> Result<Vec<DeliveryResult>, Failure> {
+        if batch.iter().any(|entry| matches!(entry.task, Task::Fail)) {
+            return Err(Failure::Poison("reading it ended in a panic".to_owned()));
+        }
+        let work = catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode));
+        tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut))
+    }
+
+    async fn attempt_uncaught(
+        &self,
+        workspace: Option<RowId>,
+        batch: &[QueueEntry],
+        is_repeated: bool,
+        mode: &mut Mode,
+    ) -> Result<Vec<DeliveryResult>, Failure> {
+        let _large = if is_large(batch) { self.permits.acquire_large().await } else { None };
+        let mut permit = self.permits.acquire().await;
+        let mut tx = self.store.begin(workspace).await?;
+        let results = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
+        permit.end_turn();
+        match mode {
+            Mode::DryRun => tx.rollback().await?,
+            Mode::Commit(saved) => {
+                if let Some(saved) = saved.take() {
+                    // The queue listens for as long as it lives.
+                    let _ = saved.send(());
+                }
+                tx.commit().await?;
+                if self.is_stalled.swap(false, Ordering::Relaxed) {
+                    self.complaints.clear();
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// All of an attempt but its end.
+    async fn run_in_tx(
+        &self,
+        tx: &mut store::Connection,
+        workspace: Option<RowId>,
+        batch: &[QueueEntry],
+        is_repeated: bool,
+    ) -> Result<Vec<DeliveryResult>, Failure> {
+        let may_be_stored = |entry: &QueueEntry| entry.attempt.may_be_stored || entry.attempt.attempts > 0;
+        let stored = if is_repeated || batch.iter().any(may_be_stored) {
+            let ids: Vec<Uuid> = batch.iter().map(|entry| entry.delivery.id).collect();
+            deliveries::known(tx, &ids).await?
+        } else {
+            BTreeMap::new()
+        };
+        // A delivery is applied at most once: one that another attempt or another process has settled stays as it is.
+        let done = |entry: &QueueEntry| {
+            stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
+        };
+        let is_open = |entry: &QueueEntry| done(entry).is_none();
+        let applied = match workspace {
+            Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
+            None => batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone())).collect(),
+        };
+        let results = batch.iter().zip(applied);
+        let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
+        let mut results: Vec<DeliveryResult> = results.collect();
+        let mut rows = Vec::with_capacity(batch.len());
+        for (entry, result) in batch.iter().zip(&mut results).filter(|(entry, _)| is_open(entry)) {
+            let before = || stored.get(&entry.delivery.id).cloned();
+            result.replay = entry.attempt.is_manual.then(|| Replay { before: before() });
+            rows.push((&entry.delivery, &*result));
+        }
+        if !record::save(tx, rows).await? {
+            return Err(Failure::Conflict);
+        }
+        for (entry, result) in batch.iter().zip(&mut results) {
+            if let Some(StoredResult { feed: _, attempts: _, outcome, effects, findings }) = done(entry).cloned() {
+                *result = DeliveryResult { outcome, findings, effects, ..result.clone() };
+            }
+        }
+        Ok(results)
+    }
+
+    /// Loads what is known, applies the deliveries in their order, so that the second sees what the first did, and saves
+    /// what changed.
+    async fn apply(
+        &self,
+        tx: &mut store::Connection,
+        workspace: RowId,
+        batch: &[QueueEntry],
+        is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
+    ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {
+        let inputs = batch_input::of(tx, workspace, batch, is_open).await?;
+        let mut keys = Keys::default();
+        for input in &inputs {
+            if let BatchInput::Apply(facts) = input {
+                keys.add(facts);
+            }
+        }
+        let mut state = if keys.is_empty() {
+            WorkspaceState::default()
+        } else {
+            store::load(&self.store, tx, workspace, keys).await?
+        };
+        let applied = batch.iter().zip(inputs).map(|(entry, input)| apply_one(&mut state, entry, input));
+        let applied = applied.collect();
+        store::save(&self.store, tx, workspace, state).await?;
+        Ok(applied)
+    }
+}
+
+fn apply_one(state: &mut WorkspaceState, entry: &QueueEntry, input: BatchInput<'_>) -> (Verdict, Vec<Finding>) {
+    let mut findings = entry.findings.clone();
+    let verdict = match input {
+        BatchInput::Apply(facts) => domain::apply(state, facts.into_owned(), entry.delivery.received_at, &mut findings),
+        BatchInput::Unchanged => unchanged::verdict(),
+        BatchInput::AlreadyDone => Verdict::Merged(Effects::default()),
+        BatchInput::Rejected => Verdict::Rejected,
+    };
+    (verdict, findings)
+}
+
+/// Makes a panic a failure. What was changed by then is dropped with its transaction.
+async fn catching_panics<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.unwrap_or_else(|_panic| Err(Failure::Poison("applying it ended in a panic".to_owned())))
+}

@@ -1,0 +1,33 @@
+//! Why a batch was not written, and so what is done with it next.
+
+use chrono::TimeDelta;
+
+use crate::store;
+
+/// Why a batch was not written.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Postgres is away or busy: the same batch may succeed.
+    Transient(store::Error),
+    /// Another try settled one of its deliveries at the same moment, in another queue or process.
+    Conflict,
+    /// Postgres did not answer for so long that it is not waited for any more.
+    TimedOut,
+    /// Something is wrong with a delivery, or with us.
+    Poison(String),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
+    }
+}
+
+/// How often a failed delivery is tried at the most.
+pub(in crate::intake) const MOST_ATTEMPTS: i32 = 10;
+
+/// The pause before the next try: ten seconds, then twice as long each time, at most six hours.
+pub(super) fn backoff(attempts: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(12);
+    TimeDelta::seconds((10_i64 << doublings).min(6 * 3_600))
+}
