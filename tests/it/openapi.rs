@@ -50,11 +50,11 @@ fn place(path: &str, method: &str, part: &str) -> String {
 
 #[test]
 fn its_paths_are_those_of_the_router() {
-    let (routes, addresses) = (include_str!("../../src/http/mod.rs"), include_str!("../../src/http/addresses.rs"));
-    let after = |source: &'static str, start: &str, end: char| -> Vec<&'static str> {
-        source.split(start).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
+    let (source, addresses) = (include_str!("../../src/http/mod.rs"), include_str!("../../src/http/addresses.rs"));
+    let after = |text: &'static str, start: &str, end: char| -> Vec<&'static str> {
+        text.split(start).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
     };
-    let named = after(routes, ".route(", ',').into_iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase()));
+    let named = after(source, ".route(", ',').into_iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase()));
     let fixed: Vec<String> =
         named.map(|name| after(addresses, &format!("const {name}: &str = \""), '"').concat()).collect();
     assert_eq!(fixed.len(), 3, "{fixed:?}");
