@@ -35,15 +35,17 @@ impl Signals {
         })
     }
 
-    /// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it. Told a second time, it ends at once.
+    /// Ready when the process is told to stop: by Ctrl-C, or by whoever runs it. A second Ctrl-C ends it at once; a
+    /// second SIGTERM changes nothing, because supervisors and wrappers send it twice without meaning that.
     pub(super) async fn told_to_stop(mut self) {
         self.told().await;
         tracing::info!("stopping: requests under way are answered first");
         Supervisor::stopping();
         tokio::spawn(async move {
-            self.told().await;
-            tracing::warn!("told to stop again: requests under way are cut off");
-            std::process::exit(1);
+            if self.interrupt.recv().await.is_some() {
+                tracing::warn!("interrupted again: requests under way are cut off");
+                std::process::exit(1);
+            }
         });
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::state::RowId;
-use super::workspace::{DealershipId, Slug, Workspace};
+use super::workspace::{Dealership, DealershipId, Slug, Workspace};
 
 /// A workspace as the tables have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,15 +178,16 @@ impl<'t> Tables<'t> {
         if self.slugs.contains(row.slug.as_str()) || self.former.contains(row.slug.as_str()) {
             return None;
         }
-        let here =
-            |id: &DealershipId| workspace.dealerships.iter().any(|one| one.id == *id && one.moved_from.is_none());
+        // What was said of a former move, and may stay in the file, says nothing of this one.
+        let is_unsaid = |one: &Dealership| one.moved_from.as_ref() != Some(&row.slug);
+        let here = |id: &DealershipId| workspace.dealerships.iter().any(|one| one.id == *id && is_unsaid(one));
         let of_row = row.dealerships.iter().filter(|(id, active)| **active || self.named.contains(*id));
         of_row.map(|(id, _)| id).all(here).then_some(*row)
     }
 
     /// Tells which dealerships of a workspace move to it, and which stay where they are.
     fn place_dealerships(&self, workspace: &Workspace, plan: &mut Plan) {
-        let mut timestamp_advanced: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
+        let mut moved: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
         let mut stay: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
         for dealership in &workspace.dealerships {
             let Some(row) = self.by_dealership.get(&dealership.id) else { continue };
@@ -198,19 +199,15 @@ impl<'t> Tables<'t> {
             let is_meant =
                 dealership.moved_from.as_ref().is_some_and(|from| *from == row.slug || names.any(|slug| slug == from));
             if is_meant {
-                timestamp_advanced.entry(row.slug.clone()).or_default().push(dealership.id);
+                moved.entry(row.slug.clone()).or_default().push(dealership.id);
             } else {
                 plan.kept.insert(dealership.id, Kept { workspace: row.id, slug: row.slug.clone() });
                 stay.entry(row.slug.clone()).or_default().push(dealership.id);
             }
         }
         let to = &workspace.slug;
-        let timestamp_advanced = timestamp_advanced.into_iter().map(|(from, dealerships)| Change::Moved {
-            dealerships,
-            from,
-            to: to.clone(),
-        });
-        plan.changes.extend(timestamp_advanced);
+        let moved = moved.into_iter().map(|(from, dealerships)| Change::Moved { dealerships, from, to: to.clone() });
+        plan.changes.extend(moved);
         let stay = stay.into_iter();
         let stay = stay.map(|(from, dealerships)| Disagreement::UnsaidMove { dealerships, from, to: to.clone() });
         plan.disagreements.extend(stay);

@@ -60,7 +60,11 @@ async fn keep(state: &WebhookState, request: Request) -> (Option<String>, Option
     let policy = state.current_policy.current();
     let proven = prove(&policy, &head.headers, received_at);
     let credential = proven.as_ref().map(|proven| proven.credential.name.clone());
-    let Some(permit) = state.misdirected.read_permit(remote_address) else { return (credential, None) };
+    let permit = match &credential {
+        Some(credential) => state.misdirected.read_permit_of(credential),
+        None => state.misdirected.read_permit(remote_address),
+    };
+    let Some(permit) = permit else { return (credential, None) };
     let path = head.uri.path();
     let wanted = credential.is_some() || addresses::begins_with_webhook(path);
     let body = if wanted { read(state, &policy, proven, remote_address, &head.headers, body).await } else { None };

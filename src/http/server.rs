@@ -28,7 +28,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::Service as _;
 
 use super::bounds::Bounds;
@@ -80,8 +80,11 @@ pub async fn serve(
         if let Holding::Own(lasting) = listener.holding() {
             let answered = timeout(lasting, ended.recv());
             hall.take_until(&listener, &alive, answered.map(drop)).await;
-            // What the system has taken already is ours to answer.
-            while let Ok(Ok((stream, address))) = timeout(LEAVING, listener.accept()).await {
+            // What the system has taken already is ours to answer; who keeps coming does not keep us from the end.
+            let last = Instant::now() + LAST_CALL;
+            while let Ok(Ok((stream, address))) =
+                timeout_at(last.min(Instant::now() + LEAVING), listener.accept()).await
+            {
                 let Some(place) = hall.connections.place(address.ip()).now_or_never() else { break };
                 hall.spawn(Connection { stream, address }, place, &alive);
             }

@@ -12,8 +12,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use super::attempt::AttemptInfo;
+use super::complaints::Complaints;
 use super::database::Database;
 use super::drain;
 use super::parse::Peek;
@@ -50,6 +52,7 @@ struct Shared {
     spool: Option<Spool>,
     timeouts: Timeouts,
     held: ByteBudget,
+    complaints: Complaints,
     drain: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -63,7 +66,7 @@ impl Acceptor {
         let (database, ready) = watch::channel(Database::Starting);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
         let (held, drain) = (held_bodies(timeouts.max_held_bytes), Mutex::new(drain));
-        Self { shared: Arc::new(Shared { database, spool, timeouts, held, drain }) }
+        Self { shared: Arc::new(Shared { database, spool, timeouts, held, complaints: Complaints::default(), drain }) }
     }
 
     /// From now on deliveries are applied by this intake.
@@ -107,7 +110,8 @@ impl Acceptor {
     /// When nothing could store the delivery while the request was held.
     pub async fn accept(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
         let acceptor = self.clone();
-        let taken = tokio::spawn(async move { acceptor.first_durable(delivery).await });
+        // In the request's span, so that whatever becomes of the delivery is logged under the request's id.
+        let taken = tokio::spawn(async move { acceptor.first_durable(delivery).await }.in_current_span());
         taken.await.unwrap_or(Err(Unavailable))
     }
 
@@ -181,7 +185,10 @@ impl Acceptor {
         match refused {
             None => Ok(spooled(delivery)),
             Some(refused) => {
-                tracing::warn!(%refused, credential = delivery.credential, "more waits for a store than server.max_held_bytes: the newest of the credential that holds most is let go");
+                let credential = &delivery.credential;
+                if let Some(left_out) = self.shared.complaints.take(&format!("{credential} {refused}")) {
+                    tracing::warn!(%refused, credential, left_out, "more waits for a store than server.max_held_bytes: the newest of the credential that holds most is let go");
+                }
                 Err(Unavailable)
             }
         }

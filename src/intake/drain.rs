@@ -34,7 +34,7 @@ const MOST_TRIES: u32 = 5;
 /// The pause between passes through the spool.
 const PASS_INTERVAL: Duration = Duration::from_millis(50);
 /// How often it is logged that the spool is not empty.
-const REMINDER_INTERVAL: Duration = Duration::from_secs(30);
+const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Empties the spool for as long as the service runs.
 pub(super) async fn run(spool: Spool, database: watch::Receiver<Database>) {

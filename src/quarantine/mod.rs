@@ -61,13 +61,14 @@ pub struct Quarantine {
 pub struct ReadPermit {
     _turn: OwnedSemaphorePermit,
     shared: Arc<Shared>,
-    sender: Option<IpAddr>,
+    /// The sender, where one address has only so many.
+    sender: Option<Option<IpAddr>>,
 }
 
 impl Drop for ReadPermit {
     fn drop(&mut self) {
         let mut senders = self.shared.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = senders.iter().position(|sender| *sender == self.sender) {
+        if let Some(at) = senders.iter().position(|sender| Some(*sender) == self.sender) {
             senders.swap_remove(at);
         }
     }
@@ -121,7 +122,27 @@ impl Quarantine {
             return None;
         }
         senders.push(sender);
-        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender })
+        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender: Some(sender) })
+    }
+
+    /// The same for a request that a credential vouches for: a known sender at a wrong address must not lose its place to
+    /// whoever shares its address.
+    #[must_use]
+    pub fn read_permit_of(&self, credential: &str) -> Option<ReadPermit> {
+        let Shared { settings, vouched_readers, credentials, dropped, .. } = &*self.shared;
+        if !settings.keep {
+            return None;
+        }
+        let Ok(turn) = Arc::clone(vouched_readers).try_acquire_owned() else {
+            dropped.too_many_at_once.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let mut credentials = credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        if credentials.take(&credential.to_owned(), (settings.clock)()).is_none() {
+            dropped.over_rate.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender: None })
     }
 
     /// Keeps a request, unless too much waits to be written already. Does not wait.

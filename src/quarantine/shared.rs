@@ -50,6 +50,9 @@ pub(super) struct Shared {
     /// The senders whose bodies are being read.
     pub(super) senders: Mutex<Vec<Option<IpAddr>>>,
     pub(super) addresses: Mutex<RateLimiter<Option<IpAddr>>>,
+    /// Of requests with a valid credential, to no door: those cost nobody's share but their own.
+    pub(super) vouched_readers: Arc<Semaphore>,
+    pub(super) credentials: Mutex<RateLimiter<String>>,
     pub(super) lines: Mutex<(RateLimiter<LogKey>, RateLimiter<()>)>,
     pub(super) queue: mpsc::Sender<Queued>,
     /// The other end of the queue, until somebody writes what comes there.
@@ -85,6 +88,8 @@ pub(super) struct Dropped {
 pub(super) const READERS: usize = 8;
 /// So many of them may be of one address, so that nobody keeps all others out.
 pub(super) const READERS_OF_ONE: usize = 4;
+/// So many bodies with a valid credential are read at a time beside them.
+const VOUCHED_READERS: usize = 64;
 /// So many requests wait to be written at the most.
 pub(super) const QUEUE: usize = 1_024;
 /// So many bytes of bodies wait to be written at the most.
@@ -104,6 +109,8 @@ impl Shared {
             readers: Arc::new(Semaphore::new(READERS)),
             senders: Mutex::default(),
             addresses: Mutex::new(RateLimiter::new(settings.per_minute_and_address)),
+            vouched_readers: Arc::new(Semaphore::new(VOUCHED_READERS)),
+            credentials: Mutex::new(RateLimiter::new(settings.per_minute_and_address.saturating_mul(PART * PART))),
             lines: Mutex::new((RateLimiter::new(LINES), RateLimiter::new(LINES_IN_ALL))),
             queue,
             waiting: Mutex::new(Some(waiting)),

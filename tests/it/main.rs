@@ -32,6 +32,7 @@ mod listing_history;
 mod listings;
 mod local_postgres;
 mod locations;
+mod log_lines;
 mod memory;
 mod migrations;
 mod moves;

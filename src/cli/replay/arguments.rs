@@ -90,11 +90,11 @@ impl Arguments {
         })
     }
 
-    /// Of refused requests, those that are chosen beside deliveries: those that were posted to no door, where it is said which
-    /// feed they are of, and nothing is asked for that only deliveries have.
+    /// Of refused requests, those that were posted to no door, where it is said which feed they are of, and nothing is asked
+    /// for that only deliveries have. What was refused at a door is of that door's feed, whatever is said.
     pub(super) fn of_no_door(&self, replay_filter: &ReplayFilter) -> Option<ReplayFilter> {
         let of_deliveries = !self.outcomes.is_empty() || !self.codes.is_empty() || self.workspace.is_some();
-        let is_asked = self.as_feed.is_some() && !self.rejected && !of_deliveries;
+        let is_asked = self.as_feed.is_some() && !of_deliveries;
         is_asked.then(|| ReplayFilter { of_no_door: true, ..replay_filter.clone() })
     }
 

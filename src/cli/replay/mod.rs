@@ -78,7 +78,8 @@ async fn over(
     let entrances = Entrances::find(arguments, config, &store, replay_filter).await?;
     let of_no_door = arguments.of_no_door(replay_filter);
     let intake = open_intake(arguments, config, &store).await?;
-    let sources = [(arguments.rejected, Some(replay_filter)), (true, of_no_door.as_ref())];
+    let of_doors = Some(replay_filter).filter(|_| !(arguments.rejected && arguments.as_feed.is_some()));
+    let sources = [(arguments.rejected, of_doors), (true, of_no_door.as_ref())];
     let sources = sources.into_iter().filter_map(|(is_refused, replay_filter)| {
         let identity = if is_refused { entrances.of_refused.as_ref() } else { None };
         Some(Source { intake: &intake, identity, of_stored: &entrances.of_stored, replay_filter: replay_filter? })

@@ -65,15 +65,13 @@ impl Writer {
                 Err(Failure::Conflict) => rest.repeat(part),
                 Err(Failure::TimedOut) => {
                     self.is_stalled.store(true, Ordering::Relaxed);
-                    tracing::warn!(waiting = part.len(), "postgres does not answer: trying again");
+                    if let Some(left_out) = self.complaints.take("postgres does not answer") {
+                        tracing::warn!(waiting = part.len(), left_out, "postgres does not answer: trying again");
+                    }
                     rest.repeat(part);
                 }
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
-                Err(Failure::Poison(why)) => {
-                    let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
-                    tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                    self.fail(workspace, part, &mut rest).await;
-                }
+                Err(Failure::Poison(why)) => self.fail(workspace, part, &why, &mut rest).await,
             }
         }
     }
@@ -116,7 +114,7 @@ impl Writer {
     }
 
     /// Stores the culprit of a batch as failed, to be tried again later, in a transaction of its own.
-    async fn fail(&self, workspace: Option<RowId>, mut part: Vec<QueueEntry>, rest: &mut Rest) {
+    async fn fail(&self, workspace: Option<RowId>, mut part: Vec<QueueEntry>, why: &str, rest: &mut Rest) {
         let mut results: Vec<DeliveryResult> =
             part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
         let mut saved = self.save_failed(&part, &mut results).await;
@@ -129,13 +127,22 @@ impl Writer {
             saved = self.save_failed(&part, &mut results).await;
         }
         match saved {
-            Ok(()) => record::answer(part, results),
+            Ok(()) => {
+                if let Some(left_out) = self.complaints.take(why) {
+                    let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
+                    tracing::error!(delivery = ?ids, why, left_out, "a delivery could not be applied and is kept as failed");
+                }
+                record::answer(part, results);
+            }
             Err(error) if error.is_of_the_data() => {
                 // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.
                 tracing::error!(error = error.without_values(), "a delivery cannot be stored, not even as failed");
             }
             Err(error) => {
-                tracing::error!(error = error.without_values(), "a failed delivery could not be stored: trying again");
+                let error = error.without_values();
+                if let Some(left_out) = self.complaints.take(&error) {
+                    tracing::error!(why, error, left_out, "a failed delivery could not be stored: trying again");
+                }
                 tokio::time::sleep(LAST_PAUSE).await;
                 rest.repeat(part);
             }

@@ -1,5 +1,7 @@
 //! The outcome of a delivery: as it stands in its record, in the log and in the reply.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::failure::{MOST_ATTEMPTS, backoff};
@@ -76,25 +78,48 @@ pub(super) async fn save(
 pub(super) fn answer(batch: Vec<QueueEntry>, results: Vec<DeliveryResult>) {
     for (entry, result) in batch.into_iter().zip(results) {
         let QueueEntry { delivery, reply, claim, span, .. } = entry;
-        let DeliveryResult { outcome, findings, effects, attempts, processing_ms, .. } = result;
-        span.in_scope(|| {
-            tracing::info!(
-                delivery = %delivery.id,
-                feed = delivery.feed.name(),
-                credential = delivery.credential,
-                outcome = outcome.name(),
-                findings = findings.len(),
-                attempts,
-                milliseconds = processing_ms,
-                "delivery"
-            );
-        });
+        span.in_scope(|| log(&delivery, &result));
+        let DeliveryResult { outcome, findings, effects, .. } = result;
         let answer = Reply { delivery_id: delivery.id, outcome, effects: effects.summary(), findings };
         if let Some(claim) = &claim {
             claim.settle(&answer);
         }
         // The sender may have gone: the delivery is safe all the same.
         let _ = reply.send(answer);
+    }
+}
+
+/// One line for each delivery; a warning with the codes of its findings where nothing came of it.
+fn log(delivery: &Delivery, result: &DeliveryResult) {
+    let DeliveryResult { workspace, outcome, findings, attempts, processing_ms, .. } = result;
+    let (feed, credential, outcome_name) = (delivery.feed.name(), &delivery.credential, outcome.name());
+    match outcome {
+        Outcome::Rejected | Outcome::Failed => {
+            let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
+            let codes = Vec::from_iter(codes).join(" ");
+            tracing::warn!(
+                delivery = %delivery.id,
+                feed,
+                credential,
+                outcome = outcome_name,
+                codes,
+                workspace,
+                dealership = delivery.dealership_id,
+                attempts,
+                milliseconds = processing_ms,
+                "delivery"
+            );
+        }
+        Outcome::Applied | Outcome::Unchanged | Outcome::Ignored => tracing::info!(
+            delivery = %delivery.id,
+            feed,
+            credential,
+            outcome = outcome_name,
+            findings = findings.len(),
+            attempts,
+            milliseconds = processing_ms,
+            "delivery"
+        ),
     }
 }
 

@@ -139,6 +139,15 @@ impl Program {
         }
     }
 
+    /// All that it logged, once it has ended.
+    #[allow(dead_code, reason = "of the test binaries only one needs it")]
+    pub(crate) fn whole_log(&mut self) -> Vec<String> {
+        self.ended();
+        let rest: Vec<String> = self.log.iter().collect();
+        self.seen.extend(rest);
+        self.seen.clone()
+    }
+
     /// The first line from now on that holds a text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         let end = Instant::now() + Duration::from_mins(1);
