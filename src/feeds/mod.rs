@@ -6,9 +6,9 @@ mod identity;
 pub mod json;
 pub mod leadpro;
 pub mod lenient;
-pub mod posted;
 pub mod scan;
 pub mod shape;
+pub mod signed_body;
 mod tree;
 pub mod weight;
 
@@ -22,7 +22,7 @@ pub use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
-use lenient::{Diagnostics, Fields, Fill, Place, Scalar, lone_id};
+use lenient::{Diagnostics, Fields, Fill, Position, Scalar, lone_id};
 
 /// What a body says about the dealership it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum DealershipKey {
 
 /// Everything that was read from a body.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ParsedPayload {
     /// What it says.
     pub facts: Facts,
     /// What a person should know about it.
@@ -67,7 +67,7 @@ const NO_OBJECT: &str = "expected an object; the body was read as empty";
 /// How the payloads of a feed are read, and what they are. With its folder, an entry in [`reader`] is what a feed needs here.
 struct Reader {
     /// Parses a payload, and makes facts of it.
-    facts: fn(&[u8], &Place<'_>) -> serde_json::Result<Facts>,
+    facts: fn(&[u8], &Position<'_>) -> serde_json::Result<Facts>,
     /// Its JSON Schema.
     schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -104,16 +104,16 @@ pub fn schema(feed: Feed, generator: &mut SchemaGenerator) -> Schema {
 /// # Errors
 ///
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
-pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<Reading, Finding> {
+pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<ParsedPayload, Finding> {
     let diagnostics = Diagnostics::default();
-    let facts = (reader(feed).facts)(body, &Place::root(&diagnostics, locale));
+    let facts = (reader(feed).facts)(body, &Position::root(&diagnostics, locale));
     let facts = facts.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
     let (findings, unknown_paths) = diagnostics.into_parts();
-    Ok(Reading { facts, findings, unknown_paths })
+    Ok(ParsedPayload { facts, findings, unknown_paths })
 }
 
 /// The payload of a body; the empty one, with a finding, where it is no object.
-fn payload<'a, T: Fields<'a>>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
+fn payload<'a, T: Fields<'a>>(body: &'a [u8], root: &Position<'_>) -> serde_json::Result<T> {
     let mut payload = T::default();
     let is_object = json::parse_with(Fill(&mut payload), body)?;
     if !is_object {

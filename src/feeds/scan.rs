@@ -116,7 +116,7 @@ fn go_over<'de, R: serde_json::de::Read<'de>>(
     feed: Feed,
     scan: &mut Scan,
 ) -> serde_json::Result<()> {
-    Place { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
+    Position { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
     deserializer.end()
 }
 
@@ -174,13 +174,13 @@ impl Spot {
 }
 
 /// A value on its way past.
-struct Place<'s> {
+struct Position<'s> {
     feed: Feed,
     scan: &'s mut Scan,
     spot: Spot,
 }
 
-impl Place<'_> {
+impl Position<'_> {
     /// Counts the value. Of a name that is repeated the last value counts, so that what an earlier one said is forgotten.
     fn count(&mut self) {
         self.scan.counts.values += 1;
@@ -230,7 +230,7 @@ fn short(text: &str) -> Scalar<'static> {
 /// How many bytes a text that is copied takes beside its own.
 const BESIDE_TEXT: usize = 16;
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for Position<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -238,7 +238,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for Position<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,7 +288,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         }
         let Self { feed, scan, spot } = self;
         let (below, _) = spot.entry(&mut scan.counts);
-        while let Some(()) = items.next_element_seed(Place { feed, scan: &mut *scan, spot: below })? {
+        while let Some(()) = items.next_element_seed(Position { feed, scan: &mut *scan, spot: below })? {
             if let (_, Some(count)) = spot.entry(&mut scan.counts) {
                 *count += 1;
             }
@@ -304,7 +304,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         while let Some(below) = fields.next_key_seed(Name { feed, scan: &mut *scan, spot })? {
             scan.objects += usize::from(is_empty);
             is_empty = false;
-            fields.next_value_seed(Place { feed, scan: &mut *scan, spot: below })?;
+            fields.next_value_seed(Position { feed, scan: &mut *scan, spot: below })?;
         }
         Ok(())
     }

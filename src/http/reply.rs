@@ -46,7 +46,7 @@ const RETRY_AFTER_SECONDS: u32 = 30;
 /// The reply to a delivery that is durable.
 pub(super) fn answered(answer: &Answer) -> Response {
     match answer {
-        Answer::Settled(reply) => Json(ReplyPayload(reply)).into_response(),
+        Answer::Applied(reply) => Json(ReplyPayload(reply)).into_response(),
         Answer::Spooled(id) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
     }
 }

@@ -135,7 +135,7 @@ impl Acceptor {
         tokio::select! {
             biased;
             _too_much = held.let_go() => {}
-            reply = applied => return Ok(Answer::Settled(reply)),
+            reply = applied => return Ok(Answer::Applied(reply)),
             () = on_disk => return Ok(spooled(&delivery)),
             () = sleep(hold) => return Err(Unavailable),
         }

@@ -24,7 +24,7 @@ use crate::domain::state::RowId;
 use crate::domain::unchanged::ContentSummary;
 use crate::feeds::scan::{Scan, scan};
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
-use crate::feeds::{self, DealershipKey, Reading};
+use crate::feeds::{self, DealershipKey, ParsedPayload};
 use crate::store::Store;
 
 /// From so many bytes on a body is read on a thread of its own.
@@ -223,7 +223,7 @@ impl Parser {
             let key = CacheKey { feed: delivery.feed, sha256: *delivery.body.sha256(), dealership, locale };
             self.shared.cache.insert(&key, &reading, summary);
         }
-        let Reading { facts, mut findings, unknown_paths } = reading;
+        let ParsedPayload { facts, mut findings, unknown_paths } = reading;
         for finding in findings.iter_mut().filter(|finding| finding.code == Code::EventUnknown) {
             finding.message += &right_door(delivery.feed, &delivery.body);
         }
@@ -280,7 +280,7 @@ impl Parser {
 /// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
 fn compare_posted(delivery: &mut Delivery) -> Option<Finding> {
     let posted = delivery.posted_body.as_ref()?;
-    if feeds::posted::says_the_same(&delivery.body, posted) {
+    if feeds::signed_body::matches_claims(&delivery.body, posted) {
         delivery.posted_body = None;
         return None;
     }

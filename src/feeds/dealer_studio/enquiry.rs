@@ -5,7 +5,7 @@ use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values;
 use crate::feeds::lenient::{
-    Amount, Flag, Id, JsonBuilder, Name, Nested, OneOf, Place, Postcode, Text, Whole, listed, payload,
+    Amount, Flag, Id, JsonBuilder, Name, Nested, OneOf, Position, Postcode, Text, Whole, listed, payload,
 };
 
 payload! {
@@ -128,13 +128,13 @@ pub(super) struct Enquiry<'a> {
 
 impl Enquiry<'_> {
     /// Reads it into the columns of the lead.
-    pub(super) fn facts(self, at: &Place<'_>, columns: &mut LeadColumns) {
+    pub(super) fn facts(self, at: &Position<'_>, columns: &mut LeadColumns) {
         let Self { category, source, comments, offer_data, location, booking_date, booking_time } = self;
         columns.category = category.read(at, "category");
         columns.source = source.read(at, "source");
         columns.comments = comments.read(at, "comments");
         offer(offer_data, &at.field("offer_data"), columns);
-        place(location, &at.field("location"), columns);
+        read_location(location, &at.field("location"), columns);
         // Both are kept as sent.
         let (day, time) = (booking_date.read(at, "booking_date"), booking_time.read(at, "booking_time"));
         if day.as_deref().is_some_and(|day| values::date(day).is_none()) {
@@ -148,14 +148,14 @@ impl Enquiry<'_> {
     }
 }
 
-fn offer(offer: Nested<OfferPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn offer(offer: Nested<OfferPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let OfferPayload { manufacturer, offer_name, unknown } = offer.read(at);
     at.note_unknown(&unknown);
     columns.offer_manufacturer = manufacturer.read(at, "manufacturer");
     columns.offer_name = offer_name.read(at, "offer_name");
 }
 
-fn place(location: Nested<LocationPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn read_location(location: Nested<LocationPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let LocationPayload { city, state, street, suburb, postcode, location_name, unknown } = location.read(at);
     at.note_unknown(&unknown);
     columns.location_name = location_name.read(at, "location_name");
@@ -170,7 +170,7 @@ fn place(location: Nested<LocationPayload<'_>>, at: &Place<'_>, columns: &mut Le
 }
 
 /// The columns of the car that the customer offers.
-pub(super) fn trade_in(data: Nested<TradeInPayload<'_>>, lead: &Place<'_>) -> TradeInColumns {
+pub(super) fn trade_in(data: Nested<TradeInPayload<'_>>, lead: &Position<'_>) -> TradeInColumns {
     let at = &lead.field("trade_in_data");
     #[rustfmt::skip]
     let TradeInPayload {

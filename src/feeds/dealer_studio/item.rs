@@ -3,8 +3,8 @@
 use crate::domain::facts::LeadColumns;
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::feeds::lenient::{
-    Amount, Id, JsonBuilder, Kept, List, OneOf, Place, StockText, Text, TextOrNumber, Unread, VinText, Whole, either,
-    kind, listed, payload,
+    Amount, Id, JsonBuilder, Kept, List, OneOf, Position, StockText, Text, TextOrNumber, Unread, VinText, Whole,
+    either, kind, listed, payload,
 };
 
 payload! {
@@ -85,7 +85,7 @@ listed! {
 }
 
 /// Reads `item` into its columns, and puts together the whole of it.
-pub(super) fn facts(payload: ItemPayload<'_>, at: &Place<'_>, columns: &mut LeadColumns) {
+pub(super) fn facts(payload: ItemPayload<'_>, at: &Position<'_>, columns: &mut LeadColumns) {
     #[rustfmt::skip]
     let ItemPayload {
         kind, car_type, id, vin, status, colour, body_type, redbook_code, build_date, transmission, interior_colour,
@@ -131,7 +131,7 @@ pub(super) fn facts(payload: ItemPayload<'_>, at: &Place<'_>, columns: &mut Lead
         .into_json();
 }
 
-fn integrations(integrations: Kept<List<IntegrationPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn integrations(integrations: Kept<List<IntegrationPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let list = at.kept("third_party_integrations");
     let (json, entries) = integrations.read(&list);
     for (at, IntegrationPayload { service: _, external_id: _, unknown }) in entries {

@@ -2,7 +2,7 @@
 
 use crate::domain::facts::PropertyColumns;
 use crate::domain::values::Json;
-use crate::feeds::lenient::{Flag, Id, Kept, Nested, OneOf, OneOrMany, Place, Text, Whole};
+use crate::feeds::lenient::{Flag, Id, Kept, Nested, OneOf, OneOrMany, Position, Text, Whole};
 
 use super::entries::Questionnaire;
 use super::lead::{AvailabilityPayload, ComparablePayload, CoordinatesPayload, EnquiryType, PropertyType, Stage};
@@ -57,7 +57,12 @@ pub(super) struct Estimations<'a> {
 
 impl Subject<'_> {
     /// The columns of the property, with those of the offices and the estimations.
-    pub(super) fn facts(self, offices: Offices<'_>, estimations: Estimations<'_>, at: &Place<'_>) -> PropertyColumns {
+    pub(super) fn facts(
+        self,
+        offices: Offices<'_>,
+        estimations: Estimations<'_>,
+        at: &Position<'_>,
+    ) -> PropertyColumns {
         #[rustfmt::skip]
         let Self {
             kind, stage, address, postcode, advert_address, advert_postcode, advert_url, advert_image,
@@ -92,7 +97,7 @@ impl Subject<'_> {
 }
 
 impl Offices<'_> {
-    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+    fn facts(self, at: &Position<'_>, columns: &mut PropertyColumns) {
         #[rustfmt::skip]
         let Self {
             office_id, office_name, account_id, account_name, referred_by_office_id, referred_by_office_name,
@@ -110,7 +115,7 @@ impl Offices<'_> {
 }
 
 impl Estimations<'_> {
-    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+    fn facts(self, at: &Position<'_>, columns: &mut PropertyColumns) {
         let Self { average_sale, minimum_sale, maximum_sale, average_rent, minimum_rent, maximum_rent } = self;
         columns.average_sale_estimation = average_sale.read(at, "average_sale_estimation");
         columns.minimum_sale_estimation = minimum_sale.read(at, "minimum_sale_estimation");
@@ -122,7 +127,7 @@ impl Estimations<'_> {
 }
 
 /// The hours at which the customer can be met, kept whole; each should be an ISO 8601 date.
-fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let (bytes, here) = (availability.bytes(), at.kept("appointment_availability"));
     let (json, AvailabilityPayload { hours, unknown }) = availability.read(&here);
     here.note_unknown(&unknown);
@@ -132,7 +137,7 @@ fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Place<
 }
 
 /// The questions with their answers, kept whole; each entry should be a list of the two.
-fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Place<'_>) -> Option<Json> {
+fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Position<'_>) -> Option<Json> {
     let (bytes, here) = (questionnaire.bytes(), at.kept("questionnaire"));
     let (json, questions) = questionnaire.read_list(&here);
     limits::json(bytes, at, "questionnaire", JSON);
@@ -141,7 +146,7 @@ fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Place<'_>) -> Option<J
 }
 
 /// The properties to compare with, kept whole. The page calls them a list, and its example is one of them alone.
-fn comparable_properties(properties: Kept<OneOrMany<ComparablePayload<'_>>>, here: &Place<'_>) -> Option<Json> {
+fn comparable_properties(properties: Kept<OneOrMany<ComparablePayload<'_>>>, here: &Position<'_>) -> Option<Json> {
     let (json, properties) = properties.read(here);
     for (at, property) in properties {
         #[rustfmt::skip]

@@ -199,8 +199,8 @@ proptest! {
     ) {
         let mut body = json.clone().into_bytes();
         prop_assert_eq!(said(&body), None);
-        for (place, byte, how) in changes {
-            let at = place.index(body.len().max(1));
+        for (chosen, byte, how) in changes {
+            let at = chosen.index(body.len().max(1));
             match how {
                 0 if at < body.len() => body[at] = byte,
                 1 => body.insert(at, byte),

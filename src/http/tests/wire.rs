@@ -97,7 +97,7 @@ async fn a_sender_that_closes_its_half_of_the_connection_is_answered() {
     let accept: Accept = Arc::new(|_| {
         Box::pin(async {
             sleep(Duration::from_millis(100)).await;
-            Ok(Answer::Settled(reply()))
+            Ok(Answer::Applied(reply()))
         })
     });
     let house = House { router: router_over(accept), deliveries: Arc::default() };
