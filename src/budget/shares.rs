@@ -57,7 +57,7 @@ pub struct Limits {
     pub eviction: Eviction,
 }
 
-/// The room and all who hold some of it. `T` is what a body is begun with, to tell it its verdict.
+/// The room and all who hold some of it. `T` is what a body is begun with, to send it its verdict.
 #[derive(Debug)]
 pub(super) struct Shares<T> {
     /// Bytes of the common room that nobody holds.
@@ -155,7 +155,7 @@ impl<T: Clone> Shares<T> {
         if self.bodies.get(&id).is_some_and(|body| body.wants > 0) {
             return Decision::Waits;
         }
-        // The asker is told by the answer.
+        // The caller learns it from the return value.
         verdicts.retain(|(told, _, _)| *told != id);
         Decision::Served
     }

@@ -24,10 +24,10 @@ use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
 use lenient::{Diagnostics, Fields, Fill, Position, Scalar, lone_id};
 
-/// What a body says about the dealership it is for.
+/// The dealership that a body names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DealershipKey {
-    /// Nothing.
+    /// The field is absent, null or empty.
     Missing,
     /// Something that is not a dealership id, and so cannot be configured.
     Unusable,
@@ -38,7 +38,7 @@ pub enum DealershipKey {
 /// Everything that was read from a body.
 #[derive(Clone, Debug)]
 pub struct ParsedPayload {
-    /// What it says.
+    /// The content, in the shape that all feeds share.
     pub facts: Facts,
     /// What a person should know about it.
     pub findings: Vec<Finding>,
@@ -47,7 +47,7 @@ pub struct ParsedPayload {
 }
 
 impl DealershipKey {
-    /// What a field says, read leniently.
+    /// The key in a field, read leniently.
     fn of(sent: &Scalar<'_>) -> Self {
         let holds_scalar = match sent {
             Scalar::Text(_) | Scalar::Number(_) => sent.is_sent(),
@@ -61,7 +61,7 @@ impl DealershipKey {
     }
 }
 
-/// What is said of a body that is JSON and no object.
+/// The finding's message where a body is JSON and no object.
 const NO_OBJECT: &str = "expected an object; the body was read as empty";
 
 /// How the payloads of a feed are read, and what they are. With its folder, an entry in [`reader`] is what a feed needs here.
@@ -98,8 +98,26 @@ pub fn schema(feed: Feed, generator: &mut SchemaGenerator) -> Schema {
     (reader(feed).schema)(generator)
 }
 
-/// Parses a body, whatever it says, into facts for the place and time it came to; a byte order mark before it is skipped.
-/// How much memory that may take is to be asked of [`scan::scan`] before.
+/// Parses a body, whatever its content, into facts for the place and time it came to; a byte order mark before it is skipped.
+/// How much memory that may take is estimated by [`scan::scan`] before.
+///
+/// ```
+/// use forecourt::domain::facts::Facts;
+/// use forecourt::domain::values::{Country, PhoneRegion};
+/// use forecourt::domain::workspace::Locale;
+/// use forecourt::feeds::{Feed, parse};
+///
+/// let locale = Locale {
+///     received_at: "2026-11-20T00:00:00Z".parse().unwrap(),
+///     timezone: chrono_tz::Australia::Sydney,
+///     phone_region: PhoneRegion::parse("AU").unwrap(),
+///     country: Country::parse("AU").unwrap(),
+/// };
+/// let parsed = parse(Feed::Lead, br#"{"id": 7, "colour": "red"}"#, &locale).unwrap();
+/// let Facts::Lead(lead) = parsed.facts else { unreachable!() };
+/// assert_eq!(lead.external_id.as_deref(), Some("7"));
+/// assert!(parsed.unknown_paths.contains("colour"));
+/// ```
 ///
 /// # Errors
 ///

@@ -56,7 +56,7 @@ pub struct Scan {
     pub dealership: DealershipKey,
     /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
     pub identifier: Option<String>,
-    /// The version of a lead's schema; v1 and v2 cannot be told apart.
+    /// The version of a lead's schema; v1 and v2 cannot be distinguished.
     pub schema_version: Option<&'static str>,
     /// How much is in it. Where a name is repeated all its lists count, though only the last is read.
     pub counts: Counts,
@@ -131,7 +131,7 @@ enum Spot {
     Leads,
     Lead,
     Events,
-    /// The list whose presence tells the version of a lead, where `true`.
+    /// The list whose presence decides the version of a lead, where `true`.
     Appointments(bool),
     Packages,
     Elsewhere,
@@ -181,7 +181,7 @@ struct Position<'s> {
 }
 
 impl Position<'_> {
-    /// Counts the value. Of a name that is repeated the last value counts, so that what an earlier one said is forgotten.
+    /// Counts the value. Of a name that is repeated the last value counts, so that the counts of an earlier one are dropped.
     fn count(&mut self) {
         self.scan.counts.values += 1;
         match self.spot {
@@ -310,7 +310,7 @@ impl<'de> Visitor<'de> for Position<'_> {
     }
 }
 
-/// The name of a field, which tells where its value stands.
+/// The name of a field, which decides how its value is counted.
 struct Name<'s> {
     feed: Feed,
     scan: &'s mut Scan,

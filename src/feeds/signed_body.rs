@@ -1,13 +1,13 @@
-//! What was posted beside a signed token, whose claims are the payload.
+//! The body posted beside a signed token, whose claims are the payload.
 
 use super::json;
 use super::tree::{Fields, Value};
 
-/// The claims of a token that say nothing of the payload (RFC 7519 §4.1).
+/// The claims that are about the token and not the payload (RFC 7519 §4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Whether the posted body says what the claims say: the same values under the same names, in whatever order. A claim
-/// about the token itself may be in both. A body that is many times larger than the claims is not looked at.
+/// Whether the posted body repeats the claims: the same values under the same names, in whatever order. A claim
+/// about the token itself may be in both. A body that is many times larger than the claims is not parsed.
 #[must_use]
 pub fn matches_claims(claims: &[u8], body: &[u8]) -> bool {
     if body.len() / MOST_TIMES > claims.len() {

@@ -1,4 +1,4 @@
-//! Fixture to facts: what each recorded body says, as a snapshot beside every file below `fixtures/`; and that no body,
+//! Fixture to facts: what each recorded body becomes, as a snapshot beside every file below `fixtures/`; and that no body,
 //! however strange, makes reading stop.
 
 mod outward;
@@ -95,7 +95,7 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
         }
     }
     let never: Vec<_> = declared.difference(&held).map(String::as_str).collect();
-    // The rules compute what moment the wish names, and when the lead was made stands beside its columns; the
+    // The rules compute the time that the booking request names, and when the lead was made stands beside its columns; the
     // configuration fills the last.
     assert_eq!(never, ["leads.requested_at", "leads.source_created_at", "locations.city"]);
 }

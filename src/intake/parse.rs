@@ -1,6 +1,6 @@
 //! Parsing: from a body to facts, in memory that was taken before.
 //!
-//! First one pass over the whole body tells whether it can be read, how much it becomes, and whose it is. Its facts are
+//! First one pass over the whole body finds whether it can be read, how much memory it takes, and which workspace it is for. Its facts are
 //! read only once there is memory for them. Large bodies are gone over and read on threads of their own, a few at a time,
 //! so that other requests need not wait for them.
 
@@ -55,7 +55,7 @@ impl Parsed {
     }
 }
 
-/// What one look at a body tells, before it is read.
+/// The result of a peek: what one pass over a body finds before it is parsed.
 #[derive(Debug)]
 pub(super) enum Peek {
     /// The same bytes were read before.
@@ -81,7 +81,7 @@ impl Peek {
         }
     }
 
-    /// Whether it is about a vehicle and does not say whose that is.
+    /// Whether it is about a vehicle and names no dealership.
     pub(super) fn is_fragment(&self, delivery: &Delivery) -> bool {
         let names_none = match self {
             Self::Scanned(Ok((scan, _))) => scan.dealership == DealershipKey::Missing,
@@ -277,7 +277,7 @@ impl Parser {
     }
 }
 
-/// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
+/// Drops the body posted beside a signed token where it has the same values; else it is kept, with a finding.
 fn compare_posted(delivery: &mut Delivery) -> Option<Finding> {
     let posted = delivery.posted_body.as_ref()?;
     if feeds::signed_body::matches_claims(&delivery.body, posted) {

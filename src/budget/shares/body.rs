@@ -22,7 +22,7 @@ pub enum Eviction {
     },
 }
 
-/// With so many bytes of progress a body begins, because it is too early to say that it makes none.
+/// With so many bytes of progress a body begins, because it is too early to judge that it makes none.
 pub(super) const CREDIT: u64 = 64 << 10;
 /// Progress counts half as much each time this has passed.
 pub(super) const HALF_LIFE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What a lead says of the enquiry, in the lead feed and in a cluster alike: what kind it is, where and when the customer
+//! A lead's fields about the enquiry, in the lead feed and in a cluster alike: what kind it is, where and when the customer
 //! wants to come, what is asked for beside the car and what is offered in return.
 
 use crate::domain::facts::{LeadColumns, TradeInColumns};
@@ -115,7 +115,7 @@ listed! {
     ];
 }
 
-/// What both pages tell of the enquiry as a whole.
+/// What both pages document of the enquiry as a whole.
 pub(super) struct Enquiry<'a> {
     pub(super) category: OneOf<'a, Category>,
     pub(super) source: OneOf<'a, EnquirySource>,

@@ -106,7 +106,7 @@ payload! {
     }
 }
 
-/// What the cluster says for each of its leads.
+/// What the cluster gives for each of its leads.
 struct Holder {
     external_id: Option<String>,
     said_at: Option<DateTime<Utc>>,

@@ -9,7 +9,7 @@ use crate::feeds::lenient::{EmailAddress, JsonBuilder, Position};
 
 use super::limits::{LimitedText, Phone};
 
-/// The fields of a lead that tell of the customer.
+/// The fields of a lead about the customer.
 pub(super) struct Customer<'a> {
     pub(super) email: EmailAddress<'a>,
     pub(super) title: LimitedText<'a, 1, 10>,

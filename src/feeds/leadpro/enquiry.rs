@@ -13,7 +13,7 @@ use super::lead::{LeadProEventPayload, LeadProLeadPayload};
 use super::limits::{self, Sent};
 use super::property::{Estimations, Offices, Subject};
 
-/// The events, and what they make of what is said.
+/// The events, and how each changes what is stored.
 const EVENTS: [(&str, Source); 2] = [("lead.created", Source::LeadCreated), ("lead.updated", Source::LeadUpdated)];
 
 /// How large `meta` may be, in bytes of JSON.
@@ -49,7 +49,7 @@ fn event(event: Text<'_>, at: &Position<'_>) -> Option<Source> {
     known.map(|(_, source)| *source)
 }
 
-/// When the token was made (RFC 7519 §4.1.6), which is when the sender said what is in it.
+/// When the token was made (RFC 7519 §4.1.6), the sender's time of its content.
 fn issued_at(iat: Amount<'_>, at: &Position<'_>) -> Option<DateTime<Utc>> {
     let seconds = iat.read(at, "iat")?;
     let time = values::unix_time(seconds).and_then(|time| values::not_ahead(time, at.locale().received_at));
@@ -60,7 +60,7 @@ fn issued_at(iat: Amount<'_>, at: &Position<'_>) -> Option<DateTime<Utc>> {
     time
 }
 
-/// The facts of a lead. Which event told them and when, the caller knows.
+/// The facts of a lead. The caller passes the event and its time.
 fn lead(payload: LeadProLeadPayload<'_>, at: &Position<'_>) -> LeadFacts {
     #[rustfmt::skip]
     let LeadProLeadPayload {

@@ -1,4 +1,4 @@
-//! What a LeadPro lead says of the property, of the offices that deal with it, and of when the customer can be met.
+//! A LeadPro lead's fields about the property, the offices that deal with it, and when the customer can be met.
 
 use crate::domain::facts::PropertyColumns;
 use crate::domain::values::Json;
@@ -11,7 +11,7 @@ use super::limits::{self, LimitedId, LimitedText, Money};
 /// How large the availability and the questionnaire may each be, in bytes of JSON.
 const JSON: usize = 2_048;
 
-/// The fields of a lead that tell of the property and of the enquiry about it.
+/// The fields of a lead about the property and of the enquiry about it.
 pub(super) struct Subject<'a> {
     pub(super) kind: OneOf<'a, EnquiryType>,
     pub(super) stage: OneOf<'a, Stage>,
@@ -33,7 +33,7 @@ pub(super) struct Subject<'a> {
     pub(super) gdpr_checkbox: Flag<'a>,
 }
 
-/// The fields of a lead that tell who deals with it.
+/// The fields of a lead that name who deals with it.
 pub(super) struct Offices<'a> {
     pub(super) office_id: Id<'a>,
     pub(super) office_name: Text<'a>,
@@ -45,7 +45,7 @@ pub(super) struct Offices<'a> {
     pub(super) referred_by_account_name: Text<'a>,
 }
 
-/// The fields of a lead that tell what the property is estimated at.
+/// The fields of a lead with the estimates of the property's value.
 pub(super) struct Estimations<'a> {
     pub(super) average_sale: Money<'a>,
     pub(super) minimum_sale: Money<'a>,

@@ -18,7 +18,7 @@ use crate::domain::values::{self, PhoneRegion};
 
 /// How a field is read.
 pub trait Kind {
-    /// What is read.
+    /// The value's type once it is read; what cannot be read is `None` or the kind's own way to say so.
     type Value;
     /// Reads what was sent in the field of that name of the object at that place.
     fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value;
@@ -374,7 +374,7 @@ pub fn text_as_sent(sent: Scalar<'_>, at: &Position<'_>, name: &str) -> Option<S
     text
 }
 
-/// An id that stands alone, as [`Id`] reads it, where nobody is told what is wrong with it.
+/// An id that stands alone, as [`Id`] reads it, where no finding is made of what is wrong with it.
 #[must_use]
 pub fn lone_id(sent: &Scalar<'_>) -> Option<String> {
     let text = match sent {

@@ -4,7 +4,7 @@
 //! A payload is a tree of structs, one for each object of the sender's page, declared with [`payload!`] as
 //! `"name on the page" => name here: Type`. Reading a body fills it, and fails only where the body is no JSON. A [`Field`]
 //! holds whatever stands there; [`Nested`], [`List`] and [`Kept`] hold the objects and lists below. The conversion to facts
-//! then takes the structs apart and reads each field as its type, at a [`Position`] that tells findings where they belong.
+//! then takes the structs apart and reads each field as its type, at a [`Position`] that gives findings their path.
 
 mod builder;
 mod diagnostics;

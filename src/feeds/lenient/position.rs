@@ -31,7 +31,7 @@ enum Step {
 /// What is noted about the contents of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contents {
-    /// Everything.
+    /// Every field is documented, so unknown names and removed characters are noted.
     Documented,
     /// U+0000 was noted already, for the whole that this is part of.
     Kept,
@@ -39,7 +39,7 @@ enum Contents {
     FreeForm,
 }
 
-/// What is said where the character was removed.
+/// The message of the finding where the character was removed.
 const NUL_REMOVED: &str = "the character U+0000 was removed";
 
 impl<'p> Position<'p> {

@@ -1,4 +1,4 @@
-//! What a body says, as JSON in the words that users see: tables, columns, codes and paths. No type is named in it, so
+//! What a body becomes, as JSON in the words that users see: tables, columns, codes and paths. No type is named in it, so
 //! that a snapshot outlives any renaming; keys are in order, and so are findings.
 
 use serde_json::{Map, Value, json};

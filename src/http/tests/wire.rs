@@ -393,7 +393,7 @@ async fn where_one_credentials_bodies_have_all_places_its_longest_makes_room_for
     let mut other = send_head(address, "Content-Length: 2\r\nX-API-KEY: key-5ecret\r\n").await;
     other.write_all(b"{}").await.unwrap();
     assert!(read_until(&mut other, REPLY).await.starts_with("HTTP/1.1 200"));
-    // Closed without a word: what is answered is not repeated.
+    // Closed without a reply: what is answered is not repeated.
     let mut answer = Vec::new();
     let _closed_or_reset = timeout(Duration::from_secs(5), slow[0].read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"");
