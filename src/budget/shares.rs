@@ -33,7 +33,7 @@ pub(super) type Verdicts<T> = Vec<(BodyId, T, Verdict)>;
 /// The answer to one who asks for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Here it is.
+    /// The bytes are taken at once.
     Served,
     /// There is none now; a verdict follows.
     Waits,
@@ -47,7 +47,7 @@ const RESERVE_TIME: Duration = Duration::from_secs(10);
 /// How much room there is, and how it is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes in all.
+    /// Bytes that all accounts may hold together, the reserve among them.
     pub total: usize,
     /// As many of them are kept for accounts that hold nothing; three quarters of all at the most.
     pub reserve: usize,
@@ -228,7 +228,7 @@ impl<T: Clone> Shares<T> {
         self.waiting
     }
 
-    /// Bytes in all.
+    /// Bytes that all accounts may hold together.
     pub(super) fn total(&self) -> usize {
         self.limits.total
     }

@@ -22,7 +22,7 @@ pub(super) struct Unauthenticated<'r> {
     pub(super) received_at: DateTime<Utc>,
     /// The sender's address.
     pub(super) remote_address: Option<IpAddr>,
-    /// What was tried.
+    /// The schemes that were tried, with digests of what was presented.
     pub(super) auth_error: &'r AuthError,
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
     /// Bytes that may still wait to be written.
     pub(super) room: Arc<Semaphore>,
-    /// All of that.
+    /// The bytes of `room` while nothing waits.
     pub(super) room_bytes: u32,
     pub(super) dropped: Dropped,
 }

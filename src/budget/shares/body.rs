@@ -17,7 +17,7 @@ pub enum Eviction {
     LeastProgress,
     /// The newest one. Those of so many bytes cost nobody anything, and go only where there are no others.
     NewestFirst {
-        /// In bytes.
+        /// Bodies of at most so many bytes are spared.
         spared: usize,
     },
 }

@@ -13,13 +13,13 @@ payload! {
     pub struct LocationPayload<'a> {
         /// City.
         "city" => city: Text<'a>,
-        /// State.
+        /// State, by name or abbreviation.
         "state" => state: Text<'a>,
         /// Street and number.
         "street" => street: Text<'a>,
         /// Suburb; in the cluster page's table alone.
         "suburb" => suburb: Text<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
         /// Name of the location.
         "location_name" => location_name: Name<'a>,
@@ -31,21 +31,21 @@ payload! {
     pub struct TradeInPayload<'a> {
         /// Registration number.
         "rego" => rego: Id<'a>,
-        /// Kilometres.
+        /// Odometer reading in kilometres.
         "kms" => kms: Amount<'a>,
         /// State of registration.
         "state" => state: Text<'a>,
         /// Year, make, model, badge and series in one text.
         "title" => title: Text<'a>,
-        /// Year.
+        /// Year, a whole number.
         "year" => year: Whole<'a>,
-        /// Make.
+        /// Manufacturer, as the sender writes it.
         "make" => make: Text<'a>,
-        /// Model.
+        /// Model, as `Corolla`.
         "model" => model: Text<'a>,
-        /// Badge.
+        /// Badge (trim level) within the model.
         "badge" => badge: Text<'a>,
-        /// Series.
+        /// Series (generation) within the model.
         "series" => series: Text<'a>,
         /// Retail price after valuation.
         "retail_price" => retail_price: Amount<'a>,

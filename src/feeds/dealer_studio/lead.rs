@@ -19,7 +19,7 @@ use super::prospect::{self, ProspectPayload};
 payload! {
     /// A lead, as the lead webhook posts it.
     pub struct LeadPayload<'a> {
-        /// Lead id.
+        /// The sender's id of the lead, by which updates find it.
         "id" => id: Id<'a>,
         /// The same, in the other spelling.
         "Id" => capital_id: Id<'a>,
@@ -85,11 +85,11 @@ payload! {
 }
 
 payload! {
-    /// `website`.
+    /// `website` of the lead page.
     pub struct WebsitePayload<'a> {
-        /// Id.
+        /// The sender's id of the site.
         "id" => id: Id<'a>,
-        /// Address.
+        /// Web address of the site.
         "url" => url: Text<'a>,
         /// Name.
         "name" => name: Text<'a>,
@@ -99,9 +99,9 @@ payload! {
 }
 
 payload! {
-    /// `dealership`.
+    /// `dealership`: decides the workspace.
     pub struct DealershipPayload<'a> {
-        /// Dealership id.
+        /// The id that the configuration lists under a workspace.
         "id" => id: NumberId<'a>,
         /// Name.
         "name" => name: Text<'a>,
@@ -115,7 +115,7 @@ payload! {
     pub struct SubscriptionPlanPayload<'a> {
         /// Name of the plan.
         "name" => name: Name<'a>,
-        /// Id of the plan.
+        /// The sender's id of the plan.
         "subscription_id" => subscription_id: Id<'a>,
         /// Price of a day for this car.
         "daily_price_for_car" => daily_price_for_car: Amount<'a>,
@@ -155,7 +155,7 @@ payload! {
 payload! {
     /// An entry of `appointments` (v3).
     pub struct AppointmentPayload<'a> {
-        /// Appointment id.
+        /// The sender's id of the appointment.
         "id" => id: Id<'a>,
         /// The same, in the other spelling.
         "Id" => capital_id: Id<'a>,
@@ -169,9 +169,9 @@ payload! {
         "status" => status: OneOf<'a, AppointmentStatus>,
         /// Scheduled duration.
         "length_in_minutes" => length_in_minutes: Whole<'a>,
-        /// Note.
+        /// Note on the appointment.
         "note" => note: Text<'a>,
-        /// Location id.
+        /// The sender's id of the location where it takes place.
         "location_id" => location_id: Id<'a>,
         /// Name of the car for the test drive, as the dashboard shows it.
         "car_for_test_drive" => car_for_test_drive: Text<'a>,

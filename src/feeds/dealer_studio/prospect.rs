@@ -14,7 +14,7 @@ payload! {
     pub struct ProspectPayload<'a> {
         /// Date of birth.
         "dob" => dob: BirthDate<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
         /// Form of address, as `Mr`.
         "title" => title: Text<'a>,
@@ -28,7 +28,7 @@ payload! {
         "first_name" => first_name: Text<'a>,
         /// Middle name.
         "middle_name" => middle_name: Text<'a>,
-        /// Mobile phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Whether the customer wants marketing.
         "opt_in_to_marketing" => opt_in_to_marketing: Flag<'a>,
@@ -48,13 +48,13 @@ payload! {
         "last_name" => last_name: Text<'a>,
         /// Middle name; in the example alone.
         "middle_name" => middle_name: Text<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
-        /// Phone.
+        /// Home number, read in the workspace's phone region where it has no country code.
         "home_phone" => home_phone: PhoneNumber<'a>,
-        /// Mobile phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Postal address; null where there is none.
         "address" => address: Nested<AddressPayload<'a>>,
@@ -84,7 +84,7 @@ payload! {
         "street" => street: Text<'a>,
         /// Country; a cluster has none.
         "country" => country: CountryName<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
         /// State, written out.
         "state_long" => state_long: Text<'a>,
@@ -100,11 +100,11 @@ payload! {
         "first_name" => first_name: Text<'a>,
         /// Last name.
         "last_name" => last_name: Text<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
-        /// Phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Date of birth.
         "dob" => dob: BirthDate<'a>,

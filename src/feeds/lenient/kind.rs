@@ -60,13 +60,13 @@ pub struct Email;
 pub struct Phone;
 /// A country by its English name or code.
 pub struct Country;
-/// A VIN.
+/// A VIN, normalised as [`values::Vin`].
 pub struct Vin;
-/// A stock number.
+/// A stock number, normalised as [`values::StockNumber`].
 pub struct StockNumber;
 /// A list of texts.
 pub struct Texts;
-/// Anything.
+/// A value of any type, which is not read.
 pub struct Anything;
 
 /// The longest text that can be part of a key, in characters: an entry of an index has less than 2.7 kB.

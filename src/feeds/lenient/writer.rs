@@ -13,7 +13,7 @@ use super::scalar::is_blank;
 /// which one can take 656 bytes.
 pub(super) const MOST: usize = 10_000;
 
-/// What is kept.
+/// Whether an object or a list is kept; nothing else is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Object,

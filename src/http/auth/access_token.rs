@@ -27,7 +27,7 @@ pub struct AccessTokens {
 /// The claims of a token that we made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// The client.
+    /// The id of the OAuth client that the token was given to.
     pub(super) client_id: String,
     /// The name of the credential that the token was given for.
     pub(super) credential: String,

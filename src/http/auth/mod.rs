@@ -31,7 +31,7 @@ pub enum CredentialError {
     /// Two credentials have one name.
     #[error("the credential name `{name}` is used twice")]
     DuplicateName {
-        /// The name.
+        /// The credential's name in the configuration.
         name: String,
     },
     /// A secret is the empty text, which anyone could present.
@@ -49,7 +49,7 @@ pub enum CredentialError {
     /// A header that is to carry API keys cannot be called so.
     #[error("`{name}` cannot be the name of a header")]
     HeaderName {
-        /// The name.
+        /// What the configuration gives as the header's name.
         name: String,
     },
 }
@@ -80,7 +80,7 @@ pub struct Proven<'c> {
 pub struct Issued<'c> {
     /// The credential that was proven.
     pub credential: &'c Credential,
-    /// The token.
+    /// The signed token, as the client is to present it.
     pub token: SecretString,
     /// The feeds it is for.
     pub scope: BTreeSet<Feed>,
