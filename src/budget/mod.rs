@@ -62,7 +62,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// One report for as long.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Told once a minute that bodies were let go, with how many more there were since the last time.
+/// Reported once a minute when bodies were let go, with how many more there were since the last time.
 pub type Report = fn(Option<u64>);
 
 impl ByteBudget {
@@ -72,7 +72,7 @@ impl ByteBudget {
         Self { pool: Arc::new(Pool::new(limits, None)) }
     }
 
-    /// A budget that tells when bodies were let go.
+    /// A budget that reports when bodies were let go.
     #[must_use]
     pub fn reporting(limits: Limits, report: Report) -> Self {
         Self { pool: Arc::new(Pool::new(limits, Some(report))) }
@@ -254,7 +254,7 @@ struct LetGo {
 }
 
 impl LetGo {
-    /// Counts some, and says how many there were since the last report where it is time for one.
+    /// Counts some, and returns how many there were since the last report where it is time for one.
     fn count(&mut self, more: usize, now: Instant) -> Option<u64> {
         let more = u64::try_from(more).unwrap_or(u64::MAX);
         if self.of_last_minute(now) > 0 {
@@ -271,7 +271,7 @@ impl LetGo {
     }
 }
 
-/// Where a body hears its verdict.
+/// Where a body receives its verdict.
 #[derive(Debug)]
 struct Signal {
     verdict: AtomicU8,

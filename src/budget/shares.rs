@@ -33,7 +33,7 @@ pub(super) type Verdicts<T> = Vec<(BodyId, T, Verdict)>;
 /// The answer to one who asks for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Here it is.
+    /// The bytes are taken at once.
     Served,
     /// There is none now; a verdict follows.
     Waits,
@@ -47,7 +47,7 @@ const RESERVE_TIME: Duration = Duration::from_secs(10);
 /// How much room there is, and how it is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes in all.
+    /// Bytes that all accounts may hold together, the reserve among them.
     pub total: usize,
     /// As many of them are kept for accounts that hold nothing; three quarters of all at the most.
     pub reserve: usize,
@@ -57,7 +57,7 @@ pub struct Limits {
     pub eviction: Eviction,
 }
 
-/// The room and all who hold some of it. `T` is what a body is begun with, to tell it its verdict.
+/// The room and all who hold some of it. `T` is what a body is begun with, to send it its verdict.
 #[derive(Debug)]
 pub(super) struct Shares<T> {
     /// Bytes of the common room that nobody holds.
@@ -155,7 +155,7 @@ impl<T: Clone> Shares<T> {
         if self.bodies.get(&id).is_some_and(|body| body.wants > 0) {
             return Decision::Waits;
         }
-        // The asker is told by the answer.
+        // The caller learns it from the return value.
         verdicts.retain(|(told, _, _)| *told != id);
         Decision::Served
     }
@@ -228,7 +228,7 @@ impl<T: Clone> Shares<T> {
         self.waiting
     }
 
-    /// Bytes in all.
+    /// Bytes that all accounts may hold together.
     pub(super) fn total(&self) -> usize {
         self.limits.total
     }

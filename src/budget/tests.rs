@@ -1,4 +1,4 @@
-//! Bodies that wait and are told.
+//! Bodies that wait and get their verdict.
 
 use super::*;
 

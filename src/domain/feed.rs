@@ -3,6 +3,13 @@
 use super::facts::Sender;
 
 /// A kind of delivery.
+///
+/// ```
+/// use forecourt::domain::feed::Feed;
+///
+/// assert_eq!(Feed::named("lead_cluster"), Some(Feed::LeadCluster));
+/// assert_eq!(Feed::Lead.path(), "/webhooks/dealer-studio/leads");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feed {
     /// Dealer Studio's lead webhook.

@@ -1,4 +1,4 @@
-//! What the claims of a signed token say of the token itself (RFC 7519 §4.1). They are read as the payload is, which they
+//! The claims of a signed token about the token itself (RFC 7519 §4.1). They are read as the payload is, which they
 //! are: by its parser, and numbers also where they stand in a text.
 
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub enum NumericDate {
     Absent,
     /// In seconds since 1970, which may have a fraction.
     At(f64),
-    /// Something is there that is no number, so that nobody can say whether the time has come.
+    /// Something is there that is no number, so that the time cannot be checked.
     Unusable,
 }
 

@@ -6,9 +6,9 @@ mod identity;
 pub mod json;
 pub mod leadpro;
 pub mod lenient;
-pub mod posted;
 pub mod scan;
 pub mod shape;
+pub mod signed_body;
 mod tree;
 pub mod weight;
 
@@ -22,12 +22,12 @@ pub use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
-use lenient::{Diagnostics, Fields, Fill, Place, Scalar, lone_id};
+use lenient::{Diagnostics, Fields, Fill, Position, Scalar, lone_id};
 
-/// What a body says about the dealership it is for.
+/// The dealership that a body names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DealershipKey {
-    /// Nothing.
+    /// The field is absent, null or empty.
     Missing,
     /// Something that is not a dealership id, and so cannot be configured.
     Unusable,
@@ -37,8 +37,8 @@ pub enum DealershipKey {
 
 /// Everything that was read from a body.
 #[derive(Clone, Debug)]
-pub struct Reading {
-    /// What it says.
+pub struct ParsedPayload {
+    /// The content, in the shape that all feeds share.
     pub facts: Facts,
     /// What a person should know about it.
     pub findings: Vec<Finding>,
@@ -47,7 +47,7 @@ pub struct Reading {
 }
 
 impl DealershipKey {
-    /// What a field says, read leniently.
+    /// The key in a field, read leniently.
     fn of(sent: &Scalar<'_>) -> Self {
         let holds_scalar = match sent {
             Scalar::Text(_) | Scalar::Number(_) => sent.is_sent(),
@@ -61,13 +61,13 @@ impl DealershipKey {
     }
 }
 
-/// What is said of a body that is JSON and no object.
+/// The finding's message where a body is JSON and no object.
 const NO_OBJECT: &str = "expected an object; the body was read as empty";
 
 /// How the payloads of a feed are read, and what they are. With its folder, an entry in [`reader`] is what a feed needs here.
 struct Reader {
     /// Parses a payload, and makes facts of it.
-    facts: fn(&[u8], &Place<'_>) -> serde_json::Result<Facts>,
+    facts: fn(&[u8], &Position<'_>) -> serde_json::Result<Facts>,
     /// Its JSON Schema.
     schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -98,22 +98,40 @@ pub fn schema(feed: Feed, generator: &mut SchemaGenerator) -> Schema {
     (reader(feed).schema)(generator)
 }
 
-/// Parses a body, whatever it says, into facts for the place and time it came to; a byte order mark before it is skipped.
-/// How much memory that may take is to be asked of [`scan::scan`] before.
+/// Parses a body, whatever its content, into facts for the place and time it came to; a byte order mark before it is skipped.
+/// How much memory that may take is estimated by [`scan::scan`] before.
+///
+/// ```
+/// use forecourt::domain::facts::Facts;
+/// use forecourt::domain::values::{Country, PhoneRegion};
+/// use forecourt::domain::workspace::Locale;
+/// use forecourt::feeds::{Feed, parse};
+///
+/// let locale = Locale {
+///     received_at: "2026-11-20T00:00:00Z".parse().unwrap(),
+///     timezone: chrono_tz::Australia::Sydney,
+///     phone_region: PhoneRegion::parse("AU").unwrap(),
+///     country: Country::parse("AU").unwrap(),
+/// };
+/// let parsed = parse(Feed::Lead, br#"{"id": 7, "colour": "red"}"#, &locale).unwrap();
+/// let Facts::Lead(lead) = parsed.facts else { unreachable!() };
+/// assert_eq!(lead.external_id.as_deref(), Some("7"));
+/// assert!(parsed.unknown_paths.contains("colour"));
+/// ```
 ///
 /// # Errors
 ///
 /// The finding `body_unreadable` with line and column where it is not JSON. It repeats nothing of the body.
-pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<Reading, Finding> {
+pub fn parse(feed: Feed, body: &[u8], locale: &Locale) -> Result<ParsedPayload, Finding> {
     let diagnostics = Diagnostics::default();
-    let facts = (reader(feed).facts)(body, &Place::root(&diagnostics, locale));
+    let facts = (reader(feed).facts)(body, &Position::root(&diagnostics, locale));
     let facts = facts.map_err(|error| Finding::whole(Code::BodyUnreadable, reason(&error)))?;
     let (findings, unknown_paths) = diagnostics.into_parts();
-    Ok(Reading { facts, findings, unknown_paths })
+    Ok(ParsedPayload { facts, findings, unknown_paths })
 }
 
 /// The payload of a body; the empty one, with a finding, where it is no object.
-fn payload<'a, T: Fields<'a>>(body: &'a [u8], root: &Place<'_>) -> serde_json::Result<T> {
+fn payload<'a, T: Fields<'a>>(body: &'a [u8], root: &Position<'_>) -> serde_json::Result<T> {
     let mut payload = T::default();
     let is_object = json::parse_with(Fill(&mut payload), body)?;
     if !is_object {

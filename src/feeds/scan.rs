@@ -56,7 +56,7 @@ pub struct Scan {
     pub dealership: DealershipKey,
     /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
     pub identifier: Option<String>,
-    /// The version of a lead's schema; v1 and v2 cannot be told apart.
+    /// The version of a lead's schema; v1 and v2 cannot be distinguished.
     pub schema_version: Option<&'static str>,
     /// How much is in it. Where a name is repeated all its lists count, though only the last is read.
     pub counts: Counts,
@@ -116,7 +116,7 @@ fn go_over<'de, R: serde_json::de::Read<'de>>(
     feed: Feed,
     scan: &mut Scan,
 ) -> serde_json::Result<()> {
-    Place { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
+    Position { feed, scan, spot: Spot::Root }.deserialize(&mut deserializer)?;
     deserializer.end()
 }
 
@@ -131,7 +131,7 @@ enum Spot {
     Leads,
     Lead,
     Events,
-    /// The list whose presence tells the version of a lead, where `true`.
+    /// The list whose presence decides the version of a lead, where `true`.
     Appointments(bool),
     Packages,
     Elsewhere,
@@ -174,14 +174,14 @@ impl Spot {
 }
 
 /// A value on its way past.
-struct Place<'s> {
+struct Position<'s> {
     feed: Feed,
     scan: &'s mut Scan,
     spot: Spot,
 }
 
-impl Place<'_> {
-    /// Counts the value. Of a name that is repeated the last value counts, so that what an earlier one said is forgotten.
+impl Position<'_> {
+    /// Counts the value. Of a name that is repeated the last value counts, so that the counts of an earlier one are dropped.
     fn count(&mut self) {
         self.scan.counts.values += 1;
         match self.spot {
@@ -230,7 +230,7 @@ fn short(text: &str) -> Scalar<'static> {
 /// How many bytes a text that is copied takes beside its own.
 const BESIDE_TEXT: usize = 16;
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for Position<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -238,7 +238,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for Position<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,7 +288,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         }
         let Self { feed, scan, spot } = self;
         let (below, _) = spot.entry(&mut scan.counts);
-        while let Some(()) = items.next_element_seed(Place { feed, scan: &mut *scan, spot: below })? {
+        while let Some(()) = items.next_element_seed(Position { feed, scan: &mut *scan, spot: below })? {
             if let (_, Some(count)) = spot.entry(&mut scan.counts) {
                 *count += 1;
             }
@@ -304,13 +304,13 @@ impl<'de> Visitor<'de> for Place<'_> {
         while let Some(below) = fields.next_key_seed(Name { feed, scan: &mut *scan, spot })? {
             scan.objects += usize::from(is_empty);
             is_empty = false;
-            fields.next_value_seed(Place { feed, scan: &mut *scan, spot: below })?;
+            fields.next_value_seed(Position { feed, scan: &mut *scan, spot: below })?;
         }
         Ok(())
     }
 }
 
-/// The name of a field, which tells where its value stands.
+/// The name of a field, which decides how its value is counted.
 struct Name<'s> {
     feed: Feed,
     scan: &'s mut Scan,

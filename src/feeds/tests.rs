@@ -1,4 +1,4 @@
-//! Fixture to facts: what each recorded body says, as a snapshot beside every file below `fixtures/`; and that no body,
+//! Fixture to facts: what each recorded body becomes, as a snapshot beside every file below `fixtures/`; and that no body,
 //! however strange, makes reading stop.
 
 mod outward;
@@ -78,8 +78,8 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
     for (feed, body) in
         Feed::ALL.iter().flat_map(|feed| fixtures(*feed).into_iter().map(move |(_, body)| (*feed, body)))
     {
-        let Ok(reading) = parse(feed, &body, &locale()) else { continue };
-        match reading.facts {
+        let Ok(parsed) = parse(feed, &body, &locale()) else { continue };
+        match parsed.facts {
             Facts::Lead(lead) => note_lead(*lead, &mut note),
             Facts::Cluster(cluster) => {
                 cluster.columns.visit(&mut |column, value| note("lead_clusters", column, value.is_some()));
@@ -95,7 +95,7 @@ fn every_column_of_the_contract_is_filled_by_some_fixture() {
         }
     }
     let never: Vec<_> = declared.difference(&held).map(String::as_str).collect();
-    // The rules compute what moment the wish names, and when the lead was made stands beside its columns; the
+    // The rules compute the time that the booking request names, and when the lead was made stands beside its columns; the
     // configuration fills the last.
     assert_eq!(never, ["leads.requested_at", "leads.source_created_at", "locations.city"]);
 }
@@ -137,13 +137,13 @@ fn a_cluster_of_a_thousand_leads_is_read_whole_and_its_many_events_hide_no_findi
         "leads": (0..1_000).map(lead).collect::<Vec<_>>(),
         "lead_events": (0..20_000).map(|number| event(number % 10_000)).collect::<Vec<_>>(),
     });
-    let reading = parse(Feed::LeadCluster, body.to_string().as_bytes(), &locale()).unwrap();
-    let Facts::Cluster(cluster) = reading.facts else { panic!("a cluster is read as {:?}", reading.facts) };
+    let parsed = parse(Feed::LeadCluster, body.to_string().as_bytes(), &locale()).unwrap();
+    let Facts::Cluster(cluster) = parsed.facts else { panic!("a cluster is read as {:?}", parsed.facts) };
     assert_eq!((cluster.leads.len(), cluster.events.len()), (1_000, 10_000));
     assert!(cluster.leads.iter().enumerate().all(|(at, lead)| lead.path_prefix == format!("leads[{at}].")));
     let of_leads = |finding: &&Finding| finding.path.as_deref().is_some_and(|path| path.starts_with("leads["));
-    assert_eq!(reading.findings.iter().filter(of_leads).count(), 2_000);
-    assert_eq!(reading.findings.len(), 10_001);
+    assert_eq!(parsed.findings.iter().filter(of_leads).count(), 2_000);
+    assert_eq!(parsed.findings.len(), 10_001);
 }
 
 /// What stands in texts, so that it can be looked for in findings.
@@ -218,10 +218,10 @@ fn mutated() -> impl Strategy<Value = (Feed, Value)> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..8);
     (any::<prop::sample::Index>(), changes).prop_map(|(chosen, changes)| {
         let (feed, mut body) = chosen.get(DOCUMENTS.as_slice()).clone();
-        for (place, value) in changes {
+        for (chosen, value) in changes {
             let places = pointers(&body, String::new());
-            let place: &String = place.get(places.as_slice());
-            *body.pointer_mut(place).unwrap() = value;
+            let pointer: &String = chosen.get(places.as_slice());
+            *body.pointer_mut(pointer).unwrap() = value;
         }
         (feed, body)
     })
@@ -246,7 +246,7 @@ fn pointers(value: &Value, here: String) -> Vec<String> {
 fn hold_the_laws(feed: Feed, body: &[u8]) {
     let parsed = parse(feed, body, &locale());
     assert_eq!(scan(feed, body).err(), parsed.as_ref().err().cloned());
-    let Ok(Reading { facts, findings, unknown_paths }) = parsed else { return };
+    let Ok(ParsedPayload { facts, findings, unknown_paths }) = parsed else { return };
     let facts = format!("{facts:?}");
     assert!(!facts.contains("\\0") && !facts.contains("u0000"), "U+0000 in {facts}");
     assert!(unknown_paths.len() <= 1_000 && unknown_paths.iter().all(|path| !path.contains('\0')));

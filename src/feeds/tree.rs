@@ -51,8 +51,8 @@ impl<'a> Fields<'a> {
     /// The value of a field.
     #[must_use]
     pub(super) fn get(&self, name: &str) -> Option<&Value<'a>> {
-        let place = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
-        self.0.get(place).map(|(_, value)| value)
+        let index = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
+        self.0.get(index).map(|(_, value)| value)
     }
 
     /// The fields with their values, in the order of their names.

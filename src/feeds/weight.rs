@@ -1,7 +1,7 @@
 //! How much memory a delivery takes while it is read and applied, estimated from what is in it before anything is built.
 //!
 //! The figures are upper bounds that were measured (`docs/proofs.md`): an estimate that is too low costs the service, one
-//! that is too high only lets a huge delivery wait for its turn.
+//! that is too high only lets a huge delivery wait longer for memory.
 
 use super::Feed;
 use super::scan::{Counts, LIMITS, Scan};
@@ -70,7 +70,7 @@ pub fn weight_of_posted(bytes: usize) -> usize {
     bytes.saturating_mul(36)
 }
 
-/// How many bytes a vehicle takes that was read before, and says nothing new.
+/// How many bytes a vehicle takes that was read before and is unchanged.
 #[must_use]
 pub fn weight_in_short(bytes: usize) -> usize {
     bytes.saturating_add(DELIVERY)

@@ -11,7 +11,7 @@ use crate::domain::feed::Feed;
 
 /// Who may enter, and how much they may bring.
 pub struct AccessPolicy {
-    /// Who may enter.
+    /// The credentials, and what each may do.
     pub credentials: Credentials,
     /// How large a body may be.
     pub limits: Limits,

@@ -18,7 +18,7 @@ use super::body_budget::{BudgetTimeout, ByteShare};
 use crate::config::DECODER;
 use crate::domain::finding::{Code, Finding};
 
-/// A whole body.
+/// A body that was received to its end and decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedBody {
     /// Its bytes, the `Content-Encoding` decoded where that was possible.
@@ -99,7 +99,7 @@ const PIECE: usize = 32 * 1024;
 const GROWTH: usize = 1024;
 
 /// Reads the body to its end and decodes its `Content-Encoding`. A body that announces more than `limit` bytes is not
-/// begun, so that a sender who asks first (`Expect: 100-continue`) is told before sending. When it is whole, `room` holds
+/// begun, so that a sender who asks first (`Expect: 100-continue`) is refused before sending. When it is whole, `room` holds
 /// as many bytes as it keeps.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Room for bodies that arrive, shared out by credential, as bytes arrive and as they are decoded, until the request is
 //! answered. Room for one whole body is always kept for credentials that hold none.
 //!
-//! Strangers have a budget of their own, a tenth of all, shared out by address: they cost no credential anything.
+//! Requests without a credential have a budget of their own, a tenth of all, shared out by address: they cost no credential anything.
 
 use std::net::IpAddr;
 use std::time::Duration;

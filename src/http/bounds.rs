@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 pub struct Bounds {
     /// How many there are at the most.
     pub connections: usize,
-    /// For so long a new one may say nothing.
+    /// How long a new connection may send nothing.
     pub first_byte_timeout: Duration,
     /// For so long the head of a request may take.
     pub header_timeout: Duration,
@@ -20,7 +20,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// At most so many connections, each with a minute to speak, half a minute for a head and for taking a reply, and a rest
+    /// At most so many connections, each with a minute to begin, half a minute for a head and for taking a reply, and a rest
     /// of 75 seconds, which is longer than that of the usual proxies.
     #[must_use]
     pub fn of(connections: usize) -> Self {
@@ -33,12 +33,12 @@ impl Bounds {
         }
     }
 
-    /// What a reply says of how long its connection is good: less than it is, by what a request may take on its way.
+    /// The `Keep-Alive` timeout of a reply: less than the true one, by what a request may take on its way.
     pub(super) fn keep_alive_hint(&self) -> Option<HeaderValue> {
         let seconds = self.keep_alive.saturating_sub(MARGIN).max(self.keep_alive / 2).as_secs();
         HeaderValue::from_str(&format!("timeout={seconds}")).ok()
     }
 }
 
-/// So much sooner than a connection is closed its senders are told to close it.
+/// How much sooner than a connection is closed its sender is asked to close it.
 const MARGIN: Duration = Duration::from_secs(5);

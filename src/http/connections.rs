@@ -1,7 +1,7 @@
 //! Which connections there are, and which of them wait for their sender. Where all places are taken, room is made for a
 //! new one: of those who have most connections in a slow phase, the one that has been in it longest is closed.
 //!
-//! A phase is slow where the sender is waited for: nothing was said yet, a head is under way, nothing is asked between two
+//! A phase is slow where the sender is waited for: nothing was sent yet, a head is under way, nothing is asked between two
 //! requests (all by address, because nobody has shown a credential), or a body is under way (by credential). A
 //! connection whose request is being worked on is never closed for another. Behind a proxy all have one address; there
 //! the longest of all goes.
@@ -47,7 +47,7 @@ pub(super) struct Place {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Where a connection tells in which phase it is.
+/// Where a connection reports its phase.
 #[derive(Clone, Debug)]
 pub(super) struct Phase(Option<Arc<Slot>>);
 
@@ -87,7 +87,7 @@ impl Connections {
             }
             let dismissed = self.dismiss_some();
             let freed = Arc::clone(&self.places).acquire_owned();
-            // One that has spoken in the last moment stays, and others are asked to go.
+            // One that has sent something in the last moment stays, and others are asked to go.
             if let Ok(freed) = timeout(if dismissed { LEAVING } else { DISMISS_INTERVAL }, freed).await {
                 break freed.ok();
             }
@@ -126,7 +126,7 @@ impl Connections {
 }
 
 impl Place {
-    /// Where the connection tells its phases.
+    /// Where the connection reports its phases.
     pub(super) fn phase(&self) -> Phase {
         Phase(Some(Arc::clone(&self.slot)))
     }

@@ -69,7 +69,7 @@ fn node_of_forwarded(text: &str) -> Option<IpAddr> {
     four.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// A token as it stands, or what a quotation says.
+/// A token as it stands, or the content of a quoted string.
 fn unquoted(value: &[u8]) -> Option<String> {
     let Some(quoted) = value.strip_prefix(b"\"") else {
         return (!value.contains(&b'"')).then(|| String::from_utf8(value.to_vec()).ok())?;

@@ -22,7 +22,7 @@ pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), ProbeError>> + Se
 /// Why a part does not work.
 #[derive(Debug)]
 pub struct ProbeError {
-    /// In one word, for the reply.
+    /// The state's name in the reply.
     code: &'static str,
     /// For the log, never for the reply.
     cause: Box<dyn Error + Send + Sync>,
@@ -35,7 +35,7 @@ impl ProbeError {
     }
 }
 
-/// Tells more of one part, for the reply.
+/// Adds details of one part to the reply.
 pub type Detail = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// A part that can store a delivery by itself.
@@ -43,7 +43,7 @@ pub type Detail = Arc<dyn Fn() -> Value + Send + Sync>;
 pub struct Check {
     /// Its name in the reply, as `postgres`.
     pub part: &'static str,
-    /// More of it, told under its name; null where there is no more.
+    /// Its details, under its name; null where there is no more.
     pub detail: Option<Detail>,
     /// How to find out.
     pub probe: Probe,
@@ -65,7 +65,7 @@ pub async fn lives(router: Router) -> bool {
 }
 
 /// `GET /readyz`: 200 while at least one part works, so that deliveries can be stored, else 503; with the state of each
-/// part by name, and of one that does not work the reason as a code. A lack of room for bodies is told and makes nothing unready: it costs those who take most of it, and else
+/// part by name, and of one that does not work the reason as a code. A lack of room for bodies is reported and makes nothing unready: it costs those who take most of it, and else
 /// a slow sender could have the whole service taken away.
 pub(crate) async fn readyz(checks: Arc<[Check]>, budget: BodyBudget) -> Response {
     let reasons = join_all(checks.iter().map(reason)).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// For so long our own socket is taken from at a stop, unless said otherwise.
+/// For so long our own socket is taken from at a stop, unless configured otherwise.
 const LASTING: Duration = Duration::from_secs(10);
 
 /// The sockets that connections come from.
@@ -64,7 +64,7 @@ impl Listener {
 impl Listener {
     /// Closes our own; gives what the system had taken by then.
     pub(super) fn close(self) -> Vec<(TcpStream, SocketAddr)> {
-        // Asked itself: whether there is something may not have been told yet.
+        // Asked itself: the runtime may not have been notified yet.
         let sockets = self.sockets.into_iter().filter_map(|socket| socket.into_std().ok());
         let taken = sockets.flat_map(|socket| std::iter::from_fn(move || socket.accept().ok()));
         let made = taken.map(|(stream, address)| {

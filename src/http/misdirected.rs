@@ -1,4 +1,4 @@
-//! A POST to no door. It is answered 404 with the doors there are, told of in the log by the nearest door, and kept, because
+//! A POST to no door. It is answered 404 with the doors there are, logged with the nearest door, and kept, because
 //! its sender does not repeat it: a mistyped address in a dealer's setup costs no lead.
 
 use std::net::IpAddr;

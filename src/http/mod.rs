@@ -113,7 +113,7 @@ fn hide_secrets(current_policy: &CurrentPolicy, mut request: Request) -> Request
     request
 }
 
-/// The answer to a panic. What a panic says can hold a piece of a payload, so it is neither answered nor logged here.
+/// The answer to a panic. A panic's message can hold a piece of a payload, so it is neither answered nor logged here.
 fn caught(_panic: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request ended in a panic and was answered 500");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "internal_error" }))).into_response()
@@ -127,7 +127,7 @@ fn span(request: &Request) -> Span {
     tracing::info_span!("request", request_id, traceparent, method = known(request.method()), route)
 }
 
-/// The name of a method of HTTP (RFC 9110 §9.3, RFC 5789). Any other word of a sender's making would pass for one.
+/// The name of a method of HTTP (RFC 9110 §9.3, RFC 5789). Any other token would pass for one.
 fn known(method: &Method) -> &'static str {
     let names = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     names.into_iter().find(|name| method == name).unwrap_or(UNKNOWN)

@@ -1,5 +1,5 @@
 //! The doors as `OpenAPI` 3.1: every path, credential, payload, reply and error. The payloads' schemas come from the structs
-//! that read them, and state what the senders' pages say, not how much else is accepted.
+//! that read them, and state what the senders' pages document, not how much else is accepted.
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::finding::Code;
 use crate::feeds::{self, Feed};
 
-/// The document.
+/// The OpenAPI document, with the version of the program.
 #[must_use]
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -39,7 +39,7 @@ pub fn document() -> Value {
     })
 }
 
-/// A feed's door.
+/// The path item of a feed's webhook.
 fn door(feed: Feed, generator: &mut SchemaGenerator) -> Value {
     let schema = feeds::schema(feed, generator);
     json!({
@@ -130,7 +130,7 @@ fn readyz() -> Value {
     })
 }
 
-/// The ways of showing a credential that a feed's door knows. Which are open, the configuration says.
+/// The ways of showing a credential that a feed's door knows. Which are open, the configuration decides.
 fn security(feed: Feed) -> Value {
     let mut ways: Vec<Value> = SCHEMES.iter().map(|scheme| json!({ *scheme: [] })).collect();
     match feed {

@@ -1,6 +1,6 @@
 //! The address of a request's sender.
 //!
-//! It is that of the connection's other end, unless that is a proxy whose word is believed: then what proxies have written
+//! It is that of the connection's other end, unless that is a trusted proxy: then what proxies have written
 //! into the one header that counts is read from the right, past those that are believed, and the first address that is no
 //! such proxy's is the sender's. Whatever stands left of it is the sender's own invention. What names no address
 //! (`unknown`, `_hidden`, or is not as it should be) ends the search: then it is the address of the proxy that wrote it.

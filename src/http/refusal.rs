@@ -22,14 +22,14 @@ pub(super) struct Unauthenticated<'r> {
     pub(super) received_at: DateTime<Utc>,
     /// The sender's address.
     pub(super) remote_address: Option<IpAddr>,
-    /// What was tried.
+    /// The schemes that were tried, with digests of what was presented.
     pub(super) auth_error: &'r AuthError,
 }
 
-/// So long a stranger may take to send a body.
+/// How long a request without a credential may take to send a body.
 const PATIENCE: ReadTimeouts = ReadTimeouts { pause: Duration::from_secs(10), total: Duration::from_secs(10) };
 
-/// Reads the body, if there is a permit and room among strangers, and hands the request over to be kept. Never waits for a database. A body that
+/// Reads the body, if there is a permit and room in the budget of requests without a credential, and hands the request over to be kept. Never waits for a database. A body that
 /// does not arrive whole, in time and within the limit is not kept; that there was a request is.
 pub(super) async fn quarantine(
     quarantine: &Quarantine,

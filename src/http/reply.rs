@@ -46,7 +46,7 @@ const RETRY_AFTER_SECONDS: u32 = 30;
 /// The reply to a delivery that is durable.
 pub(super) fn answered(answer: &Answer) -> Response {
     match answer {
-        Answer::Settled(reply) => Json(ReplyPayload(reply)).into_response(),
+        Answer::Applied(reply) => Json(ReplyPayload(reply)).into_response(),
         Answer::Spooled(id) => Json(json!({ "delivery_id": id, "outcome": "spooled" })).into_response(),
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn log(state: &WebhookState, error: &Error, of: Feed, address: Option
     let remote_address = address.map(tracing::field::display);
     match error {
         Error::Unauthorized { auth_error, .. } => {
-            // Strangers may come by the hundred; a few lines tell of them.
+            // Requests without a credential may come by the hundred; a few lines report them.
             let Some(left_out) = state.quarantine.should_log(of, address) else { return };
             let left_out = (left_out > 0).then_some(left_out);
             let AuthError { tried, expired, presented: _ } = auth_error;
@@ -77,7 +77,7 @@ pub(super) fn log(state: &WebhookState, error: &Error, of: Feed, address: Option
         Error::Body(BodyError::Incomplete(_)) => {
             tracing::info!(feed, remote_address, "the sender broke off before the end of the body");
         }
-        // A line a minute says that there is no room.
+        // A line a minute reports that there is no room.
         Error::Body(BodyError::NoRoom(_)) => {
             tracing::debug!(feed, remote_address, "a body found no room and was answered 503");
         }
@@ -157,7 +157,7 @@ struct FindingPayload<'a> {
 }
 
 impl<'a> From<&'a Finding> for FindingPayload<'a> {
-    /// A dealership of somebody else looks like one that nobody has: the reply tells no one which ones there are.
+    /// A dealership of somebody else looks like one that nobody has: the reply reveals to no one which ones there are.
     fn from(finding: &'a Finding) -> Self {
         let Finding { code, path, message } = finding;
         let hidden = Code::DealershipUnknown;

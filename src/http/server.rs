@@ -1,11 +1,11 @@
 //! Connections: how many, for how long, and how they end.
 //!
 //! One that is at rest for too long is closed, and so are all when the service stops; a request that crosses the close is
-//! read all the same (`parting`). So that senders need not come that near, each reply says for how long its connection is
+//! read all the same (`parting`). So that senders need not come that near, each reply announces for how long its connection is
 //! good (`Keep-Alive`), and the last one that there is none (`Connection: close`).
 //!
-//! A connection that has said nothing yet is only a socket: it gets the buffers and the state of an HTTP connection with
-//! its first byte. So thousands of silent ones cost little; who goes when there are too many is said in `connections`.
+//! A connection that has sent nothing yet is only a socket: it gets the buffers and the state of an HTTP connection with
+//! its first byte. So thousands of silent ones cost little; `connections` chooses which of them to close when there are too many.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -39,11 +39,11 @@ use super::traffic::{Stream, Traffic};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// The most bytes of a request's head, above what any door takes, so that the doors can say what they take.
+/// The most bytes of a request's head, above what any door takes, so that the doors can name their own limit.
 const HEAD_BYTES: usize = 320 << 10;
 /// The most headers of a request.
 const HEADERS: usize = 128;
-/// For so long a connection may take to begin a request when the service stops: one that was taken and has said nothing,
+/// For so long a connection may take to begin a request when the service stops: one that was accepted and has sent nothing,
 /// or rests between two requests, is the one over which the next may be on its way.
 const LAST_CALL: Duration = Duration::from_millis(500);
 /// The pause after the system gave no connection, as when there are too many files open.
@@ -52,7 +52,7 @@ const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Serves connections within their bounds, until `shutdown` is ready, and then until every request that had begun is
 /// answered. Small answers are not held back to be sent together (`TCP_NODELAY`).
 ///
-/// From then on an answer says that its connection is closed. Of a listener that somebody else holds nothing more is taken:
+/// From then on a reply announces that its connection is closed. Of a listener that somebody else holds nothing more is taken:
 /// it waits for whoever comes next. Our own is taken from for as long as what was under way is being answered.
 ///
 /// # Errors
@@ -180,7 +180,7 @@ async fn serve_connection(
 ) {
     let Connection { stream, address } = connection;
     let mut byte = [0];
-    // One that has spoken is heard, also where it is dismissed at that moment.
+    // A connection that has sent something is served, also where it is dismissed at that moment.
     let has_spoken = tokio::select! {
         biased;
         first = timeout(bounds.first_byte_timeout, stream.peek(&mut byte)) => match first {
@@ -212,7 +212,7 @@ async fn serve_connection(
 }
 
 /// Answers requests until the connection ends. Where it is for us to end it, because it rests or the service stops, gives
-/// what was read of it and not heard.
+/// what was read of it and not handled.
 async fn converse(
     traffic: &Arc<Traffic>,
     answer: Answering,
@@ -251,7 +251,7 @@ async fn converse(
     }
 }
 
-/// How HTTP is spoken. What a head and a rest may take is counted by `Traffic`.
+/// The settings of HTTP/1.1. What a head and a rest may take is counted by `Traffic`.
 fn http() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -315,7 +315,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Answering {
     }
 }
 
-/// Notes the end of a request, and tells its sender for how long the connection is good.
+/// Notes the end of a request, and announces for how long the connection is good.
 fn end_request(mut answer: Response, traffic: &Traffic, hint: Option<HeaderValue>) -> Response {
     let is_last = says_close(answer.headers());
     traffic.end_request(is_last);

@@ -21,7 +21,7 @@ pub type Accept = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Result<Answer, Unav
 pub struct WebhookState {
     /// Who may enter, and how much they may bring.
     pub current_policy: CurrentPolicy,
-    /// Tells the time of arrival.
+    /// Gives the time of arrival.
     pub clock: fn() -> DateTime<Utc>,
     /// Where a delivery goes.
     pub accept: Accept,
@@ -33,8 +33,8 @@ pub struct WebhookState {
     pub quarantine: Quarantine,
     /// Where a request goes that was posted to no door.
     pub misdirected: Quarantine,
-    /// Whose word about a sender's address is believed.
+    /// Which proxies' headers about a sender's address are trusted.
     pub proxies: Proxies,
-    /// What was said in the log of late.
+    /// What was logged of late, so that it is not repeated.
     pub complaints: Complaints,
 }

@@ -59,7 +59,7 @@ impl House {
         let kept = Arc::clone(&deliveries);
         let accept: Accept = Arc::new(move |delivery| {
             kept.lock().unwrap().push(delivery);
-            Box::pin(async { Ok(Answer::Settled(reply())) })
+            Box::pin(async { Ok(Answer::Applied(reply())) })
         });
         Self { router: router_with(accept, timeouts), deliveries }
     }

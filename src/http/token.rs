@@ -23,11 +23,11 @@ use super::{peer_addr, reply};
 /// What the handler works with.
 #[derive(Clone)]
 pub(crate) struct TokenState {
-    /// The clients.
+    /// The clients that may ask for a token, as of the last reload.
     pub(crate) current_policy: CurrentPolicy,
     /// Where requests have room: who asks is not known yet.
     pub(crate) budget: BodyBudget,
-    /// Tells when a token begins.
+    /// The clock by which a token begins.
     pub(crate) clock: fn() -> DateTime<Utc>,
 }
 
@@ -53,7 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"forecourt\", charset=\"UTF-8\"");
 
-/// Gives an OAuth client a token, or says why not.
+/// Gives an OAuth client a token, or the error of the standard.
 pub(crate) async fn give(state: TokenState, request: Request) -> Response {
     let remote_address = peer_addr::address(request.extensions());
     let mut room = state.budget.of_unauthenticated(remote_address, PATIENCE);
@@ -124,7 +124,7 @@ fn issue<'c>(
     }
 }
 
-/// §5.1. The scope is told always, because it can be less than the client expects.
+/// §5.1. The scope is always given, because it can be less than the client expects.
 fn token_response(issued: &Issued<'_>) -> BasicTokenResponse {
     let token = AccessToken::new(issued.token.expose_secret().to_owned());
     let mut response = BasicTokenResponse::new(token, BasicTokenType::Bearer, EmptyExtraTokenFields {});

@@ -24,7 +24,7 @@ enum Stage {
     Head { since: Instant },
     /// A request is under way; its body and its work have bounds of their own.
     Request,
-    /// The last reply says that the connection is closed after it.
+    /// The last reply announces that the connection is closed after it.
     Closing,
 }
 
@@ -60,7 +60,7 @@ impl Traffic {
         self.state().stage = Stage::Request;
     }
 
-    /// A request is answered; `is_last` where its reply says that the connection is closed after it.
+    /// A request is answered; `is_last` where its reply announces that the connection is closed after it.
     pub(super) fn end_request(&self, is_last: bool) {
         self.state().stage = if is_last { Stage::Closing } else { Stage::Idle { since: Instant::now() } };
     }
@@ -81,8 +81,8 @@ impl Traffic {
     }
 
     /// Closes the sending half of a connection that was at rest for too long; false where it has been sent something in the
-    /// last moment, and stays. The system is asked, because the runtime may not have heard of it yet: what is closed with
-    /// unread bytes in it loses a request. What comes after the close finds a connection that said so before.
+    /// last moment, and stays. The system is asked, because the runtime may not have noticed it yet: what is closed with
+    /// unread bytes in it loses a request. What comes after the close finds a connection whose last reply announced it.
     pub(super) fn close_unless_spoken_to(&self) -> bool {
         let mut state = self.state();
         if state.is_at_rest() && self.has_unread() {
@@ -156,7 +156,7 @@ impl Traffic {
     }
 }
 
-/// The stream of a connection, which tells its traffic what goes over it.
+/// The stream of a connection, which counts what goes over it.
 #[derive(Debug)]
 pub(super) struct Stream(pub(super) Arc<Traffic>);
 
@@ -238,7 +238,7 @@ mod tests {
         traffic.begin_request();
         traffic.end_request(false);
         client.write_all(b"POST").await.unwrap();
-        // The runtime has no turn in which to hear of it.
+        // The runtime is not polled in between and cannot notice it.
         while !traffic.has_unread() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

@@ -37,7 +37,7 @@ pub struct Timeouts {
     pub max_held_bytes: usize,
 }
 
-/// The pause before a store that refused is asked again.
+/// The pause before a store that refused is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Takes deliveries in.
@@ -61,7 +61,7 @@ impl Acceptor {
     /// Must be made inside a runtime.
     #[must_use]
     pub fn new(spool: Option<Spool>, mut timeouts: Timeouts) -> Self {
-        // A deadline beyond the hold would refuse each request before the spool was asked.
+        // A deadline beyond the hold would refuse each request before the spool was tried.
         timeouts.deadline = timeouts.deadline.min(timeouts.hold / 2);
         let (database, ready) = watch::channel(Database::Starting);
         let drain = spool.clone().map(|spool| tokio::spawn(drain::run(spool, ready)));
@@ -96,7 +96,7 @@ impl Acceptor {
         let drain = self.shared.drain.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(drain) = drain {
             drain.abort();
-            // Cut off, as it was told to be.
+            // It ends as cancelled, because it was aborted.
             let _ = drain.await;
         }
         if let Some(spool) = &self.shared.spool {
@@ -139,7 +139,7 @@ impl Acceptor {
         tokio::select! {
             biased;
             _too_much = held.let_go() => {}
-            reply = applied => return Ok(Answer::Settled(reply)),
+            reply = applied => return Ok(Answer::Applied(reply)),
             () = on_disk => return Ok(spooled(&delivery)),
             () = sleep(hold) => return Err(Unavailable),
         }
@@ -206,8 +206,8 @@ impl Acceptor {
         }
     }
 
-    /// Whether what is in the spool may tell the delivery's workspace, so that it has to be applied before; with what the
-    /// look at its body told, where one was needed.
+    /// Whether what is in the spool may decide the delivery's workspace, so that it has to be applied before; with the
+    /// peek at its body, where one was needed.
     fn must_follow_spooled(&self, delivery: &Delivery) -> (bool, Option<Peek>) {
         if self.shared.spool.as_ref().is_none_or(|spool| spool.depth().deliveries == 0) {
             return (false, None);

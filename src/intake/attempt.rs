@@ -7,7 +7,7 @@ pub(crate) struct AttemptInfo {
     pub(crate) attempts: i32,
     /// Whether an earlier attempt may have stored it without anybody having seen the end of that.
     pub(crate) may_be_stored: bool,
-    /// Whether a person asked for this attempt, which its record then tells.
+    /// Whether a person asked for this attempt, which its record then shows.
     pub(crate) is_manual: bool,
     /// Whether its undocumented fields are counted; those of one that was read before have been.
     pub(crate) counts_unknown_fields: bool,

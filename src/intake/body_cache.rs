@@ -11,7 +11,7 @@ use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::unchanged::ContentSummary;
 use crate::domain::workspace::{DealershipId, Locale};
-use crate::feeds::{self, Reading};
+use crate::feeds::{self, ParsedPayload};
 
 /// How many bodies a generation has at the most. One takes some 550 bytes.
 const GENERATION: usize = 50_000;
@@ -94,8 +94,8 @@ impl BodyCache {
     }
 
     /// Keeps what was read of a body about a vehicle, where that does not depend on the hour.
-    pub(super) fn insert(&self, of: &CacheKey, reading: &Reading, summary: &Arc<ContentSummary>) {
-        let Reading { facts: _, findings, unknown_paths } = reading;
+    pub(super) fn insert(&self, of: &CacheKey, reading: &ParsedPayload, summary: &Arc<ContentSummary>) {
+        let ParsedPayload { facts: _, findings, unknown_paths } = reading;
         if findings.iter().any(|finding| finding.code == Code::DateInvalid) {
             return;
         }

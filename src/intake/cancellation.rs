@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::sync::oneshot;
 
-/// Tells whether somebody still waits for a delivery.
+/// Knows whether somebody still waits for a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Cancellation(Option<oneshot::Receiver<()>>);
 

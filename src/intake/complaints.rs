@@ -4,24 +4,24 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a kind of trouble is not told again.
+/// How long a kind of trouble is not logged again.
 const QUIET: Duration = Duration::from_mins(1);
-/// As many kinds are told apart.
+/// As many kinds are counted separately.
 const MOST_KINDS: usize = 100;
 
-/// What was told.
+/// When each kind of trouble was last logged, and how often it was left out since.
 #[derive(Debug, Default)]
 pub struct Complaints {
     told: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
 impl Complaints {
-    /// Whether to tell of it now; then with how many times it was left out since the last time.
+    /// Whether to log it now; then with how many times it was left out since the last time.
     pub fn take(&self, kind: &str) -> Option<u64> {
         self.take_at(kind, Instant::now())
     }
 
-    /// The trouble is over: what comes next is told at once.
+    /// The trouble is over: the next trouble is logged at once.
     pub fn clear(&self) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

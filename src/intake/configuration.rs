@@ -13,7 +13,7 @@ use crate::store::{self, Store, workspaces};
 
 /// Applies the configuration: what it names is there and active afterwards, what it no longer names is inactive.
 /// Blocked leads are tried again where it brought a location or a package. A slug or a dealership that stands elsewhere
-/// than in the tables stays there, and is an error in the log, unless the configuration says that it is meant.
+/// than in the tables stays there, and is an error in the log, unless the configuration declares the move.
 ///
 /// A row that cannot be read keeps its workspace's locations and packages as they were, and nothing else: deliveries
 /// must be taken in. They are applied by the next start or reload after the row was mended.
@@ -49,7 +49,7 @@ pub async fn preview(store: &Store, configured: &[Workspace]) -> Result<Applied,
 }
 
 /// What the configuration and the tables disagree about: dealerships that would move and slugs that would be renamed
-/// without the configuration saying that it is meant. One sentence each; what `forecourt check --connect` fails for.
+/// without the configuration declaring it. One sentence each; what `forecourt check --connect` fails for.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.

@@ -7,9 +7,9 @@ use super::Intake;
 pub(super) enum Database {
     /// Not yet; a start takes a moment.
     Starting,
-    /// Not for now.
+    /// They cannot be reached or used for now; deliveries are spooled.
     Down,
-    /// There are.
+    /// Deliveries are applied to them.
     Ready(Intake),
 }
 

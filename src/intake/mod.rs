@@ -62,7 +62,7 @@ pub struct Settings {
     pub writers: usize,
     /// How many bytes what is built of bodies may take, while they are read and applied.
     pub reading_bytes: usize,
-    /// The clock.
+    /// The current time; tests set their own.
     pub clock: fn() -> DateTime<Utc>,
 }
 
@@ -96,8 +96,8 @@ impl Intake {
         Self { shared: Arc::new(Shared { store, parser, pipeline, unknown_fields, in_flight, large, settings }) }
     }
 
-    /// Whether only the tables can tell the workspace of a delivery, so that what came before it must be in them; with what
-    /// the look at its body told, where one was needed, so that nobody looks again.
+    /// Whether only the tables can decide the workspace of a delivery, so that what came before it must be in them; with the
+    /// peek at its body, where one was needed, so that it is not repeated.
     fn depends_on_tables(&self, delivery: &Delivery) -> (bool, Option<Peek>) {
         if !delivery.feed.may_be_fragment() || self.router().reachable(&delivery.permitted).len() <= 1 {
             return (false, None);
@@ -112,7 +112,7 @@ impl Intake {
         self.shared.pipeline.is_stalled()
     }
 
-    /// Notes that a delivery was not settled in time. Beside a large one that says nothing of Postgres: it takes its time,
+    /// Notes that a delivery was not settled in time. Beside a large one that is no sign of a slow Postgres: it takes its time,
     /// and so does what waits in its queue.
     fn note_late(&self) {
         if self.shared.large.load(Ordering::Relaxed) == 0 {
@@ -131,7 +131,7 @@ impl Intake {
         self.shared.parser.routing().router()
     }
 
-    /// Tells when the router is replaced.
+    /// Notifies when the router is replaced.
     fn routers(&self) -> watch::Receiver<Arc<WorkspaceRouter>> {
         self.shared.parser.routing().routers().subscribe()
     }
@@ -141,13 +141,13 @@ impl Intake {
         self.shared.parser.routing().routers().send_replace(Arc::new(router));
     }
 
-    /// The store.
+    /// The database that deliveries are applied to.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
     }
 
-    /// The time.
+    /// The current time of the clock in the settings.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.shared.settings.clock)()

@@ -1,6 +1,6 @@
 //! Parsing: from a body to facts, in memory that was taken before.
 //!
-//! First one pass over the whole body tells whether it can be read, how much it becomes, and whose it is. Its facts are
+//! First one pass over the whole body finds whether it can be read, how much memory it takes, and which workspace it is for. Its facts are
 //! read only once there is memory for them. Large bodies are gone over and read on threads of their own, a few at a time,
 //! so that other requests need not wait for them.
 
@@ -24,7 +24,7 @@ use crate::domain::state::RowId;
 use crate::domain::unchanged::ContentSummary;
 use crate::feeds::scan::{Scan, scan};
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
-use crate::feeds::{self, DealershipKey, Reading};
+use crate::feeds::{self, DealershipKey, ParsedPayload};
 use crate::store::Store;
 
 /// From so many bytes on a body is read on a thread of its own.
@@ -55,7 +55,7 @@ impl Parsed {
     }
 }
 
-/// What one look at a body tells, before it is read.
+/// The result of a peek: what one pass over a body finds before it is parsed.
 #[derive(Debug)]
 pub(super) enum Peek {
     /// The same bytes were read before.
@@ -81,7 +81,7 @@ impl Peek {
         }
     }
 
-    /// Whether it is about a vehicle and does not say whose that is.
+    /// Whether it is about a vehicle and names no dealership.
     pub(super) fn is_fragment(&self, delivery: &Delivery) -> bool {
         let names_none = match self {
             Self::Scanned(Ok((scan, _))) => scan.dealership == DealershipKey::Missing,
@@ -223,7 +223,7 @@ impl Parser {
             let key = CacheKey { feed: delivery.feed, sha256: *delivery.body.sha256(), dealership, locale };
             self.shared.cache.insert(&key, &reading, summary);
         }
-        let Reading { facts, mut findings, unknown_paths } = reading;
+        let ParsedPayload { facts, mut findings, unknown_paths } = reading;
         for finding in findings.iter_mut().filter(|finding| finding.code == Code::EventUnknown) {
             finding.message += &right_door(delivery.feed, &delivery.body);
         }
@@ -277,10 +277,10 @@ impl Parser {
     }
 }
 
-/// Forgets what was posted beside a signed token where it says the same; else it is kept, and noted.
+/// Drops the body posted beside a signed token where it has the same values; else it is kept, with a finding.
 fn compare_posted(delivery: &mut Delivery) -> Option<Finding> {
     let posted = delivery.posted_body.as_ref()?;
-    if feeds::posted::says_the_same(&delivery.body, posted) {
+    if feeds::signed_body::matches_claims(&delivery.body, posted) {
         delivery.posted_body = None;
         return None;
     }

@@ -1,4 +1,4 @@
-//! What a sender is told of its delivery.
+//! What a sender gets as the answer to its delivery.
 
 use uuid::Uuid;
 
@@ -9,17 +9,17 @@ use crate::domain::{EffectSummary, Outcome};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It is in the tables, with an outcome.
-    Settled(Reply),
+    Applied(Reply),
     /// The delivery of this id is in the spool, and applied when Postgres can take it.
     Spooled(Uuid),
 }
 
-/// What the sender is told of a delivery that has its outcome.
+/// The answer to a delivery that has its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The delivery's id.
     pub delivery_id: Uuid,
-    /// Its fate.
+    /// What became of the delivery as a whole; the first thing a sender looks at.
     pub outcome: Outcome,
     /// What became of each kind of row: `person`, `lead`, `listing`, `booking`.
     pub effects: Vec<(&'static str, EffectSummary)>,

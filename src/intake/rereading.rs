@@ -1,6 +1,7 @@
 //! Stored values read anew, once, where a migration says that they are read otherwise now: persons get the form of
-//! their address that is matched today and become one where two have the same, vehicles that a word such as TBA had
-//! made one come apart, and the deliveries that may say something else today are marked, to be merged again by and by.
+//! their address that is matched today and become one where two have the same, vehicles that a placeholder such as
+//! TBA had made one are separated, and the deliveries that may be parsed otherwise today are marked, to be merged again by
+//! and by.
 //!
 //! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
 
@@ -28,10 +29,10 @@ pub enum Step {
     Rest(RowId),
 }
 
-/// The same, and tells how far it is.
+/// As [`run`], with a report of the progress.
 ///
 /// # Errors
-/// As [`run`].
+/// The same.
 pub async fn run_telling(store: &Store, report: &(dyn Fn(Step) + Sync)) -> Result<(), store::Error> {
     while let Some(workspace) = rereading::next(store).await? {
         tracing::info!(workspace, "stored values are read anew");
@@ -52,7 +53,7 @@ pub async fn run_telling(store: &Store, report: &(dyn Fn(Step) + Sync)) -> Resul
     Ok(())
 }
 
-/// Gives the next persons the address that is matched today; says how many were looked at, none at the end.
+/// Gives the next persons the address that is matched today; returns how many were looked at, none at the end.
 async fn rekey_some(store: &Store, workspace: RowId) -> Result<usize, store::Error> {
     let mut tx = store.begin(Some(workspace)).await?;
     let addresses = rereading::addresses(&mut tx, workspace).await?;
@@ -71,7 +72,7 @@ async fn rekey_some(store: &Store, workspace: RowId) -> Result<usize, store::Err
     Ok(addresses.len())
 }
 
-/// Gives a person another address. Where another person has it, the two become one, and it is true.
+/// Gives a person another address. Where another person has it, the two are merged, and the result is true.
 async fn rekey(
     tx: &mut store::Connection,
     workspace: RowId,

@@ -16,8 +16,8 @@ struct Entry {
     /// Its row; none while nothing is written, as by a dry run.
     id: Option<RowId>,
     workspace: Workspace,
-    /// Slugs that it had or has in the tables, and that none of the configuration has: what was let in before a change of
-    /// the slug, and waits in the spool, says these.
+    /// Slugs that it had or has in the tables, and that none of the configuration has: deliveries that were
+    /// let in before a change of the slug, and wait in the spool, carry these.
     aliases: Vec<Slug>,
 }
 
@@ -50,7 +50,7 @@ pub struct WorkspaceRouter {
 /// Where a delivery belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// Its row.
+    /// The row of the workspace that the delivery is written to.
     pub workspace: RowId,
     /// What the payload's values depend on.
     pub locale: Locale,
@@ -59,7 +59,7 @@ pub struct Route {
 /// Which workspace a dealership id leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// This one.
+    /// To a workspace that the credential may write to.
     Route(Route),
     /// None: no workspace has the dealership.
     Unknown,
@@ -95,7 +95,7 @@ impl WorkspaceRouter {
 
     /// The workspace of a dealership, if the credential may write to it. Where the configuration has the dealership in
     /// another workspace than the tables, whoever may write to either may write for it, to that of the tables: neither
-    /// name of a change that is still to be said may cost a delivery.
+    /// name of a change that the file does not declare yet may cost a delivery.
     #[must_use]
     pub fn find(&self, dealership: DealershipId, permitted: &Permitted, received_at: DateTime<Utc>) -> Found {
         let Some(home) = self.dealerships.get(&dealership) else { return Found::Unknown };
@@ -116,8 +116,8 @@ impl WorkspaceRouter {
         self.workspaces.values().filter(|entry| entry.is_permitted(permitted)).filter_map(|entry| entry.id).collect()
     }
 
-    /// Those, and the workspaces in which dealerships stay for which the credential may write: where what it says of a
-    /// vehicle may belong.
+    /// Those, and the workspaces in which dealerships stay for which the credential may write: where its
+    /// deliveries about a vehicle may belong.
     #[must_use]
     pub fn reachable(&self, permitted: &Permitted) -> Vec<RowId> {
         let is_of = |home: &&Home| self.workspaces.get(&home.slug).is_some_and(|entry| entry.is_permitted(permitted));
@@ -171,7 +171,7 @@ impl WorkspaceRouter {
     }
 }
 
-/// A row with how values are read for it: as the configuration says of the dealership, wherever that stays.
+/// A row with how values are read for it: by the dealership's settings, whichever workspace it stays in.
 fn route(workspace: RowId, entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Route {
     let Workspace { timezone, phone_region, country, .. } = &entry.workspace;
     let own = dealership.and_then(|dealership| dealership.timezone);

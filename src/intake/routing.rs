@@ -47,7 +47,7 @@ impl Routing {
         &self.router
     }
 
-    /// The workspace of a delivery. Notes on it what the body says of its dealership and schema.
+    /// The workspace of a delivery. Notes on it the dealership and the schema that the body names.
     pub(super) async fn route(&self, delivery: &mut Delivery, scan: &Scan) -> Result<Route, Rejection> {
         let feed = delivery.feed;
         delivery.schema_version = scan.schema_version;
@@ -121,7 +121,7 @@ fn missing_dealership(delivery: &Delivery, scan: &Scan) -> Vec<Finding> {
     findings
 }
 
-/// What is to be said of a body that looks like another feed's than the one whose door it came to; else nothing.
+/// The finding for a body that looks like another feed's than the one whose door it came to; else nothing.
 pub(super) fn right_door(feed: Feed, body: &[u8]) -> String {
     match shape::guess(body).filter(|likely| *likely != feed) {
         Some(likely) => {

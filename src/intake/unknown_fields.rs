@@ -111,7 +111,7 @@ impl UnknownFields {
     }
 }
 
-/// Writes what was seen in one workspace and feed; says whether it is done with, in one way or another.
+/// Writes what was seen in one workspace and feed; returns whether the counts may be forgotten: they are written, or never can be.
 async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) -> bool {
     match tokio::time::timeout(TIMEOUT, drift::save(store, workspace, feed, seen)).await {
         Ok(Ok(())) => {}

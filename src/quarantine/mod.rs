@@ -1,7 +1,7 @@
 //! Requests without a valid credential, or to no door, kept aside for a while: a secret that was wrong for a night, or an
 //! address, loses nothing. Each kind has an instance and bounds of its own.
 //!
-//! Whoever posts them is a stranger, so everything about them is bounded: how many bodies are read at a time, how many
+//! Nobody knows who posts them, so everything about them is bounded: how many bodies are read at a time, how many
 //! an address may leave in a minute, how much waits to be written, how much is stored and for how long, how many log
 //! lines it costs. None of it makes anybody wait: what cannot be kept at once is counted and let go.
 
@@ -93,7 +93,7 @@ impl Quarantine {
         }
     }
 
-    /// Keeps nothing.
+    /// A quarantine that keeps nothing, for where there is no database to keep it in.
     #[must_use]
     pub fn off(clock: fn() -> DateTime<Utc>) -> Self {
         let bounds = Bounds { of_no_door: false, max_count: 0, max_bytes: 0, days: 0 };

@@ -8,12 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// As many keys are known at a time.
 const MOST_KEYS: usize = 10_000;
 
-/// Counts by key. A key's minute begins with its first turn.
+/// Counts by key. A key's minute begins with its first permit.
 #[derive(Debug)]
 pub(super) struct RateLimiter<K> {
     per_minute: u32,
     minutes: HashMap<K, Minute>,
-    /// The keys with the beginnings of their minutes, in that order. Those of former minutes are in it until their turn
+    /// The keys with the beginnings of their minutes, in that order. Those of former minutes are in it until they are reached
     /// to be forgotten.
     order: VecDeque<(K, DateTime<Utc>)>,
 }
@@ -37,7 +37,7 @@ impl<K: Clone + Eq + Hash> RateLimiter<K> {
         Self { per_minute, minutes: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Takes a turn, if the key's minute has one left. Gives how many were left out in the minute before.
+    /// Takes a permit, if the key's minute has one left. Returns how many were left out in the minute before.
     pub(super) fn take(&mut self, key: &K, now: DateTime<Utc>) -> Option<u64> {
         let known = self.minutes.get(key).copied();
         let current = known.filter(|minute| !minute.is_over(now));

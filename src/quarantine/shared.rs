@@ -23,11 +23,11 @@ pub struct Settings {
     pub per_minute_and_address: u32,
     /// The key of the fingerprints.
     pub fingerprint_key: SecretString,
-    /// The clock.
+    /// The current time; tests set their own.
     pub clock: fn() -> DateTime<Utc>,
 }
 
-/// Of requests to no door so much less is kept than of refused ones.
+/// By how much less is kept of requests to no door than of refused ones.
 const PART: u32 = 10;
 
 impl Settings {
@@ -59,12 +59,12 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Option<mpsc::Receiver<Queued>>>,
     /// Bytes that may still wait to be written.
     pub(super) room: Arc<Semaphore>,
-    /// All of that.
+    /// The bytes of `room` while nothing waits.
     pub(super) room_bytes: u32,
     pub(super) dropped: Dropped,
 }
 
-/// Of whom a log line tells.
+/// The feed and address that a log line is about.
 pub(super) type LogKey = (Feed, Option<IpAddr>);
 
 /// A request that waits to be written, with its share of the room.
@@ -94,9 +94,9 @@ const VOUCHED_READERS: usize = 64;
 pub(super) const QUEUE: usize = 1_024;
 /// So many bytes of bodies wait to be written at the most.
 pub(super) const ROOM: u32 = 32 << 20;
-/// So many log lines tell of one feed and address in a minute.
+/// The most log lines about one feed and address in a minute.
 const LINES: u32 = 3;
-/// So many log lines tell of refusals in a minute.
+/// The most log lines about refusals in a minute.
 const LINES_IN_ALL: u32 = 60;
 
 impl Shared {

@@ -1,4 +1,4 @@
-//! Writes refused requests behind everybody's back, and tells now and then what could not be kept.
+//! Writes refused requests in the background, and reports now and then what could not be kept.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -12,11 +12,11 @@ use crate::store::{self, Store};
 
 /// So many requests are written together at the most.
 const BATCH: usize = 128;
-/// The pause after a batch: the next one gathers, and strangers do not keep Postgres busy.
+/// The pause after a batch: the next one gathers, and refused requests do not keep Postgres busy.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause before another try when Postgres is away.
 const AWAY: Duration = Duration::from_secs(1);
-/// How often it is told what could not be kept, and let go what is too old.
+/// How often it is reported what could not be kept, and what is too old is deleted.
 const PERIOD: Duration = Duration::from_mins(1);
 /// So many senders are named in one report.
 const NAMED: usize = 5;
@@ -56,7 +56,7 @@ async fn write_patiently(shared: &Shared, store: &Store, refused: &[Refused]) ->
     }
 }
 
-/// Tells once a minute what was not kept or not told, and lets go what is too old, also when nothing comes any more.
+/// Reports once a minute what was not kept or not logged, and deletes what is too old, also when nothing comes any more.
 pub(super) async fn report(shared: Arc<Shared>, store: Store) {
     loop {
         tokio::time::sleep(PERIOD).await;

@@ -58,7 +58,7 @@ impl From<redb::Error> for Fault {
             | redb::Error::TableTypeMismatch { .. }
             | redb::Error::TypeDefinitionChanged { .. }
             | redb::Error::TableIsMultimap(_) => Self::Damaged(error.to_string()),
-            // What is no file of the library, or one that was cut off, is told as an I/O error.
+            // What is no file of the library, or one that was cut off, is reported as an I/O error.
             redb::Error::Io(cause)
                 if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
             {
@@ -135,7 +135,7 @@ impl SpoolFile {
         })
     }
 
-    /// How full it is.
+    /// How many deliveries and bytes it holds, and the key of the oldest.
     pub(super) fn depth(&mut self) -> Result<Depth, Fault> {
         self.write(&[], &[])
     }
@@ -260,7 +260,7 @@ fn depth(table: &Table<&[u8; LENGTH], &[u8]>, bytes: u64) -> Result<Depth, redb:
     Ok(Depth { deliveries: table.len()?, bytes, oldest })
 }
 
-/// Opens the file, or makes it. What a crash left beyond its last whole page says nothing about the pages before it, but
+/// Opens the file, or makes it. What a crash left beyond its last whole page does not damage the pages before it, but
 /// the library takes a file of such a length for damaged: it is filled up to whole pages then.
 fn open_with_torn_end(path: &Path) -> Result<Database, Fault> {
     let damaged = match open_database(path) {

@@ -74,7 +74,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The same in one word.
+    /// Its code in `/readyz`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

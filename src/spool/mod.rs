@@ -119,17 +119,17 @@ impl Spool {
 
     /// Closes the file and gives the folder free. What is in it stays.
     pub async fn close(&self) {
-        // One that is closed already says so, and that is as well.
+        // A spool that is closed already refuses the command, which is as good.
         let _ = self.ask(Command::Close).await;
     }
 
-    /// How full it is.
+    /// How many deliveries and bytes it holds, and the key of the oldest.
     #[must_use]
     pub fn depth(&self) -> Depth {
         *self.depth.borrow()
     }
 
-    /// Tells each change of the depth.
+    /// Notifies of each change of the depth.
     pub(crate) fn changes(&self) -> watch::Receiver<Depth> {
         self.depth.clone()
     }

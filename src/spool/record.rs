@@ -34,7 +34,7 @@ pub enum Unreadable {
 /// token, the header, the body, what was posted. A header may get new fields that have a default; anything else is a new
 /// number.
 const VERSION: u8 = 2;
-/// The format of earlier versions, which is still read: its header alone tells the length of what was posted, and its
+/// The format of earlier versions, which is still read: only its header has the length of what was posted, and its
 /// checksum is that of all the bytes after it.
 const VERSION_1: u8 = 1;
 /// How many bytes of the digest are kept: enough to notice damage.

@@ -63,7 +63,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<Uuid> {
     deliveries.iter().map(|delivery| delivery.id).collect()
 }
 
-/// Everything there is to say of a delivery.
+/// A delivery with every field set.
 fn shown(delivery: &Delivery) -> String {
     format!("{delivery:?}")
 }

@@ -11,7 +11,7 @@ use super::limits::{Depth, Limits, Refused, footprint};
 use super::record;
 use crate::domain::delivery::Delivery;
 
-/// Where the end of a command is told.
+/// Where the result of a command is sent.
 pub(super) type Done<T> = oneshot::Sender<Result<T, Refused>>;
 
 /// What the thread can be asked to do.
@@ -24,7 +24,7 @@ pub(super) enum Command {
     Read(Option<Key>, usize, Done<Vec<Record>>),
     /// Put one that cannot be read aside.
     SetAside(Key, Done<()>),
-    /// Say whether a delivery would be taken.
+    /// Check whether a delivery would be taken.
     Probe(Done<()>),
     /// Close the file and end.
     Close(Done<()>),
@@ -82,7 +82,7 @@ impl Writer {
         writer
     }
 
-    /// Does what it is asked to do until it is told to close, or until nobody can ask any more.
+    /// Carries out commands until `Close`, or until nobody can send one any more.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
             let first = match self.next(commands) {
@@ -151,7 +151,7 @@ impl Writer {
             Command::Read(after, most, done) => {
                 let read = self.file.read(after, most, READ_BYTES);
                 if after.is_none() && read.as_ref().map_or(true, Vec::is_empty) {
-                    // A damaged file was put aside, and another one begun. Why it cannot be read is told anyway.
+                    // A damaged file was put aside, and another one begun. The reason is reported all the same.
                     let _ = self.count();
                 }
                 tell(done, read.map_err(|fault| refused(&fault)));
@@ -175,7 +175,7 @@ impl Writer {
         self.settle(counted)
     }
 
-    /// Writes a group, as far as there is room, and tells each command how it ended.
+    /// Writes a group, as far as there is room, and sends each command its result.
     fn write(&mut self, group: Group) {
         let Group { puts, removes, bytes: _ } = group;
         if puts.is_empty() && removes.is_empty() {
@@ -212,7 +212,7 @@ impl Writer {
             self.note(no_room.as_ref());
         }
         for (done, held) in waiting {
-            // Whoever hears of it finds the room that it leaves.
+            // Whoever gets the result finds the room that it leaves.
             drop(held);
             tell(done, written.clone());
         }

@@ -1,4 +1,4 @@
-//! All SQL: what is loaded before the rules run, and what is saved after. [`load`] and [`save`] show the order of reads
+//! All SQL: what is loaded before the rules run, and what is saved after. [`mod@load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
 pub mod address;

@@ -12,7 +12,7 @@ use forecourt::domain::feed::Feed;
 use forecourt::domain::workspace::Permitted;
 use forecourt::intake::accept::{Acceptor, Timeouts};
 use forecourt::intake::configuration;
-use forecourt::intake::{Answer as Told, Intake, Outcome, Settings, WorkspaceRouter};
+use forecourt::intake::{Answer as Taken, Intake, Outcome, Settings, WorkspaceRouter};
 use forecourt::store::Store;
 use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
@@ -563,8 +563,8 @@ async fn with_panics(store: &Store) -> Acceptor {
 async fn accepted(acceptor: &Acceptor, id: i64, comments: &str) -> Outcome {
     let body = a_lead(id).comments(comments);
     match acceptor.accept(delivery(Feed::Lead, body.to_string())).await.unwrap() {
-        Told::Settled(reply) => reply.outcome,
-        Told::Spooled(id) => panic!("{id} was spooled"),
+        Taken::Applied(reply) => reply.outcome,
+        Taken::Spooled(id) => panic!("{id} was spooled"),
     }
 }
 

@@ -17,12 +17,12 @@ pub enum Eviction {
     LeastProgress,
     /// The newest one. Those of so many bytes cost nobody anything, and go only where there are no others.
     NewestFirst {
-        /// In bytes.
+        /// Bodies of at most so many bytes are spared.
         spared: usize,
     },
 }
 
-/// With so many bytes of progress a body begins, because it is too early to say that it makes none.
+/// With so many bytes of progress a body begins, because it is too early to judge that it makes none.
 pub(super) const CREDIT: u64 = 64 << 10;
 /// Progress counts half as much each time this has passed.
 pub(super) const HALF_LIFE: Duration = Duration::from_secs(5);

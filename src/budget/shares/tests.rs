@@ -58,7 +58,7 @@ impl Room {
         check(&self.shares, 100, 20);
     }
 
-    /// What was told since the last time.
+    /// The verdicts since the last time.
     fn told(&mut self) -> Vec<(&'static str, Verdict)> {
         self.verdicts.drain(..).map(|(_, tag, verdict)| (tag, verdict)).collect()
     }

@@ -10,6 +10,14 @@ use super::text::{is_format, visible};
 
 /// An e-mail address in the form in which it is matched: lower case, composed (NFC), the domain in ASCII, without
 /// surrounding space and invisible characters.
+///
+/// ```
+/// use forecourt::domain::values::Email;
+///
+/// let email = Email::parse(" Jo.Citizen@BÜCHER.example ");
+/// assert_eq!(email.as_ref().map(Email::as_str), Some("jo.citizen@xn--bcher-kva.example"));
+/// assert_eq!(Email::parse("jo@localhost"), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(String);
 

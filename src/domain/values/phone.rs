@@ -11,6 +11,14 @@ use super::text::trimmed;
 pub struct PhoneRegion(String);
 
 /// A phone number as it is stored.
+///
+/// ```
+/// use forecourt::domain::values::{Phone, PhoneRegion};
+///
+/// let region = PhoneRegion::parse("AU").unwrap();
+/// assert_eq!(Phone::parse("0412 345 678", &region).into_text(), "+61412345678");
+/// assert_eq!(Phone::parse("call me", &region).into_text(), "call me");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phone {
     /// A valid number, as E.164.

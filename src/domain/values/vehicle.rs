@@ -5,6 +5,14 @@ use crate::domain::columns::{Column, Kind, Scalar};
 use super::text::{is_format, matched};
 
 /// A vehicle identification number: upper case, without spaces, of any length.
+///
+/// ```
+/// use forecourt::domain::values::Vin;
+///
+/// let vin = Vin::parse("wba 3a5c5 0df 123456");
+/// assert_eq!(vin.as_ref().map(Vin::as_str), Some("WBA3A5C50DF123456"));
+/// assert_eq!(Vin::parse("T.B.A."), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vin(String);
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::finding::Code;
-use crate::feeds::lenient::{Id, Place, either};
+use crate::feeds::lenient::{Id, Position, either};
 
 /// The own id of an object, as `id` or `Id`; without a usable one the `noun` cannot be stored, and that is noted.
-pub(super) fn own_id(id: Id<'_>, capital_id: Id<'_>, at: &Place<'_>, noun: &str) -> Option<String> {
+pub(super) fn own_id(id: Id<'_>, capital_id: Id<'_>, at: &Position<'_>, noun: &str) -> Option<String> {
     let (name, id) = either(("id", id), ("Id", capital_id));
     let id = id.read(at, name);
     if id.is_none() {

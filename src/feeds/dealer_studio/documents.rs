@@ -5,7 +5,7 @@ use crate::domain::facts::{Field, LeadColumns, LicenceParts, PassportParts};
 use crate::domain::finding::Code;
 use crate::domain::values;
 use crate::feeds::lenient::{
-    BirthDate, CountryName, Date, Id, KeptInHalves, Name, Nested, Place, Text, either, payload,
+    BirthDate, CountryName, Date, Id, KeptInHalves, Name, Nested, Position, Text, either, payload,
 };
 
 payload! {
@@ -48,7 +48,7 @@ payload! {
 /// The facts of the free-form details: the licence, the passport, and the columns of the lead.
 pub(super) fn facts(
     details: KeptInHalves<Nested<AdditionalDetailsPayload<'_>>>,
-    lead: &Place<'_>,
+    lead: &Position<'_>,
     columns: &mut LeadColumns,
 ) -> (Option<LicenceParts>, Option<PassportParts>) {
     let at = &lead.free_form("additional_details");
@@ -91,7 +91,7 @@ struct Licence<'a> {
 
 impl Licence<'_> {
     /// Its parts; `None` where nothing of it was sent, usable or not.
-    fn parts(self, at: &Place<'_>) -> Option<LicenceParts> {
+    fn parts(self, at: &Position<'_>) -> Option<LicenceParts> {
         let Self { number, card_number, state, expiry, dob } = self;
         let is_sent =
             number.1.is_sent() || card_number.1.is_sent() || state.1.is_sent() || expiry.1.is_sent() || dob.1.is_sent();
@@ -107,7 +107,7 @@ impl Licence<'_> {
 }
 
 /// The abbreviation of an Australian state; what is none is noted.
-pub(super) fn known_state(at: &Place<'_>, name: &str, text: &str) -> Option<String> {
+pub(super) fn known_state(at: &Position<'_>, name: &str, text: &str) -> Option<String> {
     let state = values::australian_state(text);
     if state.is_none() {
         at.note(Code::StateUnknown, name, "not an Australian state or territory; read as absent");

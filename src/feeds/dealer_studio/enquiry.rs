@@ -1,11 +1,11 @@
-//! What a lead says of the enquiry, in the lead feed and in a cluster alike: what kind it is, where and when the customer
+//! A lead's fields about the enquiry, in the lead feed and in a cluster alike: what kind it is, where and when the customer
 //! wants to come, what is asked for beside the car and what is offered in return.
 
 use crate::domain::facts::{LeadColumns, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values;
 use crate::feeds::lenient::{
-    Amount, Flag, Id, JsonBuilder, Name, Nested, OneOf, Place, Postcode, Text, Whole, listed, payload,
+    Amount, Flag, Id, JsonBuilder, Name, Nested, OneOf, Position, Postcode, Text, Whole, listed, payload,
 };
 
 payload! {
@@ -13,13 +13,13 @@ payload! {
     pub struct LocationPayload<'a> {
         /// City.
         "city" => city: Text<'a>,
-        /// State.
+        /// State, by name or abbreviation.
         "state" => state: Text<'a>,
         /// Street and number.
         "street" => street: Text<'a>,
         /// Suburb; in the cluster page's table alone.
         "suburb" => suburb: Text<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
         /// Name of the location.
         "location_name" => location_name: Name<'a>,
@@ -31,21 +31,21 @@ payload! {
     pub struct TradeInPayload<'a> {
         /// Registration number.
         "rego" => rego: Id<'a>,
-        /// Kilometres.
+        /// Odometer reading in kilometres.
         "kms" => kms: Amount<'a>,
         /// State of registration.
         "state" => state: Text<'a>,
         /// Year, make, model, badge and series in one text.
         "title" => title: Text<'a>,
-        /// Year.
+        /// Year, a whole number.
         "year" => year: Whole<'a>,
-        /// Make.
+        /// Manufacturer, as the sender writes it.
         "make" => make: Text<'a>,
-        /// Model.
+        /// Model, as `Corolla`.
         "model" => model: Text<'a>,
-        /// Badge.
+        /// Badge (trim level) within the model.
         "badge" => badge: Text<'a>,
-        /// Series.
+        /// Series (generation) within the model.
         "series" => series: Text<'a>,
         /// Retail price after valuation.
         "retail_price" => retail_price: Amount<'a>,
@@ -115,7 +115,7 @@ listed! {
     ];
 }
 
-/// What both pages tell of the enquiry as a whole.
+/// What both pages document of the enquiry as a whole.
 pub(super) struct Enquiry<'a> {
     pub(super) category: OneOf<'a, Category>,
     pub(super) source: OneOf<'a, EnquirySource>,
@@ -128,13 +128,13 @@ pub(super) struct Enquiry<'a> {
 
 impl Enquiry<'_> {
     /// Reads it into the columns of the lead.
-    pub(super) fn facts(self, at: &Place<'_>, columns: &mut LeadColumns) {
+    pub(super) fn facts(self, at: &Position<'_>, columns: &mut LeadColumns) {
         let Self { category, source, comments, offer_data, location, booking_date, booking_time } = self;
         columns.category = category.read(at, "category");
         columns.source = source.read(at, "source");
         columns.comments = comments.read(at, "comments");
         offer(offer_data, &at.field("offer_data"), columns);
-        place(location, &at.field("location"), columns);
+        read_location(location, &at.field("location"), columns);
         // Both are kept as sent.
         let (day, time) = (booking_date.read(at, "booking_date"), booking_time.read(at, "booking_time"));
         if day.as_deref().is_some_and(|day| values::date(day).is_none()) {
@@ -148,14 +148,14 @@ impl Enquiry<'_> {
     }
 }
 
-fn offer(offer: Nested<OfferPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn offer(offer: Nested<OfferPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let OfferPayload { manufacturer, offer_name, unknown } = offer.read(at);
     at.note_unknown(&unknown);
     columns.offer_manufacturer = manufacturer.read(at, "manufacturer");
     columns.offer_name = offer_name.read(at, "offer_name");
 }
 
-fn place(location: Nested<LocationPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn read_location(location: Nested<LocationPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let LocationPayload { city, state, street, suburb, postcode, location_name, unknown } = location.read(at);
     at.note_unknown(&unknown);
     columns.location_name = location_name.read(at, "location_name");
@@ -170,7 +170,7 @@ fn place(location: Nested<LocationPayload<'_>>, at: &Place<'_>, columns: &mut Le
 }
 
 /// The columns of the car that the customer offers.
-pub(super) fn trade_in(data: Nested<TradeInPayload<'_>>, lead: &Place<'_>) -> TradeInColumns {
+pub(super) fn trade_in(data: Nested<TradeInPayload<'_>>, lead: &Position<'_>) -> TradeInColumns {
     let at = &lead.field("trade_in_data");
     #[rustfmt::skip]
     let TradeInPayload {

@@ -2,7 +2,7 @@
 //! page shows the same list, always empty.
 
 use crate::domain::facts::{EventColumns, EventFacts};
-use crate::feeds::lenient::{Id, List, OneOf, Place, SendersTime, Text, Time, listed, payload};
+use crate::feeds::lenient::{Id, List, OneOf, Position, SendersTime, Text, Time, listed, payload};
 
 use super::by_id;
 
@@ -46,7 +46,7 @@ listed! {
 }
 
 /// The facts of `lead_events` of a lead or of a cluster.
-pub(super) fn list(events: List<Box<EventPayload<'_>>>, here: &Place<'_>) -> Vec<EventFacts> {
+pub(super) fn list(events: List<Box<EventPayload<'_>>>, here: &Position<'_>) -> Vec<EventFacts> {
     let events = events.read(here).into_iter().flatten();
     let events = by_id::last_of_each(events.map(|(at, event)| facts(*event, &at)));
     let with_id = |(external_id, facts): (String, EventFacts)| EventFacts { external_id, ..facts };
@@ -54,7 +54,7 @@ pub(super) fn list(events: List<Box<EventPayload<'_>>>, here: &Place<'_>) -> Vec
 }
 
 /// The facts of an event, with its id, which is not among them yet.
-fn facts(payload: EventPayload<'_>, at: &Place<'_>) -> Option<(String, EventFacts)> {
+fn facts(payload: EventPayload<'_>, at: &Position<'_>) -> Option<(String, EventFacts)> {
     let EventPayload {
         id,
         capital_id,

@@ -1,6 +1,6 @@
 //! People and things of the dealership that both pages name by id and name.
 
-use crate::feeds::lenient::{Id, Place, Text, payload};
+use crate::feeds::lenient::{Id, Position, Text, payload};
 
 payload! {
     /// `pipeline`, or the `approver` or `assigned_salesperson` of a cluster.
@@ -13,7 +13,7 @@ payload! {
 }
 
 /// The id and the name.
-pub(super) fn id_and_name(payload: NamedPayload<'_>, at: &Place<'_>) -> (Option<String>, Option<String>) {
+pub(super) fn id_and_name(payload: NamedPayload<'_>, at: &Position<'_>) -> (Option<String>, Option<String>) {
     let NamedPayload { id, name, unknown } = payload;
     at.note_unknown(&unknown);
     (id.read(at, "id"), name.read(at, "name"))

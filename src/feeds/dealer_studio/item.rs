@@ -3,8 +3,8 @@
 use crate::domain::facts::LeadColumns;
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::feeds::lenient::{
-    Amount, Id, JsonBuilder, Kept, List, OneOf, Place, StockText, Text, TextOrNumber, Unread, VinText, Whole, either,
-    kind, listed, payload,
+    Amount, Id, JsonBuilder, Kept, List, OneOf, Position, StockText, Text, TextOrNumber, Unread, VinText, Whole,
+    either, kind, listed, payload,
 };
 
 payload! {
@@ -14,15 +14,15 @@ payload! {
         "type" => kind: OneOf<'a, ItemType>,
         /// New, used or demo.
         "car_type" => car_type: Text<'a>,
-        /// Id of the car.
+        /// The sender's id of the car.
         "id" => id: Id<'a>,
-        /// VIN.
+        /// VIN, which identifies the car across dealerships.
         "vin" => vin: VinText<'a>,
         /// Status of the vehicle; null where none belongs to the lead.
         "status" => status: OneOf<'a, ItemStatus>,
-        /// Colour.
+        /// Colour outside, in the dealer's words.
         "colour" => colour: Text<'a>,
-        /// Body type.
+        /// Shape of the body, as `SUV`.
         "body_type" => body_type: Text<'a>,
         /// Code in `RedBook`.
         "redbook_code" => redbook_code: Id<'a>,
@@ -34,29 +34,29 @@ payload! {
         "interior_colour" => interior_colour: Text<'a>,
         /// Interior colour, as the examples spell it.
         "interior_color" => interior_color: Text<'a>,
-        /// Stock number.
+        /// Number of the car in the dealer's stock.
         "stock_number" => stock_number: StockText<'a>,
         /// Deposit, of a finance enquiry.
         "deposit" => deposit: Amount<'a>,
-        /// Make.
+        /// Manufacturer, as the sender writes it.
         "make" => make: Text<'a>,
-        /// Model.
+        /// Model, as `Corolla`.
         "model" => model: Text<'a>,
-        /// Badge.
+        /// Badge (trim level) within the model.
         "badge" => badge: Text<'a>,
-        /// Year.
+        /// Year, a whole number.
         "year" => year: Whole<'a>,
-        /// Price.
+        /// Price asked for the car; text with a currency sign is read, too.
         "price" => price: Amount<'a>,
         /// Registration number.
         "rego" => rego: Id<'a>,
         /// Engine size, in cubic centimetres or as `2.0L`.
         "engine_size" => engine_size: TextOrNumber<'a>,
-        /// Kilometres.
+        /// Odometer reading in kilometres.
         "km" => km: Amount<'a>,
         /// The dealer's comments on the car.
         "comments" => comments: Text<'a>,
-        /// Series.
+        /// Series (generation) within the model.
         "series" => series: Text<'a>,
         /// Web page of the car, or of the lead.
         "url" => url: Text<'a>,
@@ -85,7 +85,7 @@ listed! {
 }
 
 /// Reads `item` into its columns, and puts together the whole of it.
-pub(super) fn facts(payload: ItemPayload<'_>, at: &Place<'_>, columns: &mut LeadColumns) {
+pub(super) fn facts(payload: ItemPayload<'_>, at: &Position<'_>, columns: &mut LeadColumns) {
     #[rustfmt::skip]
     let ItemPayload {
         kind, car_type, id, vin, status, colour, body_type, redbook_code, build_date, transmission, interior_colour,
@@ -131,7 +131,7 @@ pub(super) fn facts(payload: ItemPayload<'_>, at: &Place<'_>, columns: &mut Lead
         .into_json();
 }
 
-fn integrations(integrations: Kept<List<IntegrationPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn integrations(integrations: Kept<List<IntegrationPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let list = at.kept("third_party_integrations");
     let (json, entries) = integrations.read(&list);
     for (at, IntegrationPayload { service: _, external_id: _, unknown }) in entries {

@@ -4,8 +4,8 @@ use crate::domain::facts::{AppointmentColumns, AppointmentFacts, LeadColumns, Le
 use crate::domain::finding::Code;
 use crate::domain::values;
 use crate::feeds::lenient::{
-    Amount, Flag, Id, JsonBuilder, KeptInHalves, List, Name, Nested, NumberId, OneOf, Place, SendersTime, Text, Whole,
-    listed, payload,
+    Amount, Flag, Id, JsonBuilder, KeptInHalves, List, Name, Nested, NumberId, OneOf, Position, SendersTime, Text,
+    Whole, listed, payload,
 };
 
 use super::by_id;
@@ -19,7 +19,7 @@ use super::prospect::{self, ProspectPayload};
 payload! {
     /// A lead, as the lead webhook posts it.
     pub struct LeadPayload<'a> {
-        /// Lead id.
+        /// The sender's id of the lead, by which updates find it.
         "id" => id: Id<'a>,
         /// The same, in the other spelling.
         "Id" => capital_id: Id<'a>,
@@ -85,11 +85,11 @@ payload! {
 }
 
 payload! {
-    /// `website`.
+    /// `website` of the lead page.
     pub struct WebsitePayload<'a> {
-        /// Id.
+        /// The sender's id of the site.
         "id" => id: Id<'a>,
-        /// Address.
+        /// Web address of the site.
         "url" => url: Text<'a>,
         /// Name.
         "name" => name: Text<'a>,
@@ -99,9 +99,9 @@ payload! {
 }
 
 payload! {
-    /// `dealership`.
+    /// `dealership`: decides the workspace.
     pub struct DealershipPayload<'a> {
-        /// Dealership id.
+        /// The id that the configuration lists under a workspace.
         "id" => id: NumberId<'a>,
         /// Name.
         "name" => name: Text<'a>,
@@ -115,7 +115,7 @@ payload! {
     pub struct SubscriptionPlanPayload<'a> {
         /// Name of the plan.
         "name" => name: Name<'a>,
-        /// Id of the plan.
+        /// The sender's id of the plan.
         "subscription_id" => subscription_id: Id<'a>,
         /// Price of a day for this car.
         "daily_price_for_car" => daily_price_for_car: Amount<'a>,
@@ -155,7 +155,7 @@ payload! {
 payload! {
     /// An entry of `appointments` (v3).
     pub struct AppointmentPayload<'a> {
-        /// Appointment id.
+        /// The sender's id of the appointment.
         "id" => id: Id<'a>,
         /// The same, in the other spelling.
         "Id" => capital_id: Id<'a>,
@@ -169,9 +169,9 @@ payload! {
         "status" => status: OneOf<'a, AppointmentStatus>,
         /// Scheduled duration.
         "length_in_minutes" => length_in_minutes: Whole<'a>,
-        /// Note.
+        /// Note on the appointment.
         "note" => note: Text<'a>,
-        /// Location id.
+        /// The sender's id of the location where it takes place.
         "location_id" => location_id: Id<'a>,
         /// Name of the car for the test drive, as the dashboard shows it.
         "car_for_test_drive" => car_for_test_drive: Text<'a>,
@@ -206,7 +206,7 @@ listed! {
 }
 
 /// The facts of a lead.
-pub(in crate::feeds) fn facts(payload: LeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
+pub(in crate::feeds) fn facts(payload: LeadPayload<'_>, at: &Position<'_>) -> LeadFacts {
     #[rustfmt::skip]
     let LeadPayload {
         id, capital_id, item, source, created, website, category, comments, location, prospect, provider, dealership,
@@ -257,7 +257,7 @@ pub(in crate::feeds) fn facts(payload: LeadPayload<'_>, at: &Place<'_>) -> LeadF
     }
 }
 
-fn dealership(dealership: Nested<DealershipPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn dealership(dealership: Nested<DealershipPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let DealershipPayload { id, name, slug, unknown } = dealership.read(at);
     at.note_unknown(&unknown);
     columns.dealership_id = id.read(at, "id");
@@ -265,7 +265,7 @@ fn dealership(dealership: Nested<DealershipPayload<'_>>, at: &Place<'_>, columns
     columns.dealership_slug = slug.read(at, "slug");
 }
 
-fn website(website: Nested<WebsitePayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn website(website: Nested<WebsitePayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let WebsitePayload { id, url, name, slug, unknown } = website.read(at);
     at.note_unknown(&unknown);
     columns.website = JsonBuilder::default()
@@ -276,7 +276,7 @@ fn website(website: Nested<WebsitePayload<'_>>, at: &Place<'_>, columns: &mut Le
         .into_json();
 }
 
-fn status(status: Nested<StatusOptionPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn status(status: Nested<StatusOptionPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let StatusOptionPayload { id, name, status_type, unknown } = status.read(at);
     at.note_unknown(&unknown);
     columns.status = name.read(at, "name");
@@ -284,7 +284,7 @@ fn status(status: Nested<StatusOptionPayload<'_>>, at: &Place<'_>, columns: &mut
     columns.status_option_id = id.read(at, "id");
 }
 
-fn salesperson(salesperson: Nested<SalespersonPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn salesperson(salesperson: Nested<SalespersonPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let SalespersonPayload { id, name, email, unknown } = salesperson.read(at);
     at.note_unknown(&unknown);
     columns.salesperson_id = id.read(at, "id");
@@ -292,7 +292,7 @@ fn salesperson(salesperson: Nested<SalespersonPayload<'_>>, at: &Place<'_>, colu
     columns.salesperson_email = email.read(at, "email");
 }
 
-fn plan(plan: Nested<SubscriptionPlanPayload<'_>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn plan(plan: Nested<SubscriptionPlanPayload<'_>>, at: &Position<'_>, columns: &mut LeadColumns) {
     #[rustfmt::skip]
     let SubscriptionPlanPayload {
         name, subscription_id, daily_price_for_car, weekly_price_for_car, monthly_price_for_car,
@@ -311,13 +311,13 @@ fn plan(plan: Nested<SubscriptionPlanPayload<'_>>, at: &Place<'_>, columns: &mut
 }
 
 /// The list of appointments, by id; of one that is listed twice the last counts.
-fn appointments(list: List<Box<AppointmentPayload<'_>>>, here: &Place<'_>) -> Option<Vec<AppointmentFacts>> {
+fn appointments(list: List<Box<AppointmentPayload<'_>>>, here: &Position<'_>) -> Option<Vec<AppointmentFacts>> {
     let appointments = list.read(here)?;
     let appointments = by_id::last_of_each(appointments.map(|(at, appointment)| self::appointment(*appointment, &at)));
     Some(appointments.into_iter().map(|(external_id, columns)| AppointmentFacts { external_id, columns }).collect())
 }
 
-fn appointment(payload: AppointmentPayload<'_>, at: &Place<'_>) -> Option<(String, AppointmentColumns)> {
+fn appointment(payload: AppointmentPayload<'_>, at: &Position<'_>) -> Option<(String, AppointmentColumns)> {
     #[rustfmt::skip]
     let AppointmentPayload {
         id, capital_id, ai_generated, user_id, starts_at, status, length_in_minutes, note, location_id,

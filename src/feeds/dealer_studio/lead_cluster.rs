@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::facts::{ClusterColumns, ClusterFacts, LeadColumns, LeadFacts, ProspectFacts, Source};
 use crate::domain::workspace::DealershipId;
 use crate::feeds::lenient::{
-    Amount, Flag, Id, KeptInHalves, List, Nested, NumberId, OneOf, Place, SendersTime, Text, payload,
+    Amount, Flag, Id, KeptInHalves, List, Nested, NumberId, OneOf, Position, SendersTime, Text, payload,
 };
 
 use super::by_id;
@@ -106,7 +106,7 @@ payload! {
     }
 }
 
-/// What the cluster says for each of its leads.
+/// What the cluster gives for each of its leads.
 struct Holder {
     external_id: Option<String>,
     said_at: Option<DateTime<Utc>>,
@@ -114,7 +114,7 @@ struct Holder {
 }
 
 /// The facts of a cluster; of its leads before those of its many events, of which each may have findings.
-pub(in crate::feeds) fn facts(payload: LeadClusterPayload<'_>, at: &Place<'_>) -> ClusterFacts {
+pub(in crate::feeds) fn facts(payload: LeadClusterPayload<'_>, at: &Position<'_>) -> ClusterFacts {
     #[rustfmt::skip]
     let LeadClusterPayload {
         id, capital_id, dealership_id, provider, status, contact, approver, assigned_salesperson, created, modified,
@@ -165,13 +165,13 @@ fn last_of_each(leads: Vec<LeadFacts>) -> Vec<LeadFacts> {
         let (created, modified) = (lead.created_at, lead.modified_at);
         Some((lead.external_id.clone()?, created.or(modified), modified.or(created)))
     };
-    let places = leads.iter().enumerate().filter_map(|(place, lead)| Some((said(lead)?, place)));
-    let last: BTreeMap<_, _> = places.collect();
-    let counts = |place: usize, lead: &LeadFacts| said(lead).is_none_or(|said| last.get(&said) == Some(&place));
-    leads.into_iter().enumerate().filter(|(place, lead)| counts(*place, lead)).map(|(_, lead)| lead).collect()
+    let positions = leads.iter().enumerate().filter_map(|(index, lead)| Some((said(lead)?, index)));
+    let last: BTreeMap<_, _> = positions.collect();
+    let counts = |index: usize, lead: &LeadFacts| said(lead).is_none_or(|said| last.get(&said) == Some(&index));
+    leads.into_iter().enumerate().filter(|(index, lead)| counts(*index, lead)).map(|(_, lead)| lead).collect()
 }
 
-fn lead_facts(payload: ClusterLeadPayload<'_>, holder: &Holder, at: &Place<'_>) -> LeadFacts {
+fn lead_facts(payload: ClusterLeadPayload<'_>, holder: &Holder, at: &Position<'_>) -> LeadFacts {
     #[rustfmt::skip]
     let ClusterLeadPayload {
         id, capital_id, website_url, source, category, location, prospect, subscription, comments, budget,

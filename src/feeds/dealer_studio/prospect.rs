@@ -3,7 +3,7 @@
 use crate::domain::facts::{AddressParts, ClusterColumns, Field, LeadColumns, PersonColumns, ProspectFacts};
 use crate::domain::values::{self, Country};
 use crate::feeds::lenient::{
-    BirthDate, CountryName, EmailAddress, Flag, Id, JsonBuilder, Nested, PhoneNumber, Place, Postcode, Text, either,
+    BirthDate, CountryName, EmailAddress, Flag, Id, JsonBuilder, Nested, PhoneNumber, Position, Postcode, Text, either,
     payload, with_fields,
 };
 
@@ -14,7 +14,7 @@ payload! {
     pub struct ProspectPayload<'a> {
         /// Date of birth.
         "dob" => dob: BirthDate<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
         /// Form of address, as `Mr`.
         "title" => title: Text<'a>,
@@ -28,7 +28,7 @@ payload! {
         "first_name" => first_name: Text<'a>,
         /// Middle name.
         "middle_name" => middle_name: Text<'a>,
-        /// Mobile phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Whether the customer wants marketing.
         "opt_in_to_marketing" => opt_in_to_marketing: Flag<'a>,
@@ -48,13 +48,13 @@ payload! {
         "last_name" => last_name: Text<'a>,
         /// Middle name; in the example alone.
         "middle_name" => middle_name: Text<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
-        /// Phone.
+        /// Home number, read in the workspace's phone region where it has no country code.
         "home_phone" => home_phone: PhoneNumber<'a>,
-        /// Mobile phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Postal address; null where there is none.
         "address" => address: Nested<AddressPayload<'a>>,
@@ -84,7 +84,7 @@ payload! {
         "street" => street: Text<'a>,
         /// Country; a cluster has none.
         "country" => country: CountryName<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
         /// State, written out.
         "state_long" => state_long: Text<'a>,
@@ -100,11 +100,11 @@ payload! {
         "first_name" => first_name: Text<'a>,
         /// Last name.
         "last_name" => last_name: Text<'a>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
-        /// Postcode.
+        /// Postcode; a number is read as text.
         "postcode" => postcode: Postcode<'a>,
-        /// Phone.
+        /// Mobile number, read in the workspace's phone region where it has no country code.
         "mobile_phone" => mobile_phone: PhoneNumber<'a>,
         /// Date of birth.
         "dob" => dob: BirthDate<'a>,
@@ -112,7 +112,7 @@ payload! {
 }
 
 /// The facts of the lead feed's `prospect`: what is known of the person, and the contact columns of the lead.
-pub(super) fn facts(payload: ProspectPayload<'_>, at: &Place<'_>, columns: &mut LeadColumns) -> ProspectFacts {
+pub(super) fn facts(payload: ProspectPayload<'_>, at: &Position<'_>, columns: &mut LeadColumns) -> ProspectFacts {
     #[rustfmt::skip]
     let ProspectPayload {
         dob, email, title, address, postcode, last_name, first_name, middle_name, mobile_phone, opt_in_to_marketing,
@@ -130,7 +130,7 @@ pub(super) fn facts(payload: ProspectPayload<'_>, at: &Place<'_>, columns: &mut 
 /// The facts of the `prospect` of a cluster's lead. Its `name` is the first name, and its address has no country.
 pub(super) fn facts_in_cluster(
     payload: ClusterProspectPayload<'_>,
-    at: &Place<'_>,
+    at: &Position<'_>,
     columns: &mut LeadColumns,
 ) -> ProspectFacts {
     #[rustfmt::skip]
@@ -155,7 +155,7 @@ pub(super) fn facts_in_cluster(
 }
 
 /// The facts of a cluster's `contact`, and its columns.
-pub(super) fn contact(payload: ContactPayload<'_>, at: &Place<'_>, columns: &mut ClusterColumns) -> ProspectFacts {
+pub(super) fn contact(payload: ContactPayload<'_>, at: &Position<'_>, columns: &mut ClusterColumns) -> ProspectFacts {
     let ContactPayload { business_name, first_name, last_name, email, postcode, mobile_phone, dob, unknown } = payload;
     at.note_unknown(&unknown);
     let (contact_email, email) = email.read(at, "email");
@@ -194,7 +194,7 @@ struct Customer<'a> {
 
 impl Customer<'_> {
     /// Reads the customer; `no_country` stands in for the country of an address without one.
-    fn facts(self, no_country: Option<&Country>, at: &Place<'_>, columns: &mut LeadColumns) -> ProspectFacts {
+    fn facts(self, no_country: Option<&Country>, at: &Position<'_>, columns: &mut LeadColumns) -> ProspectFacts {
         let Self { email, dob, address, title, first_name, middle_name, last_name, mobile_phone, postcode } = self;
         let (contact_email, email) = email.read(at, "email");
         let date_of_birth = dob.read(at, "dob");
@@ -226,7 +226,7 @@ impl Customer<'_> {
 fn address(
     payload: AddressPayload<'_>,
     no_country: Option<&Country>,
-    at: &Place<'_>,
+    at: &Position<'_>,
     columns: &mut LeadColumns,
 ) -> Option<AddressParts> {
     let AddressPayload { city, state, street, country, postcode, state_long, unknown } = payload;
@@ -262,7 +262,7 @@ fn address(
 }
 
 /// The state of an address: an Australian one abbreviated, one of another country as sent.
-fn state_part(at: &Place<'_>, short: Option<&str>, long: Option<&str>, in_australia: bool) -> Option<String> {
+fn state_part(at: &Position<'_>, short: Option<&str>, long: Option<&str>, in_australia: bool) -> Option<String> {
     let sent = short.or(long)?;
     if !in_australia {
         return Some(sent.to_owned());

@@ -8,7 +8,7 @@ use crate::domain::facts::{
 use crate::domain::finding::Code;
 use crate::domain::values::text::matched;
 use crate::domain::values::{self, Json, Vin};
-use crate::feeds::lenient::{Kept, List, Nested, Place, Text, TextOrNumber, TextOrNumberValue, kind};
+use crate::feeds::lenient::{Kept, List, Nested, Position, Text, TextOrNumber, TextOrNumberValue, kind};
 
 use super::inventory::{
     AttributePayload, CertificationPayload, ColourPayload, DestinationPayload, ExternalIdentifierPayload,
@@ -18,7 +18,7 @@ use super::inventory::{
 };
 
 /// The facts of a vehicle.
-pub(in crate::feeds) fn facts(payload: VehiclePayload<'_>, at: &Place<'_>) -> VehicleFacts {
+pub(in crate::feeds) fn facts(payload: VehiclePayload<'_>, at: &Position<'_>) -> VehicleFacts {
     #[rustfmt::skip]
     let VehiclePayload {
         vehicle_type, identifier, listing_type, sale_status, sale_type, description, slug, registration,
@@ -60,7 +60,7 @@ pub(in crate::feeds) fn facts(payload: VehiclePayload<'_>, at: &Place<'_>) -> Ve
 /// What the vehicle is known by; the first usable VIN and stock number count.
 fn identification(
     list: Kept<List<IdentificationPayload<'_>>>,
-    here: &Place<'_>,
+    here: &Position<'_>,
     columns: &mut ListingColumns,
 ) -> Option<Vin> {
     let (kept, entries) = list.read(here);
@@ -79,7 +79,7 @@ fn identification(
 }
 
 /// Whether the vehicle is for sale.
-fn sale_status(status: Text<'_>, at: &Place<'_>, columns: &mut ListingColumns) -> Option<SaleStatus> {
+fn sale_status(status: Text<'_>, at: &Position<'_>, columns: &mut ListingColumns) -> Option<SaleStatus> {
     columns.sale_status = status.read(at, "SaleStatus");
     let Some(sent) = columns.sale_status.as_deref() else {
         at.note(Code::FieldMissing, "SaleStatus", "without it the listing keeps its status");
@@ -100,7 +100,7 @@ fn sale_status(status: Text<'_>, at: &Place<'_>, columns: &mut ListingColumns) -
 /// The seller, and the location where the vehicle stands.
 fn seller(
     seller: Kept<Nested<SellerPayload<'_>>>,
-    at: &Place<'_>,
+    at: &Position<'_>,
     columns: &mut ListingColumns,
 ) -> Option<SellerLocation> {
     let payload;
@@ -150,7 +150,7 @@ fn seller(
     columns.location_name.clone().map(|name| SellerLocation { name, columns: location })
 }
 
-fn location_address(payload: SellerAddressPayload<'_>, at: &Place<'_>) -> LocationColumns {
+fn location_address(payload: SellerAddressPayload<'_>, at: &Position<'_>) -> LocationColumns {
     let SellerAddressPayload { line1, suburb, state, postcode, latitude, longitude, unknown } = payload;
     at.note_unknown(&unknown);
     let state = state.read(at, "State");
@@ -165,7 +165,7 @@ fn location_address(payload: SellerAddressPayload<'_>, at: &Place<'_>) -> Locati
     }
 }
 
-fn specification(specification: Nested<SpecificationPayload<'_>>, at: &Place<'_>, columns: &mut ListingColumns) {
+fn specification(specification: Nested<SpecificationPayload<'_>>, at: &Position<'_>, columns: &mut ListingColumns) {
     #[rustfmt::skip]
     let SpecificationPayload {
         identifier, source, code, description, country_code, make, model, series, release_date, title, attributes,
@@ -186,7 +186,7 @@ fn specification(specification: Nested<SpecificationPayload<'_>>, at: &Place<'_>
 }
 
 /// The attributes that have columns; the first usable of each name counts.
-fn attributes(list: Kept<List<AttributePayload<'_>>>, here: &Place<'_>, columns: &mut ListingColumns) {
+fn attributes(list: Kept<List<AttributePayload<'_>>>, here: &Position<'_>, columns: &mut ListingColumns) {
     let (kept, attributes) = list.read(here);
     columns.attributes = kept;
     for (at, AttributePayload { name, value, unknown }) in attributes {
@@ -217,7 +217,7 @@ fn attributes(list: Kept<List<AttributePayload<'_>>>, here: &Place<'_>, columns:
 }
 
 /// The colours: outside the one named so, else the first that is not named inside.
-fn colours(list: Kept<List<ColourPayload<'_>>>, here: &Place<'_>, columns: &mut ListingColumns) {
+fn colours(list: Kept<List<ColourPayload<'_>>>, here: &Position<'_>, columns: &mut ListingColumns) {
     let (kept, colours) = list.read(here);
     columns.colours = kept;
     let mut unplaced = None;
@@ -237,14 +237,14 @@ fn colours(list: Kept<List<ColourPayload<'_>>>, here: &Place<'_>, columns: &mut 
     columns.colour = columns.colour.take().or(unplaced);
 }
 
-fn registration(registration: Nested<RegistrationPayload<'_>>, at: &Place<'_>, columns: &mut ListingColumns) {
+fn registration(registration: Nested<RegistrationPayload<'_>>, at: &Position<'_>, columns: &mut ListingColumns) {
     let RegistrationPayload { number, expires, unknown } = registration.read(at);
     at.note_unknown(&unknown);
     columns.registration_number = number.read(at, "Number");
     columns.registration_expires_at = expires.read(at, "ExpiresUtc");
 }
 
-fn certification(certification: Nested<CertificationPayload<'_>>, at: &Place<'_>, columns: &mut ListingColumns) {
+fn certification(certification: Nested<CertificationPayload<'_>>, at: &Position<'_>, columns: &mut ListingColumns) {
     let CertificationPayload { certified, certification_type, unknown } = certification.read(at);
     at.note_unknown(&unknown);
     columns.certified = certified.read(at, "Certified");
@@ -254,7 +254,7 @@ fn certification(certification: Nested<CertificationPayload<'_>>, at: &Place<'_>
 /// A date of which any part may be missing: whole, its year and its month.
 fn partial_date(
     date: Kept<Nested<PartialDatePayload<'_>>>,
-    at: &Place<'_>,
+    at: &Position<'_>,
 ) -> (Option<Json>, Option<i64>, Option<i64>) {
     let (kept, PartialDatePayload { day: _, month, year, unknown }) = date.read(at);
     at.note_unknown(&unknown);
@@ -262,7 +262,7 @@ fn partial_date(
 }
 
 /// The prices by type; the first usable of each type counts.
-fn prices(list: Kept<List<PricePayload<'_>>>, here: &Place<'_>, columns: &mut ListingColumns) {
+fn prices(list: Kept<List<PricePayload<'_>>>, here: &Position<'_>, columns: &mut ListingColumns) {
     let (kept, prices) = list.read(here);
     columns.price_list = kept;
     for (at, PricePayload { kind, currency: _, amount, unknown }) in prices {
@@ -283,7 +283,7 @@ fn prices(list: Kept<List<PricePayload<'_>>>, here: &Place<'_>, columns: &mut Li
 }
 
 /// The first odometer reading that can be used, with its unit.
-fn odometer(list: Kept<List<OdometerPayload<'_>>>, here: &Place<'_>, columns: &mut ListingColumns) {
+fn odometer(list: Kept<List<OdometerPayload<'_>>>, here: &Position<'_>, columns: &mut ListingColumns) {
     let (kept, readings) = list.read(here);
     columns.odometer_readings = kept;
     for (at, OdometerPayload { kind: _, value, unit, unknown }) in readings {
@@ -298,7 +298,7 @@ fn odometer(list: Kept<List<OdometerPayload<'_>>>, here: &Place<'_>, columns: &m
 /// Subscription packages with their prices; of one that is named twice the last counts.
 fn packages(
     list: Kept<List<Box<PackagePayload<'_>>>>,
-    here: &Place<'_>,
+    here: &Position<'_>,
     columns: &mut ListingColumns,
 ) -> Vec<PackagePrices> {
     let (kept, entries) = list.read(here);
@@ -324,7 +324,7 @@ fn packages(
     packages.into_values().collect()
 }
 
-fn media(media: Kept<Nested<MediaPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn media(media: Kept<Nested<MediaPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let (kept, MediaPayload { photos, unknown }) = media.read(at);
     at.note_unknown(&unknown);
     let list = at.field("Photos");
@@ -339,13 +339,13 @@ fn media(media: Kept<Nested<MediaPayload<'_>>>, at: &Place<'_>) -> Option<Json> 
     kept
 }
 
-fn warranty(warranty: Kept<Nested<WarrantyPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn warranty(warranty: Kept<Nested<WarrantyPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let (kept, WarrantyPayload { unknown }) = warranty.read(at);
     at.note_unknown(&unknown);
     kept
 }
 
-fn vendor_data(list: Kept<List<VendorDataPayload<'_>>>, here: &Place<'_>) -> Option<Json> {
+fn vendor_data(list: Kept<List<VendorDataPayload<'_>>>, here: &Position<'_>) -> Option<Json> {
     let (kept, vendors) = list.read(here);
     for (at, VendorDataPayload { identifier: _, data: _, unknown }) in vendors {
         at.note_unknown(&unknown);
@@ -353,7 +353,7 @@ fn vendor_data(list: Kept<List<VendorDataPayload<'_>>>, here: &Place<'_>) -> Opt
     kept
 }
 
-fn destinations(list: Kept<List<DestinationPayload<'_>>>, here: &Place<'_>) -> Option<Json> {
+fn destinations(list: Kept<List<DestinationPayload<'_>>>, here: &Position<'_>) -> Option<Json> {
     let (kept, destinations) = list.read(here);
     for (at, DestinationPayload { kind: _, url: _, name: _, unknown }) in destinations {
         at.note_unknown(&unknown);

@@ -5,11 +5,11 @@
 
 use crate::domain::facts::{LeadColumns, PersonColumns, PropertyColumns, ProspectFacts};
 use crate::domain::values;
-use crate::feeds::lenient::{EmailAddress, JsonBuilder, Place};
+use crate::feeds::lenient::{EmailAddress, JsonBuilder, Position};
 
 use super::limits::{LimitedText, Phone};
 
-/// The fields of a lead that tell of the customer.
+/// The fields of a lead about the customer.
 pub(super) struct Customer<'a> {
     pub(super) email: EmailAddress<'a>,
     pub(super) title: LimitedText<'a, 1, 10>,
@@ -21,7 +21,12 @@ pub(super) struct Customer<'a> {
 
 impl Customer<'_> {
     /// What is known of the person, who has the property of the enquiry, and the contact columns of the lead.
-    pub(super) fn facts(self, property: &PropertyColumns, at: &Place<'_>, columns: &mut LeadColumns) -> ProspectFacts {
+    pub(super) fn facts(
+        self,
+        property: &PropertyColumns,
+        at: &Position<'_>,
+        columns: &mut LeadColumns,
+    ) -> ProspectFacts {
         let Self { email, title, full_name, first_name, last_name, phone } = self;
         let (contact_email, email) = email.read(at, "email");
         let title = title.read(at, "title");

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::facts::{Facts, LeadColumns, LeadFacts, Source, TradeInColumns};
 use crate::domain::finding::Code;
 use crate::domain::values;
-use crate::feeds::lenient::{Amount, Id, KeptInHalves, Nested, Place, Text};
+use crate::feeds::lenient::{Amount, Id, KeptInHalves, Nested, Position, Text};
 
 use super::customer::Customer;
 use super::entries::TextsByName;
@@ -13,14 +13,14 @@ use super::lead::{LeadProEventPayload, LeadProLeadPayload};
 use super::limits::{self, Sent};
 use super::property::{Estimations, Offices, Subject};
 
-/// The events, and what they make of what is said.
+/// The events, and how each changes what is stored.
 const EVENTS: [(&str, Source); 2] = [("lead.created", Source::LeadCreated), ("lead.updated", Source::LeadUpdated)];
 
 /// How large `meta` may be, in bytes of JSON.
 const META: usize = 1_024;
 
 /// The facts of an event: a lead, or nothing that is handled.
-pub(in crate::feeds) fn facts(payload: LeadProEventPayload<'_>, at: &Place<'_>) -> Facts {
+pub(in crate::feeds) fn facts(payload: LeadProEventPayload<'_>, at: &Position<'_>) -> Facts {
     #[rustfmt::skip]
     let LeadProEventPayload {
         event, data, iat, iss: _, sub: _, aud: _, exp: _, nbf: _, jti: _, unknown,
@@ -35,7 +35,7 @@ pub(in crate::feeds) fn facts(payload: LeadProEventPayload<'_>, at: &Place<'_>) 
 }
 
 /// Which of the two events it is, without regard to case.
-fn event(event: Text<'_>, at: &Place<'_>) -> Option<Source> {
+fn event(event: Text<'_>, at: &Position<'_>) -> Option<Source> {
     let event = event.read(at, "event");
     let is_named = |name: &str| event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case(name));
     let known = EVENTS.iter().find(|(name, _)| is_named(name));
@@ -49,8 +49,8 @@ fn event(event: Text<'_>, at: &Place<'_>) -> Option<Source> {
     known.map(|(_, source)| *source)
 }
 
-/// When the token was made (RFC 7519 §4.1.6), which is when the sender said what is in it.
-fn issued_at(iat: Amount<'_>, at: &Place<'_>) -> Option<DateTime<Utc>> {
+/// When the token was made (RFC 7519 §4.1.6), the sender's time of its content.
+fn issued_at(iat: Amount<'_>, at: &Position<'_>) -> Option<DateTime<Utc>> {
     let seconds = iat.read(at, "iat")?;
     let time = values::unix_time(seconds).and_then(|time| values::not_ahead(time, at.locale().received_at));
     if time.is_none() {
@@ -60,8 +60,8 @@ fn issued_at(iat: Amount<'_>, at: &Place<'_>) -> Option<DateTime<Utc>> {
     time
 }
 
-/// The facts of a lead. Which event told them and when, the caller knows.
-fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
+/// The facts of a lead. The caller passes the event and its time.
+fn lead(payload: LeadProLeadPayload<'_>, at: &Position<'_>) -> LeadFacts {
     #[rustfmt::skip]
     let LeadProLeadPayload {
         id, first_name, last_name, full_name, email, phone, kind, source, address, postcode, advert_address,
@@ -125,7 +125,7 @@ fn lead(payload: LeadProLeadPayload<'_>, at: &Place<'_>) -> LeadFacts {
 }
 
 /// The id of the lead; without a usable one it cannot be stored, and that is noted.
-fn own_id(id: Id<'_>, at: &Place<'_>) -> Option<String> {
+fn own_id(id: Id<'_>, at: &Position<'_>) -> Option<String> {
     let id = id.read(at, "id");
     if id.is_none() {
         at.note(Code::IdMissing, "id", "the lead has no usable id and is not stored");
@@ -134,7 +134,7 @@ fn own_id(id: Id<'_>, at: &Place<'_>) -> Option<String> {
 }
 
 /// The free-form details; what belongs to an identity document is kept apart, as it is for every sender.
-fn meta(meta: KeptInHalves<Nested<TextsByName>>, at: &Place<'_>, columns: &mut LeadColumns) {
+fn meta(meta: KeptInHalves<Nested<TextsByName>>, at: &Position<'_>, columns: &mut LeadColumns) {
     let (bytes, holds_only_texts) = (meta.bytes(), meta.holds_only_texts());
     (columns.additional_details, columns.documents, _) = meta.read(&at.free_form("meta"));
     limits::json(bytes, at, "meta", META);

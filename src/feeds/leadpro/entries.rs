@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer};
 
 use crate::domain::finding::Code;
 use crate::domain::values;
-use crate::feeds::lenient::{Dropped, Items, Place, Scalar};
+use crate::feeds::lenient::{Dropped, Items, Position, Scalar};
 
 /// `questionnaire`: whether each entry is a list of two texts.
 #[derive(Default)]
@@ -31,7 +31,7 @@ struct IsDate(bool);
 
 impl Questionnaire {
     /// Notes the entries that are no pairs, of a list that stands at a place.
-    pub(super) fn note(self, here: &Place<'_>) {
+    pub(super) fn note(self, here: &Position<'_>) {
         let Self(items) = self;
         for (position, IsPair(is_pair)) in items.read(here).into_iter().enumerate() {
             if !is_pair {
@@ -43,7 +43,7 @@ impl Questionnaire {
 
 impl Hours {
     /// Notes the entries that are no dates, of a list that stands at a place.
-    pub(super) fn note(self, here: &Place<'_>) {
+    pub(super) fn note(self, here: &Position<'_>) {
         let Self(items) = self;
         for (position, IsDate(is_date)) in items.into_entries().into_iter().enumerate() {
             if !is_date {

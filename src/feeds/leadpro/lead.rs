@@ -35,7 +35,7 @@ payload! {
 payload! {
     /// `data`: a lead.
     pub struct LeadProLeadPayload<'a> {
-        /// Lead id.
+        /// The sender's id of the lead, by which updates find it.
         "id" => id: Id<'a>,
         /// First name.
         "first_name" => first_name: LimitedText<'a, 1, 50>,
@@ -43,7 +43,7 @@ payload! {
         "last_name" => last_name: LimitedText<'a, 1, 50>,
         /// Both names in one text.
         "full_name" => full_name: LimitedText<'a, 1, 100>,
-        /// E-mail address.
+        /// E-mail address, by which the customer's person is found.
         "email" => email: EmailAddress<'a>,
         /// Phone; the sender calls only numbers of the United Kingdom.
         "phone" => phone: Phone<'a, 255>,
@@ -141,7 +141,7 @@ payload! {
         "address" => address: Unread<kind::Text>,
         /// Number of bedrooms.
         "beds" => beds: Unread<kind::Whole>,
-        /// Where it is.
+        /// Longitude and latitude of the property.
         "coords" => coords: Nested<CoordinatesPayload<'a>>,
         /// When it was sold.
         "date" => date: Unread<kind::Text>,
@@ -161,9 +161,9 @@ payload! {
 payload! {
     /// `coords` of a property.
     pub struct CoordinatesPayload<'a> {
-        /// Longitude.
+        /// Longitude, in degrees.
         "x" => x: Unread<kind::Amount>,
-        /// Latitude.
+        /// Latitude, in degrees.
         "y" => y: Unread<kind::Amount>,
     }
 }

@@ -8,7 +8,7 @@ use schemars::{Schema, json_schema};
 
 use crate::domain::finding::Code;
 use crate::domain::values::{self, PhoneRegion};
-use crate::feeds::lenient::{Described, Field, Kind, Place, Scalar, kind, phone, text_as_sent};
+use crate::feeds::lenient::{Described, Field, Kind, Position, Scalar, kind, phone, text_as_sent};
 
 /// A text of so many characters at the least and at the most.
 pub type LimitedText<'a, const LEAST: usize, const MOST: usize> = Field<'a, Limited<kind::Text, LEAST, MOST>>;
@@ -36,7 +36,7 @@ const SEEKERS: [&str; 2] = ["sale", "let"];
 
 impl<K: Kind<Value = Option<String>>, const LEAST: usize, const MOST: usize> Kind for Limited<K, LEAST, MOST> {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         noted(K::read(sent, at, name), at, name, (LEAST, MOST))
     }
 }
@@ -52,7 +52,7 @@ impl<K: Described, const LEAST: usize, const MOST: usize> Described for Limited<
 
 impl<const MOST: usize> Kind for BritishPhone<MOST> {
     type Value = Option<values::Phone>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let sent = noted(text_as_sent(sent, at, name), at, name, (1, MOST))?;
         Some(phone(&sent, at, name, &PhoneRegion::great_britain()))
     }
@@ -66,7 +66,7 @@ impl<const MOST: usize> Described for BritishPhone<MOST> {
 
 impl Kind for TwoPlaces {
     type Value = Option<Decimal>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let amount = kind::Amount::read(sent, at, name);
         if amount.is_some_and(|amount| amount.scale() > DECIMAL_PLACES) {
             let message = format!("more than the documented {DECIMAL_PLACES} decimal places; kept whole");
@@ -83,7 +83,7 @@ impl Described for TwoPlaces {
 }
 
 /// Notes JSON of more bytes than are documented, written without spaces.
-pub(super) fn json(bytes: usize, at: &Place<'_>, name: &'static str, most: usize) {
+pub(super) fn json(bytes: usize, at: &Position<'_>, name: &'static str, most: usize) {
     if bytes > most {
         let message = format!("{bytes} bytes of JSON, more than the documented {most}; kept whole");
         at.note(Code::ValueTooLong, name, &message);
@@ -91,7 +91,7 @@ pub(super) fn json(bytes: usize, at: &Place<'_>, name: &'static str, most: usize
 }
 
 /// Notes a text whose number of characters is not between these two.
-fn noted(text: Option<String>, at: &Place<'_>, name: &str, (least, most): (usize, usize)) -> Option<String> {
+fn noted(text: Option<String>, at: &Position<'_>, name: &str, (least, most): (usize, usize)) -> Option<String> {
     let count = text.as_deref().map_or(least, |text| text.chars().count());
     if count > most {
         let message = format!("{count} characters, more than the documented {most}; kept whole");
@@ -122,7 +122,7 @@ pub(super) struct Sent {
 impl Sent {
     /// Notes the fields that a lead of this kind must have and that were not sent, beside its id and its e-mail address, which
     /// have codes of their own.
-    pub(super) fn note_missing(&self, kind: Option<&str>, at: &Place<'_>) {
+    pub(super) fn note_missing(&self, kind: Option<&str>, at: &Position<'_>) {
         let is_one_of =
             |kinds: &[&str]| kind.is_some_and(|kind| kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)));
         let note = |fields: &[(&str, bool)], of: &str| {

@@ -1,4 +1,4 @@
-//! The LeadPro webhook: enquiries about properties, told event by event (LeadPro's page, "Using Webhooks").
+//! The LeadPro webhook: enquiries about properties, sent event by event (LeadPro's page, "Using Webhooks").
 //!
 //! The document is `{"event": ..., "data": {...}}`, as posted or as the claims of the token that came with it; a token's
 //! registered claims (RFC 7519 §4.1) may stand beside the two.

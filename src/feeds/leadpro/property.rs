@@ -1,8 +1,8 @@
-//! What a LeadPro lead says of the property, of the offices that deal with it, and of when the customer can be met.
+//! A LeadPro lead's fields about the property, the offices that deal with it, and when the customer can be met.
 
 use crate::domain::facts::PropertyColumns;
 use crate::domain::values::Json;
-use crate::feeds::lenient::{Flag, Id, Kept, Nested, OneOf, OneOrMany, Place, Text, Whole};
+use crate::feeds::lenient::{Flag, Id, Kept, Nested, OneOf, OneOrMany, Position, Text, Whole};
 
 use super::entries::Questionnaire;
 use super::lead::{AvailabilityPayload, ComparablePayload, CoordinatesPayload, EnquiryType, PropertyType, Stage};
@@ -11,7 +11,7 @@ use super::limits::{self, LimitedId, LimitedText, Money};
 /// How large the availability and the questionnaire may each be, in bytes of JSON.
 const JSON: usize = 2_048;
 
-/// The fields of a lead that tell of the property and of the enquiry about it.
+/// The fields of a lead about the property and of the enquiry about it.
 pub(super) struct Subject<'a> {
     pub(super) kind: OneOf<'a, EnquiryType>,
     pub(super) stage: OneOf<'a, Stage>,
@@ -33,7 +33,7 @@ pub(super) struct Subject<'a> {
     pub(super) gdpr_checkbox: Flag<'a>,
 }
 
-/// The fields of a lead that tell who deals with it.
+/// The fields of a lead that name who deals with it.
 pub(super) struct Offices<'a> {
     pub(super) office_id: Id<'a>,
     pub(super) office_name: Text<'a>,
@@ -45,7 +45,7 @@ pub(super) struct Offices<'a> {
     pub(super) referred_by_account_name: Text<'a>,
 }
 
-/// The fields of a lead that tell what the property is estimated at.
+/// The fields of a lead with the estimates of the property's value.
 pub(super) struct Estimations<'a> {
     pub(super) average_sale: Money<'a>,
     pub(super) minimum_sale: Money<'a>,
@@ -57,7 +57,12 @@ pub(super) struct Estimations<'a> {
 
 impl Subject<'_> {
     /// The columns of the property, with those of the offices and the estimations.
-    pub(super) fn facts(self, offices: Offices<'_>, estimations: Estimations<'_>, at: &Place<'_>) -> PropertyColumns {
+    pub(super) fn facts(
+        self,
+        offices: Offices<'_>,
+        estimations: Estimations<'_>,
+        at: &Position<'_>,
+    ) -> PropertyColumns {
         #[rustfmt::skip]
         let Self {
             kind, stage, address, postcode, advert_address, advert_postcode, advert_url, advert_image,
@@ -92,7 +97,7 @@ impl Subject<'_> {
 }
 
 impl Offices<'_> {
-    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+    fn facts(self, at: &Position<'_>, columns: &mut PropertyColumns) {
         #[rustfmt::skip]
         let Self {
             office_id, office_name, account_id, account_name, referred_by_office_id, referred_by_office_name,
@@ -110,7 +115,7 @@ impl Offices<'_> {
 }
 
 impl Estimations<'_> {
-    fn facts(self, at: &Place<'_>, columns: &mut PropertyColumns) {
+    fn facts(self, at: &Position<'_>, columns: &mut PropertyColumns) {
         let Self { average_sale, minimum_sale, maximum_sale, average_rent, minimum_rent, maximum_rent } = self;
         columns.average_sale_estimation = average_sale.read(at, "average_sale_estimation");
         columns.minimum_sale_estimation = minimum_sale.read(at, "minimum_sale_estimation");
@@ -122,7 +127,7 @@ impl Estimations<'_> {
 }
 
 /// The hours at which the customer can be met, kept whole; each should be an ISO 8601 date.
-fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Place<'_>) -> Option<Json> {
+fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Position<'_>) -> Option<Json> {
     let (bytes, here) = (availability.bytes(), at.kept("appointment_availability"));
     let (json, AvailabilityPayload { hours, unknown }) = availability.read(&here);
     here.note_unknown(&unknown);
@@ -132,7 +137,7 @@ fn availability(availability: Kept<Nested<AvailabilityPayload<'_>>>, at: &Place<
 }
 
 /// The questions with their answers, kept whole; each entry should be a list of the two.
-fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Place<'_>) -> Option<Json> {
+fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Position<'_>) -> Option<Json> {
     let (bytes, here) = (questionnaire.bytes(), at.kept("questionnaire"));
     let (json, questions) = questionnaire.read_list(&here);
     limits::json(bytes, at, "questionnaire", JSON);
@@ -141,7 +146,7 @@ fn questionnaire(questionnaire: Kept<Questionnaire>, at: &Place<'_>) -> Option<J
 }
 
 /// The properties to compare with, kept whole. The page calls them a list, and its example is one of them alone.
-fn comparable_properties(properties: Kept<OneOrMany<ComparablePayload<'_>>>, here: &Place<'_>) -> Option<Json> {
+fn comparable_properties(properties: Kept<OneOrMany<ComparablePayload<'_>>>, here: &Position<'_>) -> Option<Json> {
     let (json, properties) = properties.read(here);
     for (at, property) in properties {
         #[rustfmt::skip]

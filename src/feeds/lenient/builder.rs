@@ -17,7 +17,7 @@ pub struct JsonBuilder {
 }
 
 impl JsonBuilder {
-    /// Begins a field.
+    /// Writes a field's name, with the comma before it.
     fn field(&mut self, name: &'static str) {
         #[cfg(debug_assertions)]
         {
@@ -33,7 +33,7 @@ impl JsonBuilder {
         self.text.push_str("\":");
     }
 
-    /// Adds a text.
+    /// Adds a text, where there is one.
     #[must_use]
     pub fn text(mut self, name: &'static str, text: Option<&str>) -> Self {
         if let Some(text) = text {
@@ -65,7 +65,7 @@ impl JsonBuilder {
         self
     }
 
-    /// Adds a number.
+    /// Adds a number, where there is one.
     #[must_use]
     pub fn number(mut self, name: &'static str, number: Option<Decimal>) -> Self {
         let Some(number) = number else { return self };

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer};
 use super::kind::{self, Kind};
 use super::listed::Listed;
 use super::payload::Dropped;
-use super::place::Place;
+use super::position::Position;
 use super::scalar::Scalar;
 
 /// A field of an object, read leniently as a value of kind `K`.
@@ -36,7 +36,7 @@ impl<'de, K> Deserialize<'de> for Unread<K> {
 impl<K: Kind> Field<'_, K> {
     /// Reads the field, which has that name in the object at that place.
     #[must_use]
-    pub fn read(self, at: &Place<'_>, name: &'static str) -> K::Value {
+    pub fn read(self, at: &Position<'_>, name: &'static str) -> K::Value {
         K::read(self.sent, at, name)
     }
 
@@ -56,7 +56,7 @@ impl<K: Kind> Field<'_, K> {
 impl Field<'_, kind::Postcode> {
     /// Reads the postcode of an address that is in Australia, or is not.
     #[must_use]
-    pub fn read_in(self, at: &Place<'_>, name: &'static str, in_australia: bool) -> Option<String> {
+    pub fn read_in(self, at: &Position<'_>, name: &'static str, in_australia: bool) -> Option<String> {
         kind::postcode(self.sent, at, name, in_australia)
     }
 }
@@ -64,7 +64,7 @@ impl Field<'_, kind::Postcode> {
 impl<'a> Field<'a, kind::Text> {
     /// Reads a text that is not kept.
     #[must_use]
-    pub fn look(self, at: &Place<'_>, name: &'static str) -> Cow<'a, str> {
+    pub fn look(self, at: &Position<'_>, name: &'static str) -> Cow<'a, str> {
         kind::text(self.sent, at, name).unwrap_or_default()
     }
 }
@@ -72,7 +72,7 @@ impl<'a> Field<'a, kind::Text> {
 impl<'a, L: Listed> Field<'a, kind::OneOf<L>> {
     /// Reads a text that is not kept.
     #[must_use]
-    pub fn look(self, at: &Place<'_>, name: &'static str) -> Cow<'a, str> {
+    pub fn look(self, at: &Position<'_>, name: &'static str) -> Cow<'a, str> {
         kind::one_of::<L>(self.sent, at, name).unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@
 use serde::de::{Deserialize, Deserializer};
 
 use super::nested::{List, Nested, OneOrMany};
-use super::place::Place;
+use super::position::Position;
 use super::scalar::Scalar;
 use super::tee::Tee;
 use super::writer::{MOST, Shape, Writer};
@@ -15,14 +15,14 @@ use crate::domain::values::Json;
 /// A field that is kept whole, with what is read of it.
 #[derive(Default)]
 pub struct Kept<T> {
-    written: Written,
+    json: KeptJson,
     value: T,
 }
 
 /// A free-form object of which the fields of identity documents are kept apart, with what is read of it.
 #[derive(Default)]
 pub struct KeptInHalves<T> {
-    written: Written,
+    json: KeptJson,
     value: T,
 }
 
@@ -40,7 +40,7 @@ pub enum AnyValue {
 
 /// The text of what was read.
 #[derive(Default)]
-struct Written {
+struct KeptJson {
     /// An object or a list; nothing where it is neither.
     shape: Option<Shape>,
     text: String,
@@ -59,7 +59,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Kept<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut writer = Writer::new(None);
         let value = T::deserialize(Tee { inner: deserializer, writer: &mut writer })?;
-        Ok(Self { written: Written::of(writer), value })
+        Ok(Self { json: KeptJson::of(writer), value })
     }
 }
 
@@ -67,11 +67,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for KeptInHalves<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut writer = Writer::new(Some(crate::feeds::identity::is_identity_key));
         let value = T::deserialize(Tee { inner: deserializer, writer: &mut writer })?;
-        Ok(Self { written: Written::of(writer), value })
+        Ok(Self { json: KeptJson::of(writer), value })
     }
 }
 
-impl Written {
+impl KeptJson {
     fn of(writer: Writer) -> Self {
         let Some(shape) = writer.shape() else { return Self::default() };
         let (values, had_nul, bytes) = (writer.values() - 1, writer.had_nul(), writer.bytes());
@@ -81,7 +81,7 @@ impl Written {
     }
 
     /// What is kept, and what is kept apart, of an object or list that stands at a place.
-    fn kept(self, shape: Shape, here: &Place<'_>) -> (Option<Json>, Option<Json>) {
+    fn kept(self, shape: Shape, here: &Position<'_>) -> (Option<Json>, Option<Json>) {
         if self.shape != Some(shape) {
             return (None, None);
         }
@@ -101,41 +101,41 @@ impl<T> Kept<T> {
     /// How many bytes an object or a list has when it is written as JSON without spaces; nought for anything else.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.written.bytes
+        self.json.bytes
     }
 
     /// A list that is kept, with what was read of it.
     #[must_use]
-    pub fn read_list(self, here: &Place<'_>) -> (Option<Json>, T) {
-        (self.written.kept(Shape::List, here).0, self.value)
+    pub fn read_list(self, here: &Position<'_>) -> (Option<Json>, T) {
+        (self.json.kept(Shape::List, here).0, self.value)
     }
 }
 
 impl<T> Kept<Nested<T>> {
     /// An object that is kept, and the object for reading.
     #[must_use]
-    pub fn read(self, here: &Place<'_>) -> (Option<Json>, T)
+    pub fn read(self, here: &Position<'_>) -> (Option<Json>, T)
     where
         T: Default,
     {
-        let (json, _) = self.written.kept(Shape::Object, here);
+        let (json, _) = self.json.kept(Shape::Object, here);
         (json, self.value.read(here))
     }
 }
 
 impl<T> Kept<List<T>> {
     /// A list that is kept, and its objects for reading.
-    pub fn read<'p>(self, here: &'p Place<'p>) -> (Option<Json>, impl Iterator<Item = (Place<'p>, T)>) {
-        let (json, _) = self.written.kept(Shape::List, here);
+    pub fn read<'p>(self, here: &'p Position<'p>) -> (Option<Json>, impl Iterator<Item = (Position<'p>, T)>) {
+        let (json, _) = self.json.kept(Shape::List, here);
         (json, self.value.read(here).into_iter().flatten())
     }
 }
 
 impl<T> Kept<OneOrMany<T>> {
     /// An object or a list that is kept, and its objects for reading.
-    pub fn read<'p>(self, here: &'p Place<'p>) -> (Option<Json>, impl Iterator<Item = (Place<'p>, T)>) {
-        let shape = self.written.shape.unwrap_or(Shape::List);
-        let (json, _) = self.written.kept(shape, here);
+    pub fn read<'p>(self, here: &'p Position<'p>) -> (Option<Json>, impl Iterator<Item = (Position<'p>, T)>) {
+        let shape = self.json.shape.unwrap_or(Shape::List);
+        let (json, _) = self.json.kept(shape, here);
         (json, self.value.read(here))
     }
 }
@@ -143,34 +143,34 @@ impl<T> Kept<OneOrMany<T>> {
 impl Kept<AnyValue> {
     /// An object or a list of any content.
     #[must_use]
-    pub fn read(self, here: &Place<'_>) -> Option<Json> {
+    pub fn read(self, here: &Position<'_>) -> Option<Json> {
         if matches!(self.value, AnyValue::Scalar) {
             here.note_type_here("an object or a list");
         }
-        let shape = self.written.shape?;
-        self.written.kept(shape, here).0
+        let shape = self.json.shape?;
+        self.json.kept(shape, here).0
     }
 }
 
 impl<T: Default> KeptInHalves<Nested<T>> {
     /// The object: without the fields of identity documents; those alone, if any of them is filled; and for reading.
     #[must_use]
-    pub fn read(self, here: &Place<'_>) -> (Option<Json>, Option<Json>, T) {
+    pub fn read(self, here: &Position<'_>) -> (Option<Json>, Option<Json>, T) {
         let value = self.value.read(here);
-        let (rest, apart) = self.written.kept(Shape::Object, here);
+        let (rest, apart) = self.json.kept(Shape::Object, here);
         (rest, apart, value)
     }
 
     /// How many bytes it has when it is written as JSON without spaces.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.written.bytes
+        self.json.bytes
     }
 
     /// Whether each field of it holds a text.
     #[must_use]
     pub fn holds_only_texts(&self) -> bool {
-        self.written.shape != Some(Shape::Object) || self.written.holds_only_texts
+        self.json.shape != Some(Shape::Object) || self.json.holds_only_texts
     }
 }
 

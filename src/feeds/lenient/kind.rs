@@ -9,7 +9,7 @@ use serde_json::Number;
 
 use super::listed::Listed;
 use super::number;
-use super::place::Place;
+use super::position::Position;
 use super::scalar::{Scalar, is_blank};
 use crate::domain::facts::Field;
 use crate::domain::finding::Code;
@@ -18,10 +18,10 @@ use crate::domain::values::{self, PhoneRegion};
 
 /// How a field is read.
 pub trait Kind {
-    /// What is read.
+    /// The value's type once it is read; what cannot be read is `None` or the kind's own way to say so.
     type Value;
     /// Reads what was sent in the field of that name of the object at that place.
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value;
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value;
 }
 
 /// A text.
@@ -60,13 +60,13 @@ pub struct Email;
 pub struct Phone;
 /// A country by its English name or code.
 pub struct Country;
-/// A VIN.
+/// A VIN, normalised as [`values::Vin`].
 pub struct Vin;
-/// A stock number.
+/// A stock number, normalised as [`values::StockNumber`].
 pub struct StockNumber;
 /// A list of texts.
 pub struct Texts;
-/// Anything.
+/// A value of any type, which is not read.
 pub struct Anything;
 
 /// The longest text that can be part of a key, in characters: an entry of an index has less than 2.7 kB.
@@ -74,7 +74,7 @@ const LONGEST_KEY: usize = 255;
 
 impl Kind for Text {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         match given_text(sent, at, name) {
             Field::Valid(text) => Some(text),
             Field::Absent | Field::Invalid => None,
@@ -84,7 +84,7 @@ impl Kind for Text {
 
 impl Kind for Name {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         Text::read(sent, at, name).and_then(|text| short_enough(matched(text), at, name))
     }
 }
@@ -92,15 +92,15 @@ impl Kind for Name {
 impl<L: Listed> Kind for OneOf<L> {
     type Value = Option<String>;
     /// Values are compared without regard to case and to how dashes, apostrophes and spaces are written.
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         one_of::<L>(sent, at, name).map(Cow::into_owned)
     }
 }
 
 /// A text that is only looked at, of which the values in `L` are documented.
-pub(super) fn one_of<'a, L: Listed>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> Option<Cow<'a, str>> {
+pub(super) fn one_of<'a, L: Listed>(sent: Scalar<'a>, at: &Position<'_>, name: &'static str) -> Option<Cow<'a, str>> {
     let text = text(sent, at, name)?;
-    let is_listed = |sent: &str| L::VALUES.iter().any(|word| word.eq_ignore_ascii_case(sent));
+    let is_listed = |sent: &str| L::VALUES.iter().any(|value| value.eq_ignore_ascii_case(sent));
     if !is_listed(&text) && (text.is_ascii() || !is_listed(&values::text::matched(&text))) {
         at.note(Code::ValueUnlisted, name, "not one of the documented values; kept as sent");
     }
@@ -109,21 +109,21 @@ pub(super) fn one_of<'a, L: Listed>(sent: Scalar<'a>, at: &Place<'_>, name: &'st
 
 impl Kind for Id {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         LongId::read(sent, at, name).and_then(|text| short_enough(text, at, name))
     }
 }
 
 impl Kind for LongId {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         text_as_sent(sent, at, name).map(matched)
     }
 }
 
 impl Kind for NumberId {
     type Value = Option<i64>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         if let Scalar::Number(number) = &sent
             && let Some(id) = number.as_i64()
         {
@@ -140,14 +140,14 @@ impl Kind for NumberId {
 impl Kind for Postcode {
     type Value = Option<String>;
     /// A postcode of the workspace's country.
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         postcode(sent, at, name, at.locale().country.is_australia())
     }
 }
 
 impl Kind for Amount {
     type Value = Option<Decimal>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let amount = match sent {
             Scalar::Absent => return None,
             Scalar::Text(text) if is_blank(&text) => return cleaned(text, at, name).and(None),
@@ -164,7 +164,7 @@ impl Kind for Amount {
 
 impl Kind for Whole {
     type Value = Option<i64>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         if let Scalar::Number(number) = &sent
             && let Some(whole) = number.as_i64()
         {
@@ -181,7 +181,7 @@ impl Kind for Whole {
 
 impl Kind for Flag {
     type Value = Option<bool>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let truth = match sent {
             Scalar::Absent => return None,
             Scalar::Bool(truth) => Some(truth),
@@ -218,7 +218,7 @@ impl TextOrNumberValue {
 
 impl Kind for TextOrNumber {
     type Value = Option<TextOrNumberValue>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         match sent {
             Scalar::Absent => None,
             Scalar::Text(text) => cleaned(text, at, name).map(TextOrNumberValue::Text),
@@ -233,7 +233,7 @@ impl Kind for TextOrNumber {
 
 impl Kind for Time {
     type Value = Option<DateTime<Utc>>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let time = values::timestamp(&text(sent, at, name)?);
         if time.is_none() {
             at.note(Code::DateInvalid, name, "not an RFC 3339 time; read as absent");
@@ -244,7 +244,7 @@ impl Kind for Time {
 
 impl Kind for SendersTime {
     type Value = Option<DateTime<Utc>>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let time = values::not_ahead(Time::read(sent, at, name)?, at.locale().received_at);
         if time.is_none() {
             at.note(Code::DateInvalid, name, "more than 24 hours after the delivery arrived; read as absent");
@@ -255,7 +255,7 @@ impl Kind for SendersTime {
 
 impl Kind for Date {
     type Value = Option<NaiveDate>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let date = values::date(&text(sent, at, name)?);
         if date.is_none() {
             at.note(Code::DateInvalid, name, "not a date as dd/mm/yyyy; read as absent");
@@ -266,7 +266,7 @@ impl Kind for Date {
 
 impl Kind for BirthDate {
     type Value = Field<NaiveDate>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let date = match given_text(sent, at, name) {
             Field::Absent => return Field::Absent,
             Field::Valid(text) => values::birth_date(&text, at.locale().received_at, at.locale().timezone),
@@ -282,7 +282,7 @@ impl Kind for BirthDate {
 impl Kind for Email {
     /// The address as sent, and as it is matched.
     type Value = (Option<String>, Field<values::Email>);
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let text = match given_text(sent, at, name) {
             Field::Absent => {
                 at.note(Code::EmailMissing, name, "no e-mail address was sent");
@@ -301,7 +301,7 @@ impl Kind for Email {
 
 impl Kind for Phone {
     type Value = Option<String>;
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let sent = text_as_sent(sent, at, name).and_then(|text| short_enough(text, at, name))?;
         Some(phone(&sent, at, name, &at.locale().phone_region).into_text())
     }
@@ -310,7 +310,7 @@ impl Kind for Phone {
 impl Kind for Country {
     /// The country as sent, and as it is known.
     type Value = (Option<String>, Option<values::Country>);
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let text = Text::read(sent, at, name);
         let country = text.as_deref().and_then(values::Country::parse);
         if text.is_some() && country.is_none() {
@@ -323,7 +323,7 @@ impl Kind for Country {
 impl Kind for Vin {
     type Value = Option<values::Vin>;
     /// An unusual VIN is noted, and so is a text that stands for none.
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let vin = values::Vin::parse(&Id::read(sent, at, name)?);
         match &vin {
             None => at.note(Code::VinUnusual, name, "stands for no VIN; read as absent"),
@@ -339,7 +339,7 @@ impl Kind for Vin {
 impl Kind for StockNumber {
     type Value = Option<values::StockNumber>;
     /// A text that stands for none is noted.
-    fn read(sent: Scalar<'_>, at: &Place<'_>, name: &'static str) -> Self::Value {
+    fn read(sent: Scalar<'_>, at: &Position<'_>, name: &'static str) -> Self::Value {
         let number = values::StockNumber::parse(&Id::read(sent, at, name)?);
         if number.is_none() {
             at.note(Code::FieldType, name, "stands for no stock number; read as absent");
@@ -350,7 +350,7 @@ impl Kind for StockNumber {
 
 /// A phone number that was read from a field, in a region.
 #[must_use]
-pub fn phone(sent: &str, at: &Place<'_>, name: &str, region: &PhoneRegion) -> values::Phone {
+pub fn phone(sent: &str, at: &Position<'_>, name: &str, region: &PhoneRegion) -> values::Phone {
     let phone = values::Phone::parse(sent, region);
     match &phone {
         values::Phone::Valid(_) => {}
@@ -361,7 +361,7 @@ pub fn phone(sent: &str, at: &Place<'_>, name: &str, region: &PhoneRegion) -> va
 
 /// A text of any length as it was sent, or a whole number in digits.
 #[must_use]
-pub fn text_as_sent(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Option<String> {
+pub fn text_as_sent(sent: Scalar<'_>, at: &Position<'_>, name: &str) -> Option<String> {
     let text = match sent {
         Scalar::Absent => return None,
         Scalar::Text(text) => return cleaned(text, at, name),
@@ -374,7 +374,7 @@ pub fn text_as_sent(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Option<Stri
     text
 }
 
-/// An id that stands alone, as [`Id`] reads it, where nobody is told what is wrong with it.
+/// An id that stands alone, as [`Id`] reads it, where no finding is made of what is wrong with it.
 #[must_use]
 pub fn lone_id(sent: &Scalar<'_>) -> Option<String> {
     let text = match sent {
@@ -386,14 +386,14 @@ pub fn lone_id(sent: &Scalar<'_>) -> Option<String> {
 }
 
 /// Postcodes of Australia have four digits; the zero that a number cannot begin with is put back.
-pub(super) fn postcode(sent: Scalar<'_>, at: &Place<'_>, name: &'static str, in_australia: bool) -> Option<String> {
+pub(super) fn postcode(sent: Scalar<'_>, at: &Position<'_>, name: &'static str, in_australia: bool) -> Option<String> {
     let was_number = matches!(sent, Scalar::Number(_));
     let postcode = Id::read(sent, at, name)?;
     Some(if was_number && in_australia && postcode.len() == 3 { format!("0{postcode}") } else { postcode })
 }
 
 /// A text, telling what is no text from what was not sent.
-fn given_text(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Field<String> {
+fn given_text(sent: Scalar<'_>, at: &Position<'_>, name: &str) -> Field<String> {
     match sent {
         Scalar::Absent => Field::Absent,
         Scalar::Text(text) => cleaned(text, at, name).map_or(Field::Absent, Field::Valid),
@@ -405,7 +405,7 @@ fn given_text(sent: Scalar<'_>, at: &Place<'_>, name: &str) -> Field<String> {
 }
 
 /// A text that is only looked at; it is copied where something has to be taken out of its middle.
-pub(super) fn text<'a>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> Option<Cow<'a, str>> {
+pub(super) fn text<'a>(sent: Scalar<'a>, at: &Position<'_>, name: &'static str) -> Option<Cow<'a, str>> {
     if let Scalar::Text(Cow::Borrowed(text)) = sent {
         let text = trimmed(text);
         return (!text.is_empty()).then_some(Cow::Borrowed(text));
@@ -414,7 +414,7 @@ pub(super) fn text<'a>(sent: Scalar<'a>, at: &Place<'_>, name: &'static str) -> 
 }
 
 /// The text without white space and format characters at its ends, and without U+0000; `None` where nothing is left.
-fn cleaned(mut text: Cow<'_, str>, at: &Place<'_>, name: &str) -> Option<String> {
+fn cleaned(mut text: Cow<'_, str>, at: &Position<'_>, name: &str) -> Option<String> {
     if let Cow::Owned(escaped) = &text
         && escaped.contains('\0')
     {
@@ -428,7 +428,7 @@ fn cleaned(mut text: Cow<'_, str>, at: &Place<'_>, name: &str) -> Option<String>
     Some(if cleaned.len() == text.len() { text.into_owned() } else { cleaned.to_owned() })
 }
 
-fn short_enough(text: String, at: &Place<'_>, name: &str) -> Option<String> {
+fn short_enough(text: String, at: &Position<'_>, name: &str) -> Option<String> {
     if !is_short(&text) {
         at.note_type(name, &format!("at most {LONGEST_KEY} characters"));
         return None;

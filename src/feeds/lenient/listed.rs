@@ -2,7 +2,7 @@
 
 /// A list of documented values.
 pub trait Listed {
-    /// The values.
+    /// As the sender's page spells them.
     const VALUES: &'static [&'static str];
 }
 

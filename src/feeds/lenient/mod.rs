@@ -4,7 +4,7 @@
 //! A payload is a tree of structs, one for each object of the sender's page, declared with [`payload!`] as
 //! `"name on the page" => name here: Type`. Reading a body fills it, and fails only where the body is no JSON. A [`Field`]
 //! holds whatever stands there; [`Nested`], [`List`] and [`Kept`] hold the objects and lists below. The conversion to facts
-//! then takes the structs apart and reads each field as its type, at a [`Place`] that tells findings where they belong.
+//! then takes the structs apart and reads each field as its type, at a [`Position`] that gives findings their path.
 
 mod builder;
 mod diagnostics;
@@ -15,7 +15,7 @@ mod listed;
 mod nested;
 mod number;
 mod payload;
-mod place;
+mod position;
 mod scalar;
 mod schema;
 mod tee;
@@ -32,7 +32,7 @@ pub use kind::{Kind, TextOrNumberValue, lone_id, phone, text_as_sent};
 pub use listed::Listed;
 pub use nested::{Items, List, Nested, OneOrMany};
 pub use payload::{Dropped, Fields, Fill, Object, Unknown};
-pub use place::Place;
+pub use position::Position;
 pub use scalar::Scalar;
 pub use schema::Described;
 

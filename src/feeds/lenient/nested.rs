@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::payload::Dropped;
-use super::place::Place;
+use super::position::Position;
 use crate::domain::finding::Code;
 
 /// A field that holds an object.
@@ -63,7 +63,7 @@ pub enum Items<T> {
 impl<T: Default> Nested<T> {
     /// The object that stands at a place; the empty one where there is none, with a finding where something else is there.
     #[must_use]
-    pub fn read(self, here: &Place<'_>) -> T {
+    pub fn read(self, here: &Position<'_>) -> T {
         match self {
             Self::Absent => T::default(),
             Self::Unusable => {
@@ -79,7 +79,7 @@ impl<T> List<T> {
     /// The objects of the list that stands at a place, each with its own; what is no object is noted and left out. `None`
     /// where there is no list, with a finding where something else is there.
     #[must_use]
-    pub fn read<'p>(self, here: &'p Place<'p>) -> Option<impl Iterator<Item = (Place<'p>, T)>> {
+    pub fn read<'p>(self, here: &'p Position<'p>) -> Option<impl Iterator<Item = (Position<'p>, T)>> {
         match self {
             Self::Absent => None,
             Self::Unusable => {
@@ -93,7 +93,7 @@ impl<T> List<T> {
 
 impl<T> OneOrMany<T> {
     /// The objects that stand at a place, each with its own.
-    pub fn read<'p>(self, here: &'p Place<'p>) -> impl Iterator<Item = (Place<'p>, T)> {
+    pub fn read<'p>(self, here: &'p Position<'p>) -> impl Iterator<Item = (Position<'p>, T)> {
         let (one, many) = match self {
             Self::Absent => (None, Vec::new()),
             Self::Unusable => {
@@ -111,7 +111,7 @@ impl<T> Items<T> {
     /// The entries of the list that stands at a place; none where there is none, with a finding where something else is
     /// there.
     #[must_use]
-    pub fn read(self, here: &Place<'_>) -> Vec<T> {
+    pub fn read(self, here: &Position<'_>) -> Vec<T> {
         if matches!(self, Self::Unusable) {
             here.note_type_here("a list");
         }
@@ -128,7 +128,7 @@ impl<T> Items<T> {
     }
 }
 
-fn objects<'p, T>(entries: Vec<Nested<T>>, list: &'p Place<'p>) -> impl Iterator<Item = (Place<'p>, T)> {
+fn objects<'p, T>(entries: Vec<Nested<T>>, list: &'p Position<'p>) -> impl Iterator<Item = (Position<'p>, T)> {
     entries.into_iter().enumerate().filter_map(|(position, entry)| {
         let here = list.entry(position);
         match entry {

@@ -131,7 +131,7 @@ impl<'de, T: Fields<'de>> Visitor<'de> for Object<T> {
     }
 }
 
-/// Fills an object where it is, so that one as large as a whole payload is not moved; tells whether an object was there.
+/// Fills an object where it is, so that one as large as a whole payload is not moved; returns whether an object was there.
 pub struct Fill<'p, T>(pub &'p mut T);
 
 impl<'de, T: Fields<'de>> DeserializeSeed<'de> for Fill<'_, T> {

@@ -12,7 +12,7 @@ use super::nested::{List, Nested, OneOrMany};
 
 /// The schema of a kind of fields.
 pub trait Described {
-    /// The schema.
+    /// The documented type, not all that is accepted.
     fn schema() -> Schema;
 }
 

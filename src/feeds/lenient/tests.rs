@@ -18,7 +18,7 @@ fn locale() -> Locale {
 /// Reads a field of a kind.
 fn field<K: Kind>(sent: &serde_json::Value) -> (K::Value, Vec<&'static str>) {
     let (diagnostics, locale) = (Diagnostics::default(), locale());
-    let root = Place::root(&diagnostics, &locale);
+    let root = Position::root(&diagnostics, &locale);
     let text = sent.to_string();
     let field: Field<'_, K> = serde_json::from_str(&text).unwrap();
     let value = field.read(&root, "field");
@@ -118,7 +118,7 @@ fn the_zero_of_an_australian_postcode_is_put_back() {
         (json!("0820"), true, "0820"),
     ] {
         let (diagnostics, locale) = (Diagnostics::default(), locale());
-        let (text, root) = (sent.to_string(), Place::root(&diagnostics, &locale));
+        let (text, root) = (sent.to_string(), Position::root(&diagnostics, &locale));
         let postcode: Postcode<'_> = serde_json::from_str(&text).unwrap();
         assert_eq!(postcode.read_in(&root, "field", in_australia).as_deref(), Some(read), "{sent}");
     }
@@ -143,7 +143,7 @@ fn kept_json_is_what_jsonb_gives_back() {
 /// What is kept of a text of JSON, and the codes of the findings.
 fn kept_whole(sent: &str) -> (Option<String>, Vec<&'static str>) {
     let (diagnostics, locale) = (Diagnostics::default(), locale());
-    let root = Place::root(&diagnostics, &locale);
+    let root = Position::root(&diagnostics, &locale);
     let value: Kept<AnyValue> = serde_json::from_str(sent).unwrap();
     let json = value.read(&root.field("field"));
     (json.map(|json| json.as_str().to_owned()), codes(diagnostics))
@@ -184,7 +184,7 @@ type Shapes = (Option<i64>, Option<usize>, Option<String>, Vec<(String, String)>
 /// Reads all of a payload: its number, how many entries its list has, its id, what is wrong, and its unknown fields.
 fn shapes(body: &str) -> Shapes {
     let (diagnostics, locale) = (Diagnostics::default(), locale());
-    let at = &Place::root(&diagnostics, &locale);
+    let at = &Position::root(&diagnostics, &locale);
     let payload: ShapesPayload<'_> = serde_json::from_str(body).unwrap();
     let ShapesPayload { known, list, nested, free, id, capital_id, unknown } = payload;
     at.note_unknown(&unknown);
@@ -259,7 +259,7 @@ fn what_is_kept_whole_has_ten_thousand_values_at_the_most() {
         let object = format!("{{\"list\":[{}]}}", vec!["0"; count - 1].join(","));
         assert_eq!((kept_whole(&object).0.is_some(), kept_whole(&object).1), (fits, expected.clone()), "{count}");
         let (diagnostics, locale) = (Diagnostics::default(), locale());
-        let root = Place::root(&diagnostics, &locale);
+        let root = Position::root(&diagnostics, &locale);
         let halves: KeptInHalves<Nested<Dropped>> = serde_json::from_str(&object).unwrap();
         assert_eq!(halves.read(&root.free_form("field")).0.is_some(), fits);
         assert_eq!(codes(diagnostics), expected);
@@ -277,7 +277,7 @@ fn fields_of_identity_documents_are_kept_apart_where_any_is_filled() {
         (r#"{"lic\u0000ense":1}"#, "{}", Some(r#"{"license":1}"#)),
     ] {
         let (diagnostics, locale) = (Diagnostics::default(), locale());
-        let root = Place::root(&diagnostics, &locale);
+        let root = Position::root(&diagnostics, &locale);
         let halves: KeptInHalves<Nested<Dropped>> = serde_json::from_str(sent).unwrap();
         let (kept, documents, _) = halves.read(&root.free_form("field"));
         assert_eq!(kept.as_ref().map(Json::as_str), Some(rest), "{sent}");

@@ -13,7 +13,7 @@ use super::scalar::is_blank;
 /// which one can take 656 bytes.
 pub(super) const MOST: usize = 10_000;
 
-/// What is kept.
+/// Whether an object or a list is kept; nothing else is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Object,
@@ -318,8 +318,8 @@ fn put_in_order(text: &mut String, fields: &mut Vec<Field>, first: usize, scratc
     let Some(begin) = fields.iter().skip(first).map(|field| field.begin).min() else { return };
     scratch.clear();
     let mut kept = first;
-    for place in first..fields.len() {
-        let (Some(field), next) = (fields.get(place), fields.get(place + 1)) else { return };
+    for index in first..fields.len() {
+        let (Some(field), next) = (fields.get(index), fields.get(index + 1)) else { return };
         if next.is_some_and(|next| next.cmp_name(field, text).is_eq()) {
             continue;
         }
@@ -330,7 +330,7 @@ fn put_in_order(text: &mut String, fields: &mut Vec<Field>, first: usize, scratc
         scratch.push_str(slice(text, field.begin, field.end));
         let shift = |old: usize| old - field.begin + new_begin;
         let (name_end, end) = (shift(field.name_end), shift(field.end));
-        fields.swap(kept, place);
+        fields.swap(kept, index);
         if let Some(field) = fields.get_mut(kept) {
             // Its name is looked at no more.
             (field.begin, field.name_end, field.end) = (new_begin, name_end, end);

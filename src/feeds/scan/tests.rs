@@ -10,7 +10,7 @@ use crate::domain::values::{Country, PhoneRegion};
 use crate::domain::workspace::Locale;
 use crate::feeds::parse;
 
-/// What `serde_json` says of a body: nothing, or why it cannot be read.
+/// The verdict of `serde_json` on a body: nothing, or why it cannot be read.
 fn reference(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<serde_json::Value>(without_mark(body)).err().map(|error| reason(&error))
 }
@@ -156,7 +156,7 @@ fn routed() -> impl Strategy<Value = String> {
     proptest::collection::vec(field, 0..6).prop_map(|fields| format!("{{{}}}", fields.join(",")))
 }
 
-/// Any JSON.
+/// Any JSON text, valid numbers of any size among it.
 fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -199,8 +199,8 @@ proptest! {
     ) {
         let mut body = json.clone().into_bytes();
         prop_assert_eq!(said(&body), None);
-        for (place, byte, how) in changes {
-            let at = place.index(body.len().max(1));
+        for (chosen, byte, how) in changes {
+            let at = chosen.index(body.len().max(1));
             match how {
                 0 if at < body.len() => body[at] = byte,
                 1 => body.insert(at, byte),

@@ -1,4 +1,4 @@
-//! What a body says, as JSON in the words that users see: tables, columns, codes and paths. No type is named in it, so
+//! What a body becomes, as JSON in the words that users see: tables, columns, codes and paths. No type is named in it, so
 //! that a snapshot outlives any renaming; keys are in order, and so are findings.
 
 use serde_json::{Map, Value, json};
@@ -10,12 +10,12 @@ use crate::domain::facts::{
 use crate::domain::finding::Finding;
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::feeds::scan::scan;
-use crate::feeds::{DealershipKey, Feed, Reading, parse};
+use crate::feeds::{DealershipKey, Feed, ParsedPayload, parse};
 
 /// What is known of a body after the pass that counts, and after it is read.
 pub(super) fn of_body(feed: Feed, body: &[u8]) -> Value {
     let read = match parse(feed, body, &super::locale()) {
-        Ok(reading) => of_reading(reading),
+        Ok(parsed) => of_parsed(parsed),
         Err(finding) => return json!({ "findings": findings(vec![finding]) }),
     };
     let scan = scan(feed, body).unwrap();
@@ -34,16 +34,16 @@ pub(super) fn of_body(feed: Feed, body: &[u8]) -> Value {
 }
 
 /// What was read from a body.
-pub(super) fn of_reading(reading: Reading) -> Value {
+pub(super) fn of_parsed(parsed: ParsedPayload) -> Value {
     let mut all = Row::default();
-    match reading.facts {
+    match parsed.facts {
         Facts::Lead(facts) => all.put("lead", Some(lead(*facts))),
         Facts::Cluster(facts) => all.put("lead_cluster", Some(cluster(*facts))),
         Facts::Vehicle(facts) => all.put("vehicle", Some(vehicle(*facts))),
         Facts::Ignored => all.put("ignored", Some(true)),
     }
-    all.put("findings", Some(findings(reading.findings)));
-    all.put("unknown_fields", Some(reading.unknown_paths.into_iter().collect::<Vec<_>>()));
+    all.put("findings", Some(findings(parsed.findings)));
+    all.put("unknown_fields", Some(parsed.unknown_paths.into_iter().collect::<Vec<_>>()));
     all.into_value()
 }
 

@@ -1,4 +1,4 @@
-//! Access tokens of OAuth clients: signed by us, short-lived, and good without a database. A token says which credential
+//! Access tokens of OAuth clients: signed by us, short-lived, and good without a database. A token names the credential
 //! it was given for, which feeds it is for, and which workspaces the credential had; what the credential may do is looked
 //! up when the token is used, so that a change of the configuration counts at once.
 
@@ -24,17 +24,17 @@ pub struct AccessTokens {
     lifetime: Duration,
 }
 
-/// What a token that we made says.
+/// The claims of a token that we made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// The client.
+    /// The id of the OAuth client that the token was given to.
     pub(super) client_id: String,
     /// The name of the credential that the token was given for.
     pub(super) credential: String,
     /// The feeds it is for.
     pub(super) scope: BTreeSet<Feed>,
     /// The workspaces of its credential, which another credential must have that is to take its place; `None` in a token
-    /// of a version that did not say.
+    /// of a version that did not write it.
     pub(super) workspaces: Option<WorkspacesDigest>,
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Compact<'t> {
     message: &'t [u8],
     claims: &'t [u8],
     signature: &'t [u8],
-    /// Whether its header says that it is an access token (RFC 9068 §2.1).
+    /// Whether its header's type is that of an access token (RFC 9068 §2.1).
     pub(super) is_access_token: bool,
 }
 
@@ -28,10 +28,10 @@ pub(super) struct Compact<'t> {
 #[derive(Clone)]
 pub(super) struct Key(Option<Hmac<Sha256>>);
 
-/// What a token is for, as its header says.
+/// What a token is for, by the type in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenType {
-    /// Anything.
+    /// A sender's own token, whose claims are checked against the credential's.
     Jwt,
     /// An access token (RFC 9068 §2.1), so that no other signed token passes for one.
     AccessToken,

@@ -1,8 +1,8 @@
-//! Who may enter: the schemes as a small pure core. It sees headers and a time and says which credential they prove; it
+//! Who may enter: the schemes as a small pure core. It takes headers and a time and finds the credential that they prove; it
 //! knows no database, no clock and no replies.
 //!
 //! What is presented is hashed and compared with every candidate, and a signed token is verified with every key, without
-//! stopping at the first that fits, so the time an attempt takes says nothing about how near it came.
+//! stopping at the first that fits, so the time an attempt takes does not reveal how near it came.
 
 mod access_token;
 mod client;
@@ -31,7 +31,7 @@ pub enum CredentialError {
     /// Two credentials have one name.
     #[error("the credential name `{name}` is used twice")]
     DuplicateName {
-        /// The name.
+        /// The credential's name in the configuration.
         name: String,
     },
     /// A secret is the empty text, which anyone could present.
@@ -40,7 +40,7 @@ pub enum CredentialError {
         /// The credential's name.
         name: String,
     },
-    /// A Basic user name or a client id holds a colon, so that it could not be told from its secret.
+    /// A Basic user name or a client id holds a colon, so that name and secret could not be separated.
     #[error("the user name or client id of the credential `{name}` holds a colon")]
     UserWithColon {
         /// The credential's name.
@@ -49,7 +49,7 @@ pub enum CredentialError {
     /// A header that is to carry API keys cannot be called so.
     #[error("`{name}` cannot be the name of a header")]
     HeaderName {
-        /// The name.
+        /// What the configuration gives as the header's name.
         name: String,
     },
 }
@@ -80,7 +80,7 @@ pub struct Proven<'c> {
 pub struct Issued<'c> {
     /// The credential that was proven.
     pub credential: &'c Credential,
-    /// The token.
+    /// The signed token, as the client is to present it.
     pub token: SecretString,
     /// The feeds it is for.
     pub scope: BTreeSet<Feed>,
@@ -125,7 +125,7 @@ enum Proof {
     Nothing,
 }
 
-/// The headers in which an API key is looked for, whatever the configuration says. Dealer Studio's pages spell the
+/// The headers in which an API key is looked for, whatever the configuration names. Dealer Studio's pages spell the
 /// first both ways.
 const API_KEY_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-api-key"),
@@ -139,7 +139,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// When a credential could not be told from another, or would let anyone in without being `open`; when a header
+    /// When a credential could not be distinguished from another, or would let anyone in without being `open`; when a header
     /// cannot have such a name.
     pub fn new(
         credentials: Vec<Credential>,
@@ -346,7 +346,7 @@ fn granted(
     (Choice::from(u8::from(good)), match_kind)
 }
 
-/// Whether it is the credential that a token was given for: its name says so, as it does in the tables and the log.
+/// Whether it is the credential that a token was given for: the name decides, as it does in the tables and the log.
 fn is_own(credential: &Credential, grant: &Grant) -> bool {
     is_of_client(credential, grant) && grant.credential == credential.name
 }
@@ -361,7 +361,7 @@ fn narrowed(names: &str, feeds: &BTreeSet<Feed>) -> Option<BTreeSet<Feed>> {
     asked.filter(|asked| !asked.is_empty() && asked.is_subset(feeds))
 }
 
-/// Refuses a credential that could not do what it says.
+/// Refuses a credential whose settings could never let a request in.
 fn check(credential: &Credential) -> Result<(), CredentialError> {
     let name = || credential.name.clone();
     let secret = match &credential.scheme {

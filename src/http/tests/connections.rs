@@ -91,7 +91,7 @@ async fn whoever_posts_at_the_end_of_a_rest_is_answered_or_finds_the_connection_
         answered += 80 + crossed.answered;
         closed += crossed.closed;
     }
-    // What crossed the close is taken in as well, where it came soon enough, and nobody hears the answer.
+    // What crossed the close is taken in as well, where it came soon enough, and nobody reads the answer.
     let taken = house.deliveries().len();
     assert!((answered..=answered + closed).contains(&taken), "{taken} of {answered} answered and {closed} closed");
 }

@@ -1,4 +1,4 @@
-//! How a stop treats who has a connection and says nothing at that moment, and who comes after it.
+//! How a stop treats connections that send nothing at that moment, and who comes after it.
 
 use futures_util::FutureExt as _;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +10,7 @@ use super::wire::{open, read_all, read_until, send_head};
 use super::*;
 
 const HEADERS: &str = "Content-Length: 2\r\nAuthorization: Bearer bearer-5ecret\r\n";
-/// Well within what a stop leaves to those who are about to speak.
+/// Well within what a stop leaves to those who are about to send.
 const SHORTLY: Duration = Duration::from_millis(100);
 /// A stop has closed what rests by then.
 const AFTER: Duration = Duration::from_millis(750);

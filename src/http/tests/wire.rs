@@ -97,7 +97,7 @@ async fn a_sender_that_closes_its_half_of_the_connection_is_answered() {
     let accept: Accept = Arc::new(|_| {
         Box::pin(async {
             sleep(Duration::from_millis(100)).await;
-            Ok(Answer::Settled(reply()))
+            Ok(Answer::Applied(reply()))
         })
     });
     let house = House { router: router_over(accept), deliveries: Arc::default() };
@@ -393,7 +393,7 @@ async fn where_one_credentials_bodies_have_all_places_its_longest_makes_room_for
     let mut other = send_head(address, "Content-Length: 2\r\nX-API-KEY: key-5ecret\r\n").await;
     other.write_all(b"{}").await.unwrap();
     assert!(read_until(&mut other, REPLY).await.starts_with("HTTP/1.1 200"));
-    // Closed without a word: what is answered is not repeated.
+    // Closed without a reply: what is answered is not repeated.
     let mut answer = Vec::new();
     let _closed_or_reset = timeout(Duration::from_secs(5), slow[0].read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"");

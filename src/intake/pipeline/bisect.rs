@@ -42,8 +42,8 @@ impl Rest {
 }
 
 impl Writer {
-    /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Tells when the
-    /// batch is saved and only to be committed.
+    /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Sends on `saved`
+    /// when the batch is saved and only to be committed.
     pub(super) async fn write(&self, workspace: Option<RowId>, batch: Vec<QueueEntry>, saved: oneshot::Sender<()>) {
         let mut mode = Mode::Commit(Some(saved));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };

@@ -27,7 +27,7 @@ use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
 use crate::store::{self, Store};
 
 /// How long Postgres may work on one batch, locks of others included. A server that has vanished from the network without
-/// a word would otherwise be waited for for ever.
+/// an answer would otherwise be waited for for ever.
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// Writes batches. All queues share it.
@@ -44,7 +44,7 @@ pub(super) struct Writer {
 /// How an attempt ends that has come so far.
 #[derive(Debug)]
 pub(super) enum Mode {
-    /// With a commit. Whoever listens is told when the batch is saved and only to be committed: the next one may ask for
+    /// With a commit. The receiver is notified when the batch is saved and only to be committed: the next one may ask for
     /// the workspace then, which it gets when Postgres has committed this one.
     Commit(Option<oneshot::Sender<()>>),
     /// With a rollback: nothing is written.

@@ -2,7 +2,7 @@
 //!
 //! A workspace's queue takes whatever is waiting, and while it writes one batch the next one gathers: nothing is added to
 //! the answer time of an idle service, and batches grow with the load. A workspace has one queue, so a full feed of one
-//! does not hold up the others; writers are few and taken in turn. In reading order: [`queue`], [`permits`],
+//! does not hold up the others; write permits are few and given out in the order of asking. In reading order: [`queue`], [`permits`],
 //! [`batch_input`], [`commit`], [`record`], and [`bisect`] for what fails.
 
 mod batch_input;
@@ -30,7 +30,7 @@ use permits::{BATCH, WritePermits};
 pub(super) use queue::{QueueEntry, QueueGuard, Task};
 use queue::{QueueSlot, dequeue, next_batch};
 
-/// How many deliveries wait in one queue at the most; more are held at the door.
+/// How many deliveries wait in one queue at the most; requests beyond that wait.
 const WAITING: usize = 1_024;
 
 /// Every queue of the service. Copies share them.
@@ -105,7 +105,7 @@ impl Pipeline {
                     let most = writer.permits.batch_size(workspace);
                     let (writer, batch) = (Arc::clone(&writer), next_batch(&mut slots, most));
                     tokio::spawn(async move { writer.write(workspace, batch, saved).await });
-                    // Told once the batch is about to be committed, or dropped where it came to its end otherwise.
+                    // Sent once the batch is about to be committed, or dropped where it came to its end otherwise.
                     let _ = next.await;
                 }
             }

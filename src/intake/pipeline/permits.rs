@@ -59,7 +59,7 @@ impl WritePermits {
         }
     }
 
-    /// Notes that a workspace has something to write, and tells how many of its deliveries may be written together.
+    /// Notes that a workspace has something to write, and returns how many of its deliveries may be written together.
     pub(super) fn batch_size(&self, workspace: Option<RowId>) -> usize {
         let now = Instant::now();
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);

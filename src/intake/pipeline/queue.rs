@@ -28,7 +28,7 @@ pub(in crate::intake) enum Task {
     Apply(Box<Facts>, Option<Arc<ContentSummary>>),
     /// The same bytes were read before: apply them where the tables have come to know something else since.
     ApplyIfChanged(Arc<CachedBody>),
-    /// Store it as rejected, with the findings that say why.
+    /// Store it as rejected, with the findings that give the reason.
     Reject,
     /// Store it as failed: reading it ended in a panic.
     Fail,
@@ -37,7 +37,7 @@ pub(in crate::intake) enum Task {
 /// A delivery that waits to be written.
 #[derive(Debug)]
 pub(in crate::intake) struct QueueEntry {
-    /// The delivery.
+    /// Parsed, with the memory that it holds until it is committed.
     pub(in crate::intake) delivery: Delivery,
     /// What is to be done with it.
     pub(in crate::intake) task: Task,

@@ -59,7 +59,7 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<RowId>, now: DateTime
 }
 
 /// Writes deliveries with their outcomes. One that was applied stays so, whatever a replay makes of it; the replay is only
-/// noted where it wrote nothing. Tells whether all were written.
+/// noted where it wrote nothing. Returns whether all were written.
 pub(super) async fn save(
     tx: &mut store::Connection,
     rows: Vec<(&Delivery, &DeliveryResult)>,

@@ -12,17 +12,17 @@ use super::super::file::SpoolFile;
 use super::super::key::Key;
 use super::{delivery, names};
 
-/// What a disk was told to do.
+/// What a disk was ordered to do.
 #[derive(Clone, Debug)]
-enum Told {
+enum Order {
     Write(usize, Vec<u8>),
     Length(usize),
     Sync,
 }
 
-/// A disk that remembers everything it was told.
+/// A disk that remembers the orders it was given.
 #[derive(Clone, Debug, Default)]
-struct Disk(Arc<Mutex<(Vec<u8>, Vec<Told>)>>);
+struct Disk(Arc<Mutex<(Vec<u8>, Vec<Order>)>>);
 
 fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
@@ -41,21 +41,21 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let (bytes, told) = &mut *self.0.lock().unwrap();
+        let (bytes, orders) = &mut *self.0.lock().unwrap();
         bytes.resize(place(len), 0);
-        told.push(Told::Length(place(len)));
+        orders.push(Order::Length(place(len)));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.lock().unwrap().1.push(Told::Sync);
+        self.0.lock().unwrap().1.push(Order::Sync);
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let (bytes, told) = &mut *self.0.lock().unwrap();
+        let (bytes, orders) = &mut *self.0.lock().unwrap();
         bytes[place(offset)..place(offset) + data.len()].copy_from_slice(data);
-        told.push(Told::Write(place(offset), data.to_vec()));
+        orders.push(Order::Write(place(offset), data.to_vec()));
         Ok(())
     }
 }
@@ -64,17 +64,17 @@ impl StorageBackend for Disk {
 const SECTOR: usize = 512;
 
 /// What is on the disk when the power goes after so many orders: all until the last sync, and of the rest any sectors.
-fn after_crash(told: &[Told], chance: &mut ChaCha8Rng) -> Vec<u8> {
-    let synced = told.iter().rposition(|told| matches!(told, Told::Sync)).unwrap_or(0);
+fn after_crash(orders: &[Order], chance: &mut ChaCha8Rng) -> Vec<u8> {
+    let synced = orders.iter().rposition(|order| matches!(order, Order::Sync)).unwrap_or(0);
     // The length is kept by the file system, which does its changes in order.
-    let resized = chance.random_range(synced..=told.len());
+    let resized = chance.random_range(synced..=orders.len());
     let likely = chance.random_range(0.0..=1.0);
     let mut bytes = Vec::new();
-    for (number, told) in told.iter().enumerate() {
-        match told {
-            Told::Length(length) if number < synced || number < resized => bytes.resize(*length, 0),
-            Told::Length(_) | Told::Sync => {}
-            Told::Write(offset, data) => {
+    for (number, order) in orders.iter().enumerate() {
+        match order {
+            Order::Length(length) if number < synced || number < resized => bytes.resize(*length, 0),
+            Order::Length(_) | Order::Sync => {}
+            Order::Write(offset, data) => {
                 for (piece, sector) in data.chunks(SECTOR).enumerate() {
                     let at = offset + piece * SECTOR;
                     let kept = number < synced || chance.random_bool(likely);
@@ -126,13 +126,13 @@ fn power_that_goes_at_any_moment_costs_nothing_that_was_taken() {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     let disk = Disk::default();
     let moments = live(&disk, &mut chance);
-    let told = disk.0.lock().unwrap().1.clone();
+    let orders = disk.0.lock().unwrap().1.clone();
     let first = moments[1].orders;
     for round in 0..150 {
-        let orders = chance.random_range(first..=told.len());
-        let moment = moments.iter().rfind(|moment| moment.orders <= orders).unwrap();
+        let count = chance.random_range(first..=orders.len());
+        let moment = moments.iter().rfind(|moment| moment.orders <= count).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("deliveries.redb"), after_crash(&told[..orders], &mut chance)).unwrap();
+        std::fs::write(dir.path().join("deliveries.redb"), after_crash(&orders[..count], &mut chance)).unwrap();
         let mut file = SpoolFile::new(dir.path());
         let found: BTreeMap<Key, Vec<u8>> = file.read(None, 10_000, usize::MAX).unwrap().into_iter().collect();
         assert!(names(dir.path()).iter().all(|name| !name.starts_with("damaged")), "round {round}");

@@ -1,30 +1,30 @@
-//! What was posted beside a signed token, whose claims are the payload.
+//! The body posted beside a signed token, whose claims are the payload.
 
 use super::json;
 use super::tree::{Fields, Value};
 
-/// The claims of a token that say nothing of the payload (RFC 7519 §4.1).
+/// The claims that are about the token and not the payload (RFC 7519 §4.1).
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Whether the posted body says what the claims say: the same values under the same names, in whatever order. A claim
-/// about the token itself may be in both. A body that is many times larger than the claims is not looked at.
+/// Whether the posted body repeats the claims: the same values under the same names, in whatever order. A claim
+/// about the token itself may be in both. A body that is many times larger than the claims is not parsed.
 #[must_use]
-pub fn says_the_same(claims: &[u8], posted: &[u8]) -> bool {
-    if posted.len() / MOST_TIMES > claims.len() {
+pub fn matches_claims(claims: &[u8], body: &[u8]) -> bool {
+    if body.len() / MOST_TIMES > claims.len() {
         return false;
     }
     let claims_tree = tree(claims);
-    let Some(claims_fields) = claims_tree.as_ref().and_then(Value::as_object) else { return claims == posted };
-    let posted_tree = tree(posted);
-    let Some(posted_fields) = posted_tree.as_ref().and_then(Value::as_object) else { return claims == posted };
+    let Some(claims_fields) = claims_tree.as_ref().and_then(Value::as_object) else { return claims == body };
+    let body_tree = tree(body);
+    let Some(body_fields) = body_tree.as_ref().and_then(Value::as_object) else { return claims == body };
     let about_token = |name: &str| REGISTERED.contains(&name);
     let same_token = REGISTERED.iter().all(|name| {
-        let field = posted_fields.get(name);
+        let field = body_fields.get(name);
         field.is_none() || field == claims_fields.get(name)
     });
     let rest = |fields: &'_ Fields<'_>| fields.names().filter(|name| !about_token(name)).count();
-    let same = |(name, value): (&str, &Value<'_>)| about_token(name) || posted_fields.get(name) == Some(value);
-    same_token && rest(claims_fields) == rest(posted_fields) && claims_fields.iter().all(same)
+    let same = |(name, value): (&str, &Value<'_>)| about_token(name) || body_fields.get(name) == Some(value);
+    same_token && rest(claims_fields) == rest(body_fields) && claims_fields.iter().all(same)
 }
 
 /// How many times longer the same can be when it is written with escapes and spaces.
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn only_the_same_values_under_the_same_names_say_the_same() {
         let claims = br#"{"event":"x","data":{"id":1,"name":"\u00fc"},"iat":7}"#;
-        for (posted, same) in [
+        for (body, same) in [
             ("{\"data\": {\"name\":\"ü\", \"id\":1}, \"event\":\"x\"}", true),
             ("{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"ü\"},\"iat\":7}", true),
             ("\u{feff}{\"event\":\"x\",\"data\":{\"id\":1,\"name\":\"ü\"}}", true),
@@ -53,9 +53,9 @@ mod tests {
             ("[]", false),
             ("", false),
         ] {
-            assert_eq!(says_the_same(claims, posted.as_bytes()), same, "{posted}");
+            assert_eq!(matches_claims(claims, body.as_bytes()), same, "{body}");
         }
-        assert!(says_the_same(b"not JSON", b"not JSON"));
-        assert!(!says_the_same(b"not JSON", b"neither"));
+        assert!(matches_claims(b"not JSON", b"not JSON"));
+        assert!(!matches_claims(b"not JSON", b"neither"));
     }
 }

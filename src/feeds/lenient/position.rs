@@ -11,10 +11,10 @@ use super::payload::Unknown;
 
 /// An object, a list or an entry of one, with all that surrounds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'p> {
+pub struct Position<'p> {
     diagnostics: &'p Diagnostics,
     locale: &'p Locale,
-    parent: Option<&'p Place<'p>>,
+    parent: Option<&'p Position<'p>>,
     step: Step,
     contents: Contents,
 }
@@ -31,7 +31,7 @@ enum Step {
 /// What is noted about the contents of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contents {
-    /// Everything.
+    /// Every field is documented, so unknown names and removed characters are noted.
     Documented,
     /// U+0000 was noted already, for the whole that this is part of.
     Kept,
@@ -39,10 +39,10 @@ enum Contents {
     FreeForm,
 }
 
-/// What is said where the character was removed.
+/// The message of the finding where the character was removed.
 const NUL_REMOVED: &str = "the character U+0000 was removed";
 
-impl<'p> Place<'p> {
+impl<'p> Position<'p> {
     /// The whole payload, read for the place and time it came to.
     #[must_use]
     pub fn root(diagnostics: &'p Diagnostics, locale: &'p Locale) -> Self {
@@ -73,8 +73,8 @@ impl<'p> Place<'p> {
 
     /// The entry of this list at a position, counted from nought.
     #[must_use]
-    pub fn entry(&'p self, position: usize) -> Self {
-        Self { parent: Some(self), step: Step::Entry(position), ..*self }
+    pub fn entry(&'p self, index: usize) -> Self {
+        Self { parent: Some(self), step: Step::Entry(index), ..*self }
     }
 
     /// What the payload's values depend on beside themselves.
@@ -121,9 +121,9 @@ impl<'p> Place<'p> {
                 }
                 path.push_str(name);
             }
-            Step::Entry(position) if with_positions => {
+            Step::Entry(index) if with_positions => {
                 // Writing to a text cannot fail.
-                let _ = write!(path, "[{position}]");
+                let _ = write!(path, "[{index}]");
             }
             Step::Entry(_) => path.push_str("[]"),
         }
