@@ -8,12 +8,13 @@ use sqlx::PgConnection;
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
 use crate::domain::facts::AppointmentColumns;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Appointment, Row, RowId, WorkspaceState};
 
 /// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     external_ids: &BTreeSet<String>,
     clusters: &[RowId],
     leads: &[RowId],
@@ -29,7 +30,7 @@ pub(super) async fn load(
         )
         select to_jsonb(a) as "appointment!"
         from wanted join appointments a on a.workspace_id = $1 and a.id = wanted.id"#,
-        workspace,
+        workspace.get(),
         &external_ids,
         clusters,
         leads,
@@ -54,7 +55,11 @@ fn read(row: Stored<'_>) -> Result<Appointment, Unreadable> {
 }
 
 /// Writes the appointments that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.appointments.iter().filter(|(_, row)| row.is_dirty());
     let appointments: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
     if appointments.is_empty() {
@@ -81,12 +86,12 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     Ok(())
 }
 
-fn write(workspace: i64, external_id: &str, appointment: &Appointment) -> Value {
+fn write(workspace: WorkspaceId, external_id: &str, appointment: &Appointment) -> Value {
     let Appointment { columns, lead, cluster, as_of, removed_at } = appointment;
     let mut json_row = JsonRow::new();
     columns.visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
+    put("workspace_id", json!(workspace.get()));
     put("external_id", json!(external_id));
     put("lead_id", json!(lead));
     put("lead_cluster_id", json!(cluster));

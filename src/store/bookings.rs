@@ -7,12 +7,13 @@ use sqlx::PgConnection;
 use super::json_row;
 use super::stored::{LoadError, Place, read_booking_request};
 use super::unnest::list;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Booking, Row, RowId, WorkspaceState};
 
 /// Loads the bookings of these leads.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     leads: &[RowId],
 ) -> Result<BTreeMap<RowId, Row<Booking>>, LoadError> {
     if leads.is_empty() {
@@ -21,7 +22,7 @@ pub(super) async fn load(
     let rows = sqlx::query!(
         "select lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at from bookings
         where workspace_id = $1 and lead_id = any($2)",
-        workspace,
+        workspace.get(),
         leads,
     )
     .fetch_all(tx)
@@ -43,7 +44,11 @@ pub(super) async fn load(
 }
 
 /// Writes the bookings that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.bookings.iter().filter(|(_, row)| row.is_dirty());
     let bookings: Vec<(RowId, &Booking)> = dirty.map(|(lead, row)| (*lead, &row.value)).collect();
     if bookings.is_empty() {
@@ -61,7 +66,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
         on conflict (workspace_id, lead_id) do update set
             person_id = excluded.person_id, listing_id = excluded.listing_id, location_id = excluded.location_id,
             package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at",
-        workspace,
+        workspace.get(),
         &list(&bookings, |(lead, _)| *lead),
         &list(&bookings, |(_, booking)| booking.person),
         &list(&bookings, |(_, booking)| booking.listing),

@@ -11,6 +11,7 @@ use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Cluster, Event, Row, RowId, WorkspaceState};
 
 /// A cluster as it was loaded.
@@ -31,7 +32,11 @@ fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
 }
 
 /// Writes the clusters that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.clusters.iter().filter(|(_, row)| row.is_dirty());
     let (mut rows, mut columns) = (Rows::default(), ClusterLists::default());
     for (external_id, row) in dirty {
@@ -82,7 +87,7 @@ impl<'a> Rows<'a> {
 /// Loads the events with these ids of the sender.
 pub(super) async fn load_events(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     external_ids: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Row<Event>>, LoadError> {
     if external_ids.is_empty() {
@@ -92,7 +97,7 @@ pub(super) async fn load_events(
     // One by one: as JSON they take several times as much memory.
     let mut rows = sqlx::query!(
         r#"select to_jsonb(e) as "event!" from lead_events e where workspace_id = $1 and external_id = any($2)"#,
-        workspace,
+        workspace.get(),
         &external_ids,
     )
     .fetch(tx);
@@ -121,7 +126,7 @@ const AT_ONCE: usize = 1_000;
 /// Writes the events that changed.
 pub(super) async fn save_events(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty: Vec<_> = state.events.iter().filter(|(_, row)| row.is_dirty()).collect();
@@ -159,12 +164,12 @@ async fn write_events(tx: &mut PgConnection, events: Vec<Value>) -> Result<(), s
     Ok(())
 }
 
-fn write_event(workspace: i64, external_id: &str, event: &Event) -> Value {
+fn write_event(workspace: WorkspaceId, external_id: &str, event: &Event) -> Value {
     let Event { columns, at, modified_at, cluster, lead } = event;
     let mut json_row = JsonRow::new();
     columns.visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
+    put("workspace_id", json!(workspace.get()));
     put("external_id", json!(external_id));
     put("source_modified_at", modified_at.map_or(Value::Null, json_row::time));
     put("said_at", json_row::version(at));

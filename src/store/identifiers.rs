@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::json_row;
 use super::stored::{LoadError, Place};
 use crate::domain::facts::SaleStatus;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Identifier, Row, RowId, WorkspaceState};
 use crate::domain::values::Vin;
 use crate::domain::version::{SourceTime, Versioned};
@@ -15,7 +16,7 @@ use crate::domain::version::{SourceTime, Versioned};
 /// Loads these identifiers, and all of these listings.
 pub(super) async fn load_identifiers(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     identifiers: &BTreeSet<String>,
     listings: &[RowId],
 ) -> Result<BTreeMap<String, Row<Identifier>>, LoadError> {
@@ -28,7 +29,7 @@ pub(super) async fn load_identifiers(
         select identifier, listing_id, status, source_modified_at,
             word_arrived_at, for_sale_at, for_sale_arrived_at, vin, vin_at, vin_arrived_at
         from listing_identifiers where workspace_id = $1 and listing_id = any($3)"#,
-        workspace,
+        workspace.get(),
         &identifiers,
         listings,
     )
@@ -65,7 +66,7 @@ pub(super) fn read_sale_status(name: &str) -> Option<SaleStatus> {
 /// Saves the identifiers that changed.
 pub(super) async fn save_identifiers(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty = state.identifiers.iter().filter(|(_, row)| row.is_dirty());
@@ -93,14 +94,14 @@ pub(super) async fn save_identifiers(
     Ok(())
 }
 
-fn write_identifier(workspace: i64, key: &str, identifier: &Identifier) -> Value {
+fn write_identifier(workspace: WorkspaceId, key: &str, identifier: &Identifier) -> Value {
     let Identifier { listing, vin, sale_status, for_sale_at } = identifier;
     let at = |at: Option<SourceTime>| at.and_then(|at| at.at).map(json_row::time);
     let arrived_at = |at: Option<SourceTime>| at.map(|at| json_row::time(at.arrived_at));
     let sale_status_at = sale_status.as_ref().map(|sale_status| sale_status.at);
     let vin_at = vin.as_ref().map(|vin| vin.at);
     json!({
-        "workspace_id": workspace, "identifier": key, "listing_id": listing,
+        "workspace_id": workspace.get(), "identifier": key, "listing_id": listing,
         "status": sale_status.as_ref().map(|sale_status| sale_status_name(sale_status.value)),
         "source_modified_at": at(sale_status_at), "word_arrived_at": arrived_at(sale_status_at),
         "for_sale_at": at(*for_sale_at), "for_sale_arrived_at": arrived_at(*for_sale_at),

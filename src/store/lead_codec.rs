@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use super::json_row;
 use crate::domain::booking_request::{BookingRequest, Dependency};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::BookingState;
 use crate::domain::values::{Email, StockNumber, Vin};
 
 /// A dependency as it stands in the table: with its workspace before it, so that the index finds this workspace's
 /// alone.
-pub(super) fn dependency_text(workspace: i64, dependency: &Dependency) -> String {
+pub(super) fn dependency_text(workspace: WorkspaceId, dependency: &Dependency) -> String {
     match dependency {
         Dependency::Vin(vin) => format!("{workspace}/vin:{}", vin.as_str()),
         Dependency::Stock(number) => format!("{workspace}/stock:{}", number.as_str()),

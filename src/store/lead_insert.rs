@@ -7,6 +7,7 @@ use super::json_row;
 use super::lead_codec::{dependency_text, state_name, write_booking_requests};
 use super::unnest::{array, save_lists};
 use crate::domain::facts::LeadLists;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Lead, LeadKey, RowId};
 
 /// The columns that are not the sender's own.
@@ -32,7 +33,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn push(&mut self, workspace: i64, key: &'a LeadKey, lead: &'a Lead) {
+    fn push(&mut self, workspace: WorkspaceId, key: &'a LeadKey, lead: &'a Lead) {
         let Lead {
             id,
             columns: _,
@@ -78,7 +79,7 @@ impl<'a> Rows<'a> {
 /// Writes leads that are new or changed, whole.
 pub(super) async fn save(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     leads: impl Iterator<Item = (&LeadKey, &Lead)>,
 ) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), LeadLists::default());

@@ -10,6 +10,7 @@ use super::stored::{Stored, Unreadable, read_booking_request};
 use crate::domain::booking_request;
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Lead, LeadKey, Row, WorkspaceState};
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::domain::version::FieldVersions;
@@ -78,7 +79,11 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
 }
 
 /// Writes the leads that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = || state.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
     if dirty().next().is_none() {
         return Ok(());
@@ -88,10 +93,10 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await
 }
 
-fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
+fn write_trade_in(workspace: WorkspaceId, lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.trade_in.visit(&mut json_row::writer(&mut json_row));
-    json_row.insert("workspace_id".to_owned(), json!(workspace));
+    json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
     json_row.insert("lead_id".to_owned(), json!(lead.id));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.trade_in_versions));
     Value::Object(json_row)

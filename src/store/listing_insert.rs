@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use super::identifiers::sale_status_name;
 use super::unnest::save_lists;
 use crate::domain::facts::{ListingContent, ListingLists};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Listing, RowId};
 use crate::domain::values::{StockNumber, Vin};
 
@@ -67,7 +68,7 @@ impl<'a> Rows<'a> {
 /// Writes listings whose content changed, or that are new, whole.
 pub(super) async fn save(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     listings: impl Iterator<Item = (&Listing, &ListingContent)>,
 ) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), ListingLists::default());

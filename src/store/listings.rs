@@ -14,6 +14,7 @@ use super::stored::{LoadError, Place};
 use super::unnest::list;
 use crate::domain::content;
 use crate::domain::facts::ListingContent;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
 use crate::domain::state::{
     Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, WorkspaceState,
@@ -25,7 +26,7 @@ use crate::domain::version::SourceTime;
 /// them, and their rivals, which bear a stock number that one of those bears, bore, or may bear.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     keys: &Keys,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -48,7 +49,7 @@ pub(super) async fn load(
 /// Loads the listings that leads ask for or have booked.
 pub(super) async fn load_requested(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     keys: &Keys,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -60,7 +61,7 @@ pub(super) async fn load_requested(
 /// Loads rows that are only looked at; those that are there already stay as they are.
 async fn add_rows(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     vins: &BTreeSet<Vin>,
     numbers: &BTreeSet<StockNumber>,
     ids: &[RowId],
@@ -84,7 +85,7 @@ pub(super) fn read_status(name: &str) -> Option<ListingStatus> {
 /// Loads rows by VIN, stock number or id, without their content.
 async fn load_rows(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     vins: &[String],
     numbers: &[String],
     ids: &[RowId],
@@ -103,7 +104,7 @@ async fn load_rows(
                 where k.workspace_id = l.workspace_id and k.listing_id = l.id order by k.position
             ) as "locations!"
         from wanted join listings l on l.workspace_id = $1 and l.id = wanted.id"#,
-        workspace,
+        workspace.get(),
         vins,
         numbers,
         ids,
@@ -139,14 +140,14 @@ async fn load_rows(
 /// Loads the sources of these listings, without the content.
 async fn load_sources(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     listings: &[RowId],
 ) -> Result<BTreeMap<SourceKey, Row<ListingSource>>, LoadError> {
     let rows = sqlx::query!(
         "select identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number, dealership_id,
             fingerprint
         from listing_sources where workspace_id = $1 and listing_id = any($2)",
-        workspace,
+        workspace.get(),
         listings,
     )
     .fetch_all(tx)
@@ -170,7 +171,7 @@ async fn load_sources(
 /// Loads the contents of these sources.
 async fn load_contents(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     sources: &[SourceKey],
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -184,7 +185,7 @@ async fn load_contents(
         "select s.identifier, s.vin, s.content
         from unnest($2::text[], $3::text[]) as k (identifier, vin)
         join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin",
-        workspace,
+        workspace.get(),
         &identifiers,
         &vins,
     )
@@ -208,7 +209,11 @@ fn changed(state: &WorkspaceState) -> impl Iterator<Item = &Listing> {
 }
 
 /// Writes the listings whose content changed, or that are new, with what belongs to any that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let whole: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_some()).collect();
     let contents = whole.iter().filter_map(|listing| Some((*listing, listing.content.as_deref()?)));
     super::listing_insert::save(tx, workspace, contents).await?;
@@ -221,7 +226,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
 /// Writes the listings that changed and whose content stays. They are looked up, not inserted.
 pub(super) async fn save_heads(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let heads: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_none()).collect();
@@ -234,7 +239,7 @@ pub(super) async fn save_heads(
         from unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[])
             as head (id, vin, word, withdrawn_at, status, updated_at)
         where listings.workspace_id = $1 and listings.id = head.id",
-        workspace,
+        workspace.get(),
         &list(&heads, |head| head.id),
         &list(&heads, |head| head.vin.as_ref().map(Vin::as_str)) as &[Option<&str>],
         &list(&heads, |head| sale_status_name(head.sale_status)) as &[&str],
@@ -248,7 +253,11 @@ pub(super) async fn save_heads(
 }
 
 /// A source that changed has its content at hand: it came with this batch, or loaded because its listing may change.
-async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+async fn save_sources(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.sources.iter().filter(|(_, row)| row.is_dirty());
     let with_content = dirty.filter_map(|(key, row)| Some((key, &row.value, row.value.content.as_deref()?)));
     let sources: Vec<(&SourceKey, &ListingSource, &ListingContent)> = with_content.collect();
@@ -271,7 +280,7 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceSt
             source_modified_at = excluded.source_modified_at, arrived_at = excluded.arrived_at,
             stock_number = excluded.stock_number, dealership_id = excluded.dealership_id,
             fingerprint = excluded.fingerprint, content = excluded.content",
-        workspace,
+        workspace.get(),
         &list(&sources, |((identifier, _), ..)| identifier.as_str()) as &[&str],
         &list(&sources, |((_, vin), ..)| vin_text(vin.as_ref())),
         &list(&sources, |(_, source, _)| source.listing),
@@ -288,14 +297,18 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceSt
     Ok(())
 }
 
-async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingChange]) -> Result<(), sqlx::Error> {
+async fn save_changes(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    changes: &[ListingChange],
+) -> Result<(), sqlx::Error> {
     if changes.is_empty() {
         return Ok(());
     }
     let changes = changes.iter().map(|change| {
         let ListingChange { listing, field, old_value, new_value, changed_at } = change;
         json!({
-            "workspace_id": workspace, "listing_id": listing, "field": field,
+            "workspace_id": workspace.get(), "listing_id": listing, "field": field,
             "old_value": old_value, "new_value": new_value, "changed_at": json_row::time(*changed_at),
         })
     });
@@ -313,7 +326,7 @@ async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingC
 /// Moves what points to rows that merged into others, and removes them.
 pub(super) async fn save_merged(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     merged: &[(RowId, RowId)],
 ) -> Result<(), sqlx::Error> {
     let (former, into): (Vec<RowId>, Vec<RowId>) = merged.iter().copied().unzip();
@@ -324,7 +337,7 @@ pub(super) async fn save_merged(
         "update bookings set listing_id = m.into_id
         from unnest($2::bigint[], $3::bigint[]) as m (former_id, into_id)
         where workspace_id = $1 and listing_id = m.former_id",
-        workspace,
+        workspace.get(),
         &former,
         &into,
     )
@@ -334,19 +347,27 @@ pub(super) async fn save_merged(
         "update listing_changes set listing_id = m.into_id
         from unnest($2::bigint[], $3::bigint[]) as m (former_id, into_id)
         where workspace_id = $1 and listing_id = m.former_id",
-        workspace,
+        workspace.get(),
         &former,
         &into,
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from listing_locations where workspace_id = $1 and listing_id = any($2)", workspace, &former)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("delete from listing_packages where workspace_id = $1 and listing_id = any($2)", workspace, &former)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("delete from listings where workspace_id = $1 and id = any($2)", workspace, &former)
+    sqlx::query!(
+        "delete from listing_locations where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &former
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "delete from listing_packages where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &former
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("delete from listings where workspace_id = $1 and id = any($2)", workspace.get(), &former)
         .execute(tx)
         .await?;
     Ok(())

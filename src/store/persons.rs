@@ -8,6 +8,7 @@ use super::json_row;
 use super::stored::{Stored, Unreadable};
 use super::unnest::{list, save_lists};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Person, Row, RowId, WorkspaceState};
 use crate::domain::values::{Country, Email};
 
@@ -85,7 +86,11 @@ fn read_passport(passport: &Value) -> Result<Passport, Unreadable> {
 }
 
 /// Writes the persons that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.persons.iter().filter(|(_, row)| row.is_dirty());
     let persons: Vec<(&Email, &Person)> = dirty.map(|(email, row)| (email, &row.value)).collect();
     if persons.is_empty() {
@@ -96,7 +101,11 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     save_passports(tx, workspace, &passports.collect::<Vec<_>>()).await
 }
 
-async fn save_persons(tx: &mut PgConnection, workspace: i64, persons: &[(&Email, &Person)]) -> Result<(), sqlx::Error> {
+async fn save_persons(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    persons: &[(&Email, &Person)],
+) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), Columns::default());
     for (email, person) in persons {
         rows.push(email, person);
@@ -214,7 +223,7 @@ impl<'a> Columns<'a> {
 /// A passport that is as it was is left alone: the person changed, not the passport.
 async fn save_passports(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     passports: &[(RowId, &Passport)],
 ) -> Result<(), sqlx::Error> {
     if passports.is_empty() {
@@ -231,7 +240,7 @@ async fn save_passports(
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
         where (known.number, known.country, known.expires_on, known.date_of_birth)
             is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)",
-        workspace,
+        workspace.get(),
         &list(passports, |(person, _)| *person),
         &list(passports, |(_, passport)| passport.number.as_str()) as &[&str],
         &list(passports, |(_, passport)| passport.country.code()) as &[&str],

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
-use crate::domain::state::RowId;
+use crate::domain::ids::WorkspaceId;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Replay};
 
@@ -44,7 +44,12 @@ impl Rest {
 impl Writer {
     /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Tells when the
     /// batch is saved and only to be committed.
-    pub(super) async fn write(&self, workspace: Option<RowId>, batch: Vec<QueueEntry>, saved: oneshot::Sender<()>) {
+    pub(super) async fn write(
+        &self,
+        workspace: Option<WorkspaceId>,
+        batch: Vec<QueueEntry>,
+        saved: oneshot::Sender<()>,
+    ) {
         let mut mode = Mode::Commit(Some(saved));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };
         let mut pause = FIRST_PAUSE;
@@ -85,7 +90,7 @@ impl Writer {
     /// When Postgres is away.
     pub(super) async fn dry_run(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
     ) -> Result<Vec<DeliveryResult>, store::Error> {
         let mut results = Vec::with_capacity(batch.len());
@@ -116,7 +121,7 @@ impl Writer {
     }
 
     /// Stores the culprit of a batch as failed, to be tried again later, in a transaction of its own.
-    async fn fail(&self, workspace: Option<RowId>, mut part: Vec<QueueEntry>, rest: &mut Rest) {
+    async fn fail(&self, workspace: Option<WorkspaceId>, mut part: Vec<QueueEntry>, rest: &mut Rest) {
         let mut results: Vec<DeliveryResult> =
             part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
         let mut saved = self.save_failed(&part, &mut results).await;

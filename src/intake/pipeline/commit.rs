@@ -19,8 +19,9 @@ use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
 use super::record;
 use crate::domain::finding::Finding;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
-use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Verdict, unchanged};
 use crate::intake::complaints::Complaints;
 use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
@@ -55,7 +56,7 @@ impl Writer {
     /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
     pub(super) async fn attempt(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
@@ -69,7 +70,7 @@ impl Writer {
 
     async fn attempt_uncaught(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
@@ -99,7 +100,7 @@ impl Writer {
     async fn run_in_tx(
         &self,
         tx: &mut store::Connection,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
     ) -> Result<Vec<DeliveryResult>, Failure> {
@@ -144,7 +145,7 @@ impl Writer {
     async fn apply(
         &self,
         tx: &mut store::Connection,
-        workspace: RowId,
+        workspace: WorkspaceId,
         batch: &[QueueEntry],
         is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
     ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {

@@ -6,7 +6,7 @@ use super::failure::{MOST_ATTEMPTS, backoff};
 use super::queue::QueueEntry;
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
 use crate::store;
@@ -15,7 +15,7 @@ use crate::store::deliveries::{self, DeliveryResult};
 /// What the rules came to.
 pub(super) fn applied(
     entry: &QueueEntry,
-    workspace: Option<RowId>,
+    workspace: Option<WorkspaceId>,
     (verdict, findings): (Verdict, Vec<Finding>),
     now: DateTime<Utc>,
 ) -> DeliveryResult {
@@ -39,7 +39,7 @@ pub(super) fn applied(
 }
 
 /// It could not be applied through a fault of ours, and is tried again later, not for ever.
-pub(super) fn failed(entry: &QueueEntry, workspace: Option<RowId>, now: DateTime<Utc>) -> DeliveryResult {
+pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: DateTime<Utc>) -> DeliveryResult {
     let mut findings = entry.findings.clone();
     findings.push(Finding::whole(Code::InternalError, "the delivery is kept and tried again by itself"));
     let attempts = entry.attempt.attempts + 1;
