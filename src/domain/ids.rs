@@ -1,7 +1,13 @@
-//! The ids of rows, of a kind for each table: the id of a lead cannot be taken for that of a person.
+//! The ids of rows, of a kind for each table: that of a lead is never taken for that of a person.
 //!
-//! All of them come from one sequence of the database, so the numbers of two kinds are never the same; that is seen in
-//! tests only where they are mixed up on the way, and by the compiler everywhere.
+//! All of them come from one sequence of the database, so an id of the wrong kind would find no row rather than the wrong
+//! one, and the deliveries that met it would fail long after the mistake. So the compiler refuses it:
+//!
+//! ```compile_fail,E0308
+//! use forecourt::domain::ids::{LeadId, PersonId};
+//!
+//! let person: PersonId = LeadId::from(7);
+//! ```
 
 use std::fmt;
 

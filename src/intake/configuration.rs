@@ -1,10 +1,10 @@
 //! The configuration, applied to the tables: its workspaces, and in each its locations and packages, for which leads
 //! may have waited.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, Utc};
 
 use crate::domain::finding::Code;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
 use crate::domain::reconciliation::{self, Applied, Disagreement};
 use crate::domain::state::WorkspaceState;

@@ -4,6 +4,7 @@
 //! read only once there is memory for them. Large bodies are gone over and read on threads of their own, a few at a time,
 //! so that other requests need not wait for them.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use super::router::{Found, Route, WorkspaceRouter};
 use super::routing::{Rejection, Routing, right_door};
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::unchanged::ContentSummary;
 use crate::feeds::scan::{Scan, scan};
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};

@@ -1,6 +1,7 @@
 //! Replays that a person asks for: stored deliveries, and refused requests under a credential that is named for them,
 //! submitted again, with today's code and configuration. Or only tried out, to see what would come of it.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use super::submit::Prepared;
 use super::{EffectSummary, Intake, Outcome};
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::ids::WorkspaceId;
 use crate::store;
 
 /// A delivery that a person asks for.

@@ -4,9 +4,8 @@
 //!
 //! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
 
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::{PersonId, WorkspaceId};
 use crate::domain::person;
-use crate::domain::state::RowId;
 use crate::domain::values::Email;
 use crate::store::{self, Store, rereading};
 
@@ -76,7 +75,7 @@ async fn rekey_some(store: &Store, workspace: WorkspaceId) -> Result<usize, stor
 async fn rekey(
     tx: &mut store::Connection,
     workspace: WorkspaceId,
-    id: RowId,
+    id: PersonId,
     stored: &str,
     email: &Email,
 ) -> Result<bool, store::Error> {

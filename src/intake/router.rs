@@ -1,11 +1,11 @@
 //! The workspace of a dealership, and who may write to it: the configuration, in memory.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::feed::Feed;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::reconciliation::{Applied, Kept};
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
 use crate::store::deliveries::RetryableRejections;

@@ -3,6 +3,7 @@
 //! The room is shared out: each workspace and feed counts as many paths as are kept of it in the tables, and where all
 //! together are too many, the workspace that has most gives way. One that sends ever new names loses its own notes only.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,6 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::feed::Feed;
-use crate::domain::ids::WorkspaceId;
 use crate::store::Store;
 use crate::store::drift::{self, MOST_PATHS, Seen};
 

@@ -1,5 +1,6 @@
 //! Appointments.
 
+use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -7,17 +8,17 @@ use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
+use super::unnest::list;
 use crate::domain::facts::AppointmentColumns;
-use crate::domain::ids::WorkspaceId;
-use crate::domain::state::{Appointment, Row, RowId, WorkspaceState};
+use crate::domain::state::{Appointment, Row, WorkspaceState};
 
 /// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
 pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
     external_ids: &BTreeSet<String>,
-    clusters: &[RowId],
-    leads: &[RowId],
+    clusters: &[ClusterId],
+    leads: &[LeadId],
 ) -> Result<BTreeMap<String, Row<Appointment>>, LoadError> {
     let external_ids: Vec<String> = external_ids.iter().cloned().collect();
     let rows = sqlx::query!(
@@ -32,8 +33,8 @@ pub(super) async fn load(
         from wanted join appointments a on a.workspace_id = $1 and a.id = wanted.id"#,
         workspace.get(),
         &external_ids,
-        clusters,
-        leads,
+        &list(clusters, |id| id.get()),
+        &list(leads, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
@@ -47,8 +48,8 @@ pub(super) async fn load(
 fn read(row: Stored<'_>) -> Result<Appointment, Unreadable> {
     Ok(Appointment {
         columns: row.columns(AppointmentColumns::from_columns)?,
-        lead: row.int("lead_id")?,
-        cluster: row.int("lead_cluster_id")?,
+        lead: row.pointer("lead_id")?,
+        cluster: row.pointer("lead_cluster_id")?,
         as_of: row.needed_version("as_of")?,
         removed_at: row.instant("removed_at")?,
     })
@@ -93,8 +94,8 @@ fn write(workspace: WorkspaceId, external_id: &str, appointment: &Appointment) -
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace.get()));
     put("external_id", json!(external_id));
-    put("lead_id", json!(lead));
-    put("lead_cluster_id", json!(cluster));
+    put("lead_id", json!(lead.map(LeadId::get)));
+    put("lead_cluster_id", json!(cluster.map(ClusterId::get)));
     put("removed_at", removed_at.map_or(Value::Null, json_row::time));
     put("as_of", json_row::version(as_of));
     Value::Object(json_row)

@@ -1,5 +1,6 @@
 //! Lead clusters and lead events.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -11,8 +12,7 @@ use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
-use crate::domain::ids::WorkspaceId;
-use crate::domain::state::{Cluster, Event, Row, RowId, WorkspaceState};
+use crate::domain::state::{Cluster, Event, Row, WorkspaceState};
 
 /// A cluster as it was loaded.
 pub(super) fn read_row(cluster: &Value) -> Result<(String, Row<Cluster>), Unreadable> {
@@ -26,7 +26,7 @@ fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
         columns: row.columns(ClusterColumns::from_columns)?,
         at: row.version("said_at")?,
         modified_at: row.instant("source_modified_at")?,
-        person: row.int("person_id")?,
+        person: row.pointer("person_id")?,
         appointments_as_of: row.version("appointments_as_of")?,
     })
 }
@@ -62,9 +62,9 @@ pub(super) async fn save(
 /// Clusters as lists: the columns that are not the sender's own.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     external_id: Vec<&'a str>,
-    person_id: Vec<Option<RowId>>,
+    person_id: Vec<Option<i64>>,
     person_email: Vec<Option<String>>,
     source_modified_at: Vec<Option<DateTime<Utc>>>,
     said_at: Vec<Option<String>>,
@@ -74,9 +74,9 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn push(&mut self, external_id: &'a str, cluster: &Cluster) {
         let Cluster { id, columns: _, at, modified_at, person, appointments_as_of } = cluster;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.external_id.push(external_id);
-        self.person_id.push(*person);
+        self.person_id.push(person.map(PersonId::get));
         self.person_email.push(cluster.email().map(|email| email.as_str().to_owned()));
         self.source_modified_at.push(*modified_at);
         self.said_at.push(at.as_ref().map(|at| json_row::version(at).to_string()));
@@ -174,11 +174,11 @@ fn write_event(workspace: WorkspaceId, external_id: &str, event: &Event) -> Valu
     put("source_modified_at", modified_at.map_or(Value::Null, json_row::time));
     put("said_at", json_row::version(at));
     if let Some(versioned_ref) = cluster {
-        put("lead_cluster_id", json!(versioned_ref.to));
+        put("lead_cluster_id", json!(versioned_ref.to.get()));
         put("cluster_said_at", json_row::version(&versioned_ref.at));
     }
     if let Some(versioned_ref) = lead {
-        put("lead_id", json!(versioned_ref.to));
+        put("lead_id", json!(versioned_ref.to.get()));
         put("lead_said_at", json_row::version(&versioned_ref.at));
     }
     Value::Object(json_row)

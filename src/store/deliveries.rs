@@ -1,5 +1,6 @@
 //! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,6 @@ use super::{Error, Store};
 use crate::domain::delivery::{Body, Delivery, ascii};
 use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::workspace::Permitted;
 use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
 

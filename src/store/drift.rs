@@ -1,12 +1,12 @@
 //! Fields that the senders send and do not document, counted by path.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::unnest::list;
 use super::{Error, Store};
 use crate::domain::feed::Feed;
-use crate::domain::ids::WorkspaceId;
 
 /// How often a path was seen since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]

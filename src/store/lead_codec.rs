@@ -1,11 +1,11 @@
 //! How what the rules know of a lead is written in its row: dependencies, booking requests and the state of its
 //! booking.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::Value;
 
 use super::json_row;
 use crate::domain::booking_request::{BookingRequest, Dependency};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::state::BookingState;
 use crate::domain::values::{Email, StockNumber, Vin};
 

@@ -1,6 +1,7 @@
 //! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in
 //! `properties`.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -10,7 +11,6 @@ use super::stored::{Stored, Unreadable, read_booking_request};
 use crate::domain::booking_request;
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Lead, LeadKey, Row, WorkspaceState};
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::domain::version::FieldVersions;
@@ -69,7 +69,7 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
         property_versions: FieldVersions::default(),
         modified_at: row.instant("source_modified_at")?,
         cluster: row.versioned_ref("lead_cluster_id", "membership")?,
-        person: row.int("person_id")?,
+        person: row.pointer("person_id")?,
         appointments_as_of: row.version("appointments_as_of")?,
         booking: row.need("booking_state", booking)?,
         blockers: row.list("booking_blockers", |code| Code::named(code.as_str()?))?,
@@ -97,7 +97,7 @@ fn write_trade_in(workspace: WorkspaceId, lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.trade_in.visit(&mut json_row::writer(&mut json_row));
     json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
-    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("lead_id".to_owned(), json!(lead.id.get()));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.trade_in_versions));
     Value::Object(json_row)
 }

@@ -1,5 +1,6 @@
 //! Listings: their rows, and the identifiers and sources from which the rules compute them.
 
+use crate::domain::ids::{ListingId, LocationId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -14,11 +15,8 @@ use super::stored::{LoadError, Place};
 use super::unnest::list;
 use crate::domain::content;
 use crate::domain::facts::ListingContent;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
-use crate::domain::state::{
-    Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, WorkspaceState,
-};
+use crate::domain::state::{Listing, ListingChange, ListingSource, ListingStatus, Row, SourceKey, WorkspaceState};
 use crate::domain::values::{StockNumber, Vin};
 use crate::domain::version::SourceTime;
 
@@ -37,9 +35,9 @@ pub(super) async fn load(
     let known = || state.identifiers.values().map(|row| &row.value);
     let mut vins = keys.vins.clone();
     vins.extend(known().filter_map(|identifier| identifier.vin.as_ref()).map(|vin| vin.value.clone()));
-    let listing_ids: Vec<RowId> = known().map(|identifier| identifier.listing).collect();
+    let listing_ids: Vec<ListingId> = known().map(|identifier| identifier.listing).collect();
     state.listings = load_rows(tx, workspace, &vin_texts(&vins), &[], &listing_ids).await?;
-    let ids: Vec<RowId> = state.listings.keys().copied().collect();
+    let ids: Vec<ListingId> = state.listings.keys().copied().collect();
     state.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
     state.sources = load_sources(tx, workspace, &ids).await?;
     load_contents(tx, workspace, &keys.contents(&state.sources), state).await?;
@@ -54,7 +52,7 @@ pub(super) async fn load_requested(
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     let booked = state.bookings.values().map(|row| row.value.listing);
-    let booked: Vec<RowId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
+    let booked: Vec<ListingId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
     add_rows(tx, workspace, &keys.requested_vins, &keys.requested_stock_numbers, &booked, state).await
 }
 
@@ -64,7 +62,7 @@ async fn add_rows(
     workspace: WorkspaceId,
     vins: &BTreeSet<Vin>,
     numbers: &BTreeSet<StockNumber>,
-    ids: &[RowId],
+    ids: &[ListingId],
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
@@ -88,8 +86,8 @@ async fn load_rows(
     workspace: WorkspaceId,
     vins: &[String],
     numbers: &[String],
-    ids: &[RowId],
-) -> Result<BTreeMap<RowId, Row<Listing>>, LoadError> {
+    ids: &[ListingId],
+) -> Result<BTreeMap<ListingId, Row<Listing>>, LoadError> {
     let rows = sqlx::query!(
         r#"with wanted as (
             select id from listings where workspace_id = $1 and vin = any($2)
@@ -107,7 +105,7 @@ async fn load_rows(
         workspace.get(),
         vins,
         numbers,
-        ids,
+        &list(ids, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
@@ -116,7 +114,7 @@ async fn load_rows(
         let shown_vin = place.read("shows_vin", row.shows_vin.as_deref(), Vin::stored)?;
         let at = row.source_modified_at;
         let listing = Listing {
-            id: row.id,
+            id: row.id.into(),
             vin: place.read("vin", row.vin.as_deref(), Vin::stored)?,
             displayed_source: row.identifier.map(|identifier| (identifier, shown_vin)),
             content_at: row.content_arrived_at.map(|arrived_at| SourceTime { at, arrived_at }),
@@ -128,11 +126,11 @@ async fn load_rows(
             sale_status: place.need("word", read_sale_status(&row.word))?,
             withdrawn_at: row.withdrawn_at,
             status: place.need("status", read_status(&row.status))?,
-            locations: row.locations,
+            locations: row.locations.into_iter().map(LocationId::from).collect(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
-        Ok((row.id, Row::known(listing)))
+        Ok((row.id.into(), Row::known(listing)))
     });
     rows.collect()
 }
@@ -141,21 +139,21 @@ async fn load_rows(
 async fn load_sources(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    listings: &[RowId],
+    listings: &[ListingId],
 ) -> Result<BTreeMap<SourceKey, Row<ListingSource>>, LoadError> {
     let rows = sqlx::query!(
         "select identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number, dealership_id,
             fingerprint
         from listing_sources where workspace_id = $1 and listing_id = any($2)",
         workspace.get(),
-        listings,
+        &list(listings, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
     let rows = rows.into_iter().map(|row| {
         let place = Place::new("listing_sources", "listing_id", row.listing_id);
         let source = ListingSource {
-            listing: row.listing_id,
+            listing: row.listing_id.into(),
             for_sale: row.for_sale,
             at: SourceTime { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
@@ -192,7 +190,7 @@ async fn load_contents(
     .fetch(tx);
     while let Some(row) = rows.try_next().await? {
         if let Some(source) = state.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
-            let place = Place::new("listing_sources", "listing_id", source.value.listing);
+            let place = Place::new("listing_sources", "listing_id", source.value.listing.get());
             source.value.content = Some(Box::new(super::content::read(place, &row.content)?));
         }
     }
@@ -240,7 +238,7 @@ pub(super) async fn save_heads(
             as head (id, vin, word, withdrawn_at, status, updated_at)
         where listings.workspace_id = $1 and listings.id = head.id",
         workspace.get(),
-        &list(&heads, |head| head.id),
+        &list(&heads, |head| head.id.get()),
         &list(&heads, |head| head.vin.as_ref().map(Vin::as_str)) as &[Option<&str>],
         &list(&heads, |head| sale_status_name(head.sale_status)) as &[&str],
         &list(&heads, |head| head.withdrawn_at) as &[Option<DateTime<Utc>>],
@@ -283,7 +281,7 @@ async fn save_sources(
         workspace.get(),
         &list(&sources, |((identifier, _), ..)| identifier.as_str()) as &[&str],
         &list(&sources, |((_, vin), ..)| vin_text(vin.as_ref())),
-        &list(&sources, |(_, source, _)| source.listing),
+        &list(&sources, |(_, source, _)| source.listing.get()),
         &list(&sources, |(_, source, _)| source.for_sale),
         &list(&sources, |(_, source, _)| source.at.at) as &[Option<DateTime<Utc>>],
         &list(&sources, |(_, source, _)| source.at.arrived_at),
@@ -308,7 +306,7 @@ async fn save_changes(
     let changes = changes.iter().map(|change| {
         let ListingChange { listing, field, old_value, new_value, changed_at } = change;
         json!({
-            "workspace_id": workspace.get(), "listing_id": listing, "field": field,
+            "workspace_id": workspace.get(), "listing_id": listing.get(), "field": field,
             "old_value": old_value, "new_value": new_value, "changed_at": json_row::time(*changed_at),
         })
     });
@@ -327,9 +325,9 @@ async fn save_changes(
 pub(super) async fn save_merged(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    merged: &[(RowId, RowId)],
+    merged: &[(ListingId, ListingId)],
 ) -> Result<(), sqlx::Error> {
-    let (former, into): (Vec<RowId>, Vec<RowId>) = merged.iter().copied().unzip();
+    let (former, into): (Vec<i64>, Vec<i64>) = merged.iter().map(|(former, into)| (former.get(), into.get())).unzip();
     if former.is_empty() {
         return Ok(());
     }

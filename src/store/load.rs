@@ -1,6 +1,7 @@
 //! What is stored of the customers that deliveries are about: clusters, leads and persons, asked for in one question,
 //! because each question waits for its answer before the next is put.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
@@ -11,7 +12,6 @@ use super::lead_codec::dependency_text;
 use super::stored::{LoadError, Unreadable};
 use super::{clusters, leads, persons};
 use crate::domain::booking_request::Dependency;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Cluster, Lead, LeadKey, Person, Row};
 use crate::domain::values::Email;
 

@@ -1,20 +1,20 @@
 //! Locations and packages, loaded by their names: a workspace may have any number of them.
 
+use crate::domain::ids::{LocationId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Place, Unreadable};
 use crate::domain::facts::{LocationColumns, SellerLocation};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Names;
-use crate::domain::state::{Location, Package, Row, RowId, WorkspaceState};
+use crate::domain::state::{Location, Package, Row, WorkspaceState};
 use crate::domain::workspace::ConfiguredLocation;
 use chrono::{DateTime, Utc};
 
 /// A row of either table. Packages have no key of their name.
 struct LoadedRow {
-    id: RowId,
+    id: i64,
     name: String,
     name_key: Option<String>,
     configured: Option<Value>,
@@ -40,7 +40,7 @@ pub(super) async fn load(
         "src/store/load_places.sql",
         workspace.get(),
         &names.locations.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
-        &names.location_ids.iter().copied().collect::<Vec<_>>(),
+        &names.location_ids.iter().copied().map(LocationId::get).collect::<Vec<_>>(),
         &names.packages.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
     )
     .fetch_all(&mut *tx)
@@ -76,7 +76,7 @@ async fn load_in_any_case(
     .fetch_all(tx)
     .await?;
     for row in rows {
-        let package = Package { id: row.id, configured: row.configured, reported: row.reported };
+        let package = Package { id: row.id.into(), configured: row.configured, reported: row.reported };
         state.packages.found(row.name, Row::known(package));
     }
     Ok(())
@@ -106,14 +106,16 @@ fn add(row: LoadedRow, state: &mut WorkspaceState) -> Result<(), Unreadable> {
     let LoadedRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
     let Some(key) = name_key else {
         let is = |truth: Option<Value>| truth.as_ref().and_then(Value::as_bool).unwrap_or_default();
-        state.packages.found(name, Row::known(Package { id, configured: is(configured), reported: is(reported) }));
+        state
+            .packages
+            .found(name, Row::known(Package { id: id.into(), configured: is(configured), reported: is(reported) }));
         return Ok(());
     };
     let place = Place::new("locations", "id", id);
     let reported = reported.as_ref().map(|value| read_reported(place, value)).transpose()?;
     let reported = place.timed("reported_arrived_at", reported, reported_at, reported_arrived_at)?;
     let configured = configured.as_ref().map(|value| read_configured(place, value)).transpose()?;
-    state.locations.found(key, Row::known(Location { id, last_name: name, configured, reported }));
+    state.locations.found(key, Row::known(Location { id: id.into(), last_name: name, configured, reported }));
     Ok(())
 }
 
@@ -175,7 +177,7 @@ fn write_location(workspace: WorkspaceId, key: &str, location: &Location) -> Val
     location.columns().visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
     put("workspace_id", json!(workspace.get()));
-    put("id", json!(location.id));
+    put("id", json!(location.id.get()));
     put("name", json!(location.name()));
     put("name_key", json!(key));
     put("bookable", json!(location.is_bookable()));
@@ -208,7 +210,7 @@ pub(super) async fn save_packages(
     let packages = dirty.map(|(name, row)| {
         let Package { id, configured, reported } = &row.value;
         json!({
-            "workspace_id": workspace.get(), "id": id, "name": name, "active": row.value.is_active(),
+            "workspace_id": workspace.get(), "id": id.get(), "name": name, "active": row.value.is_active(),
             "configured": configured, "reported": reported,
         })
     });

@@ -36,6 +36,7 @@ pub mod unchanged;
 mod unnest;
 pub mod workspaces;
 
+use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 
-use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::values::Email;
@@ -261,12 +261,12 @@ pub async fn load(
     let others = keys.emails.difference(&asked).map(Email::as_str).collect();
     let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
     state.persons.extend(load::load(tx, workspace, &others).await?.persons);
-    let leads: Vec<i64> = state.leads.values().map(|row| row.value.id).collect();
+    let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
     state.bookings = bookings::load(tx, workspace, &leads).await?;
     listings::load_requested(tx, workspace, &keys, &mut state).await?;
     locations::load(tx, workspace, keys.asked_by_leads(&state), &mut state).await?;
     if keys.has_lists {
-        let clusters: Vec<i64> = state.clusters.values().map(|row| row.value.id).collect();
+        let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         state.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
     }
     Ok(state)

@@ -1,5 +1,6 @@
 //! Persons, with their licences and passports.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -8,8 +9,7 @@ use super::json_row;
 use super::stored::{Stored, Unreadable};
 use super::unnest::{list, save_lists};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
-use crate::domain::ids::WorkspaceId;
-use crate::domain::state::{Person, Row, RowId, WorkspaceState};
+use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::{Country, Email};
 
 /// A person as it was loaded, with its rows in other tables.
@@ -126,7 +126,7 @@ async fn save_persons(
 /// Persons as lists: what is not told of them.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     email: Vec<&'a str>,
     created_at: Vec<DateTime<Utc>>,
     updated_at: Vec<DateTime<Utc>>,
@@ -136,7 +136,7 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn push(&mut self, email: &'a Email, person: &Person) {
         let Person { id, columns: _, versions, created_at, updated_at } = person;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.email.push(email.as_str());
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
@@ -224,7 +224,7 @@ impl<'a> Columns<'a> {
 async fn save_passports(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    passports: &[(RowId, &Passport)],
+    passports: &[(PersonId, &Passport)],
 ) -> Result<(), sqlx::Error> {
     if passports.is_empty() {
         return Ok(());
@@ -241,7 +241,7 @@ async fn save_passports(
         where (known.number, known.country, known.expires_on, known.date_of_birth)
             is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)",
         workspace.get(),
-        &list(passports, |(person, _)| *person),
+        &list(passports, |(person, _)| person.get()),
         &list(passports, |(_, passport)| passport.number.as_str()) as &[&str],
         &list(passports, |(_, passport)| passport.country.code()) as &[&str],
         &list(passports, |(_, passport)| passport.expires_on),

@@ -1,11 +1,11 @@
 //! The properties that leads ask about or offer; leads are loaded with theirs.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use crate::domain::facts::Sender;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::state::{Lead, WorkspaceState};
 
 /// Writes the properties of the leads that changed: a row for each lead of the sender that tells of properties, also
@@ -31,7 +31,7 @@ fn write(workspace: WorkspaceId, lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.property.visit(&mut json_row::writer(&mut json_row));
     json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
-    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("lead_id".to_owned(), json!(lead.id.get()));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.property_versions));
     Value::Object(json_row)
 }

@@ -2,14 +2,14 @@
 //! it takes of statements. What of it follows rules is in `intake::rereading`. Each begins with `-- once`: unlike those
 //! of batches, they may read whole tables.
 
+use crate::domain::ids::{ListingId, PersonId, WorkspaceId};
 use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Error, Store, load, persons};
-use crate::domain::ids::WorkspaceId;
-use crate::domain::state::{Person, Row, RowId, WorkspaceState};
+use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
 
@@ -67,7 +67,7 @@ pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, 
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<(RowId, String)>, Error> {
+pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<(PersonId, String)>, Error> {
     let rows = sqlx::query!(
         r#"-- once
         select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
@@ -78,7 +78,7 @@ pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.email)).collect())
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.email)).collect())
 }
 
 /// The persons of these addresses.
@@ -101,14 +101,14 @@ pub async fn persons_of(
 pub async fn rename_person(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    person: RowId,
+    person: PersonId,
     email: &Email,
 ) -> Result<(), Error> {
     sqlx::query!(
         "-- once
             update persons set email = $3 where workspace_id = $1 and id = $2",
         workspace.get(),
-        person,
+        person.get(),
         email.as_str()
     )
     .execute(tx)
@@ -123,11 +123,11 @@ pub async fn rename_person(
 pub async fn save_joined(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    former: RowId,
+    former: PersonId,
     email: &Email,
     person: Row<Person>,
 ) -> Result<(), Error> {
-    let into = person.value.id;
+    let into = person.value.id.get();
     let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
     persons::save(tx, workspace, &rows).await?;
     sqlx::query!(
@@ -143,7 +143,7 @@ pub async fn save_joined(
         )
         delete from identity.passports where workspace_id = $1 and person_id = $2",
         workspace.get(),
-        former,
+        former.get(),
         into,
     )
     .execute(&mut *tx)
@@ -152,7 +152,7 @@ pub async fn save_joined(
         "-- once
             delete from persons where workspace_id = $1 and id = $2",
         workspace.get(),
-        former
+        former.get()
     )
     .execute(tx)
     .await?;
@@ -166,7 +166,7 @@ pub async fn save_joined(
 pub async fn count(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    after: Option<RowId>,
+    after: Option<PersonId>,
     counted: &[(&str, i64)],
 ) -> Result<(), Error> {
     for (name, more) in counted {
@@ -176,7 +176,7 @@ pub async fn count(
                 counts = counts || jsonb_build_object($3::text, coalesce((counts ->> $3)::bigint, 0) + $4::bigint)
             where workspace_id = $1",
             workspace.get(),
-            after,
+            after.map(PersonId::get),
             *name,
             *more,
         )
@@ -296,7 +296,7 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<
         .execute(&mut *tx)
         .await?;
         freed += i64::try_from(others.rows_affected()).unwrap_or_default();
-        keep_without_vin(tx, workspace, listing.id, &listing.vin, keeper.as_deref()).await?;
+        keep_without_vin(tx, workspace, listing.id.into(), &listing.vin, keeper.as_deref()).await?;
     }
     Ok(freed)
 }
@@ -305,7 +305,7 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<
 async fn keep_without_vin(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    listing: RowId,
+    listing: ListingId,
     vin: &str,
     keeper: Option<&str>,
 ) -> Result<(), sqlx::Error> {
@@ -317,7 +317,7 @@ async fn keep_without_vin(
         update listing_identifiers set vin = null, vin_at = null, vin_arrived_at = null
         where workspace_id = $1 and identifier = $4 and vin = $3 and listing_id = $2",
         workspace.get(),
-        listing,
+        listing.get(),
         vin,
         keeper,
     )
@@ -342,7 +342,7 @@ async fn keep_without_vin(
         ) has
         where l.workspace_id = $1 and l.id = $2",
         workspace.get(),
-        listing,
+        listing.get(),
     )
     .execute(tx)
     .await?;

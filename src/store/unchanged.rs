@@ -1,5 +1,6 @@
 //! What is stored of the vehicles that deliveries are about, as far as it tells which of them change nothing.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
@@ -9,7 +10,6 @@ use super::identifiers::read_sale_status;
 use super::listings::{read_status, vin_text};
 use super::stored::Place;
 use super::unnest::list;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::state::SourceKey;
 use crate::domain::unchanged::{ContentSummary, StoredListing};
 use crate::domain::values::Vin;

@@ -1,12 +1,12 @@
 //! Workspaces and dealerships: the configuration, applied to the tables.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{Error, Store};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::reconciliation::{Plan, StoredWorkspace};
 use crate::domain::workspace::{Dealership, DealershipId, Slug, Workspace};
 

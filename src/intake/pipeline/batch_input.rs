@@ -1,11 +1,11 @@
 //! What the rules are given of each delivery of a batch: its facts, or that they change nothing.
 
+use crate::domain::ids::WorkspaceId;
 use std::borrow::Cow;
 
 use super::failure::Failure;
 use super::queue::{QueueEntry, Task};
 use crate::domain::facts::Facts;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::unchanged::{self, ContentSummary};
 use crate::intake::body_cache::CachedBody;
 use crate::store;

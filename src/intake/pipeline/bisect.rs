@@ -1,6 +1,7 @@
 //! Batches that fail: repeated where the same batch may succeed, halved until the culprit is alone where it cannot, and
 //! that one stored as failed, so that one bad delivery never takes down the others.
 
+use crate::domain::ids::WorkspaceId;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use super::failure::Failure;
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
-use crate::domain::ids::WorkspaceId;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Replay};
 

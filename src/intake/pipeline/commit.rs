@@ -1,6 +1,7 @@
 //! One attempt at a batch, in one transaction: load what its keys can touch, apply the rules to that, save what changed,
 //! record the outcomes; then commit, or roll back where a person only wants to know what would come of it.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +20,6 @@ use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
 use super::record;
 use crate::domain::finding::Finding;
-use crate::domain::ids::WorkspaceId;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Verdict, unchanged};

@@ -14,6 +14,7 @@ mod permits;
 mod queue;
 mod record;
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,6 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use super::complaints::Complaints;
-use crate::domain::ids::WorkspaceId;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;

@@ -4,14 +4,13 @@
 //! suffer most. So one batch is written at a time, in the order of asking, and while several workspaces have something to
 //! write their batches are small. A batch that takes long, as behind a lock, is not waited for.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-
-use crate::domain::ids::WorkspaceId;
 
 /// How many deliveries are written together at the most.
 pub(super) const BATCH: usize = 128;

@@ -1,12 +1,12 @@
 //! The outcome of a delivery: as it stands in its record, in the log and in the reply.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::failure::{MOST_ATTEMPTS, backoff};
 use super::queue::QueueEntry;
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::ids::WorkspaceId;
 use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
 use crate::store;
