@@ -165,8 +165,7 @@ fn vin_of(state: &WorkspaceState, identifier: &str) -> Option<Vin> {
 
 /// An identifier's newest VIN, newest sale status and newest for-sale time.
 fn merge_identifier(state: &mut WorkspaceState, update: &VehicleUpdate) -> MergeResult {
-    let unknown =
-        || Row::new(Identifier { listing: ListingId::from(0), vin: None, sale_status: None, for_sale_at: None });
+    let unknown = || Row::new(Identifier { listing: 0.into(), vin: None, sale_status: None, for_sale_at: None });
     let row = state.identifiers.entry(update.identifier.clone()).or_insert_with(unknown);
     let known = &mut row.value;
     let mut merged = MergeResult::default();
@@ -234,23 +233,18 @@ fn make(state: &mut WorkspaceState, vin: Option<Vin>, received_at: DateTime<Utc>
 }
 
 /// Moves the identifier to its vehicle; the row it had without a VIN merges into that vehicle's.
-fn move_identifier(
-    state: &mut WorkspaceState,
-    identifier: &str,
-    listing_id: ListingId,
-    without_vin: Option<ListingId>,
-) {
-    if let Some(row) = state.identifiers.get_mut(identifier).filter(|row| row.value.listing != listing_id) {
-        row.value.listing = listing_id;
+fn move_identifier(state: &mut WorkspaceState, identifier: &str, into: ListingId, without_vin: Option<ListingId>) {
+    if let Some(row) = state.identifiers.get_mut(identifier).filter(|row| row.value.listing != into) {
+        row.value.listing = into;
         row.mark_dirty();
     }
     let nameless: SourceKey = (identifier.to_owned(), None);
-    if let Some(row) = state.sources.get_mut(&nameless).filter(|row| row.value.listing != listing_id) {
-        row.value.listing = listing_id;
+    if let Some(row) = state.sources.get_mut(&nameless).filter(|row| row.value.listing != into) {
+        row.value.listing = into;
         row.mark_dirty();
     }
-    if let Some(former) = without_vin.filter(|id| *id != listing_id) {
-        merge_rows(state, former, listing_id);
+    if let Some(former) = without_vin.filter(|id| *id != into) {
+        merge_rows(state, former, into);
     }
 }
 
@@ -331,6 +325,14 @@ impl Changes {
         let change = ListingChange { listing, field, old_value: from, new_value: to, changed_at: self.at };
         (self.made != Some(listing)).then_some(change)
     }
+
+    /// Each price that differs from what was shown before.
+    fn of_prices(&self, id: ListingId, before: &WatchedPrices, after: &WatchedPrices) -> Vec<ListingChange> {
+        let fields: BTreeSet<&'static str> = before.keys().chain(after.keys()).copied().collect();
+        let text = |prices: &WatchedPrices, field| prices.get(field).map(|price| price.normalize().to_string());
+        let differing = fields.into_iter().filter(|field| before.get(field) != after.get(field));
+        differing.filter_map(|field| self.of(id, field, text(before, field), text(after, field))).collect()
+    }
 }
 
 /// Computes a listing from the sources and identifiers that belong to it. Its status is still to be compared with
@@ -346,7 +348,7 @@ fn show(state: &mut WorkspaceState, id: ListingId, changes: &mut Changes) {
         let source_changed = changes.changed_source.as_ref() == Some(key);
         show_content(&mut row.value, key, &source.value, source_changed, locations)
     });
-    let repriced = price_changes(changes, id, &prices_before, &row.value.prices);
+    let repriced = changes.of_prices(id, &prices_before, &row.value.prices);
     if (row.value.sale_status, row.value.withdrawn_at) != (sale_status, withdrawn_at) {
         (row.value.sale_status, row.value.withdrawn_at) = (sale_status, withdrawn_at);
         differs = true;
@@ -357,19 +359,6 @@ fn show(state: &mut WorkspaceState, id: ListingId, changes: &mut Changes) {
         changes.visible.insert(id);
     }
     state.changes.extend(repriced);
-}
-
-/// Each price that differs from what was shown before.
-fn price_changes(
-    changes: &Changes,
-    id: ListingId,
-    before: &WatchedPrices,
-    after: &WatchedPrices,
-) -> Vec<ListingChange> {
-    let fields: BTreeSet<&'static str> = before.keys().chain(after.keys()).copied().collect();
-    let text = |prices: &WatchedPrices, field| prices.get(field).map(|price| price.normalize().to_string());
-    let differing = fields.into_iter().filter(|field| before.get(field) != after.get(field));
-    differing.filter_map(|field| changes.of(id, field, text(before, field), text(after, field))).collect()
 }
 
 /// Shows the content of a source, where it has just changed or is not what is shown already.
