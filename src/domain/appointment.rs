@@ -1,24 +1,25 @@
 //! Appointments: a payload carries the whole list for its cluster, so what a newer list lacks is removed.
 
 use super::facts::AppointmentFacts;
-use super::state::{Appointment, LeadKey, Row, RowId, WorkspaceState};
+use super::ids::{ClusterId, LeadId};
+use super::state::{Appointment, LeadKey, Row, WorkspaceState};
 use super::version::Version;
 
 /// Whose list a payload carries.
 #[derive(Clone, Copy, Debug)]
 pub struct ListOf<'a> {
     /// The lead of the payload, where it has a usable id.
-    pub lead: Option<(&'a LeadKey, RowId)>,
+    pub lead: Option<(&'a LeadKey, LeadId)>,
     /// The cluster that the payload names; the list is the cluster's, else the lead's.
-    pub cluster: Option<(&'a str, RowId)>,
+    pub cluster: Option<(&'a str, ClusterId)>,
 }
 
 impl ListOf<'_> {
-    fn lead_id(&self) -> Option<RowId> {
+    fn lead_id(&self) -> Option<LeadId> {
         self.lead.map(|(_, id)| id)
     }
 
-    fn cluster_id(&self) -> Option<RowId> {
+    fn cluster_id(&self) -> Option<ClusterId> {
         self.cluster.map(|(_, id)| id)
     }
 

@@ -11,9 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Effect;
 use super::booking_request::{self, BookingRequest, BookingRequestColumns, Dependency};
 use super::finding::{Code, Finding};
-use super::state::{
-    Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Location, Row, RowId, WorkspaceState,
-};
+use super::ids::{LeadId, ListingId, LocationId, PackageId, PersonId};
+use super::state::{Booking, BookingState, Lead, LeadKey, Listing, ListingStatus, Location, Row, WorkspaceState};
 use super::stock;
 use super::values::Email;
 
@@ -21,13 +20,13 @@ use super::values::Email;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolvedBooking {
     /// The person.
-    pub person: RowId,
+    pub person: PersonId,
     /// The vehicle.
-    pub listing: RowId,
+    pub listing: ListingId,
     /// The location.
-    pub location: RowId,
+    pub location: LocationId,
     /// The package.
-    pub package: RowId,
+    pub package: PackageId,
 }
 
 /// What a booking request comes to.
@@ -67,7 +66,7 @@ pub fn decide(state: &WorkspaceState, booking_request: &BookingRequestColumns) -
 }
 
 /// The person of the booking request's address. With a valid address only the date of birth can be why there is none.
-fn requested_person(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<RowId, Code> {
+fn requested_person(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<PersonId, Code> {
     if booking_request.contact_email.is_none() {
         return Err(Code::EmailMissing);
     }
@@ -98,23 +97,23 @@ fn requested_location(
     state: &WorkspaceState,
     booking_request: &BookingRequestColumns,
     listing: Option<&Listing>,
-) -> Result<RowId, Code> {
+) -> Result<LocationId, Code> {
     let of_listing = || {
         let ids = listing.map(|listing| listing.locations.as_slice()).unwrap_or_default();
-        let bookable = |id: &RowId| state.location(*id).is_some_and(Location::is_bookable);
+        let bookable = |id: &LocationId| state.location(*id).is_some_and(Location::is_bookable);
         ids.iter().copied().find(bookable)
     };
     named_location(state, booking_request).or_else(of_listing).ok_or(Code::LocationNotFound)
 }
 
 /// The bookable location that the booking request names.
-fn named_location(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Option<RowId> {
+fn named_location(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Option<LocationId> {
     let named = state.locations.get(&booking_request.location_name.as_deref()?.to_lowercase());
     named.filter(|row| row.value.is_bookable()).map(|row| row.value.id)
 }
 
 /// The package with exactly the plan's name.
-fn requested_package(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<RowId, Code> {
+fn requested_package(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> Result<PackageId, Code> {
     let plan = booking_request.plan().ok_or(Code::PackageNotGiven)?;
     let package = state.packages.get(plan).map(|row| &row.value).filter(|package| package.is_active());
     package.map(|package| package.id).ok_or(Code::PackageNotFound)
@@ -240,7 +239,7 @@ fn settle(state: &mut WorkspaceState, key: &LeadKey, evaluation: Evaluation, now
 fn book(
     state: &mut WorkspaceState,
     key: &LeadKey,
-    lead: RowId,
+    lead: LeadId,
     resolved: ResolvedBooking,
     booking_request: BookingRequest,
     now: DateTime<Utc>,

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::facts::{ClusterColumns, ClusterFacts, Source};
 use super::finding::{Code, Finding};
-use super::state::{RowId, WorkspaceState};
+use super::ids::ClusterId;
+use super::state::WorkspaceState;
 use super::values::Email;
 use super::version::{LeadOrder, Version};
 use super::{Counts, Effect, Effects, booking, event, lead, person};
@@ -68,7 +69,7 @@ fn merge(
     modified_at: Option<DateTime<Utc>>,
     at: &Version,
     findings: &mut Vec<Finding>,
-) -> (Effect, RowId) {
+) -> (Effect, ClusterId) {
     let (id, is_new) = state.get_or_add_cluster(external_id);
     let person = email.and_then(|email| state.persons.get(email)).map(|row| row.value.id);
     let Some(row) = state.clusters.get_mut(external_id) else { return (Effect::Unchanged, id) };

@@ -4,16 +4,17 @@ use chrono::{DateTime, Utc};
 
 use super::Effect;
 use super::facts::{EventFacts, Source};
-use super::state::{Event, Row, RowId, WorkspaceState};
+use super::ids::{ClusterId, LeadId};
+use super::state::{Event, Row, WorkspaceState};
 use super::version::{LeadOrder, Version, merge_ref};
 
 /// What an event came with.
 #[derive(Clone, Copy, Debug)]
 pub struct Of {
     /// The cluster that the payload names.
-    pub cluster: Option<RowId>,
+    pub cluster: Option<ClusterId>,
     /// The lead that carries it; a cluster's events name none.
-    pub lead: Option<RowId>,
+    pub lead: Option<LeadId>,
     /// The feed.
     pub source: Source,
     /// The sender's time of the reference to them.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::booking_request::{self, Dependency};
 use super::facts::{ClusterFacts, Facts, Field, LeadColumns, LeadFacts, VehicleFacts};
+use super::ids::{ListingId, LocationId};
 use super::listing;
-use super::state::{LeadKey, ListingSource, Row, RowId, SourceKey, WorkspaceState};
+use super::state::{LeadKey, ListingSource, Row, SourceKey, WorkspaceState};
 use super::values::{Email, StockNumber, Vin};
 
 /// The keys that the deliveries of a batch name.
@@ -59,7 +60,7 @@ pub struct Names {
     /// Names of locations, in lower case.
     pub locations: BTreeSet<String>,
     /// Rows of locations.
-    pub location_ids: BTreeSet<RowId>,
+    pub location_ids: BTreeSet<LocationId>,
     /// Names of packages.
     pub packages: BTreeSet<String>,
 }
@@ -145,7 +146,7 @@ impl Keys {
     /// only source of a vehicle of which the batch speaks under that source's key alone, which is the common case.
     #[must_use]
     pub fn contents(&self, sources: &BTreeMap<SourceKey, Row<ListingSource>>) -> Vec<SourceKey> {
-        let mut count: BTreeMap<RowId, usize> = BTreeMap::new();
+        let mut count: BTreeMap<ListingId, usize> = BTreeMap::new();
         for row in sources.values() {
             *count.entry(row.value.listing).or_default() += 1;
         }

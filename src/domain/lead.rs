@@ -9,7 +9,8 @@ use super::appointment::ListOf;
 use super::booking_request::{self, BookingRequestColumns};
 use super::facts::{EventFacts, LeadColumns, LeadFacts, PropertyColumns, Sender, Source, TradeInColumns};
 use super::finding::{Code, Finding};
-use super::state::{BookingState, Lead, LeadKey, Row, RowId, WorkspaceState};
+use super::ids::{ClusterId, LeadId};
+use super::state::{BookingState, Lead, LeadKey, Row, WorkspaceState};
 use super::version::{FieldVersions, LeadOrder, Version, merge_ref};
 use super::{Effect, Effects, appointment, booking, event, person, values};
 
@@ -146,7 +147,7 @@ struct LeadUpdate {
     trade_in: TradeInColumns,
     property: PropertyColumns,
     modified_at: Option<DateTime<Utc>>,
-    cluster: Option<RowId>,
+    cluster: Option<ClusterId>,
     timezone: Tz,
 }
 
@@ -167,7 +168,7 @@ impl LeadMergeResult {
 fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versions: &Versions) -> LeadMergeResult {
     let at = &versions.lead;
     let is_new = !state.leads.contains_key(key);
-    let id = if is_new { state.take_id() } else { RowId::default() };
+    let id = if is_new { state.take_id() } else { LeadId::from(0) };
     let row = state.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
     let newer_time = incoming.modified_at > lead.modified_at;
@@ -233,7 +234,7 @@ impl RequestedTime {
 }
 
 /// A lead of which nothing is known yet.
-fn unknown(id: RowId, received_at: DateTime<Utc>) -> Lead {
+fn unknown(id: LeadId, received_at: DateTime<Utc>) -> Lead {
     Lead {
         id,
         columns: LeadColumns::default(),

@@ -12,10 +12,11 @@ use chrono::{DateTime, Utc};
 use super::booking_request::Dependency;
 use super::facts::{ListingColumns, SaleStatus, VehicleFacts};
 use super::finding::{Code, Finding};
+use super::ids::ListingId;
 use super::named::Named;
 use super::state::{
-    Booking, Identifier, Listing, ListingChange, ListingSource, ListingStatus, Location, Row, RowId, RowState,
-    SourceKey, WatchedPrices, WorkspaceState,
+    Booking, Identifier, Listing, ListingChange, ListingSource, ListingStatus, Location, Row, RowState, SourceKey,
+    WatchedPrices, WorkspaceState,
 };
 use super::stock::{self, StockKey};
 use super::values::Vin;
@@ -99,11 +100,11 @@ fn stock_key_of(state: &WorkspaceState, identifier: &str) -> Option<StockKey> {
 /// The listings that a delivery touches.
 struct AffectedListings {
     /// The vehicle that the delivery is about.
-    subject: RowId,
+    subject: ListingId,
     /// Whether its row was made by this delivery.
     is_new: bool,
     /// All of them, the subject included.
-    listings: BTreeSet<RowId>,
+    listings: BTreeSet<ListingId>,
     /// The source whose content is another now.
     changed_source: Option<SourceKey>,
 }
@@ -164,8 +165,7 @@ fn vin_of(state: &WorkspaceState, identifier: &str) -> Option<Vin> {
 
 /// An identifier's newest VIN, newest sale status and newest for-sale time.
 fn merge_identifier(state: &mut WorkspaceState, update: &VehicleUpdate) -> MergeResult {
-    let unknown =
-        || Row::new(Identifier { listing: RowId::default(), vin: None, sale_status: None, for_sale_at: None });
+    let unknown = || Row::new(Identifier { listing: 0.into(), vin: None, sale_status: None, for_sale_at: None });
     let row = state.identifiers.entry(update.identifier.clone()).or_insert_with(unknown);
     let known = &mut row.value;
     let mut merged = MergeResult::default();
@@ -190,9 +190,9 @@ fn merge_identifier(state: &mut WorkspaceState, update: &VehicleUpdate) -> Merge
 fn find_or_make(
     state: &mut WorkspaceState,
     vin: Option<&Vin>,
-    without_vin: Option<RowId>,
+    without_vin: Option<ListingId>,
     received_at: DateTime<Utc>,
-) -> (RowId, bool) {
+) -> (ListingId, bool) {
     let Some(vin) = vin else {
         return without_vin.map_or_else(|| (make(state, None, received_at), true), |id| (id, false));
     };
@@ -209,7 +209,7 @@ fn find_or_make(
 }
 
 /// A new row, of which nothing is known yet.
-fn make(state: &mut WorkspaceState, vin: Option<Vin>, received_at: DateTime<Utc>) -> RowId {
+fn make(state: &mut WorkspaceState, vin: Option<Vin>, received_at: DateTime<Utc>) -> ListingId {
     let id = state.take_id();
     let listing = Listing {
         id,
@@ -233,23 +233,23 @@ fn make(state: &mut WorkspaceState, vin: Option<Vin>, received_at: DateTime<Utc>
 }
 
 /// Moves the identifier to its vehicle; the row it had without a VIN merges into that vehicle's.
-fn move_identifier(state: &mut WorkspaceState, identifier: &str, listing_id: RowId, without_vin: Option<RowId>) {
-    if let Some(row) = state.identifiers.get_mut(identifier).filter(|row| row.value.listing != listing_id) {
-        row.value.listing = listing_id;
+fn move_identifier(state: &mut WorkspaceState, identifier: &str, into: ListingId, without_vin: Option<ListingId>) {
+    if let Some(row) = state.identifiers.get_mut(identifier).filter(|row| row.value.listing != into) {
+        row.value.listing = into;
         row.mark_dirty();
     }
     let nameless: SourceKey = (identifier.to_owned(), None);
-    if let Some(row) = state.sources.get_mut(&nameless).filter(|row| row.value.listing != listing_id) {
-        row.value.listing = listing_id;
+    if let Some(row) = state.sources.get_mut(&nameless).filter(|row| row.value.listing != into) {
+        row.value.listing = into;
         row.mark_dirty();
     }
-    if let Some(former) = without_vin.filter(|id| *id != listing_id) {
-        merge_rows(state, former, listing_id);
+    if let Some(former) = without_vin.filter(|id| *id != into) {
+        merge_rows(state, former, into);
     }
 }
 
 /// Lets one row take the place of another; what pointed to the former points to it.
-fn merge_rows(state: &mut WorkspaceState, former: RowId, into: RowId) {
+fn merge_rows(state: &mut WorkspaceState, former: ListingId, into: ListingId) {
     let Some(row) = state.listings.remove(&former) else { return };
     if row.state != RowState::New {
         state.merged.push((former, into));
@@ -268,7 +268,7 @@ fn merge_content(
     state: &mut WorkspaceState,
     update: &VehicleUpdate,
     facts: VehicleFacts,
-    listing: RowId,
+    listing: ListingId,
 ) -> MergeResult {
     let for_sale = update.sale_status == Some(SaleStatus::ForSale);
     let key: SourceKey = (update.identifier.clone(), update.vin.clone());
@@ -306,18 +306,18 @@ struct Changes {
     /// When the delivery arrived.
     received_at: DateTime<Utc>,
     /// The listing that the delivery made; what it shows at first is no change.
-    made: Option<RowId>,
+    made: Option<ListingId>,
     /// The source whose content is another now, be its time what it was: a delivery that is read anew.
     changed_source: Option<SourceKey>,
     /// The listings whose row changed.
-    visible: BTreeSet<RowId>,
+    visible: BTreeSet<ListingId>,
 }
 
 impl Changes {
     /// A change of price or status, unless the listing is new.
     fn of(
         &self,
-        listing: RowId,
+        listing: ListingId,
         field: &'static str,
         from: Option<String>,
         to: Option<String>,
@@ -325,11 +325,19 @@ impl Changes {
         let change = ListingChange { listing, field, old_value: from, new_value: to, changed_at: self.at };
         (self.made != Some(listing)).then_some(change)
     }
+
+    /// Each price that differs from what was shown before.
+    fn of_prices(&self, id: ListingId, before: &WatchedPrices, after: &WatchedPrices) -> Vec<ListingChange> {
+        let fields: BTreeSet<&'static str> = before.keys().chain(after.keys()).copied().collect();
+        let text = |prices: &WatchedPrices, field| prices.get(field).map(|price| price.normalize().to_string());
+        let differing = fields.into_iter().filter(|field| before.get(field) != after.get(field));
+        differing.filter_map(|field| self.of(id, field, text(before, field), text(after, field))).collect()
+    }
 }
 
 /// Computes a listing from the sources and identifiers that belong to it. Its status is still to be compared with
 /// its rivals' claims: see [`archive`].
-fn show(state: &mut WorkspaceState, id: RowId, changes: &mut Changes) {
+fn show(state: &mut WorkspaceState, id: ListingId, changes: &mut Changes) {
     let (sale_status, withdrawn_at) = sale_status_of(state, id);
     let WorkspaceState { listings, sources, locations, .. } = state;
     let Some(row) = listings.get_mut(&id) else { return };
@@ -340,7 +348,7 @@ fn show(state: &mut WorkspaceState, id: RowId, changes: &mut Changes) {
         let source_changed = changes.changed_source.as_ref() == Some(key);
         show_content(&mut row.value, key, &source.value, source_changed, locations)
     });
-    let repriced = price_changes(changes, id, &prices_before, &row.value.prices);
+    let repriced = changes.of_prices(id, &prices_before, &row.value.prices);
     if (row.value.sale_status, row.value.withdrawn_at) != (sale_status, withdrawn_at) {
         (row.value.sale_status, row.value.withdrawn_at) = (sale_status, withdrawn_at);
         differs = true;
@@ -351,14 +359,6 @@ fn show(state: &mut WorkspaceState, id: RowId, changes: &mut Changes) {
         changes.visible.insert(id);
     }
     state.changes.extend(repriced);
-}
-
-/// Each price that differs from what was shown before.
-fn price_changes(changes: &Changes, id: RowId, before: &WatchedPrices, after: &WatchedPrices) -> Vec<ListingChange> {
-    let fields: BTreeSet<&'static str> = before.keys().chain(after.keys()).copied().collect();
-    let text = |prices: &WatchedPrices, field| prices.get(field).map(|price| price.normalize().to_string());
-    let differing = fields.into_iter().filter(|field| before.get(field) != after.get(field));
-    differing.filter_map(|field| changes.of(id, field, text(before, field), text(after, field))).collect()
 }
 
 /// Shows the content of a source, where it has just changed or is not what is shown already.
@@ -389,7 +389,7 @@ fn show_content(
 
 /// The newest sale status of the identifier whose for-sale delivery is newest, or that of the VIN since; without any
 /// the vehicle is withdrawn. A withdrawal that gives no time newer than the listing's has that of its arrival.
-fn sale_status_of(state: &WorkspaceState, id: RowId) -> (SaleStatus, Option<DateTime<Utc>>) {
+fn sale_status_of(state: &WorkspaceState, id: ListingId) -> (SaleStatus, Option<DateTime<Utc>>) {
     let deciding = deciding_identifiers(state, id).into_iter().flatten();
     let known = deciding.filter_map(|(_, known)| Some((known.sale_status.as_ref()?, known.for_sale_at)));
     match known.max_by_key(|(status, _)| status.at).map(|(status, listed)| (status.value, status.at, listed)) {
@@ -404,7 +404,7 @@ fn sale_status_of(state: &WorkspaceState, id: RowId) -> (SaleStatus, Option<Date
 
 /// The identifiers that decide on a vehicle's sale status: the one whose for-sale delivery is newest, and the VIN where
 /// it stands in for one, because a delivery that names the VIN alone is about the vehicle under whatever identifier.
-fn deciding_identifiers(state: &WorkspaceState, id: RowId) -> [Option<(&String, &Identifier)>; 2] {
+fn deciding_identifiers(state: &WorkspaceState, id: ListingId) -> [Option<(&String, &Identifier)>; 2] {
     let vin = state.listings.get(&id).and_then(|row| row.value.vin.as_ref()).map(Vin::as_str);
     let own = state.identifiers.iter().filter(|(_, row)| row.value.listing == id);
     let (stand_ins, identifiers): (Vec<_>, Vec<_>) =
@@ -416,13 +416,13 @@ fn deciding_identifiers(state: &WorkspaceState, id: RowId) -> [Option<(&String, 
 }
 
 /// Archives every listing whose stock number another has claimed more newly, and takes back the others.
-fn archive(state: &mut WorkspaceState, stock_keys: &BTreeSet<StockKey>, changes: &mut Changes) -> BTreeSet<RowId> {
+fn archive(state: &mut WorkspaceState, stock_keys: &BTreeSet<StockKey>, changes: &mut Changes) -> BTreeSet<ListingId> {
     let mut archived = BTreeSet::new();
     let mut holders = BTreeSet::new();
     for stock_key in stock_keys {
         holders.extend(stock::holder(state, stock_key));
     }
-    let concerned: Vec<RowId> = state
+    let concerned: Vec<ListingId> = state
         .listings
         .values()
         .filter(|row| {
@@ -461,7 +461,7 @@ fn note(
     state: &WorkspaceState,
     update: &VehicleUpdate,
     merged: MergeResult,
-    archived: &BTreeSet<RowId>,
+    archived: &BTreeSet<ListingId>,
     findings: &mut Vec<Finding>,
 ) {
     let Some(listing_id) = state.identifiers.get(&update.identifier).map(|row| row.value.listing) else { return };
@@ -486,7 +486,7 @@ fn note(
 /// Tries the leads again that are pending on one of the vehicles that changed, or on a name that is newly bookable.
 fn retry_bookings(
     state: &mut WorkspaceState,
-    changed: &BTreeSet<RowId>,
+    changed: &BTreeSet<ListingId>,
     newly_bookable: &locations::NewlyBookable,
     received_at: DateTime<Utc>,
 ) -> bool {

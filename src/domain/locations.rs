@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::booking_request::Dependency;
 use super::columns::Columns;
 use super::facts::{LocationColumns, PackagePrices, SellerLocation};
+use super::ids::{LocationId, PackageId};
 use super::state::{Location, Package, Row, WorkspaceState};
 use super::version::{SourceTime, merge_newest};
 use super::workspace::Workspace;
@@ -83,7 +84,7 @@ fn merge_location(
     newly_bookable: &mut NewlyBookable,
 ) {
     let key = incoming.name.to_lowercase();
-    let id = if state.locations.get(&key).is_some() { 0 } else { state.take_id() };
+    let id = if state.locations.get(&key).is_some() { LocationId::from(0) } else { state.take_id() };
     let row = state.locations.get_or_make(&key, || Row::new(new_location(id)));
     let was_bookable = row.value.is_bookable();
     let merged = merge_newest(&mut row.value.reported, incoming.clone(), at);
@@ -96,12 +97,12 @@ fn merge_location(
     }
 }
 
-fn new_location(id: i64) -> Location {
+fn new_location(id: LocationId) -> Location {
     Location { id, last_name: String::new(), configured: None, reported: None }
 }
 
 fn merge_package(state: &mut WorkspaceState, name: &str, newly_bookable: &mut NewlyBookable) {
-    let id = if state.packages.get(name).is_some() { 0 } else { state.take_id() };
+    let id = if state.packages.get(name).is_some() { PackageId::from(0) } else { state.take_id() };
     let unknown = || Row::new(Package { id, configured: false, reported: false });
     let row = state.packages.get_or_make(name, unknown);
     if row.value.reported {
@@ -129,7 +130,7 @@ fn configure_locations(state: &mut WorkspaceState, workspace: &Workspace, newly_
     for configured in &workspace.locations {
         let key = configured.name.to_lowercase();
         named.insert(key.clone());
-        let id = if state.locations.get(&key).is_some() { 0 } else { state.take_id() };
+        let id = if state.locations.get(&key).is_some() { LocationId::from(0) } else { state.take_id() };
         let row = state.locations.get_or_make(&key, || Row::new(new_location(id)));
         let was_bookable = row.value.is_bookable();
         if row.value.configured.as_ref() != Some(configured) {
@@ -153,7 +154,7 @@ fn configure_locations(state: &mut WorkspaceState, workspace: &Workspace, newly_
 
 fn configure_packages(state: &mut WorkspaceState, workspace: &Workspace, newly_bookable: &mut NewlyBookable) {
     for name in &workspace.packages {
-        let id = if state.packages.get(name).is_some() { 0 } else { state.take_id() };
+        let id = if state.packages.get(name).is_some() { PackageId::from(0) } else { state.take_id() };
         let unknown = || Row::new(Package { id, configured: false, reported: false });
         let row = state.packages.get_or_make(name, unknown);
         if !row.value.is_active() {

@@ -14,6 +14,7 @@ pub mod event;
 pub mod facts;
 pub mod feed;
 pub mod finding;
+pub mod ids;
 pub mod keys;
 pub mod lead;
 pub mod listing;

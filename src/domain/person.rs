@@ -10,6 +10,7 @@ use super::facts::{
     Address, AddressParts, Field, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
 };
 use super::finding::{Code, Finding};
+use super::ids::PersonId;
 use super::state::{Person, Row, WorkspaceState};
 use super::values::Email;
 use super::version::{FieldVersions, Version};
@@ -110,7 +111,7 @@ pub fn absorb(person: &mut Person, other: Person) {
 }
 
 /// A person of whom nothing is known but the address.
-fn new_person(id: i64, arrived_at: DateTime<Utc>) -> Person {
+fn new_person(id: PersonId, arrived_at: DateTime<Utc>) -> Person {
     Person {
         id,
         columns: PersonColumns::default(),
@@ -224,7 +225,7 @@ mod tests {
 
     fn person(updates: &[(i64, PersonColumns)]) -> Person {
         let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let mut person = new_person(1, moment(0));
+        let mut person = new_person(1.into(), moment(0));
         for (at, incoming) in updates {
             let lead = LeadOrder(at.to_string());
             let (at, arrived_at) = (moment(*at), moment(1_000 + *at));

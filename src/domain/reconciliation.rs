@@ -9,14 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::state::RowId;
+use super::ids::WorkspaceId;
 use super::workspace::{Dealership, DealershipId, Slug, Workspace};
 
 /// A workspace as the tables have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredWorkspace {
     /// Its row.
-    pub id: RowId,
+    pub id: WorkspaceId,
     /// Its slug in the table.
     pub slug: Slug,
     /// Whether the configuration that was applied last named it.
@@ -29,7 +29,7 @@ pub struct StoredWorkspace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The workspace's row.
-    pub workspace: RowId,
+    pub workspace: WorkspaceId,
     /// Its slug in the table.
     pub slug: Slug,
 }
@@ -38,7 +38,7 @@ pub struct Kept {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The rows that its workspaces have already, by their slugs in the configuration. All others are new.
-    pub rows: BTreeMap<Slug, RowId>,
+    pub rows: BTreeMap<Slug, WorkspaceId>,
     /// The slugs that stay in the tables although the configuration has others, by those.
     pub kept_slugs: BTreeMap<Slug, Slug>,
     /// The dealerships that stay elsewhere than the configuration has them.
@@ -53,7 +53,7 @@ pub struct Plan {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The rows of its workspaces, by their slugs in the configuration.
-    pub ids: BTreeMap<Slug, RowId>,
+    pub ids: BTreeMap<Slug, WorkspaceId>,
     /// How it was brought there.
     pub plan: Plan,
 }

@@ -13,13 +13,11 @@ use super::facts::{
     PropertyColumns, SaleStatus, SellerLocation, Sender, TradeInColumns,
 };
 use super::finding::Code;
+use super::ids::{ClusterId, LeadId, ListingId, LocationId, PackageId, PersonId};
 use super::named::Named;
 use super::values::{Email, StockNumber, Vin};
 use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
-
-/// The `id` of a row.
-pub type RowId = i64;
 
 /// How a row in memory relates to the row in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ impl<T> Row<T> {
 #[derive(Clone, Debug, Default)]
 pub struct WorkspaceState {
     /// Ids reserved for new rows.
-    pub ids: Vec<RowId>,
+    pub ids: Vec<i64>,
     /// Whether more ids were taken than were reserved.
     pub ids_short: bool,
     /// How long a blocked booking is tried again, in days from the lead's arrival.
@@ -90,17 +88,17 @@ pub struct WorkspaceState {
     /// Packages by name.
     pub packages: Named<Row<Package>>,
     /// Listings by row.
-    pub listings: BTreeMap<RowId, Row<Listing>>,
+    pub listings: BTreeMap<ListingId, Row<Listing>>,
     /// Identifiers of vehicles.
     pub identifiers: BTreeMap<String, Row<Identifier>>,
     /// The contents of vehicles, by identifier and the VIN named beside it.
     pub sources: BTreeMap<SourceKey, Row<ListingSource>>,
     /// Listings that became part of another: the former row, and the one it is now.
-    pub merged: Vec<(RowId, RowId)>,
+    pub merged: Vec<(ListingId, ListingId)>,
     /// Changes of price and status, to be added.
     pub changes: Vec<ListingChange>,
     /// Bookings by lead.
-    pub bookings: BTreeMap<RowId, Row<Booking>>,
+    pub bookings: BTreeMap<LeadId, Row<Booking>>,
 }
 
 impl WorkspaceState {
@@ -111,7 +109,7 @@ impl WorkspaceState {
     }
 
     /// Finds a cluster, or makes a row of which nothing is known but its id; says whether it is new.
-    pub fn get_or_add_cluster(&mut self, external_id: &str) -> (RowId, bool) {
+    pub fn get_or_add_cluster(&mut self, external_id: &str) -> (ClusterId, bool) {
         if let Some(row) = self.clusters.get(external_id) {
             return (row.value.id, false);
         }
@@ -130,16 +128,17 @@ impl WorkspaceState {
 
     /// A reserved id for a new row. The loader reserves as many as the batch can need; where they do not suffice, what
     /// is given is no id, and nothing of the batch may be saved: see [`WorkspaceState::lack`].
-    pub fn take_id(&mut self) -> RowId {
-        self.ids.pop().unwrap_or_else(|| {
+    pub fn take_id<T: From<i64>>(&mut self) -> T {
+        let id = self.ids.pop().unwrap_or_else(|| {
             self.ids_short = true;
-            RowId::default()
-        })
+            i64::default()
+        });
+        T::from(id)
     }
 
     /// The location of a row that another row points to.
     #[must_use]
-    pub fn location(&self, id: RowId) -> Option<&Location> {
+    pub fn location(&self, id: LocationId) -> Option<&Location> {
         let found = self.locations.iter().map(|(_, row)| &row.value).find(|location| location.id == id);
         // It exists, because it is pointed to.
         if found.is_none() {
@@ -193,7 +192,7 @@ impl LeadKey {
 #[derive(Clone, Debug)]
 pub struct Person {
     /// Its row.
-    pub id: RowId,
+    pub id: PersonId,
     /// What is known of it.
     pub columns: PersonColumns,
     /// The version of each column.
@@ -208,7 +207,7 @@ pub struct Person {
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// Its row.
-    pub id: RowId,
+    pub id: ClusterId,
     /// What is known of it.
     pub columns: ClusterColumns,
     /// The version of its columns; `None` for a cluster that only leads have named.
@@ -216,7 +215,7 @@ pub struct Cluster {
     /// When the sender last changed it.
     pub modified_at: Option<DateTime<Utc>>,
     /// The person with its contact's e-mail address.
-    pub person: Option<RowId>,
+    pub person: Option<PersonId>,
     /// The time of the newest list of appointments for it.
     pub appointments_as_of: Option<Version>,
 }
@@ -244,7 +243,7 @@ pub enum BookingState {
 #[derive(Clone, Debug)]
 pub struct Lead {
     /// Its row.
-    pub id: RowId,
+    pub id: LeadId,
     /// What is known of it.
     pub columns: LeadColumns,
     /// The version of each column.
@@ -260,9 +259,9 @@ pub struct Lead {
     /// The sender's newest modification time.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
-    pub cluster: Option<VersionedRef>,
+    pub cluster: Option<VersionedRef<ClusterId>>,
     /// The person with its e-mail address.
-    pub person: Option<RowId>,
+    pub person: Option<PersonId>,
     /// The time of its newest list of appointments, where the payload named no cluster.
     pub appointments_as_of: Option<Version>,
     /// What became of its booking request.
@@ -299,9 +298,9 @@ pub struct Appointment {
     /// Its columns.
     pub columns: AppointmentColumns,
     /// The lead of the newest list that held it.
-    pub lead: Option<RowId>,
+    pub lead: Option<LeadId>,
     /// The cluster of the newest list that held it.
-    pub cluster: Option<RowId>,
+    pub cluster: Option<ClusterId>,
     /// The time of the newest list that held it.
     pub as_of: Version,
     /// When it was seen to be gone.
@@ -318,16 +317,16 @@ pub struct Event {
     /// When the sender last changed it.
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
-    pub cluster: Option<VersionedRef>,
+    pub cluster: Option<VersionedRef<ClusterId>>,
     /// The lead it belongs to.
-    pub lead: Option<VersionedRef>,
+    pub lead: Option<VersionedRef<LeadId>>,
 }
 
 /// A place where bookings can be made.
 #[derive(Clone, Debug)]
 pub struct Location {
     /// Its row.
-    pub id: RowId,
+    pub id: LocationId,
     /// The name it had last, for when nothing names it any more.
     pub last_name: String,
     /// What the configuration says of it.
@@ -340,7 +339,7 @@ pub struct Location {
 #[derive(Clone, Debug)]
 pub struct Package {
     /// Its row.
-    pub id: RowId,
+    pub id: PackageId,
     /// Whether the configuration names it.
     pub configured: bool,
     /// Whether inventory names it.
@@ -374,7 +373,7 @@ impl ListingStatus {
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Its row.
-    pub id: RowId,
+    pub id: ListingId,
     /// Its VIN, once one was named.
     pub vin: Option<Vin>,
     /// The source whose content it shows.
@@ -398,7 +397,7 @@ pub struct Listing {
     /// Its status: the sale status, unless its stock number was taken.
     pub status: ListingStatus,
     /// Its locations, in order.
-    pub locations: Vec<RowId>,
+    pub locations: Vec<LocationId>,
     /// Arrival of the first delivery about it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.
@@ -412,7 +411,7 @@ pub type WatchedPrices = BTreeMap<&'static str, Decimal>;
 #[derive(Clone, Debug)]
 pub struct Identifier {
     /// The vehicle it belongs to.
-    pub listing: RowId,
+    pub listing: ListingId,
     /// The newest VIN it named.
     pub vin: Option<Versioned<Vin>>,
     /// Its newest sale status.
@@ -428,7 +427,7 @@ pub type SourceKey = (String, Option<Vin>);
 #[derive(Clone, Debug)]
 pub struct ListingSource {
     /// The vehicle it belongs to.
-    pub listing: RowId,
+    pub listing: ListingId,
     /// Whether it came with a for-sale delivery; any other is replaced by one.
     pub for_sale: bool,
     /// Its version.
@@ -447,7 +446,7 @@ pub struct ListingSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingChange {
     /// The vehicle.
-    pub listing: RowId,
+    pub listing: ListingId,
     /// The column.
     pub field: &'static str,
     /// What it was.
@@ -462,13 +461,13 @@ pub struct ListingChange {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Booking {
     /// The person.
-    pub person: RowId,
+    pub person: PersonId,
     /// The vehicle.
-    pub listing: RowId,
+    pub listing: ListingId,
     /// The location.
-    pub location: RowId,
+    pub location: LocationId,
     /// The package.
-    pub package: RowId,
+    pub package: PackageId,
     /// The booking request that it was made for.
     pub booking_request: BookingRequest,
     /// Arrival of the delivery that made it.

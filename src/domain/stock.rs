@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::state::{Listing, ListingStatus, RowId, WorkspaceState};
+use super::ids::ListingId;
+use super::state::{Listing, ListingStatus, WorkspaceState};
 use super::values::StockNumber;
 use super::version::SourceTime;
 use super::workspace::DealershipId;
@@ -20,7 +21,7 @@ pub fn claim(listing: &Listing) -> Option<(StockKey, SourceTime)> {
 
 /// The listing that has the newest claim on a stock number.
 #[must_use]
-pub fn holder(state: &WorkspaceState, stock_key: &StockKey) -> Option<RowId> {
+pub fn holder(state: &WorkspaceState, stock_key: &StockKey) -> Option<ListingId> {
     let claims = state.listings.values().filter_map(|row| {
         let (claimed, at) = claim(&row.value)?;
         (claimed == *stock_key).then_some((at, row.value.id))

@@ -166,15 +166,15 @@ impl FieldVersions {
 
 /// The row that another row belongs to, and the version of that reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VersionedRef {
+pub struct VersionedRef<T> {
     /// The row it belongs to.
-    pub to: i64,
+    pub to: T,
     /// The version of the reference.
     pub at: Version,
 }
 
 /// The newest reference stays; a delivery that has none removes none.
-pub fn merge_ref(known: &mut Option<VersionedRef>, to: Option<i64>, at: &Version) -> MergeResult {
+pub fn merge_ref<T: Copy + PartialEq>(known: &mut Option<VersionedRef<T>>, to: Option<T>, at: &Version) -> MergeResult {
     let mut merged = MergeResult::default();
     let Some(to) = to else { return merged };
     match known {

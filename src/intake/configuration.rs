@@ -1,12 +1,13 @@
 //! The configuration, applied to the tables: its workspaces, and in each its locations and packages, for which leads
 //! may have waited.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, Utc};
 
 use crate::domain::finding::Code;
 use crate::domain::keys::Keys;
 use crate::domain::reconciliation::{self, Applied, Disagreement};
-use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::state::WorkspaceState;
 use crate::domain::workspace::Workspace;
 use crate::domain::{booking, locations};
 use crate::store::{self, Store, workspaces};
@@ -74,7 +75,12 @@ async fn apply_workspaces(store: &Store, configured: &[Workspace]) -> Result<App
 }
 
 /// Locations and packages of one workspace, and the leads that waited for one of them.
-async fn apply_places(store: &Store, workspace: &Workspace, id: RowId, now: DateTime<Utc>) -> Result<(), store::Error> {
+async fn apply_places(
+    store: &Store,
+    workspace: &Workspace,
+    id: WorkspaceId,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
     let mut tx = store.begin(Some(id)).await?;
     let keys = Keys {
         new_rows: workspace.locations.len() + workspace.packages.len(),

@@ -6,7 +6,7 @@
 //! goes to the spool, which needs no reading.
 
 use crate::budget::{ByteBudget, ByteShare, Eviction, Limits};
-use crate::domain::state::RowId;
+use crate::domain::ids::WorkspaceId;
 
 /// From so many bytes on a delivery is a large one.
 pub(super) const LARGE: usize = 1 << 20;
@@ -49,10 +49,10 @@ impl Memory {
     }
 
     /// Waits until so many bytes are left for a workspace, and takes them. What is larger than everything gets everything.
-    pub(super) async fn take(&self, workspace: Option<RowId>, bytes: usize) -> TakenMemory {
+    pub(super) async fn take(&self, workspace: Option<WorkspaceId>, bytes: usize) -> TakenMemory {
         let is_large = bytes >= LARGE;
         let (budget, most) = if is_large { (&self.large, self.most.1) } else { (&self.small, self.most.0) };
-        let mut share = budget.share(workspace.unwrap_or_default().to_string(), None);
+        let mut share = budget.share(workspace.map_or(0, WorkspaceId::get).to_string(), None);
         // Nobody has to go, and nobody gives up.
         let _ = share.take(0, bytes.min(most)).await;
         TakenMemory { _share: Some(share), is_large }
@@ -67,8 +67,8 @@ mod tests {
 
     use super::*;
 
-    fn now(memory: &Memory, workspace: RowId, bytes: usize) -> Option<TakenMemory> {
-        memory.take(Some(workspace), bytes).now_or_never()
+    fn now(memory: &Memory, workspace: i64, bytes: usize) -> Option<TakenMemory> {
+        memory.take(Some(workspace.into()), bytes).now_or_never()
     }
 
     #[tokio::test]
@@ -97,9 +97,9 @@ mod tests {
         let memory = Memory::new(64 << 20);
         let first = now(&memory, 1, 40 << 20).unwrap();
         let (second, third) = (memory.clone(), memory.clone());
-        let second = tokio::spawn(async move { second.take(Some(2), 40 << 20).await });
+        let second = tokio::spawn(async move { second.take(Some(2.into()), 40 << 20).await });
         tokio::task::yield_now().await;
-        let third = tokio::spawn(async move { third.take(Some(3), 1 << 20).await });
+        let third = tokio::spawn(async move { third.take(Some(3.into()), 1 << 20).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!second.is_finished() && !third.is_finished(), "what comes later does not overtake");
         drop(first);

@@ -4,6 +4,7 @@
 //! read only once there is memory for them. Large bodies are gone over and read on threads of their own, a few at a time,
 //! so that other requests need not wait for them.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use super::router::{Found, Route, WorkspaceRouter};
 use super::routing::{Rejection, Routing, right_door};
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
 use crate::domain::unchanged::ContentSummary;
 use crate::feeds::scan::{Scan, scan};
 use crate::feeds::weight::{weight, weight_in_short, weight_of_posted};
@@ -33,7 +33,7 @@ pub(super) const LARGE_BODY: usize = 256 << 10;
 /// What is to be done with a delivery, and in which workspace.
 pub(super) struct Parsed {
     /// Its workspace, where it has one.
-    pub(super) workspace: Option<RowId>,
+    pub(super) workspace: Option<WorkspaceId>,
     /// What is to be done.
     pub(super) task: Task,
     /// What a person should know.
@@ -50,7 +50,7 @@ impl Parsed {
         Self::without_facts(None, Task::Fail, vec![])
     }
 
-    fn without_facts(workspace: Option<RowId>, task: Task, findings: Vec<Finding>) -> Self {
+    fn without_facts(workspace: Option<WorkspaceId>, task: Task, findings: Vec<Finding>) -> Self {
         Self { workspace, task, findings, unknown: None, memory: TakenMemory::default() }
     }
 }

@@ -1,6 +1,7 @@
 //! Replays that a person asks for: stored deliveries, and refused requests under a credential that is named for them,
 //! submitted again, with today's code and configuration. Or only tried out, to see what would come of it.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use super::submit::Prepared;
 use super::{EffectSummary, Intake, Outcome};
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
 use crate::store;
 
 /// A delivery that a person asks for.
@@ -84,7 +84,7 @@ pub async fn replay(intake: &Intake, items: Vec<ReplayItem>) -> Vec<Option<Repla
 /// When Postgres refuses or cannot be reached.
 pub async fn dry_run(intake: &Intake, items: Vec<ReplayItem>) -> Result<Vec<ReplayResult>, store::Error> {
     let ids: Vec<Uuid> = items.iter().map(|item| item.delivery.id).collect();
-    let mut batches: BTreeMap<Option<RowId>, Vec<QueueEntry>> = BTreeMap::new();
+    let mut batches: BTreeMap<Option<WorkspaceId>, Vec<QueueEntry>> = BTreeMap::new();
     for item in items {
         let attempt = item.attempt();
         // Nobody cancels it, so that there is always something.

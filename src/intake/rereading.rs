@@ -5,8 +5,8 @@
 //!
 //! Each step is a transaction that has the workspace to itself, and begins where the last one ended.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use crate::domain::person;
-use crate::domain::state::RowId;
 use crate::domain::values::Email;
 use crate::store::{self, Store, rereading};
 
@@ -22,11 +22,11 @@ pub async fn run(store: &Store) -> Result<(), store::Error> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// So many persons of this workspace are to be looked at.
-    Persons(RowId, u64),
+    Persons(WorkspaceId, u64),
     /// So many more were looked at.
     LookedAt(u64),
     /// What is left of this workspace is done in one go.
-    Rest(RowId),
+    Rest(WorkspaceId),
 }
 
 /// As [`run`], with a report of the progress.
@@ -35,7 +35,7 @@ pub enum Step {
 /// The same.
 pub async fn run_telling(store: &Store, report: &(dyn Fn(Step) + Sync)) -> Result<(), store::Error> {
     while let Some(workspace) = rereading::next(store).await? {
-        tracing::info!(workspace, "stored values are read anew");
+        tracing::info!(workspace = workspace.get(), "stored values are read anew");
         let left = rereading::persons_left(store, workspace).await?;
         report(Step::Persons(workspace, u64::try_from(left).unwrap_or_default()));
         loop {
@@ -54,7 +54,7 @@ pub async fn run_telling(store: &Store, report: &(dyn Fn(Step) + Sync)) -> Resul
 }
 
 /// Gives the next persons the address that is matched today; returns how many were looked at, none at the end.
-async fn rekey_some(store: &Store, workspace: RowId) -> Result<usize, store::Error> {
+async fn rekey_some(store: &Store, workspace: WorkspaceId) -> Result<usize, store::Error> {
     let mut tx = store.begin(Some(workspace)).await?;
     let addresses = rereading::addresses(&mut tx, workspace).await?;
     let (mut rekeyed, mut merged) = (0, 0);
@@ -75,8 +75,8 @@ async fn rekey_some(store: &Store, workspace: RowId) -> Result<usize, store::Err
 /// Gives a person another address. Where another person has it, the two are merged, and the result is true.
 async fn rekey(
     tx: &mut store::Connection,
-    workspace: RowId,
-    id: RowId,
+    workspace: WorkspaceId,
+    id: PersonId,
     stored: &str,
     email: &Email,
 ) -> Result<bool, store::Error> {

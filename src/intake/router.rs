@@ -1,12 +1,12 @@
 //! The workspace of a dealership, and who may write to it: the configuration, in memory.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::feed::Feed;
 use crate::domain::reconciliation::{Applied, Kept};
-use crate::domain::state::RowId;
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
 use crate::store::deliveries::RetryableRejections;
 
@@ -14,7 +14,7 @@ use crate::store::deliveries::RetryableRejections;
 #[derive(Clone, Debug)]
 struct Entry {
     /// Its row; none while nothing is written, as by a dry run.
-    id: Option<RowId>,
+    id: Option<WorkspaceId>,
     workspace: Workspace,
     /// Slugs that it had or has in the tables, and that none of the configuration has: deliveries that were
     /// let in before a change of the slug, and wait in the spool, carry these.
@@ -51,7 +51,7 @@ pub struct WorkspaceRouter {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// The row of the workspace that the delivery is written to.
-    pub workspace: RowId,
+    pub workspace: WorkspaceId,
     /// What the payload's values depend on.
     pub locale: Locale,
 }
@@ -112,23 +112,23 @@ impl WorkspaceRouter {
 
     /// The rows of the workspaces that the credential may write to.
     #[must_use]
-    pub fn permitted(&self, permitted: &Permitted) -> Vec<RowId> {
+    pub fn permitted(&self, permitted: &Permitted) -> Vec<WorkspaceId> {
         self.workspaces.values().filter(|entry| entry.is_permitted(permitted)).filter_map(|entry| entry.id).collect()
     }
 
     /// Those, and the workspaces in which dealerships stay for which the credential may write: where its
     /// deliveries about a vehicle may belong.
     #[must_use]
-    pub fn reachable(&self, permitted: &Permitted) -> Vec<RowId> {
+    pub fn reachable(&self, permitted: &Permitted) -> Vec<WorkspaceId> {
         let is_of = |home: &&Home| self.workspaces.get(&home.slug).is_some_and(|entry| entry.is_permitted(permitted));
         let kept = self.dealerships.values().filter(is_of).filter_map(|home| Some(home.kept.as_ref()?.workspace));
-        let all: BTreeSet<RowId> = self.permitted(permitted).into_iter().chain(kept).collect();
+        let all: BTreeSet<WorkspaceId> = self.permitted(permitted).into_iter().chain(kept).collect();
         all.into_iter().collect()
     }
 
     /// The workspace of a row; where it has one dealership, that dealership's zone counts.
     #[must_use]
-    pub fn route_to(&self, workspace: RowId, received_at: DateTime<Utc>) -> Option<Route> {
+    pub fn route_to(&self, workspace: WorkspaceId, received_at: DateTime<Utc>) -> Option<Route> {
         let here = |home: &&Home| home.kept.as_ref().is_some_and(|kept| kept.workspace == workspace);
         let entry = self.workspaces.values().find(|entry| entry.id == Some(workspace));
         let Some(entry) = entry else {
@@ -159,7 +159,7 @@ impl WorkspaceRouter {
     /// What a stored delivery may be applied to: what its credential may write to now. Where the credential is gone, as
     /// after a change of its secret, the workspace that the delivery has been stored with, and no other.
     #[must_use]
-    pub fn permission(&self, credential: &str, stored_with: Option<RowId>) -> Permitted {
+    pub fn permission(&self, credential: &str, stored_with: Option<WorkspaceId>) -> Permitted {
         if let Some(permitted) = self.permissions.get(credential) {
             return permitted.clone();
         }
@@ -172,7 +172,7 @@ impl WorkspaceRouter {
 }
 
 /// A row with how values are read for it: by the dealership's settings, whichever workspace it stays in.
-fn route(workspace: RowId, entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Route {
+fn route(workspace: WorkspaceId, entry: &Entry, dealership: Option<&Dealership>, received_at: DateTime<Utc>) -> Route {
     let Workspace { timezone, phone_region, country, .. } = &entry.workspace;
     let own = dealership.and_then(|dealership| dealership.timezone);
     let locale = Locale {

@@ -1,6 +1,7 @@
 //! Routing: the workspace of a delivery, by the dealership that its payload names, or else by its credential and the
 //! vehicle that it is about; or why it has none.
 
+use crate::domain::ids::WorkspaceId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use super::router::{Found, Route, WorkspaceRouter};
 use crate::domain::delivery::Delivery;
 use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
 use crate::feeds::DealershipKey;
 use crate::feeds::scan::Scan;
 use crate::feeds::shape;
@@ -21,7 +21,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Why a delivery is rejected, with its workspace where that is known.
 pub(super) struct Rejection {
-    pub(super) workspace: Option<RowId>,
+    pub(super) workspace: Option<WorkspaceId>,
     pub(super) findings: Vec<Finding>,
 }
 

@@ -1,5 +1,6 @@
 //! The one way of a delivery into the pipeline, whether it comes from a door, the spool or the tables: claim, parse, queue.
 
+use crate::domain::ids::WorkspaceId;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,6 @@ use super::parse::{LARGE_BODY, Parsed, Peek};
 use super::pipeline::{QueueEntry, QueueGuard};
 use super::reply::Reply;
 use crate::domain::delivery::Delivery;
-use crate::domain::state::RowId;
 
 /// A delivery that is worked on, or waits for that. Dropped, it is given up where that has not begun.
 pub(super) struct Submitted {
@@ -87,7 +87,7 @@ struct Job {
 
 /// A delivery that is parsed.
 pub(super) struct Prepared {
-    pub(super) workspace: Option<RowId>,
+    pub(super) workspace: Option<WorkspaceId>,
     pub(super) entry: QueueEntry,
     pub(super) reply: oneshot::Receiver<Reply>,
     /// Counts its undocumented fields.

@@ -3,6 +3,7 @@
 //! The room is shared out: each workspace and feed counts as many paths as are kept of it in the tables, and where all
 //! together are too many, the workspace that has most gives way. One that sends ever new names loses its own notes only.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,6 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::feed::Feed;
-use crate::domain::state::RowId;
 use crate::store::Store;
 use crate::store::drift::{self, MOST_PATHS, Seen};
 
@@ -32,9 +32,9 @@ type OfWorkspace = BTreeMap<Feed, BTreeMap<String, Seen>>;
 /// The counts that are not written yet.
 #[derive(Debug, Default)]
 struct Counts {
-    workspaces: BTreeMap<RowId, OfWorkspace>,
+    workspaces: BTreeMap<WorkspaceId, OfWorkspace>,
     /// How many paths were left out, by workspace, since that was reported.
-    dropped: BTreeMap<RowId, u64>,
+    dropped: BTreeMap<WorkspaceId, u64>,
 }
 
 /// Counts undocumented fields.
@@ -49,7 +49,7 @@ impl UnknownFields {
     /// Counts the undocumented paths of a delivery.
     pub(super) fn count(
         &self,
-        workspace: RowId,
+        workspace: WorkspaceId,
         feed: Feed,
         paths: &BTreeSet<String>,
         delivery: Uuid,
@@ -95,7 +95,7 @@ impl UnknownFields {
         }
     }
 
-    fn put_back(&self, workspace: RowId, feed: Feed, seen: Vec<Seen>) {
+    fn put_back(&self, workspace: WorkspaceId, feed: Feed, seen: Vec<Seen>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for seen in seen {
             counts.add(workspace, feed, seen);
@@ -105,27 +105,31 @@ impl UnknownFields {
     fn report_dropped(&self) -> bool {
         let dropped = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).dropped);
         for (workspace, paths) in &dropped {
-            tracing::warn!(workspace, paths, "more undocumented fields came at once than are noted");
+            tracing::warn!(workspace = workspace.get(), paths, "more undocumented fields came at once than are noted");
         }
         !dropped.is_empty()
     }
 }
 
 /// Writes what was seen in one workspace and feed; returns whether the counts may be forgotten: they are written, or never can be.
-async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) -> bool {
+async fn save(store: &Store, workspace: WorkspaceId, feed: Feed, seen: &[Seen]) -> bool {
     match tokio::time::timeout(TIMEOUT, drift::save(store, workspace, feed, seen)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) if error.is_transient() => return false,
         Ok(Err(error)) => {
-            tracing::warn!(workspace, error = error.without_values(), "undocumented fields could not be noted");
+            tracing::warn!(
+                workspace = workspace.get(),
+                error = error.without_values(),
+                "undocumented fields could not be noted"
+            );
         }
-        Err(_elapsed) => tracing::warn!(workspace, "undocumented fields could not be noted in time"),
+        Err(_elapsed) => tracing::warn!(workspace = workspace.get(), "undocumented fields could not be noted in time"),
     }
     true
 }
 
 impl Counts {
-    fn add(&mut self, workspace: RowId, feed: Feed, seen: Seen) {
+    fn add(&mut self, workspace: WorkspaceId, feed: Feed, seen: Seen) {
         let of_feed = self.workspaces.entry(workspace).or_default().entry(feed).or_default();
         if let Some(known) = of_feed.get_mut(&seen.path) {
             known.times += seen.times;
@@ -164,12 +168,12 @@ fn count_of(feeds: &OfWorkspace) -> usize {
 mod tests {
     use super::*;
 
-    fn count(fields: &UnknownFields, workspace: RowId, feed: Feed, names: impl Iterator<Item = String>) {
-        fields.count(workspace, feed, &names.collect(), Uuid::nil(), DateTime::UNIX_EPOCH);
+    fn count(fields: &UnknownFields, workspace: i64, feed: Feed, names: impl Iterator<Item = String>) {
+        fields.count(workspace.into(), feed, &names.collect(), Uuid::nil(), DateTime::UNIX_EPOCH);
     }
 
-    fn paths(fields: &UnknownFields, workspace: RowId) -> usize {
-        fields.counts.lock().unwrap().workspaces.get(&workspace).map_or(0, count_of)
+    fn paths(fields: &UnknownFields, workspace: i64) -> usize {
+        fields.counts.lock().unwrap().workspaces.get(&workspace.into()).map_or(0, count_of)
     }
 
     /// Names as long as somebody likes, which differ at their beginning.
@@ -197,7 +201,11 @@ mod tests {
         let shares: Vec<usize> = (1..=30).map(|workspace| paths(&fields, workspace)).collect();
         assert!(shares.iter().all(|share| (600..=700).contains(share)), "{shares:?}");
         let counts = fields.counts.lock().unwrap();
-        assert!(counts.dropped.contains_key(&1) && !counts.dropped.contains_key(&98), "{:?}", counts.dropped);
+        assert!(
+            counts.dropped.contains_key(&1.into()) && !counts.dropped.contains_key(&98.into()),
+            "{:?}",
+            counts.dropped
+        );
         let longest =
             counts.workspaces.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys).map(String::len).max();
         assert!(longest.is_some_and(|bytes| bytes <= 4 * LONGEST_PATH), "{longest:?}");
@@ -211,7 +219,7 @@ mod tests {
         count(&fields, 1, Feed::Inventory, hostile(0));
         assert_eq!(paths(&fields, 1), 2 * MOST_PATHS);
         let counts = fields.counts.lock().unwrap();
-        let times: Vec<i64> = counts.workspaces[&1][&Feed::Lead].values().map(|seen| seen.times).collect();
-        assert_eq!((times.iter().filter(|times| **times == 2).count(), counts.dropped[&1]), (500, 500));
+        let times: Vec<i64> = counts.workspaces[&1.into()][&Feed::Lead].values().map(|seen| seen.times).collect();
+        assert_eq!((times.iter().filter(|times| **times == 2).count(), counts.dropped[&1.into()]), (500, 500));
     }
 }

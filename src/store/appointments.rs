@@ -1,5 +1,6 @@
 //! Appointments.
 
+use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -7,16 +8,17 @@ use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
+use super::unnest::list;
 use crate::domain::facts::AppointmentColumns;
-use crate::domain::state::{Appointment, Row, RowId, WorkspaceState};
+use crate::domain::state::{Appointment, Row, WorkspaceState};
 
 /// Loads the appointments with these ids of the sender, and those that stand for these clusters and leads.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     external_ids: &BTreeSet<String>,
-    clusters: &[RowId],
-    leads: &[RowId],
+    clusters: &[ClusterId],
+    leads: &[LeadId],
 ) -> Result<BTreeMap<String, Row<Appointment>>, LoadError> {
     let external_ids: Vec<String> = external_ids.iter().cloned().collect();
     let rows = sqlx::query!(
@@ -29,10 +31,10 @@ pub(super) async fn load(
         )
         select to_jsonb(a) as "appointment!"
         from wanted join appointments a on a.workspace_id = $1 and a.id = wanted.id"#,
-        workspace,
+        workspace.get(),
         &external_ids,
-        clusters,
-        leads,
+        &list(clusters, |id| id.get()),
+        &list(leads, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
@@ -46,15 +48,19 @@ pub(super) async fn load(
 fn read(row: Stored<'_>) -> Result<Appointment, Unreadable> {
     Ok(Appointment {
         columns: row.columns(AppointmentColumns::from_columns)?,
-        lead: row.int("lead_id")?,
-        cluster: row.int("lead_cluster_id")?,
+        lead: row.pointer("lead_id")?,
+        cluster: row.pointer("lead_cluster_id")?,
         as_of: row.needed_version("as_of")?,
         removed_at: row.instant("removed_at")?,
     })
 }
 
 /// Writes the appointments that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.appointments.iter().filter(|(_, row)| row.is_dirty());
     let appointments: Vec<Value> = dirty.map(|(id, row)| write(workspace, id, &row.value)).collect();
     if appointments.is_empty() {
@@ -81,15 +87,15 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     Ok(())
 }
 
-fn write(workspace: i64, external_id: &str, appointment: &Appointment) -> Value {
+fn write(workspace: WorkspaceId, external_id: &str, appointment: &Appointment) -> Value {
     let Appointment { columns, lead, cluster, as_of, removed_at } = appointment;
     let mut json_row = JsonRow::new();
     columns.visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
+    put("workspace_id", json!(workspace.get()));
     put("external_id", json!(external_id));
-    put("lead_id", json!(lead));
-    put("lead_cluster_id", json!(cluster));
+    put("lead_id", json!(lead.map(LeadId::get)));
+    put("lead_cluster_id", json!(cluster.map(ClusterId::get)));
     put("removed_at", removed_at.map_or(Value::Null, json_row::time));
     put("as_of", json_row::version(as_of));
     Value::Object(json_row)

@@ -1,5 +1,6 @@
 //! Lead clusters and lead events.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
-use crate::domain::state::{Cluster, Event, Row, RowId, WorkspaceState};
+use crate::domain::state::{Cluster, Event, Row, WorkspaceState};
 
 /// A cluster as it was loaded.
 pub(super) fn read_row(cluster: &Value) -> Result<(String, Row<Cluster>), Unreadable> {
@@ -25,13 +26,17 @@ fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
         columns: row.columns(ClusterColumns::from_columns)?,
         at: row.version("said_at")?,
         modified_at: row.instant("source_modified_at")?,
-        person: row.int("person_id")?,
+        person: row.pointer("person_id")?,
         appointments_as_of: row.version("appointments_as_of")?,
     })
 }
 
 /// Writes the clusters that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.clusters.iter().filter(|(_, row)| row.is_dirty());
     let (mut rows, mut columns) = (Rows::default(), ClusterLists::default());
     for (external_id, row) in dirty {
@@ -57,9 +62,9 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
 /// Clusters as lists: the columns that are not the sender's own.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     external_id: Vec<&'a str>,
-    person_id: Vec<Option<RowId>>,
+    person_id: Vec<Option<i64>>,
     person_email: Vec<Option<String>>,
     source_modified_at: Vec<Option<DateTime<Utc>>>,
     said_at: Vec<Option<String>>,
@@ -69,9 +74,9 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn push(&mut self, external_id: &'a str, cluster: &Cluster) {
         let Cluster { id, columns: _, at, modified_at, person, appointments_as_of } = cluster;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.external_id.push(external_id);
-        self.person_id.push(*person);
+        self.person_id.push(person.map(PersonId::get));
         self.person_email.push(cluster.email().map(|email| email.as_str().to_owned()));
         self.source_modified_at.push(*modified_at);
         self.said_at.push(at.as_ref().map(|at| json_row::version(at).to_string()));
@@ -82,7 +87,7 @@ impl<'a> Rows<'a> {
 /// Loads the events with these ids of the sender.
 pub(super) async fn load_events(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     external_ids: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Row<Event>>, LoadError> {
     if external_ids.is_empty() {
@@ -92,7 +97,7 @@ pub(super) async fn load_events(
     // One by one: as JSON they take several times as much memory.
     let mut rows = sqlx::query!(
         r#"select to_jsonb(e) as "event!" from lead_events e where workspace_id = $1 and external_id = any($2)"#,
-        workspace,
+        workspace.get(),
         &external_ids,
     )
     .fetch(tx);
@@ -121,7 +126,7 @@ const AT_ONCE: usize = 1_000;
 /// Writes the events that changed.
 pub(super) async fn save_events(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty: Vec<_> = state.events.iter().filter(|(_, row)| row.is_dirty()).collect();
@@ -159,21 +164,21 @@ async fn write_events(tx: &mut PgConnection, events: Vec<Value>) -> Result<(), s
     Ok(())
 }
 
-fn write_event(workspace: i64, external_id: &str, event: &Event) -> Value {
+fn write_event(workspace: WorkspaceId, external_id: &str, event: &Event) -> Value {
     let Event { columns, at, modified_at, cluster, lead } = event;
     let mut json_row = JsonRow::new();
     columns.visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
+    put("workspace_id", json!(workspace.get()));
     put("external_id", json!(external_id));
     put("source_modified_at", modified_at.map_or(Value::Null, json_row::time));
     put("said_at", json_row::version(at));
     if let Some(versioned_ref) = cluster {
-        put("lead_cluster_id", json!(versioned_ref.to));
+        put("lead_cluster_id", json!(versioned_ref.to.get()));
         put("cluster_said_at", json_row::version(&versioned_ref.at));
     }
     if let Some(versioned_ref) = lead {
-        put("lead_id", json!(versioned_ref.to));
+        put("lead_id", json!(versioned_ref.to.get()));
         put("lead_said_at", json_row::version(&versioned_ref.at));
     }
     Value::Object(json_row)

@@ -1,12 +1,14 @@
 //! The content of a listing: as one JSON object in `listing_sources`, and as rows of its locations and packages.
 
+use crate::domain::ids::{ListingId, LocationId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{Place, Stored, Unreadable};
+use super::unnest::list;
 use crate::domain::facts::{ListingColumns, ListingContent, LocationColumns, PackagePrices, SellerLocation};
-use crate::domain::state::{Listing, RowId, WorkspaceState};
+use crate::domain::state::{Listing, WorkspaceState};
 use rust_decimal::Decimal;
 
 /// A content as one object.
@@ -69,18 +71,18 @@ fn read_package(package: Stored<'_>) -> Result<PackagePrices, Unreadable> {
 /// Writes the locations and packages of listings whose content changed, in place of the former ones.
 pub(super) async fn save_places(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     listings: &[&Listing],
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
-    let ids: Vec<RowId> = listings.iter().map(|listing| listing.id).collect();
+    let ids: Vec<ListingId> = listings.iter().map(|listing| listing.id).collect();
     if ids.is_empty() {
         return Ok(());
     }
     let locations = listings.iter().flat_map(|listing| {
-        let place = |(index, location): (usize, &RowId)| {
+        let place = |(index, location): (usize, &LocationId)| {
             json!({
-                "workspace_id": workspace, "listing_id": listing.id, "location_id": location, "position": index + 1,
+                "workspace_id": workspace.get(), "listing_id": listing.id.get(), "location_id": location.get(), "position": index + 1,
             })
         };
         listing.locations.iter().enumerate().map(place)
@@ -90,13 +92,13 @@ pub(super) async fn save_places(
     save_packages(tx, workspace, &ids, packages.collect()).await
 }
 
-fn write_packages(workspace: i64, listing: &Listing, state: &WorkspaceState) -> Vec<Value> {
+fn write_packages(workspace: WorkspaceId, listing: &Listing, state: &WorkspaceState) -> Vec<Value> {
     let packages = listing.content.iter().flat_map(|content| &content.packages);
     let rows = packages.filter_map(|package| {
         let PackagePrices { name, daily_price, weekly_price, fortnightly_price, monthly_price } = package;
         let id = state.packages.get(name)?.value.id;
         Some(json!({
-            "workspace_id": workspace, "listing_id": listing.id, "package_id": id,
+            "workspace_id": workspace.get(), "listing_id": listing.id.get(), "package_id": id.get(),
             "daily_price": daily_price.map(text), "weekly_price": weekly_price.map(text),
             "fortnightly_price": fortnightly_price.map(text), "monthly_price": monthly_price.map(text),
         }))
@@ -106,13 +108,17 @@ fn write_packages(workspace: i64, listing: &Listing, state: &WorkspaceState) -> 
 
 async fn save_locations(
     tx: &mut PgConnection,
-    workspace: i64,
-    listings: &[RowId],
+    workspace: WorkspaceId,
+    listings: &[ListingId],
     rows: Vec<Value>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from listing_locations where workspace_id = $1 and listing_id = any($2)", workspace, listings)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "delete from listing_locations where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &list(listings, |id| id.get()),
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         "insert into listing_locations (workspace_id, listing_id, location_id, position)
         select workspace_id, listing_id, location_id, position
@@ -126,13 +132,17 @@ async fn save_locations(
 
 async fn save_packages(
     tx: &mut PgConnection,
-    workspace: i64,
-    listings: &[RowId],
+    workspace: WorkspaceId,
+    listings: &[ListingId],
     rows: Vec<Value>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from listing_packages where workspace_id = $1 and listing_id = any($2)", workspace, listings)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "delete from listing_packages where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &list(listings, |id| id.get()),
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         "insert into listing_packages
             (workspace_id, listing_id, package_id, daily_price, weekly_price, fortnightly_price, monthly_price)

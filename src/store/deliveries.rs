@@ -1,5 +1,6 @@
 //! Deliveries: every one as it arrived, with its one outcome; and the list of what a finding can be.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,6 @@ use super::{Error, Store};
 use crate::domain::delivery::{Body, Delivery, ascii};
 use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
 use crate::domain::workspace::Permitted;
 use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
 
@@ -23,7 +23,7 @@ use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
 #[derive(Clone, Debug)]
 pub struct DeliveryResult {
     /// The workspace, where it is known and permitted.
-    pub workspace: Option<RowId>,
+    pub workspace: Option<WorkspaceId>,
     /// Its fate.
     pub outcome: Outcome,
     /// What a person should know.
@@ -91,7 +91,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResu
         &list(deliveries, |(delivery, _)| delivery.id),
         &list(deliveries, |(delivery, _)| delivery.received_at),
         &list(deliveries, |(delivery, _)| delivery.feed.name()) as &[&str],
-        &list(deliveries, |(_, result)| result.workspace) as &[Option<RowId>],
+        &list(deliveries, |(_, result)| result.workspace.map(WorkspaceId::get)) as &[Option<i64>],
         &list(deliveries, |(delivery, _)| delivery.dealership_id) as &[Option<i64>],
         &list(deliveries, |(delivery, _)| delivery.credential.as_str()) as &[&str],
         &list(deliveries, |(delivery, _)| delivery.remote_address.map(|at| at.to_string())) as &[Option<String>],
@@ -304,7 +304,7 @@ pub struct Stored {
     /// What arrived. The store does not know what its credential may write to: nothing is permitted.
     pub delivery: Delivery,
     /// The workspace it was stored with.
-    pub workspace: Option<RowId>,
+    pub workspace: Option<WorkspaceId>,
     /// How often it was tried.
     pub attempts: i32,
     /// Whether it has been merged, and is to be merged again because values are read otherwise now.
@@ -328,7 +328,7 @@ pub(super) struct DeliveryRow {
     pub(super) id: Uuid,
     pub(super) received_at: DateTime<Utc>,
     pub(super) feed: String,
-    pub(super) workspace_id: Option<RowId>,
+    pub(super) workspace_id: Option<i64>,
     pub(super) dealership_id: Option<i64>,
     pub(super) credential: String,
     pub(super) remote_address: Option<String>,
@@ -358,7 +358,7 @@ impl DeliveryRow {
             dealership_id,
             schema_version: None,
         };
-        Ok(Stored { delivery, workspace: workspace_id, attempts, was_applied })
+        Ok(Stored { delivery, workspace: workspace_id.map(WorkspaceId::from), attempts, was_applied })
     }
 }
 

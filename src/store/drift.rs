@@ -1,12 +1,12 @@
 //! Fields that the senders send and do not document, counted by path.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::unnest::list;
 use super::{Error, Store};
 use crate::domain::feed::Feed;
-use crate::domain::state::RowId;
 
 /// How often a path was seen since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub const MOST_PATHS: usize = 1_000;
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) -> Result<(), Error> {
+pub async fn save(store: &Store, workspace: WorkspaceId, feed: Feed, seen: &[Seen]) -> Result<(), Error> {
     let mut tx = store.begin(None).await?;
     sqlx::query!(
         "insert into intake.drift as known
@@ -52,7 +52,7 @@ pub async fn save(store: &Store, workspace: RowId, feed: Feed, seen: &[Seen]) ->
             first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
             last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
             times_seen = known.times_seen + excluded.times_seen",
-        workspace,
+        workspace.get(),
         feed.name(),
         &list(seen, |seen| seen.path.as_str()) as &[&str],
         &list(seen, |seen| seen.first),

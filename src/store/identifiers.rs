@@ -1,5 +1,6 @@
 //! The sender's identifiers of vehicles: `listing_identifiers`.
 
+use crate::domain::ids::{ListingId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -7,17 +8,18 @@ use sqlx::PgConnection;
 
 use super::json_row;
 use super::stored::{LoadError, Place};
+use super::unnest::list;
 use crate::domain::facts::SaleStatus;
-use crate::domain::state::{Identifier, Row, RowId, WorkspaceState};
+use crate::domain::state::{Identifier, Row, WorkspaceState};
 use crate::domain::values::Vin;
 use crate::domain::version::{SourceTime, Versioned};
 
 /// Loads these identifiers, and all of these listings.
 pub(super) async fn load_identifiers(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     identifiers: &BTreeSet<String>,
-    listings: &[RowId],
+    listings: &[ListingId],
 ) -> Result<BTreeMap<String, Row<Identifier>>, LoadError> {
     let identifiers: Vec<String> = identifiers.iter().cloned().collect();
     let rows = sqlx::query!(
@@ -28,9 +30,9 @@ pub(super) async fn load_identifiers(
         select identifier, listing_id, status, source_modified_at,
             word_arrived_at, for_sale_at, for_sale_arrived_at, vin, vin_at, vin_arrived_at
         from listing_identifiers where workspace_id = $1 and listing_id = any($3)"#,
-        workspace,
+        workspace.get(),
         &identifiers,
-        listings,
+        &list(listings, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
@@ -39,7 +41,7 @@ pub(super) async fn load_identifiers(
         let sale_status = place.read("status", row.status.as_deref(), read_sale_status)?;
         let vin = place.read("vin", row.vin.as_deref(), Vin::stored)?;
         let identifier = Identifier {
-            listing: row.listing_id,
+            listing: row.listing_id.into(),
             vin: place.timed("vin_arrived_at", vin, row.vin_at, row.vin_arrived_at)?,
             sale_status: place.timed("word_arrived_at", sale_status, row.source_modified_at, row.word_arrived_at)?,
             for_sale_at: row.for_sale_arrived_at.map(|arrived_at| SourceTime { at: row.for_sale_at, arrived_at }),
@@ -65,7 +67,7 @@ pub(super) fn read_sale_status(name: &str) -> Option<SaleStatus> {
 /// Saves the identifiers that changed.
 pub(super) async fn save_identifiers(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty = state.identifiers.iter().filter(|(_, row)| row.is_dirty());
@@ -93,14 +95,14 @@ pub(super) async fn save_identifiers(
     Ok(())
 }
 
-fn write_identifier(workspace: i64, key: &str, identifier: &Identifier) -> Value {
+fn write_identifier(workspace: WorkspaceId, key: &str, identifier: &Identifier) -> Value {
     let Identifier { listing, vin, sale_status, for_sale_at } = identifier;
     let at = |at: Option<SourceTime>| at.and_then(|at| at.at).map(json_row::time);
     let arrived_at = |at: Option<SourceTime>| at.map(|at| json_row::time(at.arrived_at));
     let sale_status_at = sale_status.as_ref().map(|sale_status| sale_status.at);
     let vin_at = vin.as_ref().map(|vin| vin.at);
     json!({
-        "workspace_id": workspace, "identifier": key, "listing_id": listing,
+        "workspace_id": workspace.get(), "identifier": key, "listing_id": listing.get(),
         "status": sale_status.as_ref().map(|sale_status| sale_status_name(sale_status.value)),
         "source_modified_at": at(sale_status_at), "word_arrived_at": arrived_at(sale_status_at),
         "for_sale_at": at(*for_sale_at), "for_sale_arrived_at": arrived_at(*for_sale_at),

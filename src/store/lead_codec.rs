@@ -1,6 +1,7 @@
 //! How what the rules know of a lead is written in its row: dependencies, booking requests and the state of its
 //! booking.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::Value;
 
 use super::json_row;
@@ -10,7 +11,7 @@ use crate::domain::values::{Email, StockNumber, Vin};
 
 /// A dependency as it stands in the table: with its workspace before it, so that the index finds this workspace's
 /// alone.
-pub(super) fn dependency_text(workspace: i64, dependency: &Dependency) -> String {
+pub(super) fn dependency_text(workspace: WorkspaceId, dependency: &Dependency) -> String {
     match dependency {
         Dependency::Vin(vin) => format!("{workspace}/vin:{}", vin.as_str()),
         Dependency::Stock(number) => format!("{workspace}/stock:{}", number.as_str()),

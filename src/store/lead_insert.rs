@@ -1,5 +1,6 @@
 //! Leads as lists, one for each column of the table.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -7,16 +8,16 @@ use super::json_row;
 use super::lead_codec::{dependency_text, state_name, write_booking_requests};
 use super::unnest::{array, save_lists};
 use crate::domain::facts::LeadLists;
-use crate::domain::state::{Lead, LeadKey, RowId};
+use crate::domain::state::{Lead, LeadKey};
 
 /// The columns that are not the sender's own.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     sender: Vec<&'static str>,
     external_id: Vec<&'a str>,
-    lead_cluster_id: Vec<Option<RowId>>,
-    person_id: Vec<Option<RowId>>,
+    lead_cluster_id: Vec<Option<i64>>,
+    person_id: Vec<Option<i64>>,
     person_email: Vec<Option<String>>,
     subscription_plan: Vec<Option<&'a str>>,
     booking_state: Vec<&'static str>,
@@ -32,7 +33,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn push(&mut self, workspace: i64, key: &'a LeadKey, lead: &'a Lead) {
+    fn push(&mut self, workspace: WorkspaceId, key: &'a LeadKey, lead: &'a Lead) {
         let Lead {
             id,
             columns: _,
@@ -53,11 +54,11 @@ impl<'a> Rows<'a> {
             updated_at,
         } = lead;
         let LeadKey { sender, external_id } = key;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.sender.push(sender.name());
         self.external_id.push(external_id);
-        self.lead_cluster_id.push(cluster.as_ref().map(|versioned_ref| versioned_ref.to));
-        self.person_id.push(*person);
+        self.lead_cluster_id.push(cluster.as_ref().map(|versioned_ref| versioned_ref.to.get()));
+        self.person_id.push(person.map(PersonId::get));
         self.person_email.push(lead.email().map(|email| email.as_str().to_owned()));
         self.subscription_plan.push(lead.plan());
         self.booking_state.push(state_name(*booking));
@@ -78,7 +79,7 @@ impl<'a> Rows<'a> {
 /// Writes leads that are new or changed, whole.
 pub(super) async fn save(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     leads: impl Iterator<Item = (&LeadKey, &Lead)>,
 ) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), LeadLists::default());

@@ -1,6 +1,7 @@
 //! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in
 //! `properties`.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -68,7 +69,7 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
         property_versions: FieldVersions::default(),
         modified_at: row.instant("source_modified_at")?,
         cluster: row.versioned_ref("lead_cluster_id", "membership")?,
-        person: row.int("person_id")?,
+        person: row.pointer("person_id")?,
         appointments_as_of: row.version("appointments_as_of")?,
         booking: row.need("booking_state", booking)?,
         blockers: row.list("booking_blockers", |code| Code::named(code.as_str()?))?,
@@ -78,7 +79,11 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
 }
 
 /// Writes the leads that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = || state.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
     if dirty().next().is_none() {
         return Ok(());
@@ -88,11 +93,11 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await
 }
 
-fn write_trade_in(workspace: i64, lead: &Lead) -> Value {
+fn write_trade_in(workspace: WorkspaceId, lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.trade_in.visit(&mut json_row::writer(&mut json_row));
-    json_row.insert("workspace_id".to_owned(), json!(workspace));
-    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
+    json_row.insert("lead_id".to_owned(), json!(lead.id.get()));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.trade_in_versions));
     Value::Object(json_row)
 }

@@ -1,18 +1,19 @@
 //! Listings as lists, one for each column of the table.
 
+use crate::domain::ids::WorkspaceId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::identifiers::sale_status_name;
 use super::unnest::save_lists;
 use crate::domain::facts::{ListingContent, ListingLists};
-use crate::domain::state::{Listing, RowId};
+use crate::domain::state::Listing;
 use crate::domain::values::{StockNumber, Vin};
 
 /// The columns that are not the sender's own, or not only.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     identifier: Vec<Option<&'a str>>,
     vin: Vec<Option<&'a str>>,
     shows_vin: Vec<Option<&'a str>>,
@@ -47,7 +48,7 @@ impl<'a> Rows<'a> {
             created_at,
             updated_at,
         } = listing;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.identifier.push(displayed_source.as_ref().map(|(identifier, _)| identifier.as_str()));
         self.vin.push(vin.as_ref().map(Vin::as_str));
         self.shows_vin.push(displayed_source.as_ref().and_then(|(_, vin)| vin.as_ref()).map(Vin::as_str));
@@ -67,7 +68,7 @@ impl<'a> Rows<'a> {
 /// Writes listings whose content changed, or that are new, whole.
 pub(super) async fn save(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     listings: impl Iterator<Item = (&Listing, &ListingContent)>,
 ) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), ListingLists::default());

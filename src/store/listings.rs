@@ -1,5 +1,6 @@
 //! Listings: their rows, and the identifiers and sources from which the rules compute them.
 
+use crate::domain::ids::{ListingId, LocationId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -15,9 +16,7 @@ use super::unnest::list;
 use crate::domain::content;
 use crate::domain::facts::ListingContent;
 use crate::domain::keys::Keys;
-use crate::domain::state::{
-    Listing, ListingChange, ListingSource, ListingStatus, Row, RowId, SourceKey, WorkspaceState,
-};
+use crate::domain::state::{Listing, ListingChange, ListingSource, ListingStatus, Row, SourceKey, WorkspaceState};
 use crate::domain::values::{StockNumber, Vin};
 use crate::domain::version::SourceTime;
 
@@ -25,7 +24,7 @@ use crate::domain::version::SourceTime;
 /// them, and their rivals, which bear a stock number that one of those bears, bore, or may bear.
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     keys: &Keys,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -36,9 +35,9 @@ pub(super) async fn load(
     let known = || state.identifiers.values().map(|row| &row.value);
     let mut vins = keys.vins.clone();
     vins.extend(known().filter_map(|identifier| identifier.vin.as_ref()).map(|vin| vin.value.clone()));
-    let listing_ids: Vec<RowId> = known().map(|identifier| identifier.listing).collect();
+    let listing_ids: Vec<ListingId> = known().map(|identifier| identifier.listing).collect();
     state.listings = load_rows(tx, workspace, &vin_texts(&vins), &[], &listing_ids).await?;
-    let ids: Vec<RowId> = state.listings.keys().copied().collect();
+    let ids: Vec<ListingId> = state.listings.keys().copied().collect();
     state.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
     state.sources = load_sources(tx, workspace, &ids).await?;
     load_contents(tx, workspace, &keys.contents(&state.sources), state).await?;
@@ -48,22 +47,22 @@ pub(super) async fn load(
 /// Loads the listings that leads ask for or have booked.
 pub(super) async fn load_requested(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     keys: &Keys,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     let booked = state.bookings.values().map(|row| row.value.listing);
-    let booked: Vec<RowId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
+    let booked: Vec<ListingId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
     add_rows(tx, workspace, &keys.requested_vins, &keys.requested_stock_numbers, &booked, state).await
 }
 
 /// Loads rows that are only looked at; those that are there already stay as they are.
 async fn add_rows(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     vins: &BTreeSet<Vin>,
     numbers: &BTreeSet<StockNumber>,
-    ids: &[RowId],
+    ids: &[ListingId],
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
@@ -84,11 +83,11 @@ pub(super) fn read_status(name: &str) -> Option<ListingStatus> {
 /// Loads rows by VIN, stock number or id, without their content.
 async fn load_rows(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     vins: &[String],
     numbers: &[String],
-    ids: &[RowId],
-) -> Result<BTreeMap<RowId, Row<Listing>>, LoadError> {
+    ids: &[ListingId],
+) -> Result<BTreeMap<ListingId, Row<Listing>>, LoadError> {
     let rows = sqlx::query!(
         r#"with wanted as (
             select id from listings where workspace_id = $1 and vin = any($2)
@@ -103,10 +102,10 @@ async fn load_rows(
                 where k.workspace_id = l.workspace_id and k.listing_id = l.id order by k.position
             ) as "locations!"
         from wanted join listings l on l.workspace_id = $1 and l.id = wanted.id"#,
-        workspace,
+        workspace.get(),
         vins,
         numbers,
-        ids,
+        &list(ids, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
@@ -115,7 +114,7 @@ async fn load_rows(
         let shown_vin = place.read("shows_vin", row.shows_vin.as_deref(), Vin::stored)?;
         let at = row.source_modified_at;
         let listing = Listing {
-            id: row.id,
+            id: row.id.into(),
             vin: place.read("vin", row.vin.as_deref(), Vin::stored)?,
             displayed_source: row.identifier.map(|identifier| (identifier, shown_vin)),
             content_at: row.content_arrived_at.map(|arrived_at| SourceTime { at, arrived_at }),
@@ -127,11 +126,11 @@ async fn load_rows(
             sale_status: place.need("word", read_sale_status(&row.word))?,
             withdrawn_at: row.withdrawn_at,
             status: place.need("status", read_status(&row.status))?,
-            locations: row.locations,
+            locations: row.locations.into_iter().map(LocationId::from).collect(),
             created_at: row.created_at,
             updated_at: row.updated_at,
         };
-        Ok((row.id, Row::known(listing)))
+        Ok((row.id.into(), Row::known(listing)))
     });
     rows.collect()
 }
@@ -139,22 +138,22 @@ async fn load_rows(
 /// Loads the sources of these listings, without the content.
 async fn load_sources(
     tx: &mut PgConnection,
-    workspace: i64,
-    listings: &[RowId],
+    workspace: WorkspaceId,
+    listings: &[ListingId],
 ) -> Result<BTreeMap<SourceKey, Row<ListingSource>>, LoadError> {
     let rows = sqlx::query!(
         "select identifier, vin, listing_id, for_sale, source_modified_at, arrived_at, stock_number, dealership_id,
             fingerprint
         from listing_sources where workspace_id = $1 and listing_id = any($2)",
-        workspace,
-        listings,
+        workspace.get(),
+        &list(listings, |id| id.get()),
     )
     .fetch_all(tx)
     .await?;
     let rows = rows.into_iter().map(|row| {
         let place = Place::new("listing_sources", "listing_id", row.listing_id);
         let source = ListingSource {
-            listing: row.listing_id,
+            listing: row.listing_id.into(),
             for_sale: row.for_sale,
             at: SourceTime { at: row.source_modified_at, arrived_at: row.arrived_at },
             fingerprint: row.fingerprint,
@@ -170,7 +169,7 @@ async fn load_sources(
 /// Loads the contents of these sources.
 async fn load_contents(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     sources: &[SourceKey],
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -184,14 +183,14 @@ async fn load_contents(
         "select s.identifier, s.vin, s.content
         from unnest($2::text[], $3::text[]) as k (identifier, vin)
         join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin",
-        workspace,
+        workspace.get(),
         &identifiers,
         &vins,
     )
     .fetch(tx);
     while let Some(row) = rows.try_next().await? {
         if let Some(source) = state.sources.get_mut(&(row.identifier, Vin::stored(&row.vin))) {
-            let place = Place::new("listing_sources", "listing_id", source.value.listing);
+            let place = Place::new("listing_sources", "listing_id", source.value.listing.get());
             source.value.content = Some(Box::new(super::content::read(place, &row.content)?));
         }
     }
@@ -208,7 +207,11 @@ fn changed(state: &WorkspaceState) -> impl Iterator<Item = &Listing> {
 }
 
 /// Writes the listings whose content changed, or that are new, with what belongs to any that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let whole: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_some()).collect();
     let contents = whole.iter().filter_map(|listing| Some((*listing, listing.content.as_deref()?)));
     super::listing_insert::save(tx, workspace, contents).await?;
@@ -221,7 +224,7 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
 /// Writes the listings that changed and whose content stays. They are looked up, not inserted.
 pub(super) async fn save_heads(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let heads: Vec<&Listing> = changed(state).filter(|listing| listing.content.is_none()).collect();
@@ -234,8 +237,8 @@ pub(super) async fn save_heads(
         from unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[])
             as head (id, vin, word, withdrawn_at, status, updated_at)
         where listings.workspace_id = $1 and listings.id = head.id",
-        workspace,
-        &list(&heads, |head| head.id),
+        workspace.get(),
+        &list(&heads, |head| head.id.get()),
         &list(&heads, |head| head.vin.as_ref().map(Vin::as_str)) as &[Option<&str>],
         &list(&heads, |head| sale_status_name(head.sale_status)) as &[&str],
         &list(&heads, |head| head.withdrawn_at) as &[Option<DateTime<Utc>>],
@@ -248,7 +251,11 @@ pub(super) async fn save_heads(
 }
 
 /// A source that changed has its content at hand: it came with this batch, or loaded because its listing may change.
-async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+async fn save_sources(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.sources.iter().filter(|(_, row)| row.is_dirty());
     let with_content = dirty.filter_map(|(key, row)| Some((key, &row.value, row.value.content.as_deref()?)));
     let sources: Vec<(&SourceKey, &ListingSource, &ListingContent)> = with_content.collect();
@@ -271,10 +278,10 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceSt
             source_modified_at = excluded.source_modified_at, arrived_at = excluded.arrived_at,
             stock_number = excluded.stock_number, dealership_id = excluded.dealership_id,
             fingerprint = excluded.fingerprint, content = excluded.content",
-        workspace,
+        workspace.get(),
         &list(&sources, |((identifier, _), ..)| identifier.as_str()) as &[&str],
         &list(&sources, |((_, vin), ..)| vin_text(vin.as_ref())),
-        &list(&sources, |(_, source, _)| source.listing),
+        &list(&sources, |(_, source, _)| source.listing.get()),
         &list(&sources, |(_, source, _)| source.for_sale),
         &list(&sources, |(_, source, _)| source.at.at) as &[Option<DateTime<Utc>>],
         &list(&sources, |(_, source, _)| source.at.arrived_at),
@@ -288,14 +295,18 @@ async fn save_sources(tx: &mut PgConnection, workspace: i64, state: &WorkspaceSt
     Ok(())
 }
 
-async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingChange]) -> Result<(), sqlx::Error> {
+async fn save_changes(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    changes: &[ListingChange],
+) -> Result<(), sqlx::Error> {
     if changes.is_empty() {
         return Ok(());
     }
     let changes = changes.iter().map(|change| {
         let ListingChange { listing, field, old_value, new_value, changed_at } = change;
         json!({
-            "workspace_id": workspace, "listing_id": listing, "field": field,
+            "workspace_id": workspace.get(), "listing_id": listing.get(), "field": field,
             "old_value": old_value, "new_value": new_value, "changed_at": json_row::time(*changed_at),
         })
     });
@@ -313,10 +324,10 @@ async fn save_changes(tx: &mut PgConnection, workspace: i64, changes: &[ListingC
 /// Moves what points to rows that merged into others, and removes them.
 pub(super) async fn save_merged(
     tx: &mut PgConnection,
-    workspace: i64,
-    merged: &[(RowId, RowId)],
+    workspace: WorkspaceId,
+    merged: &[(ListingId, ListingId)],
 ) -> Result<(), sqlx::Error> {
-    let (former, into): (Vec<RowId>, Vec<RowId>) = merged.iter().copied().unzip();
+    let (former, into): (Vec<i64>, Vec<i64>) = merged.iter().map(|(former, into)| (former.get(), into.get())).unzip();
     if former.is_empty() {
         return Ok(());
     }
@@ -324,7 +335,7 @@ pub(super) async fn save_merged(
         "update bookings set listing_id = m.into_id
         from unnest($2::bigint[], $3::bigint[]) as m (former_id, into_id)
         where workspace_id = $1 and listing_id = m.former_id",
-        workspace,
+        workspace.get(),
         &former,
         &into,
     )
@@ -334,19 +345,27 @@ pub(super) async fn save_merged(
         "update listing_changes set listing_id = m.into_id
         from unnest($2::bigint[], $3::bigint[]) as m (former_id, into_id)
         where workspace_id = $1 and listing_id = m.former_id",
-        workspace,
+        workspace.get(),
         &former,
         &into,
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from listing_locations where workspace_id = $1 and listing_id = any($2)", workspace, &former)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("delete from listing_packages where workspace_id = $1 and listing_id = any($2)", workspace, &former)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query!("delete from listings where workspace_id = $1 and id = any($2)", workspace, &former)
+    sqlx::query!(
+        "delete from listing_locations where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &former
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "delete from listing_packages where workspace_id = $1 and listing_id = any($2)",
+        workspace.get(),
+        &former
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("delete from listings where workspace_id = $1 and id = any($2)", workspace.get(), &former)
         .execute(tx)
         .await?;
     Ok(())

@@ -1,6 +1,7 @@
 //! What is stored of the customers that deliveries are about: clusters, leads and persons, asked for in one question,
 //! because each question waits for its answer before the next is put.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
@@ -39,7 +40,11 @@ pub(super) struct LoadedRows {
 
 /// Loads what is known. Each arm has an index of its own. How many leads wait is badly guessed, so the rows are looked
 /// up one by one, whatever Postgres expects (`offset 0`).
-pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &LoadKeys<'_>) -> Result<LoadedRows, LoadError> {
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    asked: &LoadKeys<'_>,
+) -> Result<LoadedRows, LoadError> {
     let LoadKeys { leads: keys, clusters, emails, dependencies, any_missing_name } = asked;
     if keys.is_empty() && clusters.is_empty() && emails.is_empty() && dependencies.is_empty() && !any_missing_name {
         return Ok(LoadedRows::default());
@@ -51,7 +56,7 @@ pub(super) async fn load(tx: &mut PgConnection, workspace: i64, asked: &LoadKeys
     // One by one: as JSON they take several times as much memory.
     let mut rows = sqlx::query_file!(
         "src/store/load_known.sql",
-        workspace,
+        workspace.get(),
         &senders as &[&str],
         &external_ids as &[&str],
         &dependencies,

@@ -1,5 +1,6 @@
 //! Locations and packages, loaded by their names: a workspace may have any number of them.
 
+use crate::domain::ids::{LocationId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -7,13 +8,13 @@ use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Place, Unreadable};
 use crate::domain::facts::{LocationColumns, SellerLocation};
 use crate::domain::keys::Names;
-use crate::domain::state::{Location, Package, Row, RowId, WorkspaceState};
+use crate::domain::state::{Location, Package, Row, WorkspaceState};
 use crate::domain::workspace::ConfiguredLocation;
 use chrono::{DateTime, Utc};
 
 /// A row of either table. Packages have no key of their name.
 struct LoadedRow {
-    id: RowId,
+    id: i64,
     name: String,
     name_key: Option<String>,
     configured: Option<Value>,
@@ -26,7 +27,7 @@ struct LoadedRow {
 /// own key, however many there are and whatever Postgres expects (`offset 0`).
 pub(super) async fn load(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     names: Names,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -37,9 +38,9 @@ pub(super) async fn load(
     let rows = sqlx::query_file_as!(
         LoadedRow,
         "src/store/load_places.sql",
-        workspace,
+        workspace.get(),
         &names.locations.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
-        &names.location_ids.iter().copied().collect::<Vec<_>>(),
+        &names.location_ids.iter().copied().map(LocationId::get).collect::<Vec<_>>(),
         &names.packages.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
     )
     .fetch_all(&mut *tx)
@@ -55,7 +56,7 @@ pub(super) async fn load(
 /// Loads the packages whose names differ from these only in case: none of them is meant, but a finding can name it.
 async fn load_in_any_case(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     names: &[&str],
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
@@ -69,13 +70,13 @@ async fn load_in_any_case(
             select id, name, configured, reported from packages
             where workspace_id = $1 and lower(name) = lower(k.name) offset 0
         ) p"#,
-        workspace,
+        workspace.get(),
         names as &[&str],
     )
     .fetch_all(tx)
     .await?;
     for row in rows {
-        let package = Package { id: row.id, configured: row.configured, reported: row.reported };
+        let package = Package { id: row.id.into(), configured: row.configured, reported: row.reported };
         state.packages.found(row.name, Row::known(package));
     }
     Ok(())
@@ -84,7 +85,7 @@ async fn load_in_any_case(
 /// Loads all locations and packages that the configuration names or named. There is an index of these alone.
 pub(super) async fn load_configured(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     let rows = sqlx::query_as!(
@@ -94,7 +95,7 @@ pub(super) async fn load_configured(
         union all
         select id, name, null, to_jsonb(configured), to_jsonb(reported), null, null
         from packages where workspace_id = $1 and configured"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(tx)
     .await?;
@@ -105,14 +106,16 @@ fn add(row: LoadedRow, state: &mut WorkspaceState) -> Result<(), Unreadable> {
     let LoadedRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
     let Some(key) = name_key else {
         let is = |truth: Option<Value>| truth.as_ref().and_then(Value::as_bool).unwrap_or_default();
-        state.packages.found(name, Row::known(Package { id, configured: is(configured), reported: is(reported) }));
+        state
+            .packages
+            .found(name, Row::known(Package { id: id.into(), configured: is(configured), reported: is(reported) }));
         return Ok(());
     };
     let place = Place::new("locations", "id", id);
     let reported = reported.as_ref().map(|value| read_reported(place, value)).transpose()?;
     let reported = place.timed("reported_arrived_at", reported, reported_at, reported_arrived_at)?;
     let configured = configured.as_ref().map(|value| read_configured(place, value)).transpose()?;
-    state.locations.found(key, Row::known(Location { id, last_name: name, configured, reported }));
+    state.locations.found(key, Row::known(Location { id: id.into(), last_name: name, configured, reported }));
     Ok(())
 }
 
@@ -136,7 +139,7 @@ fn read_configured(place: Place, value: &Value) -> Result<ConfiguredLocation, Un
 /// Writes the locations that changed.
 pub(super) async fn save_locations(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty = state.locations.iter().filter(|(_, row)| row.is_dirty());
@@ -169,12 +172,12 @@ pub(super) async fn save_locations(
     Ok(())
 }
 
-fn write_location(workspace: i64, key: &str, location: &Location) -> Value {
+fn write_location(workspace: WorkspaceId, key: &str, location: &Location) -> Value {
     let mut json_row = JsonRow::new();
     location.columns().visit(&mut json_row::writer(&mut json_row));
     let mut put = |name: &str, value: Value| json_row.insert(name.to_owned(), value);
-    put("workspace_id", json!(workspace));
-    put("id", json!(location.id));
+    put("workspace_id", json!(workspace.get()));
+    put("id", json!(location.id.get()));
     put("name", json!(location.name()));
     put("name_key", json!(key));
     put("bookable", json!(location.is_bookable()));
@@ -200,14 +203,14 @@ fn write_location(workspace: i64, key: &str, location: &Location) -> Value {
 /// Writes the packages that changed.
 pub(super) async fn save_packages(
     tx: &mut PgConnection,
-    workspace: i64,
+    workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let dirty = state.packages.iter().filter(|(_, row)| row.is_dirty());
     let packages = dirty.map(|(name, row)| {
         let Package { id, configured, reported } = &row.value;
         json!({
-            "workspace_id": workspace, "id": id, "name": name, "active": row.value.is_active(),
+            "workspace_id": workspace.get(), "id": id.get(), "name": name, "active": row.value.is_active(),
             "configured": configured, "reported": reported,
         })
     });

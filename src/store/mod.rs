@@ -36,6 +36,7 @@ pub mod unchanged;
 mod unnest;
 pub mod workspaces;
 
+use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +46,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 
 use crate::domain::keys::Keys;
-use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::state::WorkspaceState;
 use crate::domain::values::Email;
 pub use error::Error;
 pub use flaw::Flaw;
@@ -67,7 +68,7 @@ pub type Connection = PgConnection;
 pub struct Store {
     pool: PgPool,
     server: Arc<Server>,
-    reserved: Arc<Mutex<Vec<RowId>>>,
+    reserved: Arc<Mutex<Vec<i64>>>,
     booking_retry_days: i64,
     use_generic_plans: Arc<AtomicBool>,
     probes: Arc<Probes>,
@@ -136,7 +137,7 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres cannot be reached.
-    pub async fn begin(&self, workspace: Option<RowId>) -> Result<Transaction, Error> {
+    pub async fn begin(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
         let mut sql = String::with_capacity(2_048);
         sql.push_str(session::BEGIN);
         sql.extend(self.server.sql());
@@ -165,7 +166,7 @@ impl Store {
     }
 
     /// Takes ids for new rows from those reserved, and reserves more where they do not suffice.
-    async fn take_ids(&self, tx: &mut PgConnection, count: usize) -> Result<Vec<RowId>, Error> {
+    async fn take_ids(&self, tx: &mut PgConnection, count: usize) -> Result<Vec<i64>, Error> {
         let mut ids = {
             let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
             let keep = reserved.len().saturating_sub(count);
@@ -184,7 +185,7 @@ impl Store {
     }
 
     /// Gives back the ids that a batch did not need.
-    fn return_ids(&self, ids: Vec<RowId>) {
+    fn return_ids(&self, ids: Vec<i64>) {
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
         reserved.extend(ids);
         descend(&mut reserved);
@@ -218,7 +219,7 @@ impl Store {
 }
 
 /// Puts the smallest ids last, where they are taken from: later rows have greater ids.
-fn descend(ids: &mut [RowId]) {
+fn descend(ids: &mut [i64]) {
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
 }
 
@@ -237,7 +238,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
 pub async fn load(
     store: &Store,
     tx: &mut PgConnection,
-    workspace: RowId,
+    workspace: WorkspaceId,
     mut keys: Keys,
 ) -> Result<WorkspaceState, Error> {
     let mut state = WorkspaceState {
@@ -260,12 +261,12 @@ pub async fn load(
     let others = keys.emails.difference(&asked).map(Email::as_str).collect();
     let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
     state.persons.extend(load::load(tx, workspace, &others).await?.persons);
-    let leads: Vec<RowId> = state.leads.values().map(|row| row.value.id).collect();
+    let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
     state.bookings = bookings::load(tx, workspace, &leads).await?;
     listings::load_requested(tx, workspace, &keys, &mut state).await?;
     locations::load(tx, workspace, keys.asked_by_leads(&state), &mut state).await?;
     if keys.has_lists {
-        let clusters: Vec<RowId> = state.clusters.values().map(|row| row.value.id).collect();
+        let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         state.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
     }
     Ok(state)
@@ -286,7 +287,12 @@ fn load_keys<'a>(keys: &'a Keys, state: &WorkspaceState) -> load::LoadKeys<'a> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached; and, before anything is written, when the rules lacked something.
-pub async fn save(store: &Store, tx: &mut PgConnection, workspace: RowId, state: WorkspaceState) -> Result<(), Error> {
+pub async fn save(
+    store: &Store,
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: WorkspaceState,
+) -> Result<(), Error> {
     complete(&state)?;
     listings::save_heads(tx, workspace, &state).await?;
     locations::save_locations(tx, workspace, &state).await?;

@@ -1,5 +1,6 @@
 //! Persons, with their licences and passports.
 
+use crate::domain::ids::{PersonId, WorkspaceId};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -8,7 +9,7 @@ use super::json_row;
 use super::stored::{Stored, Unreadable};
 use super::unnest::{list, save_lists};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
-use crate::domain::state::{Person, Row, RowId, WorkspaceState};
+use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::{Country, Email};
 
 /// A person as it was loaded, with its rows in other tables.
@@ -85,7 +86,11 @@ fn read_passport(passport: &Value) -> Result<Passport, Unreadable> {
 }
 
 /// Writes the persons that changed.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.persons.iter().filter(|(_, row)| row.is_dirty());
     let persons: Vec<(&Email, &Person)> = dirty.map(|(email, row)| (email, &row.value)).collect();
     if persons.is_empty() {
@@ -96,7 +101,11 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     save_passports(tx, workspace, &passports.collect::<Vec<_>>()).await
 }
 
-async fn save_persons(tx: &mut PgConnection, workspace: i64, persons: &[(&Email, &Person)]) -> Result<(), sqlx::Error> {
+async fn save_persons(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    persons: &[(&Email, &Person)],
+) -> Result<(), sqlx::Error> {
     let (mut rows, mut columns) = (Rows::default(), Columns::default());
     for (email, person) in persons {
         rows.push(email, person);
@@ -117,7 +126,7 @@ async fn save_persons(tx: &mut PgConnection, workspace: i64, persons: &[(&Email,
 /// Persons as lists: what is not told of them.
 #[derive(Debug, Default)]
 struct Rows<'a> {
-    id: Vec<RowId>,
+    id: Vec<i64>,
     email: Vec<&'a str>,
     created_at: Vec<DateTime<Utc>>,
     updated_at: Vec<DateTime<Utc>>,
@@ -127,7 +136,7 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn push(&mut self, email: &'a Email, person: &Person) {
         let Person { id, columns: _, versions, created_at, updated_at } = person;
-        self.id.push(*id);
+        self.id.push(id.get());
         self.email.push(email.as_str());
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
@@ -214,8 +223,8 @@ impl<'a> Columns<'a> {
 /// A passport that is as it was is left alone: the person changed, not the passport.
 async fn save_passports(
     tx: &mut PgConnection,
-    workspace: i64,
-    passports: &[(RowId, &Passport)],
+    workspace: WorkspaceId,
+    passports: &[(PersonId, &Passport)],
 ) -> Result<(), sqlx::Error> {
     if passports.is_empty() {
         return Ok(());
@@ -231,8 +240,8 @@ async fn save_passports(
             expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
         where (known.number, known.country, known.expires_on, known.date_of_birth)
             is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)",
-        workspace,
-        &list(passports, |(person, _)| *person),
+        workspace.get(),
+        &list(passports, |(person, _)| person.get()),
         &list(passports, |(_, passport)| passport.number.as_str()) as &[&str],
         &list(passports, |(_, passport)| passport.country.code()) as &[&str],
         &list(passports, |(_, passport)| passport.expires_on),

@@ -1,5 +1,6 @@
 //! The properties that leads ask about or offer; leads are loaded with theirs.
 
+use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -9,7 +10,11 @@ use crate::domain::state::{Lead, WorkspaceState};
 
 /// Writes the properties of the leads that changed: a row for each lead of the sender that tells of properties, also
 /// where this one tells nothing of any.
-pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &WorkspaceState) -> Result<(), sqlx::Error> {
+pub(super) async fn save(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    state: &WorkspaceState,
+) -> Result<(), sqlx::Error> {
     let dirty = state.leads.iter().filter(|(_, row)| row.is_dirty());
     let told = dirty.filter(|(key, _)| match key.sender {
         Sender::LeadPro => true,
@@ -22,11 +27,11 @@ pub(super) async fn save(tx: &mut PgConnection, workspace: i64, state: &Workspac
     save_properties(tx, Value::Array(properties)).await
 }
 
-fn write(workspace: i64, lead: &Lead) -> Value {
+fn write(workspace: WorkspaceId, lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.property.visit(&mut json_row::writer(&mut json_row));
-    json_row.insert("workspace_id".to_owned(), json!(workspace));
-    json_row.insert("lead_id".to_owned(), json!(lead.id));
+    json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
+    json_row.insert("lead_id".to_owned(), json!(lead.id.get()));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.property_versions));
     Value::Object(json_row)
 }

@@ -2,13 +2,14 @@
 //! it takes of statements. What of it follows rules is in `intake::rereading`. Each begins with `-- once`: unlike those
 //! of batches, they may read whole tables.
 
+use crate::domain::ids::{ListingId, PersonId, WorkspaceId};
 use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Error, Store, load, persons};
-use crate::domain::state::{Person, Row, RowId, WorkspaceState};
+use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
 
@@ -19,7 +20,7 @@ const BATCH: i64 = 500;
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
+pub async fn next(store: &Store) -> Result<Option<WorkspaceId>, Error> {
     let mut tx = store.begin(None).await?;
     let next = sqlx::query_scalar!(
         "-- once
@@ -27,7 +28,7 @@ pub async fn next(store: &Store) -> Result<Option<RowId>, Error> {
     );
     let next = next.fetch_optional(&mut *tx).await?;
     tx.rollback().await?;
-    Ok(next)
+    Ok(next.map(WorkspaceId::from))
 }
 
 /// How many workspaces are still to be read anew.
@@ -49,13 +50,13 @@ pub async fn workspaces(store: &Store) -> Result<i64, Error> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn persons_left(store: &Store, workspace: RowId) -> Result<i64, Error> {
+pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, Error> {
     let mut tx = store.begin(None).await?;
     let count = sqlx::query_scalar!(
         r#"-- once
         select count(*) as "count!" from persons p join intake.rereadings r using (workspace_id)
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')"#,
-        workspace,
+        workspace.get(),
     );
     let count = count.fetch_one(&mut *tx).await?;
     tx.rollback().await?;
@@ -66,18 +67,18 @@ pub async fn persons_left(store: &Store, workspace: RowId) -> Result<i64, Error>
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn addresses(tx: &mut PgConnection, workspace: RowId) -> Result<Vec<(RowId, String)>, Error> {
+pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<(PersonId, String)>, Error> {
     let rows = sqlx::query!(
         r#"-- once
         select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
         order by p.id limit $2"#,
-        workspace,
+        workspace.get(),
         BATCH,
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.email)).collect())
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.email)).collect())
 }
 
 /// The persons of these addresses.
@@ -86,7 +87,7 @@ pub async fn addresses(tx: &mut PgConnection, workspace: RowId) -> Result<Vec<(R
 /// When Postgres refuses or cannot be reached, or a row cannot be read.
 pub async fn persons_of(
     tx: &mut PgConnection,
-    workspace: RowId,
+    workspace: WorkspaceId,
     emails: [&str; 2],
 ) -> Result<BTreeMap<Email, Row<Person>>, Error> {
     let asked = load::LoadKeys { emails: emails.to_vec(), ..load::LoadKeys::default() };
@@ -97,12 +98,17 @@ pub async fn persons_of(
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn rename_person(tx: &mut PgConnection, workspace: RowId, person: RowId, email: &Email) -> Result<(), Error> {
+pub async fn rename_person(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    person: PersonId,
+    email: &Email,
+) -> Result<(), Error> {
     sqlx::query!(
         "-- once
             update persons set email = $3 where workspace_id = $1 and id = $2",
-        workspace,
-        person,
+        workspace.get(),
+        person.get(),
         email.as_str()
     )
     .execute(tx)
@@ -116,12 +122,12 @@ pub async fn rename_person(tx: &mut PgConnection, workspace: RowId, person: RowI
 /// When Postgres refuses or cannot be reached.
 pub async fn save_joined(
     tx: &mut PgConnection,
-    workspace: RowId,
-    former: RowId,
+    workspace: WorkspaceId,
+    former: PersonId,
     email: &Email,
     person: Row<Person>,
 ) -> Result<(), Error> {
-    let into = person.value.id;
+    let into = person.value.id.get();
     let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
     persons::save(tx, workspace, &rows).await?;
     sqlx::query!(
@@ -136,8 +142,8 @@ pub async fn save_joined(
             delete from identity.driver_licences where workspace_id = $1 and person_id = $2
         )
         delete from identity.passports where workspace_id = $1 and person_id = $2",
-        workspace,
-        former,
+        workspace.get(),
+        former.get(),
         into,
     )
     .execute(&mut *tx)
@@ -145,8 +151,8 @@ pub async fn save_joined(
     sqlx::query!(
         "-- once
             delete from persons where workspace_id = $1 and id = $2",
-        workspace,
-        former
+        workspace.get(),
+        former.get()
     )
     .execute(tx)
     .await?;
@@ -159,8 +165,8 @@ pub async fn save_joined(
 /// When Postgres refuses or cannot be reached.
 pub async fn count(
     tx: &mut PgConnection,
-    workspace: RowId,
-    after: Option<RowId>,
+    workspace: WorkspaceId,
+    after: Option<PersonId>,
     counted: &[(&str, i64)],
 ) -> Result<(), Error> {
     for (name, more) in counted {
@@ -169,8 +175,8 @@ pub async fn count(
             update intake.rereadings set after_person_id = coalesce($2, after_person_id),
                 counts = counts || jsonb_build_object($3::text, coalesce((counts ->> $3)::bigint, 0) + $4::bigint)
             where workspace_id = $1",
-            workspace,
-            after,
+            workspace.get(),
+            after.map(PersonId::get),
             *name,
             *more,
         )
@@ -184,11 +190,11 @@ pub async fn count(
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error> {
+pub async fn finish(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), Error> {
     let open = sqlx::query_scalar!(
         "-- once
             select workspace_id from intake.rereadings where workspace_id = $1",
-        workspace
+        workspace.get()
     );
     if open.fetch_optional(&mut *tx).await?.is_none() {
         // Another process has done it meanwhile.
@@ -208,8 +214,8 @@ pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error
         )
         insert into intake.actions (action, acted_at, acted_by, counts)
         select 'values_read_anew', now(), 'forecourt', $2::jsonb || counts from done",
-        workspace,
-        json!({ "workspace_id": workspace }),
+        workspace.get(),
+        json!({ "workspace_id": workspace.get() }),
     )
     .execute(tx)
     .await?;
@@ -217,14 +223,14 @@ pub async fn finish(tx: &mut PgConnection, workspace: RowId) -> Result<(), Error
 }
 
 /// Leads and clusters wait for a person by the form of the address that is matched.
-async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+async fn rewrite_addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
     let sent = sqlx::query_scalar!(
         r#"-- once
         select contact_email as "email!" from leads
         where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')
         union select contact_email from lead_clusters
         where workspace_id = $1 and (contact_email !~ '^[ -~]+$' or contact_email ~ '"')"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -240,7 +246,7 @@ async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<()
         )
         update lead_clusters set person_email = matched from forms
         where workspace_id = $1 and contact_email = sent and person_email is distinct from matched",
-        workspace,
+        workspace.get(),
         &sent,
         &matched as &[Option<String>],
     )
@@ -251,12 +257,12 @@ async fn rewrite_addresses(tx: &mut PgConnection, workspace: RowId) -> Result<()
 
 /// Takes vehicles apart that a word had made one, which stands for no VIN. The row stays that of the identifier whose
 /// content it shows; what was said of the others is forgotten, because their deliveries tell it again.
-async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
+async fn free_vehicles(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<i64, sqlx::Error> {
     let listings = sqlx::query!(
         r#"-- once
         select id, vin as "vin!", identifier from listings
         where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$') order by id"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -272,7 +278,7 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, s
             )
             delete from listing_sources where workspace_id = $1 and listing_id = $4 and vin = ''
                 and identifier is distinct from $3",
-            workspace,
+            workspace.get(),
             listing.vin,
             keeper,
             listing.id,
@@ -283,14 +289,14 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, s
             "-- once
             delete from listing_identifiers
             where workspace_id = $1 and listing_id = $2 and identifier is distinct from $3",
-            workspace,
+            workspace.get(),
             listing.id,
             keeper,
         )
         .execute(&mut *tx)
         .await?;
         freed += i64::try_from(others.rows_affected()).unwrap_or_default();
-        keep_without_vin(tx, workspace, listing.id, &listing.vin, keeper.as_deref()).await?;
+        keep_without_vin(tx, workspace, listing.id.into(), &listing.vin, keeper.as_deref()).await?;
     }
     Ok(freed)
 }
@@ -298,8 +304,8 @@ async fn free_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<i64, s
 /// Leaves a listing without its VIN, to the one identifier that stays.
 async fn keep_without_vin(
     tx: &mut PgConnection,
-    workspace: RowId,
-    listing: RowId,
+    workspace: WorkspaceId,
+    listing: ListingId,
     vin: &str,
     keeper: Option<&str>,
 ) -> Result<(), sqlx::Error> {
@@ -310,8 +316,8 @@ async fn keep_without_vin(
         )
         update listing_identifiers set vin = null, vin_at = null, vin_arrived_at = null
         where workspace_id = $1 and identifier = $4 and vin = $3 and listing_id = $2",
-        workspace,
-        listing,
+        workspace.get(),
+        listing.get(),
         vin,
         keeper,
     )
@@ -320,7 +326,7 @@ async fn keep_without_vin(
     sqlx::query!(
         "-- once
             update listing_sources set vin = '' where workspace_id = $1 and identifier = $2 and vin = $3",
-        workspace,
+        workspace.get(),
         keeper,
         vin,
     )
@@ -335,8 +341,8 @@ async fn keep_without_vin(
             select exists (select from listing_identifiers where workspace_id = $1 and listing_id = $2) as identifier
         ) has
         where l.workspace_id = $1 and l.id = $2",
-        workspace,
-        listing,
+        workspace.get(),
+        listing.get(),
     )
     .execute(tx)
     .await?;
@@ -344,12 +350,12 @@ async fn keep_without_vin(
 }
 
 /// Gives vehicles the form of their identifiers and VINs that is compared today, where no other vehicle has it.
-async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+async fn rename_vehicles(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
     let named = sqlx::query!(
         r#"-- once
         select identifier, vin from listing_sources
         where workspace_id = $1 and (identifier !~ '^[ -~]*$' or vin !~ '^[ -~]*$')"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -381,7 +387,7 @@ async fn rename_vehicles(tx: &mut PgConnection, workspace: RowId) -> Result<(), 
                     vin = case when $2::text = 'vin' and vin = $3 then $4::text else vin end,
                     identifier = case when $2 = 'identifier' and identifier = $3 then $4 else identifier end
                 from free where workspace_id = $1 and $3 in (vin, identifier)",
-                workspace,
+                workspace.get(),
                 kind,
                 old,
                 new,
@@ -399,12 +405,12 @@ fn forms(named: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Stri
 }
 
 /// Gives packages and locations the form of their names that is compared today, where no other has it.
-async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+async fn rename_places(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
     let named = sqlx::query_scalar!(
         r#"-- once
         select name as "name!" from packages where workspace_id = $1 and name !~ '^[ -~]*$'
         union select name from locations where workspace_id = $1 and name !~ '^[ -~]*$'"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -417,7 +423,7 @@ async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sq
             )
             update locations set name = $3, name_key = $4 where workspace_id = $1 and name = $2
                 and not exists (select from locations where workspace_id = $1 and name_key = $4)",
-            workspace,
+            workspace.get(),
             old,
             new,
             new.to_lowercase(),
@@ -429,12 +435,12 @@ async fn rename_places(tx: &mut PgConnection, workspace: RowId) -> Result<(), sq
 }
 
 /// Takes VINs and stock numbers that stand for none out of leads, which their deliveries cannot do: nothing erases.
-async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<(), sqlx::Error> {
+async fn forget_placeholders(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
     let named = sqlx::query!(
         r#"-- once
         select distinct vin, stock_number from leads
         where workspace_id = $1 and (vin !~ '^[A-Z0-9]{17}$' or vin ~ '^(.)\1+$' or stock_number !~ '[0-9]')"#,
-        workspace,
+        workspace.get(),
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -458,7 +464,7 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<
                 )
             where workspace_id = $1
                 and (case $2 when 'vin' then vin = any($3) else stock_number = any($3) end)",
-            workspace,
+            workspace.get(),
             column,
             &words,
         )
@@ -471,7 +477,7 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: RowId) -> Result<
 /// Marks the deliveries that may say something else today than when they were merged, to be merged again: those with
 /// anything beyond ASCII, those with a finding of a kind that is told otherwise now, phones with letters or with a
 /// country whose numbers lost their zero, and words in place of VINs and stock numbers.
-async fn mark_deliveries(tx: &mut PgConnection, workspace: RowId) -> Result<i64, sqlx::Error> {
+async fn mark_deliveries(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<i64, sqlx::Error> {
     let marked = sqlx::query!(
         r#"-- once
         update intake.deliveries set retry_at = now()
@@ -482,7 +488,7 @@ async fn mark_deliveries(tx: &mut PgConnection, workspace: RowId) -> Result<i64,
             or encode(body, 'escape') ~* '"(vin|stock_?number)"[^{}]*:\s*"([^"0-9]*|([^"])\3*)"'
             or encode(body, 'escape') ~* '"value"\s*:\s*"([^"0-9]*|([^"])\2*)"[^{}]*"(vin|stocknumber)"'
         )"#,
-        workspace,
+        workspace.get(),
     )
     .execute(tx)
     .await?;

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::json_row::source_of;
 use crate::domain::booking_request::{BookingRequest, BookingRequestColumns};
 use crate::domain::columns::{Kind, Misfit, Scalar};
-use crate::domain::state::RowId;
 use crate::domain::values::Json;
 use crate::domain::version::{FieldVersions, LeadOrder, SourceTime, Version, Versioned, VersionedRef};
 
@@ -44,12 +43,12 @@ impl Unreadable {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     table: &'static str,
-    key: (&'static str, RowId),
+    key: (&'static str, i64),
 }
 
 impl Place {
     /// The row of a table by the column that names it.
-    pub(super) fn new(table: &'static str, column: &'static str, key: RowId) -> Self {
+    pub(super) fn new(table: &'static str, column: &'static str, key: i64) -> Self {
         Self { table, key: (column, key) }
     }
 
@@ -115,8 +114,13 @@ impl<'a> Stored<'a> {
     }
 
     /// The row's id.
-    pub(super) fn id(&self) -> RowId {
-        self.place.key.1
+    pub(super) fn id<T: From<i64>>(&self) -> T {
+        T::from(self.place.key.1)
+    }
+
+    /// The id of another row, where it points to one.
+    pub(super) fn pointer<T: From<i64>>(&self, column: &'static str) -> Result<Option<T>, Unreadable> {
+        Ok(self.int(column)?.map(T::from))
     }
 
     /// What is wrong with a column.
@@ -223,12 +227,12 @@ impl<'a> Stored<'a> {
     }
 
     /// What a row belongs to; it is there together with its version.
-    pub(super) fn versioned_ref(
+    pub(super) fn versioned_ref<T: From<i64>>(
         &self,
         column: &'static str,
         time: &'static str,
-    ) -> Result<Option<VersionedRef>, Unreadable> {
-        match (self.int(column)?, self.version(time)?) {
+    ) -> Result<Option<VersionedRef<T>>, Unreadable> {
+        match (self.pointer(column)?, self.version(time)?) {
             (Some(to), Some(at)) => Ok(Some(VersionedRef { to, at })),
             (None, None) => Ok(None),
             (Some(_), None) | (None, Some(_)) => Err(self.unreadable(time)),

@@ -1,5 +1,6 @@
 //! What is stored of the vehicles that deliveries are about, as far as it tells which of them change nothing.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
@@ -9,7 +10,7 @@ use super::identifiers::read_sale_status;
 use super::listings::{read_status, vin_text};
 use super::stored::Place;
 use super::unnest::list;
-use crate::domain::state::{RowId, SourceKey};
+use crate::domain::state::SourceKey;
 use crate::domain::unchanged::{ContentSummary, StoredListing};
 use crate::domain::values::Vin;
 
@@ -19,7 +20,7 @@ use crate::domain::values::Vin;
 /// When Postgres refuses or cannot be reached.
 pub async fn load(
     tx: &mut PgConnection,
-    workspace: RowId,
+    workspace: WorkspaceId,
     summaries: &[&ContentSummary],
 ) -> Result<BTreeMap<SourceKey, StoredListing>, Error> {
     if summaries.is_empty() {
@@ -32,7 +33,7 @@ pub async fn load(
         join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin
         join listing_identifiers i on i.workspace_id = $1 and i.identifier = k.identifier
         join listings l on l.workspace_id = $1 and l.id = s.listing_id"#,
-        workspace,
+        workspace.get(),
         &list(summaries, |summary| summary.key.0.as_str()) as &[&str],
         &list(summaries, |summary| vin_text(summary.key.1.as_ref())),
     )

@@ -29,7 +29,7 @@ pub(super) fn array<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 /// A statement from a file whose parameters are a workspace and the lists of two structs, in this order.
 macro_rules! save_lists {
     ($file:literal, $workspace:expr, $rows:expr => $($row:ident)+, $columns:expr => $($column:ident)+) => {
-        sqlx::query_file!($file, $workspace, $(&$rows.$row as _,)+ $(&$columns.$column as _,)+)
+        sqlx::query_file!($file, $workspace.get(), $(&$rows.$row as _,)+ $(&$columns.$column as _,)+)
     };
 }
 

@@ -1,5 +1,6 @@
 //! Workspaces and dealerships: the configuration, applied to the tables.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -7,7 +8,6 @@ use sqlx::PgConnection;
 
 use super::{Error, Store};
 use crate::domain::reconciliation::{Plan, StoredWorkspace};
-use crate::domain::state::RowId;
 use crate::domain::workspace::{Dealership, DealershipId, Slug, Workspace};
 
 /// The workspaces and dealerships as the tables have them, in a transaction that no other configuration is applied
@@ -29,13 +29,13 @@ pub async fn load_for_change(tx: &mut PgConnection) -> Result<Vec<StoredWorkspac
 pub async fn load(tx: &mut PgConnection) -> Result<Vec<StoredWorkspace>, Error> {
     let workspaces = sqlx::query!("select id, slug, active from workspaces order by id").fetch_all(&mut *tx).await?;
     let dealerships = sqlx::query!("select dealership_id, workspace_id, active from dealerships").fetch_all(tx).await?;
-    let mut of_workspace: BTreeMap<RowId, BTreeMap<DealershipId, bool>> = BTreeMap::new();
+    let mut of_workspace: BTreeMap<WorkspaceId, BTreeMap<DealershipId, bool>> = BTreeMap::new();
     for row in dealerships {
-        of_workspace.entry(row.workspace_id).or_default().insert(row.dealership_id, row.active);
+        of_workspace.entry(row.workspace_id.into()).or_default().insert(row.dealership_id, row.active);
     }
     let stored = workspaces.into_iter().map(|row| StoredWorkspace {
-        dealerships: of_workspace.remove(&row.id).unwrap_or_default(),
-        id: row.id,
+        dealerships: of_workspace.remove(&row.id.into()).unwrap_or_default(),
+        id: row.id.into(),
         slug: row.slug,
         active: row.active,
     });
@@ -52,7 +52,7 @@ pub async fn save(
     tx: &mut PgConnection,
     workspaces: &[Workspace],
     plan: &Plan,
-) -> Result<BTreeMap<Slug, RowId>, Error> {
+) -> Result<BTreeMap<Slug, WorkspaceId>, Error> {
     let ids = save_workspaces(tx, workspaces, plan).await?;
     save_dealerships(tx, workspaces, &ids, plan).await?;
     Ok(ids)
@@ -63,23 +63,23 @@ async fn save_workspaces(
     tx: &mut PgConnection,
     workspaces: &[Workspace],
     plan: &Plan,
-) -> Result<BTreeMap<Slug, RowId>, Error> {
+) -> Result<BTreeMap<Slug, WorkspaceId>, Error> {
     let mut ids = plan.rows.clone();
     let new: Vec<&Slug> =
         workspaces.iter().map(|workspace| &workspace.slug).filter(|slug| !ids.contains_key(*slug)).collect();
     let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
     let fresh = sqlx::query_scalar!(r#"select nextval('row_ids') as "id!" from generate_series(1, $1::bigint)"#, count);
-    ids.extend(new.into_iter().cloned().zip(fresh.fetch_all(&mut *tx).await?));
+    ids.extend(new.into_iter().cloned().zip(fresh.fetch_all(&mut *tx).await?.into_iter().map(WorkspaceId::from)));
     let rows = workspaces.iter().map(|workspace| {
         json!({
-            "id": ids.get(&workspace.slug), "slug": plan.kept_slugs.get(&workspace.slug).unwrap_or(&workspace.slug),
+            "id": ids.get(&workspace.slug).copied().map(WorkspaceId::get), "slug": plan.kept_slugs.get(&workspace.slug).unwrap_or(&workspace.slug),
             "name": workspace.name, "timezone": workspace.timezone.name(),
             "phone_region": workspace.phone_region.code(), "country": workspace.country.code(), "active": true,
         })
     });
     let rows = Value::Array(rows.collect());
-    let named: Vec<RowId> = ids.values().copied().collect();
-    let kept: Vec<RowId> = plan.kept.values().map(|kept| kept.workspace).collect();
+    let named: Vec<i64> = ids.values().copied().map(WorkspaceId::get).collect();
+    let kept: Vec<i64> = plan.kept.values().map(|kept| kept.workspace.get()).collect();
     sqlx::query!(
         "update workspaces set active = id = any($2) where id <> all($1) and active <> (id = any($2))",
         &named,
@@ -107,14 +107,14 @@ async fn save_workspaces(
 async fn save_dealerships(
     tx: &mut PgConnection,
     workspaces: &[Workspace],
-    ids: &BTreeMap<Slug, RowId>,
+    ids: &BTreeMap<Slug, WorkspaceId>,
     plan: &Plan,
 ) -> Result<(), Error> {
     let rows = workspaces.iter().flat_map(|workspace| {
         workspace.dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
             let kept = plan.kept.get(id).map(|kept| kept.workspace);
             json!({
-                "dealership_id": id, "workspace_id": kept.or(ids.get(&workspace.slug).copied()), "name": name,
+                "dealership_id": id, "workspace_id": kept.or(ids.get(&workspace.slug).copied()).map(WorkspaceId::get), "name": name,
                 "timezone": timezone.map(chrono_tz::Tz::name), "active": true,
             })
         })
@@ -143,15 +143,20 @@ async fn save_dealerships(
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn workspaces_with_identifier(store: &Store, identifier: &str, among: &[RowId]) -> Result<Vec<RowId>, Error> {
+pub async fn workspaces_with_identifier(
+    store: &Store,
+    identifier: &str,
+    among: &[WorkspaceId],
+) -> Result<Vec<WorkspaceId>, Error> {
+    let among: Vec<i64> = among.iter().copied().map(WorkspaceId::get).collect();
     let mut tx = store.begin(None).await?;
     let ids = sqlx::query_scalar!(
         "select workspace_id from listing_identifiers where workspace_id = any($1) and identifier = $2",
-        among,
+        &among,
         identifier,
     )
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(ids)
+    Ok(ids.into_iter().map(WorkspaceId::from).collect())
 }

@@ -242,10 +242,10 @@ async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
     let body = lead(json!({})).to_string();
     let mut keys = Keys::default();
     keys.add(&feeds::parse(Feed::Lead, body.as_bytes(), &locale).unwrap().facts);
-    let workspace = service.database.value("select id from workspaces where slug = 'alpha'").await;
+    let workspace: i64 = service.database.value("select id from workspaces where slug = 'alpha'").await;
     let store = Store::new(service.database.pool.clone(), 30);
-    let mut tx = store.begin(Some(workspace)).await.unwrap();
-    let tenant = store::load(&store, &mut tx, workspace, keys).await.unwrap();
+    let mut tx = store.begin(Some(workspace.into())).await.unwrap();
+    let tenant = store::load(&store, &mut tx, workspace.into(), keys).await.unwrap();
     tx.rollback().await.unwrap();
     let rows = tenant.locations.iter().count() + tenant.packages.iter().count();
 

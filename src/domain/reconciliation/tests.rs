@@ -22,8 +22,8 @@ fn configured(slug: &str, former: Option<&str>, dealerships: &[(i64, Option<&str
     }
 }
 
-fn stored(id: RowId, slug: &str, active: bool, dealerships: &[(i64, bool)]) -> StoredWorkspace {
-    StoredWorkspace { id, slug: slug.to_owned(), active, dealerships: dealerships.iter().copied().collect() }
+fn stored(id: i64, slug: &str, active: bool, dealerships: &[(i64, bool)]) -> StoredWorkspace {
+    StoredWorkspace { id: id.into(), slug: slug.to_owned(), active, dealerships: dealerships.iter().copied().collect() }
 }
 
 /// `a` with 1 and 2, `b` with 3.
@@ -31,12 +31,12 @@ fn tables() -> [StoredWorkspace; 2] {
     [stored(10, "a", true, &[(1, true), (2, true)]), stored(11, "b", true, &[(3, true)])]
 }
 
-fn kept(workspace: RowId, slug: &str) -> Kept {
-    Kept { workspace, slug: slug.to_owned() }
+fn kept(workspace: i64, slug: &str) -> Kept {
+    Kept { workspace: workspace.into(), slug: slug.to_owned() }
 }
 
-fn rows(plan: &Plan) -> Vec<(&str, RowId)> {
-    plan.rows.iter().map(|(slug, id)| (slug.as_str(), *id)).collect()
+fn rows(plan: &Plan) -> Vec<(&str, i64)> {
+    plan.rows.iter().map(|(slug, id)| (slug.as_str(), id.get())).collect()
 }
 
 fn sentences(plan: &Plan) -> Vec<String> {

@@ -1,13 +1,14 @@
 //! Stands in for the database: every row as last saved. Loads what `store` would load for a batch, and saves what it
 //! would save; it fails where that is not enough.
 
+use crate::domain::ids::{ClusterId, LeadId, ListingId};
 use std::collections::BTreeSet;
 
 use crate::domain::facts::Facts;
 use crate::domain::finding::Finding;
 use crate::domain::keys::{Keys, Names};
 use crate::domain::named::Named;
-use crate::domain::state::{Lead, Listing, Row, RowId, RowState, SourceKey, WorkspaceState};
+use crate::domain::state::{Lead, Listing, Row, RowState, SourceKey, WorkspaceState};
 use crate::domain::unchanged::{self, ContentSummary, StoredListing};
 use crate::domain::values::{Email, Vin};
 use crate::domain::{self, Verdict, booking};
@@ -22,7 +23,7 @@ pub(super) type Applied = (Verdict, Vec<Finding>);
 #[derive(Default)]
 pub(super) struct InMemoryStore {
     pub(super) rows: WorkspaceState,
-    next_id: RowId,
+    next_id: i64,
     /// How many deliveries said nothing new, so that nothing was loaded for them.
     pub(super) unchanged: usize,
 }
@@ -75,7 +76,7 @@ impl InMemoryStore {
 
     fn load(&mut self, mut keys: Keys) -> WorkspaceState {
         let first = self.next_id + 1;
-        self.next_id += RowId::try_from(keys.new_rows).unwrap();
+        self.next_id += i64::try_from(keys.new_rows).unwrap();
         let rows = &self.rows;
         let mut state = WorkspaceState {
             ids: (first..=self.next_id).collect(),
@@ -113,12 +114,12 @@ impl InMemoryStore {
         let mut vins = keys.vins.clone();
         let newest = state.identifiers.values().filter_map(|row| row.value.vin.as_ref());
         vins.extend(newest.map(|vin| vin.value.clone()));
-        let listing_ids: BTreeSet<RowId> = state.identifiers.values().map(|row| row.value.listing).collect();
+        let listing_ids: BTreeSet<ListingId> = state.identifiers.values().map(|row| row.value.listing).collect();
         let wanted = |listing: &Listing| {
             listing_ids.contains(&listing.id) || listing.vin.as_ref().is_some_and(|vin| vins.contains(vin))
         };
         self.load_listings(state, wanted);
-        let ids: BTreeSet<RowId> = state.listings.keys().copied().collect();
+        let ids: BTreeSet<ListingId> = state.listings.keys().copied().collect();
         let own = rows.identifiers.iter().filter(|(_, row)| ids.contains(&row.value.listing));
         state.identifiers.extend(own.map(|(name, row)| (name.clone(), row.clone())));
         for (key, row) in rows.sources.iter().filter(|(_, row)| ids.contains(&row.value.listing)) {
@@ -156,10 +157,10 @@ impl InMemoryStore {
         let named = |email: &Email| keys.emails.contains(email);
         let persons = rows.persons.iter().filter(|(email, _)| named(email));
         state.persons.extend(persons.map(|(email, row)| (email.clone(), row.clone())));
-        let ids: BTreeSet<RowId> = state.leads.values().map(|row| row.value.id).collect();
+        let ids: BTreeSet<LeadId> = state.leads.values().map(|row| row.value.id).collect();
         let bookings = rows.bookings.iter().filter(|(lead, _)| ids.contains(lead));
         state.bookings.extend(bookings.map(|(lead, row)| (*lead, row.clone())));
-        let booked: BTreeSet<RowId> = state.bookings.values().map(|row| row.value.listing).collect();
+        let booked: BTreeSet<ListingId> = state.bookings.values().map(|row| row.value.listing).collect();
         self.load_listings(state, |listing| {
             booked.contains(&listing.id)
                 || listing.vin.as_ref().is_some_and(|vin| keys.requested_vins.contains(vin))
@@ -168,11 +169,11 @@ impl InMemoryStore {
         self.load_appointments(keys, state, &ids);
     }
 
-    fn load_appointments(&self, keys: &Keys, state: &mut WorkspaceState, leads: &BTreeSet<RowId>) {
+    fn load_appointments(&self, keys: &Keys, state: &mut WorkspaceState, leads: &BTreeSet<LeadId>) {
         if !keys.has_lists {
             return;
         }
-        let clusters: BTreeSet<RowId> = state.clusters.values().map(|row| row.value.id).collect();
+        let clusters: BTreeSet<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         let appointments = self.rows.appointments.iter().filter(|(name, row)| {
             let known = &row.value;
             let stands = match known.cluster {
@@ -235,19 +236,19 @@ impl InMemoryStore {
     /// What the constraints of the tables say.
     fn check(&self) {
         let rows = &self.rows;
-        let there = |id: RowId| assert!(rows.listings.contains_key(&id), "a reference to no listing");
+        let there = |id: ListingId| assert!(rows.listings.contains_key(&id), "a reference to no listing");
         rows.identifiers.values().for_each(|row| there(row.value.listing));
         rows.sources.values().for_each(|row| there(row.value.listing));
         rows.changes.iter().for_each(|change| there(change.listing));
         rows.bookings.values().for_each(|row| there(row.value.listing));
         let vins: Vec<&Vin> = rows.listings.values().filter_map(|row| row.value.vin.as_ref()).collect();
         assert_eq!(vins.iter().collect::<BTreeSet<_>>().len(), vins.len(), "a VIN has one row");
-        assert!(!rows.listings.contains_key(&0), "ids were reserved for all new rows");
+        assert!(!rows.listings.contains_key(&ListingId::from(0)), "ids were reserved for all new rows");
     }
 }
 
 /// A row whose content is not at hand is written without it, as `store` does.
-fn save_listing(rows: &mut WorkspaceState, id: RowId, mut row: Row<Listing>) {
+fn save_listing(rows: &mut WorkspaceState, id: ListingId, mut row: Row<Listing>) {
     if row.value.content.is_none() {
         let known = &rows.listings[&id].value;
         let displayed_source =

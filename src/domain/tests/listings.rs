@@ -10,6 +10,7 @@ use super::in_memory_store::{InMemoryStore, ReceivedFacts};
 use super::{Dice, reference_model, runner, view};
 use crate::domain::facts::{Facts, SaleStatus, VehicleFacts};
 use crate::domain::finding::Code;
+use crate::domain::ids::ListingId;
 use crate::domain::state::ListingStatus;
 use crate::domain::{Effect, Verdict};
 
@@ -46,7 +47,7 @@ fn apply_all(history: &[VehicleFacts], batches: &[Vec<usize>], reached: &mut Rea
     store
 }
 
-fn archived(store: &InMemoryStore) -> Vec<i64> {
+fn archived(store: &InMemoryStore) -> Vec<ListingId> {
     let rows = store.rows.listings.iter();
     rows.filter(|(_, row)| row.value.status == ListingStatus::Archived).map(|(id, _)| *id).collect()
 }

@@ -34,7 +34,7 @@ fn rules_that_look_for_what_was_not_loaded_or_take_more_ids_than_were_reserved_a
     asked.packages.ask("Gold".to_owned());
     merge(&mut asked);
     assert_eq!(asked.lack(), None);
-    assert_eq!(asked.location(9).map(|location| location.id), None);
+    assert_eq!(asked.location(9.into()).map(|location| location.id), None);
     assert_eq!(asked.lack(), Some(Lack::Location), "what a row points to exists");
 
     let mut unasked = WorkspaceState { ids: vec![7], ..WorkspaceState::default() };

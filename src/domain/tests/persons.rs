@@ -1,5 +1,6 @@
 //! Customers, their leads and their bookings in any order.
 
+use crate::domain::ids::{ClusterId, LeadId, PersonId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::domain::facts::{
     AddressParts, AppointmentColumns, AppointmentFacts, Facts, Field, LeadColumns, LeadFacts, PersonColumns,
     ProspectFacts, SaleStatus, Source, TradeInColumns,
 };
-use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::state::WorkspaceState;
 use crate::domain::values::{Country, Email, StockNumber, Vin};
 
 /// One lead in one delivery. Each number stands for one of a few values; the last is none.
@@ -130,9 +131,9 @@ impl Lead {
 
 /// What there is to compare, line by line: everything that outlives ids, arrival times and order.
 fn shown(state: &WorkspaceState, with_bookings: bool) -> BTreeSet<String> {
-    let person = |id: RowId| state.persons.iter().find(|(_, row)| row.value.id == id).map(|(email, _)| email);
-    let cluster = |id: RowId| state.clusters.iter().find(|(_, row)| row.value.id == id).map(|(name, _)| name);
-    let lead = |id: RowId| state.leads.iter().find(|(_, row)| row.value.id == id).map(|(key, _)| &key.external_id);
+    let person = |id: PersonId| state.persons.iter().find(|(_, row)| row.value.id == id).map(|(email, _)| email);
+    let cluster = |id: ClusterId| state.clusters.iter().find(|(_, row)| row.value.id == id).map(|(name, _)| name);
+    let lead = |id: LeadId| state.leads.iter().find(|(_, row)| row.value.id == id).map(|(key, _)| &key.external_id);
     let mut lines: BTreeSet<String> =
         state.persons.iter().map(|(email, row)| format!("{email:?} {}", compact(&row.value.columns))).collect();
     lines.extend(state.clusters.iter().map(|(name, row)| {

@@ -1,12 +1,13 @@
 //! What there is to compare of a workspace's rows: everything that outlives ids, arrival times and order.
 
+use crate::domain::ids::{ListingId, LocationId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::domain::facts::{ListingContent, SaleStatus};
-use crate::domain::state::{ListingStatus, RowId, WorkspaceState};
+use crate::domain::state::{ListingStatus, WorkspaceState};
 use crate::domain::version::SourceTime;
 
 /// The inventory of a workspace.
@@ -111,7 +112,7 @@ pub(super) fn inventory(state: &WorkspaceState) -> Inventory {
 }
 
 /// A vehicle's name: its VIN, else its only identifier.
-fn name(state: &WorkspaceState, id: RowId) -> String {
+fn name(state: &WorkspaceState, id: ListingId) -> String {
     let listing = &state.listings[&id].value;
     if let Some(vin) = &listing.vin {
         return vin.as_str().to_owned();
@@ -122,9 +123,9 @@ fn name(state: &WorkspaceState, id: RowId) -> String {
     format!("of {}", own[0])
 }
 
-fn shown(state: &WorkspaceState, id: RowId) -> Shown {
+fn shown(state: &WorkspaceState, id: ListingId) -> Shown {
     let listing = &state.listings[&id].value;
-    let place = |id: &RowId| {
+    let place = |id: &LocationId| {
         let (key, _) = state.locations.iter().find(|(_, row)| row.value.id == *id).unwrap();
         key.clone()
     };

@@ -1,11 +1,11 @@
 //! What the rules are given of each delivery of a batch: its facts, or that they change nothing.
 
+use crate::domain::ids::WorkspaceId;
 use std::borrow::Cow;
 
 use super::failure::Failure;
 use super::queue::{QueueEntry, Task};
 use crate::domain::facts::Facts;
-use crate::domain::state::RowId;
 use crate::domain::unchanged::{self, ContentSummary};
 use crate::intake::body_cache::CachedBody;
 use crate::store;
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
 /// The inputs of a batch, in its order. What is known of the vehicles that it names is loaded for that.
 pub(super) async fn of<'a>(
     tx: &mut store::Connection,
-    workspace: RowId,
+    workspace: WorkspaceId,
     batch: &'a [QueueEntry],
     is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
 ) -> Result<Vec<BatchInput<'a>>, Failure> {

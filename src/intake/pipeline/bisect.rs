@@ -1,6 +1,7 @@
 //! Batches that fail: repeated where the same batch may succeed, halved until the culprit is alone where it cannot, and
 //! that one stored as failed, so that one bad delivery never takes down the others.
 
+use crate::domain::ids::WorkspaceId;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use super::failure::Failure;
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
-use crate::domain::state::RowId;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Replay};
 
@@ -44,7 +44,12 @@ impl Rest {
 impl Writer {
     /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Sends on `saved`
     /// when the batch is saved and only to be committed.
-    pub(super) async fn write(&self, workspace: Option<RowId>, batch: Vec<QueueEntry>, saved: oneshot::Sender<()>) {
+    pub(super) async fn write(
+        &self,
+        workspace: Option<WorkspaceId>,
+        batch: Vec<QueueEntry>,
+        saved: oneshot::Sender<()>,
+    ) {
         let mut mode = Mode::Commit(Some(saved));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };
         let mut pause = FIRST_PAUSE;
@@ -83,7 +88,7 @@ impl Writer {
     /// When Postgres is away.
     pub(super) async fn dry_run(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
     ) -> Result<Vec<DeliveryResult>, store::Error> {
         let mut results = Vec::with_capacity(batch.len());
@@ -114,7 +119,7 @@ impl Writer {
     }
 
     /// Stores the culprit of a batch as failed, to be tried again later, in a transaction of its own.
-    async fn fail(&self, workspace: Option<RowId>, mut part: Vec<QueueEntry>, why: &str, rest: &mut Rest) {
+    async fn fail(&self, workspace: Option<WorkspaceId>, mut part: Vec<QueueEntry>, why: &str, rest: &mut Rest) {
         let mut results: Vec<DeliveryResult> =
             part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
         let mut saved = self.save_failed(&part, &mut results).await;

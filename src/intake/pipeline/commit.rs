@@ -1,6 +1,7 @@
 //! One attempt at a batch, in one transaction: load what its keys can touch, apply the rules to that, save what changed,
 //! record the outcomes; then commit, or roll back where a person only wants to know what would come of it.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +21,7 @@ use super::queue::{QueueEntry, Task};
 use super::record;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
-use crate::domain::state::{RowId, WorkspaceState};
+use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Verdict, unchanged};
 use crate::intake::complaints::Complaints;
 use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
@@ -55,7 +56,7 @@ impl Writer {
     /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
     pub(super) async fn attempt(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
@@ -69,7 +70,7 @@ impl Writer {
 
     async fn attempt_uncaught(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
@@ -99,7 +100,7 @@ impl Writer {
     async fn run_in_tx(
         &self,
         tx: &mut store::Connection,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
     ) -> Result<Vec<DeliveryResult>, Failure> {
@@ -144,7 +145,7 @@ impl Writer {
     async fn apply(
         &self,
         tx: &mut store::Connection,
-        workspace: RowId,
+        workspace: WorkspaceId,
         batch: &[QueueEntry],
         is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
     ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {

@@ -14,6 +14,7 @@ mod permits;
 mod queue;
 mod record;
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,6 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use super::complaints::Complaints;
-use crate::domain::state::RowId;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;
@@ -37,7 +37,7 @@ const WAITING: usize = 1_024;
 #[derive(Clone, Debug)]
 pub(super) struct Pipeline {
     writer: Arc<Writer>,
-    queues: Arc<Mutex<HashMap<Option<RowId>, WorkspaceQueue>>>,
+    queues: Arc<Mutex<HashMap<Option<WorkspaceId>, WorkspaceQueue>>>,
 }
 
 /// The queue of one workspace, or of what has none.
@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// Puts a delivery into its workspace's queue; waits while the queue is full.
-    pub(super) async fn enqueue(&self, workspace: Option<RowId>, entry: QueueEntry) -> QueueGuard {
+    pub(super) async fn enqueue(&self, workspace: Option<WorkspaceId>, entry: QueueEntry) -> QueueGuard {
         let WorkspaceQueue(queue) = {
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             let queue = queues.entry(workspace).or_insert_with(|| self.open_queue(workspace));
@@ -87,13 +87,13 @@ impl Pipeline {
     /// When Postgres is away.
     pub(super) async fn dry_run(
         &self,
-        workspace: Option<RowId>,
+        workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
     ) -> Result<Vec<DeliveryResult>, store::Error> {
         self.writer.dry_run(workspace, batch).await
     }
 
-    fn open_queue(&self, workspace: Option<RowId>) -> WorkspaceQueue {
+    fn open_queue(&self, workspace: Option<WorkspaceId>) -> WorkspaceQueue {
         let (queue, mut waiting) = mpsc::channel(WAITING);
         let writer = Arc::clone(&self.writer);
         tokio::spawn(async move {

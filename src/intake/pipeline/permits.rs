@@ -4,14 +4,13 @@
 //! suffer most. So one batch is written at a time, in the order of asking, and while several workspaces have something to
 //! write their batches are small. A batch that takes long, as behind a lock, is not waited for.
 
+use crate::domain::ids::WorkspaceId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-
-use crate::domain::state::RowId;
 
 /// How many deliveries are written together at the most.
 pub(super) const BATCH: usize = 128;
@@ -33,7 +32,7 @@ pub(super) struct WritePermits {
     /// One large batch is written at a time, so that there is always one processor and some writers for the others.
     large: Semaphore,
     /// The workspaces that had something to write of late.
-    writing: Mutex<HashMap<Option<RowId>, Instant>>,
+    writing: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
 }
 
 /// The permit to write a batch.
@@ -60,7 +59,7 @@ impl WritePermits {
     }
 
     /// Notes that a workspace has something to write, and returns how many of its deliveries may be written together.
-    pub(super) fn batch_size(&self, workspace: Option<RowId>) -> usize {
+    pub(super) fn batch_size(&self, workspace: Option<WorkspaceId>) -> usize {
         let now = Instant::now();
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         writing.retain(|_, at| now.duration_since(*at) < RECENT);
@@ -88,8 +87,11 @@ mod tests {
     #[test]
     fn batches_are_small_while_several_workspaces_write() {
         let permits = WritePermits::new(4);
-        assert_eq!([permits.batch_size(Some(1)), permits.batch_size(Some(1))], [BATCH, BATCH]);
-        assert_eq!([permits.batch_size(Some(2)), permits.batch_size(Some(1))], [SMALL_BATCH, SMALL_BATCH]);
+        assert_eq!([permits.batch_size(Some(1.into())), permits.batch_size(Some(1.into()))], [BATCH, BATCH]);
+        assert_eq!(
+            [permits.batch_size(Some(2.into())), permits.batch_size(Some(1.into()))],
+            [SMALL_BATCH, SMALL_BATCH]
+        );
     }
 
     #[tokio::test]

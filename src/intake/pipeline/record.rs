@@ -8,7 +8,7 @@ use super::failure::{MOST_ATTEMPTS, backoff};
 use super::queue::QueueEntry;
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
-use crate::domain::state::RowId;
+use crate::domain::ids::WorkspaceId;
 use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
 use crate::store;
@@ -17,7 +17,7 @@ use crate::store::deliveries::{self, DeliveryResult};
 /// What the rules came to.
 pub(super) fn applied(
     entry: &QueueEntry,
-    workspace: Option<RowId>,
+    workspace: Option<WorkspaceId>,
     (verdict, findings): (Verdict, Vec<Finding>),
     now: DateTime<Utc>,
 ) -> DeliveryResult {
@@ -41,7 +41,7 @@ pub(super) fn applied(
 }
 
 /// It could not be applied through a fault of ours, and is tried again later, not for ever.
-pub(super) fn failed(entry: &QueueEntry, workspace: Option<RowId>, now: DateTime<Utc>) -> DeliveryResult {
+pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: DateTime<Utc>) -> DeliveryResult {
     let mut findings = entry.findings.clone();
     findings.push(Finding::whole(Code::InternalError, "the delivery is kept and tried again by itself"));
     let attempts = entry.attempt.attempts + 1;
@@ -103,7 +103,7 @@ fn log(delivery: &Delivery, result: &DeliveryResult) {
                 credential,
                 outcome = outcome_name,
                 codes,
-                workspace,
+                workspace = workspace.map(WorkspaceId::get),
                 dealership = delivery.dealership_id,
                 attempts,
                 milliseconds = processing_ms,
