@@ -187,7 +187,7 @@ impl<'t> Tables<'t> {
 
     /// Tells which dealerships of a workspace move to it, and which stay where they are.
     fn place_dealerships(&self, workspace: &Workspace, plan: &mut Plan) {
-        let mut moved: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
+        let mut leaving: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
         let mut stay: BTreeMap<Slug, Vec<DealershipId>> = BTreeMap::new();
         for dealership in &workspace.dealerships {
             let Some(row) = self.by_dealership.get(&dealership.id) else { continue };
@@ -199,15 +199,15 @@ impl<'t> Tables<'t> {
             let is_meant =
                 dealership.moved_from.as_ref().is_some_and(|from| *from == row.slug || names.any(|slug| slug == from));
             if is_meant {
-                moved.entry(row.slug.clone()).or_default().push(dealership.id);
+                leaving.entry(row.slug.clone()).or_default().push(dealership.id);
             } else {
                 plan.kept.insert(dealership.id, Kept { workspace: row.id, slug: row.slug.clone() });
                 stay.entry(row.slug.clone()).or_default().push(dealership.id);
             }
         }
         let to = &workspace.slug;
-        let moved = moved.into_iter().map(|(from, dealerships)| Change::Moved { dealerships, from, to: to.clone() });
-        plan.changes.extend(moved);
+        let leaving = leaving.into_iter().map(|(from, dealerships)| Change::Moved { dealerships, from, to: to.clone() });
+        plan.changes.extend(leaving);
         let stay = stay.into_iter();
         let stay = stay.map(|(from, dealerships)| Disagreement::UnsaidMove { dealerships, from, to: to.clone() });
         plan.disagreements.extend(stay);
