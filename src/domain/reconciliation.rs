@@ -206,7 +206,8 @@ impl<'t> Tables<'t> {
             }
         }
         let to = &workspace.slug;
-        let leaving = leaving.into_iter().map(|(from, dealerships)| Change::Moved { dealerships, from, to: to.clone() });
+        let leaving =
+            leaving.into_iter().map(|(from, dealerships)| Change::Moved { dealerships, from, to: to.clone() });
         plan.changes.extend(leaving);
         let stay = stay.into_iter();
         let stay = stay.map(|(from, dealerships)| Disagreement::UnsaidMove { dealerships, from, to: to.clone() });
