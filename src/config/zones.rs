@@ -79,6 +79,7 @@ mod tests {
             ("brisbane", "; did you mean `Australia/Brisbane`?"),
             ("Broken Hill", "; did you mean `Australia/Broken_Hill`?"),
             ("Australia/Melborne", "; did you mean `Australia/Melbourne`?"),
+            ("GMT+10", "; write an IANA name such as `Australia/Brisbane`"),
             ("Utopia", "; write an IANA name such as `Australia/Brisbane`"),
         ] {
             assert_eq!(instead_of(name), expected, "{name}");

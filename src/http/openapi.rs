@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::finding::Code;
 use crate::feeds::{self, Feed};
 
-/// The OpenAPI document, with the version of the program.
+/// The `OpenAPI` document, with the version of the program.
 #[must_use]
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {

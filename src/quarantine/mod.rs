@@ -61,14 +61,16 @@ pub struct Quarantine {
 pub struct ReadPermit {
     _turn: OwnedSemaphorePermit,
     shared: Arc<Shared>,
-    /// The sender, where one address has only so many.
-    sender: Option<Option<IpAddr>>,
+    /// Whether it counts among those of its address, of which there are only so many.
+    is_counted: bool,
+    sender: Option<IpAddr>,
 }
 
 impl Drop for ReadPermit {
     fn drop(&mut self) {
         let mut senders = self.shared.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = senders.iter().position(|sender| Some(*sender) == self.sender) {
+        let counted = senders.iter().position(|sender| *sender == self.sender);
+        if let Some(at) = counted.filter(|_| self.is_counted) {
             senders.swap_remove(at);
         }
     }
@@ -122,7 +124,7 @@ impl Quarantine {
             return None;
         }
         senders.push(sender);
-        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender: Some(sender) })
+        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), is_counted: true, sender })
     }
 
     /// The same for a request that a credential vouches for: a known sender at a wrong address must not lose its place to
@@ -142,7 +144,7 @@ impl Quarantine {
             dropped.over_rate.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), sender: None })
+        Some(ReadPermit { _turn: turn, shared: Arc::clone(&self.shared), is_counted: false, sender: None })
     }
 
     /// Keeps a request, unless too much waits to be written already. Does not wait.

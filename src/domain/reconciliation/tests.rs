@@ -163,3 +163,12 @@ fn where_both_slugs_are_in_the_tables_nothing_is_renamed() {
     let history = [stored(10, "a", false, &[]), stored(11, "b", true, &[(1, true), (2, true), (3, true)])];
     assert_eq!(sentences(&super::plan(&file, &history)), Vec::<String>::new());
 }
+
+#[test]
+fn what_was_said_of_a_former_move_hides_no_rename() {
+    // 3 came from `z` once, and the line stayed in the file.
+    let file = [configured("a", None, &[(1, None), (2, None)]), configured("south", None, &[(3, Some("z"))])];
+    let plan = plan(&file, &tables());
+    assert_eq!(rows(&plan), [("a", 10), ("south", 11)]);
+    assert!(matches!(&plan.disagreements[..], [Disagreement::UnsaidRename { .. }]), "{:?}", sentences(&plan));
+}
