@@ -38,7 +38,9 @@ pub(super) fn instead_of(name: &str) -> String {
         };
     }
     // The signs of `Etc/GMT+10` are the other way round than people write them: nobody is led there.
-    let names = || TZ_VARIANTS.iter().map(|zone| zone.name()).filter(|name| !name.starts_with("Etc/"));
+    let names = || {
+        TZ_VARIANTS.iter().map(|zone| zone.name()).filter(|name| !name.starts_with("Etc/") && !name.starts_with("GMT"))
+    };
     let place = name.trim().replace(' ', "_");
     let is_of_place = |zone: &&str| zone.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&place));
     if let Some(zone) = names().filter(is_of_place).max_by_key(|zone| zone.starts_with("Australia/")) {
