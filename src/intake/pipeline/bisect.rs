@@ -133,10 +133,8 @@ impl Writer {
         }
         match saved {
             Ok(()) => {
-                if let Some(left_out) = self.complaints.take(why) {
-                    let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
-                    tracing::error!(delivery = ?ids, why, left_out, "a delivery could not be applied and is kept as failed");
-                }
+                let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
+                tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
                 record::answer(part, results);
             }
             Err(error) if error.is_of_the_data() => {
