@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::Grown;
+use super::chunk::HAS_NO_PLACE;
 
 /// Rows of one table.
 pub(super) struct Rows {
@@ -16,9 +17,10 @@ pub(super) struct Rows {
     pub(super) from: Cow<'static, str>,
 }
 
-/// What a lead waits for, a row for each.
-const DEPENDENCIES: &str = "(values ('vin', l.vin), ('stock', l.stock_number), ('plan', l.package),
-    ('location', lower(l.location)), ('email', l.email)) d (kind, key)";
+/// What a lead waits for, a row for each, beside what it must lack for that.
+const DEPENDENCIES: &str = "(values ('vin', l.vin, 'asset'), ('stock_number', l.stock_number, 'asset'),
+    ('package', l.package, 'package'), ('location', lower(l.location), 'location'), ('any_location', '', 'location')
+    ) d (kind, key, of)";
 
 /// A package that the leads ask for, and a location, where a workspace that exists has none; and workspaces up to so many.
 pub(super) fn missing_workspaces(workspaces: u64) -> String {
@@ -36,6 +38,19 @@ pub(super) fn missing_workspaces(workspaces: u64) -> String {
         insert into packages (workspace_id, id, name, active, configured, reported)
         select id, nextval('row_ids'), 'Premium', true, true, false
         from workspaces w where not exists (select from packages p where p.workspace_id = w.id)"
+    )
+}
+
+/// The months in which leads arrived, where deliveries have a partition for each.
+pub(super) fn months(grown: &Grown, until: &str) -> String {
+    format!(
+        "do $$ begin
+            if to_regproc('intake.make_partitions') is not null then
+                perform intake.make_partitions(month::date)
+                from generate_series(date_trunc('month', '{until}'::timestamptz - interval '{} days'), '{until}', '1 month') month;
+            end if;
+        end $$",
+        grown.days + 1
     )
 }
 
@@ -106,7 +121,7 @@ fn passports() -> Rows {
 fn clusters() -> Rows {
     rows(
         "public.lead_clusters",
-        "grown_leads l where n = first and sender = 'dealer_studio'",
+        "grown_leads l where n = first and cluster_id is not null",
         [
             ("workspace_id", "workspace_id"),
             ("id", "cluster_id"),
@@ -131,12 +146,12 @@ fn leads() -> Rows {
             ("id", "lead_id"),
             ("sender", "sender"),
             ("external_id", "(10500000000 + n)::text"),
-            ("lead_cluster_id", "case when sender = 'dealer_studio' then cluster_id end"),
+            ("lead_cluster_id", "cluster_id"),
             ("person_id", "person_id"),
             ("person_email", "email"),
             ("subscription_plan", "case when booking_state <> 'not_requested' then package end"),
             ("booking_state", "booking_state"),
-            ("booking_blockers", "case when booking_state = 'blocked' then array[blocker] else '{}' end"),
+            ("booking_blockers", "case when lacks is null then '{}' else array[lacks || '_not_found'] end"),
             ("dealership_id", "dealership_id"),
             (
                 "category",
@@ -157,7 +172,7 @@ fn leads() -> Rows {
             ("received_at", "received_at"),
             ("updated_at", "received_at"),
             ("clocks", "jsonb_build_object('n', version)"),
-            ("membership", "case when sender = 'dealer_studio' then version end"),
+            ("membership", "case when cluster_id is not null then version end"),
             // Before the dependencies have a table of their own.
             (
                 "waits_for",
@@ -172,7 +187,7 @@ fn leads() -> Rows {
 /// What leads wait for, where it has a table of its own.
 fn dependencies() -> Rows {
     Rows {
-        from: format!("grown_leads l cross join lateral {DEPENDENCIES} where is_waiting").into(),
+        from: format!("grown_leads l cross join lateral {DEPENDENCIES} where is_waiting and d.of = lacks").into(),
         ..rows(
             "intake.lead_dependencies",
             "",
@@ -184,7 +199,7 @@ fn dependencies() -> Rows {
 fn documents() -> Rows {
     rows(
         "identity.lead_documents",
-        "grown_leads l where n % 5 = 0 and sender = 'dealer_studio'",
+        "grown_leads l where n % 10 = 0",
         [
             ("workspace_id", "workspace_id"),
             ("lead_id", "lead_id"),
@@ -247,20 +262,20 @@ fn appointments() -> Rows {
 fn events() -> Rows {
     rows(
         "public.lead_events",
-        "grown_leads l where n % 2 = 0",
+        "grown_leads l where n % 8 = 0",
         [
             ("workspace_id", "workspace_id"),
             ("id", "event_id"),
             ("external_id", "(40500000000 + n)::text"),
             ("lead_cluster_id", "cluster_id"),
             ("lead_id", "lead_id"),
-            ("event_type", "(array['phone', 'email', 'sms', 'visit'])[1 + n / 2 % 4]"),
+            ("event_type", "(array['phone', 'email', 'sms', 'visit'])[1 + n / 8 % 4]"),
             ("description", "'Left a message'"),
             ("user_name", "'Sam'"),
             ("source_created_at", "received_at + interval '2 hours'"),
             ("said_at", "version"),
-            ("cluster_said_at", "version"),
-            ("lead_said_at", "version"),
+            ("cluster_said_at", "case when cluster_id is not null and n % 16 = 0 then version end"),
+            ("lead_said_at", "case when cluster_id is null or n % 16 > 0 then version end"),
         ],
     )
 }
@@ -341,16 +356,18 @@ fn sources() -> Rows {
 }
 
 fn listing_locations() -> Rows {
-    rows(
+    let from = format!("grown_leads l where n = car and not {HAS_NO_PLACE}").into();
+    let columns = rows(
         "public.listing_locations",
-        "grown_leads l where n = car",
+        "",
         [
             ("workspace_id", "workspace_id"),
             ("listing_id", "listing_id"),
             ("location_id", "location_id"),
             ("position", "1"),
         ],
-    )
+    );
+    Rows { from, ..columns }
 }
 
 fn listing_packages() -> Rows {
@@ -446,32 +463,36 @@ fn deliveries(grown: &Grown) -> Rows {
             ("outcome", "case when j > 0 then 'unchanged' else 'applied' end"),
             (
                 "findings",
-                "case when j = 0 and blocker is not null and sender = 'dealer_studio' then jsonb_build_array(
-                jsonb_build_object('code', blocker, 'path', 'item.vin', 'message', 'it is not there yet')) else '[]' end",
+                "case when j = 0 and lacks is not null then jsonb_build_array(
+                jsonb_build_object('code', lacks || '_not_found', 'path', 'item.vin', 'message', 'it is not there yet')) else '[]' end",
             ),
             (
                 "changes",
                 "case when is_vehicle then '{\"listing\": \"unchanged\"}'::jsonb when j > 0
-                then '{\"lead\": \"unchanged\", \"person\": \"unchanged\"}' else '{\"lead\": \"created\", \"person\": \"created\"}' end",
+                then '{\"lead\": \"unchanged\"}' else '{\"lead\": \"created\"}' end",
             ),
             ("attempts", "1"),
             ("processing_ms", "1.2"),
             ("settled_at", "arrived_at + interval '2 milliseconds'"),
         ],
     );
+    rows.columns.push(("shares_body", "is_vehicle".into()));
     rows.columns.push(("body_sha256", format!("sha256({body})").into()));
     rows.columns.push(("body", body.into()));
     rows.from = with_deliveries(grown).into();
     rows
 }
 
-/// The bodies, where they have a table of their own. That of a vehicle is there once in a month.
+/// The bodies, where they have a table of their own: that of a vehicle under its digest, once a month.
 fn bodies(grown: &Grown) -> Rows {
-    let mut rows =
-        rows("intake.bodies", "", [("workspace_id", "workspace_id"), ("body_key", "uuid_send(delivery_id)")]);
-    rows.columns.push(("received_month", "date_trunc('month', arrived_at at time zone 'UTC')::date".into()));
-    rows.columns.push(("body", body(grown).into()));
-    let own = "where not is_vehicle";
-    rows.from = format!("{} {own}", with_deliveries(grown)).into();
-    rows
+    let key = "case when is_vehicle then body_sha256 else uuid_send(delivery_id) end";
+    let month = "date_trunc('month', arrived_at at time zone 'UTC')::date";
+    let columns = [("workspace_id", "workspace_id"), ("body_key", key), ("received_month", month), ("body", "body")];
+    let (deliveries, body) = (with_deliveries(grown), body(grown));
+    let is_empty = grown.body_bytes == 0;
+    let from = format!(
+        "(select *, sha256(body) as body_sha256 from (select *, {body} as body from {deliveries}) l) l
+        where not {is_empty} on conflict do nothing"
+    );
+    Rows { from: from.into(), ..rows("intake.bodies", "", columns) }
 }
