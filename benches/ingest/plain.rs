@@ -20,7 +20,7 @@ use crate::Fallible;
 /// How many connections to the database there are: as many as forecourt has.
 const CONNECTIONS: u32 = 10;
 /// The plain way has one workspace.
-const WORKSPACE: &str = "select id from workspaces where slug = 'dealer-a'";
+const WORKSPACE: &str = "select id from workspaces where slug = 'dealer-356'";
 
 /// Serves until it is killed.
 pub(crate) async fn run(listen: &str, database: &str) -> Fallible {
