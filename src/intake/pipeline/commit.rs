@@ -116,8 +116,7 @@ impl Writer {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
         // One that was read from its row and has none any more was erased, or let go with its month.
-        let is_gone =
-            |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
+        let is_gone = |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
         let applied = match workspace {
             Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,

@@ -26,13 +26,7 @@ const CHUNK: u64 = 250_000;
 const IDS: u64 = 8;
 
 /// What stands in place of a table or column before a migration, and after it; the one that is not there is left out.
-const CHANGING: [&str; 5] = [
-    "public.leads.waits_for",
-    "intake.lead_dependencies",
-    "intake.deliveries.external_id",
-    "intake.deliveries.shares_body",
-    "intake.bodies",
-];
+const CHANGING: [&str; 2] = ["public.leads.waits_for", "intake.lead_dependencies"];
 
 /// How large the tables are.
 #[derive(Clone, Debug)]
@@ -127,8 +121,8 @@ async fn columns(connection: &mut PgConnection) -> Result<HashSet<String>, sqlx:
 /// The statement that writes rows; none where their table is one that this schema does not have.
 fn insert(rows: &Rows, known: &HashSet<String>) -> Option<String> {
     let Rows { table, columns, from } = rows;
-    // Once bodies have a table of their own, new rows of deliveries have none.
-    let is_former = |path: &str| path == "intake.deliveries.body" && known.contains("intake.bodies");
+    // Once what leads wait for has a table of its own, the column is left empty.
+    let is_former = |path: &str| path == "public.leads.waits_for" && known.contains("intake.lead_dependencies");
     let is_there = |path: &str| (known.contains(path) || !CHANGING.contains(&path)) && !is_former(path);
     let columns = columns.iter().filter(|(name, _)| is_there(&format!("{table}.{name}")));
     let (names, values): (Vec<&str>, Vec<&str>) = columns.map(|(name, value)| (*name, value.as_ref())).unzip();

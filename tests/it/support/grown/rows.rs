@@ -37,20 +37,17 @@ pub(super) fn missing_workspaces(workspaces: u64) -> String {
         from workspaces w where not exists (select from locations l where l.workspace_id = w.id);
         insert into packages (workspace_id, id, name, active, configured, reported)
         select id, nextval('row_ids'), 'Premium', true, true, false
-        from workspaces w where not exists (select from packages p where p.workspace_id = w.id)"
+        from workspaces w where not exists (select from packages p where p.workspace_id = w.id);
+        insert into intake.workspace_locks (workspace_id) select id from workspaces on conflict do nothing"
     )
 }
 
-/// The months in which leads arrived, where deliveries have a partition for each.
+/// The partitions of the months in which leads arrived.
 pub(super) fn months(grown: &Grown, until: &str) -> String {
+    let days = grown.days + 1;
     format!(
-        "do $$ begin
-            if to_regproc('intake.make_partitions') is not null then
-                perform intake.make_partitions(month::date)
-                from generate_series(date_trunc('month', '{until}'::timestamptz - interval '{} days'), '{until}', '1 month') month;
-            end if;
-        end $$",
-        grown.days + 1
+        "select intake.make_partitions(month::date)
+        from generate_series(date_trunc('month', '{until}'::timestamptz - interval '{days} days'), '{until}', '1 month') month"
     )
 }
 
@@ -445,7 +442,6 @@ fn body(grown: &Grown) -> String {
 }
 
 fn deliveries(grown: &Grown) -> Rows {
-    let body = body(grown);
     let mut rows = rows(
         "intake.deliveries",
         "",
@@ -474,16 +470,15 @@ fn deliveries(grown: &Grown) -> Rows {
             ("attempts", "1"),
             ("processing_ms", "1.2"),
             ("settled_at", "arrived_at + interval '2 milliseconds'"),
+            ("shares_body", "is_vehicle"),
         ],
     );
-    rows.columns.push(("shares_body", "is_vehicle".into()));
-    rows.columns.push(("body_sha256", format!("sha256({body})").into()));
-    rows.columns.push(("body", body.into()));
+    rows.columns.push(("body_sha256", format!("sha256({})", body(grown)).into()));
     rows.from = with_deliveries(grown).into();
     rows
 }
 
-/// The bodies, where they have a table of their own: that of a vehicle under its digest, once a month.
+/// The bodies, that of a vehicle under its digest, once a month.
 fn bodies(grown: &Grown) -> Rows {
     let key = "case when is_vehicle then body_sha256 else uuid_send(delivery_id) end";
     let month = "date_trunc('month', arrived_at at time zone 'UTC')::date";
