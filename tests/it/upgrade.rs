@@ -73,7 +73,7 @@ fn config(release: &str) -> String {
 /// What came to a database, oldest first, as if it came now.
 async fn deliveries(database: &TestDatabase, config: &Config) -> Vec<Delivery> {
     let query = "select received_at, feed, credential, content_type, body, posted_body
-        from intake.deliveries order by received_at, id";
+        from intake.deliveries_with_bodies order by received_at, id";
     let rows = sqlx::query(query).fetch_all(&database.pool).await.unwrap();
     let again = |row: &sqlx::postgres::PgRow| {
         let name: String = row.get("credential");
