@@ -9,7 +9,6 @@
 //! in a hundred is LeadPro's. Four of a hundred are blocked; those of the last thirty days wait for a car, a package or a
 //! location. Each workspace has a share of all of them, spread evenly over the time.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -24,9 +23,6 @@ const CHUNK: u64 = 250_000;
 
 /// How many numbers of `row_ids` each lead takes, with what belongs to it.
 const IDS: u64 = 8;
-
-/// What stands in place of a table or column before a migration, and after it; the one that is not there is left out.
-const CHANGING: [&str; 2] = ["public.leads.waits_for", "intake.lead_dependencies"];
 
 /// How large the tables are.
 #[derive(Clone, Debug)]
@@ -92,7 +88,6 @@ pub(crate) async fn fill_range(
     begun: &Begun,
     leads: Range<u64>,
 ) -> Result<(), sqlx::Error> {
-    let columns = columns(connection).await?;
     let quick = "set session_replication_role = replica; set synchronous_commit = off; set jit = off;";
     run(connection, format!("{quick} {}", chunk::workspaces(grown))).await?;
     let mut first = leads.start;
@@ -100,9 +95,7 @@ pub(crate) async fn fill_range(
         let end = leads.end.min(first + CHUNK);
         run(connection, chunk::leads(grown, begun, first..end)).await?;
         for rows in rows::of_leads(grown) {
-            if let Some(insert) = insert(&rows, &columns) {
-                run(connection, insert).await?;
-            }
+            run(connection, insert(&rows)).await?;
         }
         run(connection, "drop table grown_leads".to_owned()).await?;
         first = end;
@@ -110,24 +103,10 @@ pub(crate) async fn fill_range(
     Ok(())
 }
 
-/// The columns that there are, and the tables, each with its schema.
-async fn columns(connection: &mut PgConnection) -> Result<HashSet<String>, sqlx::Error> {
-    let query = "select path from information_schema.columns,
-        lateral (values (table_schema || '.' || table_name), (table_schema || '.' || table_name || '.' || column_name)) p (path)
-        where table_schema in ('public', 'identity', 'intake')";
-    Ok(sqlx::query_scalar::<_, String>(query).fetch_all(connection).await?.into_iter().collect())
-}
-
-/// The statement that writes rows; none where their table is one that this schema does not have.
-fn insert(rows: &Rows, known: &HashSet<String>) -> Option<String> {
-    let Rows { table, columns, from } = rows;
-    // Once what leads wait for has a table of its own, the column is left empty.
-    let is_former = |path: &str| path == "public.leads.waits_for" && known.contains("intake.lead_dependencies");
-    let is_there = |path: &str| (known.contains(path) || !CHANGING.contains(&path)) && !is_former(path);
-    let columns = columns.iter().filter(|(name, _)| is_there(&format!("{table}.{name}")));
-    let (names, values): (Vec<&str>, Vec<&str>) = columns.map(|(name, value)| (*name, value.as_ref())).unzip();
-    let (names, values) = (names.join(", "), values.join(", "));
-    is_there(table).then(|| format!("insert into {table} ({names}) select {values} from {from}"))
+/// The statement that writes rows.
+fn insert(Rows { table, columns, from }: &Rows) -> String {
+    let (names, values): (Vec<&str>, Vec<&str>) = columns.iter().map(|(name, value)| (*name, value.as_ref())).unzip();
+    format!("insert into {table} ({}) select {} from {from}", names.join(", "), values.join(", "))
 }
 
 async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {

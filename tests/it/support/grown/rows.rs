@@ -170,18 +170,11 @@ fn leads() -> Rows {
             ("updated_at", "received_at"),
             ("clocks", "jsonb_build_object('n', version)"),
             ("membership", "case when cluster_id is not null then version end"),
-            // Before the dependencies have a table of their own.
-            (
-                "waits_for",
-                "case when is_waiting then array[workspace_id || '/vin:' || vin, workspace_id || '/stock:' || stock_number,
-                workspace_id || '/plan:' || package, workspace_id || '/location:' || lower(location),
-                workspace_id || '/email:' || email] end",
-            ),
         ],
     )
 }
 
-/// What leads wait for, where it has a table of its own.
+/// What leads wait for.
 fn dependencies() -> Rows {
     Rows {
         from: format!("grown_leads l cross join lateral {DEPENDENCIES} where is_waiting and d.of = lacks").into(),
