@@ -80,7 +80,8 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
     );
     for (index, name) in series.iter().enumerate() {
         let x = LEFT + 230.0 * as_number(index);
-        svg += &format!("<rect x=\"{x}\" y=\"10\" width=\"12\" height=\"12\" fill=\"{}\"/>\n", colour(index));
+        // Writing to a text cannot fail.
+        let _ = writeln!(svg, "<rect x=\"{x}\" y=\"10\" width=\"12\" height=\"12\" fill=\"{}\"/>", colour(index));
         svg += &text(x + 18.0, 20.0, "start", name);
     }
     let rate: fn(&(f64, f64)) -> f64 = |round| round.0;
@@ -96,7 +97,7 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
         });
         svg += &panel(left, title, &xs, &values.collect::<Vec<_>>());
     }
-    svg += &text(LEFT + (BESIDE + WIDTH) / 2.0, 298.0, "middle", picture.axis());
+    svg += &text(LEFT + f64::midpoint(BESIDE, WIDTH), 298.0, "middle", picture.axis());
     svg + "</svg>\n"
 }
 
@@ -129,9 +130,10 @@ fn panel(left: f64, title: &str, xs: &[u64], series: &[Vec<(usize, f64)>]) -> St
         for (place, value) in values {
             let (x, y) = (at(*place), height(*value));
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>");
-            // Above the line of the first series, below those of the others.
-            let y = if index == 0 { y - 8.0 } else { y + 16.0 };
-            svg += &text(x, y, "middle", &number(*value, digits(end)));
+            // The largest of a place stands above its point, the others below.
+            let is_largest = series.iter().flatten().all(|(other, larger)| other != place || larger <= value);
+            let (y, label) = (if is_largest { y - 8.0 } else { y + 16.0 }, number(*value, digits(end)));
+            let _ = writeln!(svg, "<g fill=\"{colour}\">{}</g>", text(x, y, "middle", &label).trim_end());
         }
     }
     svg
@@ -145,10 +147,10 @@ fn colour(index: usize) -> &'static str {
     COLOURS.get(index).copied().unwrap_or(GREY)
 }
 
-/// The next number that is one, two, two and a half or five times a power of ten.
+/// The next number that is a few times a power of ten, and whose quarters are easily read.
 fn round_up(value: f64) -> f64 {
     let power = 10.0_f64.powf(value.max(0.01).log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
+    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|step| step * power).find(|round| *round >= value).unwrap_or(value)
 }
 

@@ -72,7 +72,7 @@ async fn leads(bench: &Bench<'_>, size: u64, dealership: u64, first: u64) -> Fal
     bench.server.execute("postgres", "checkpoint").await?;
     let service = bench.forecourt(&database(size)).await?;
     let pace = Pace::Closed { seconds: bench.seconds() };
-    let order = Order { first, dealership, ..super::leads_of_many(&service, pace) };
+    let order = Order { dealership, first, ..super::leads_of_many(&service, pace) };
     Ok(bench.measure(&service, &order).await?.1)
 }
 

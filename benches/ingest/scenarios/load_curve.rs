@@ -21,7 +21,7 @@ pub(super) async fn run(bench: &mut Bench<'_>, mut first: u64) -> Fallible {
         let connections = usize::try_from(in_flight)?;
         bench.server.execute("postgres", "checkpoint").await?;
         let service = bench.forecourt("leads").await?;
-        let order = Order { connections, first, ..super::leads(&service, pace) };
+        let order = Order { first, connections, ..super::leads(&service, pace) };
         let figures = bench.measure(&service, &order).await?.1;
         drop(service);
         bench.server.execute("postgres", "checkpoint").await?;
