@@ -1,4 +1,4 @@
-//! Pictures: rate and p99 side by side over something, as SVG that can be read on white and on dark.
+//! Charts: rate and p99 side by side over something, as SVG that can be read on white and on dark.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::markdown::number;
 use super::{Point, Report, median};
 
-/// A picture, by what its figures are drawn over.
+/// A chart, by what its figures are drawn over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Picture {
+pub(crate) enum Chart {
     /// Over the number of workspaces that receive leads at once.
     Workspaces,
     /// Over the number of leads that the tables hold.
@@ -19,7 +19,7 @@ pub(crate) enum Picture {
     Load,
 }
 
-impl Picture {
+impl Chart {
     const ALL: [Self; 3] = [Self::Workspaces, Self::Rows, Self::Load];
 
     /// The name of its file.
@@ -54,18 +54,16 @@ const WIDTH: f64 = 290.0;
 const HEIGHT: f64 = 190.0;
 
 impl Report {
-    /// The pictures for which there are points.
-    pub(super) fn pictures(&self) -> Vec<(Picture, String)> {
-        let points = |picture| self.points.iter().filter(|point| point.picture == picture).collect::<Vec<_>>();
-        let all = Picture::ALL.into_iter().map(|picture| (picture, points(picture)));
-        all.filter(|(_, points)| !points.is_empty())
-            .map(|(picture, points)| (picture, draw(picture, &points)))
-            .collect()
+    /// The charts for which there are points.
+    pub(super) fn charts(&self) -> Vec<(Chart, String)> {
+        let points = |chart| self.points.iter().filter(|point| point.chart == chart).collect::<Vec<_>>();
+        let all = Chart::ALL.into_iter().map(|chart| (chart, points(chart)));
+        all.filter(|(_, points)| !points.is_empty()).map(|(chart, points)| (chart, draw(chart, &points))).collect()
     }
 }
 
-/// The whole picture.
-fn draw(picture: Picture, points: &[&Point]) -> String {
+/// The whole chart.
+fn draw(chart: Chart, points: &[&Point]) -> String {
     let xs: Vec<u64> = points.iter().map(|point| point.x).collect::<BTreeSet<_>>().into_iter().collect();
     let mut series: Vec<&str> = Vec::new();
     for point in points {
@@ -76,7 +74,7 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 310\" width=\"760\" height=\"310\" \
          font-family=\"sans-serif\" font-size=\"12\" fill=\"{GREY}\">\n<title>Rate and p99 over {}</title>\n",
-        picture.axis()
+        chart.axis()
     );
     for (index, name) in series.iter().enumerate() {
         let x = LEFT + 230.0 * as_number(index);
@@ -97,7 +95,7 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
         });
         svg += &panel(left, title, &xs, &values.collect::<Vec<_>>());
     }
-    svg += &text(LEFT + f64::midpoint(BESIDE, WIDTH), 298.0, "middle", picture.axis());
+    svg += &text(LEFT + f64::midpoint(BESIDE, WIDTH), 298.0, "middle", chart.axis());
     svg + "</svg>\n"
 }
 
