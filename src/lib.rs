@@ -9,9 +9,9 @@
 //!    field by field, and the payload is converted to facts: the content in a shape that all feeds share, with a finding for
 //!    each value that could not be used ([`feeds::parse`]).
 //! 3. With its workspace known, the delivery waits in that workspace's queue ([`intake`]). A queue takes what waits as one
-//!    batch, and while it writes that batch, the next one gathers. A batch needs a permit to write; there are few, given out
-//!    in the order of asking.
-//! 4. In one transaction that locks the workspace, all rows that the batch's keys can touch are loaded ([`store`]), the
+//!    batch, and while it writes that batch, the next one gathers. A batch needs its workspace's lock and then a permit to
+//!    write; there are few, given out in the order of asking.
+//! 4. In the transaction that has locked the workspace, all rows that the batch's keys can touch are loaded ([`store`]), the
 //!    rules merge the deliveries into them one after the other, in memory ([`domain`]), and the changed rows are saved
 //!    together with the deliveries and their outcomes.
 //! 5. After the commit the outcome goes back to the door, where it becomes the reply.

@@ -12,9 +12,6 @@ use crate::store::{self, Store, deliveries};
 use super::access;
 use super::app::App;
 
-/// How many batches are written at a time.
-const WRITERS: usize = 4;
-
 /// The service without its listener.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -61,7 +58,7 @@ pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake
 pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied) -> Intake {
     let settings = Settings {
         hold: config.server.hold,
-        writers: WRITERS,
+        writers: config.database.writers,
         reading_bytes: config.server.budgets.reading,
         clock: intake::clock::now,
     };

@@ -7,7 +7,9 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::attempt::AttemptInfo;
+use super::postponed::Postponed;
 use super::replay::{self, ReplayItem};
+use super::submit::Settled;
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
 use crate::store::due::{self, RetryableRejections, Stored};
@@ -26,12 +28,18 @@ pub async fn run(intake: Intake) {
     let mut routers = intake.routers();
     let mut retryable = intake.router().retryable();
     let mut until = Instant::now() + FOLLOW_UP;
+    let mut postponed = Postponed::default();
+    postponed.look_at(&intake);
     loop {
         // A workspace becomes known only with a new configuration, so these are looked for for a while
         // after each: what was parsed before it may be stored after it.
         if routers.has_changed().unwrap_or(false) {
             retryable = routers.borrow_and_update().retryable();
             until = Instant::now() + FOLLOW_UP;
+            postponed.look_at(&intake);
+        }
+        if let Err(error) = postponed.apply(&intake).await {
+            tracing::debug!(%error, "what was postponed of the configuration could not be applied");
         }
         let pause = match round(&intake, &retryable).await {
             Ok(tried) if tried == BATCH => BUSY_INTERVAL,
@@ -74,6 +82,10 @@ pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<u
 /// Tries one stored delivery again.
 async fn again(intake: &Intake, stored: Stored) {
     let Stored { mut delivery, workspace, attempts, was_applied } = stored;
+    if workspace.is_some_and(|workspace| intake.is_held(workspace)) {
+        // It stays due, and those of other workspaces need not wait for it.
+        return;
+    }
     delivery.permitted = intake.router().permission(&delivery.credential, workspace);
     if was_applied {
         replay::replay(intake, vec![ReplayItem { delivery, attempts, is_unread: false }]).await;
@@ -84,9 +96,10 @@ async fn again(intake: &Intake, stored: Stored) {
 
 /// Submits a stored delivery, and waits for its reply for as long as requests are held.
 async fn submit(intake: &Intake, delivery: Delivery, attempts: i32) -> Result<Reply, Unavailable> {
-    let work = async { intake.submit(delivery, AttemptInfo::again(attempts), None).await.settled().await };
+    let attempt = AttemptInfo::again(attempts);
+    let work = async { intake.submit(delivery, attempt, None).await.settled_unless_held(intake).await };
     match tokio::time::timeout(intake.shared.settings.hold, work).await {
-        Ok(Some(reply)) => Ok(reply),
-        Ok(None) | Err(_) => Err(Unavailable),
+        Ok(Settled::Done(reply)) => Ok(reply),
+        Ok(Settled::GivenUp | Settled::Held) | Err(_) => Err(Unavailable),
     }
 }

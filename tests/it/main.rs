@@ -62,4 +62,5 @@ mod units;
 mod upgrade;
 mod values;
 mod variables;
+mod workspace_locks;
 mod workspaces;
