@@ -99,6 +99,8 @@ pub struct WorkspaceState {
     pub changes: Vec<ListingChange>,
     /// Bookings by lead.
     pub bookings: BTreeMap<LeadId, Row<Booking>>,
+    /// Listings of which no more was loaded than what decides on bookings: they are looked at and never changed.
+    pub looked_at: BTreeSet<ListingId>,
 }
 
 impl WorkspaceState {
@@ -150,10 +152,12 @@ impl WorkspaceState {
     /// What the rules needed and did not have, because too little was loaded: what they made of it is worth nothing.
     #[must_use]
     pub fn lack(&self) -> Option<Lack> {
+        let is_changed = |id: &ListingId| self.listings.get(id).is_some_and(Row::is_dirty);
         let lacks = [
             (self.ids_short, Lack::Id),
             (self.locations.was_missed(), Lack::Location),
             (self.packages.was_missed(), Lack::Package),
+            (self.looked_at.iter().any(is_changed), Lack::Listing),
         ];
         lacks.into_iter().find_map(|(is_lacking, lack)| is_lacking.then_some(lack))
     }
@@ -168,6 +172,8 @@ pub enum Lack {
     Location,
     /// A package.
     Package,
+    /// All of a listing.
+    Listing,
 }
 
 /// What identifies a lead inside a workspace.
@@ -272,6 +278,8 @@ pub struct Lead {
     pub booking_requests: Vec<BookingRequest>,
     /// What may still make a booking possible, or a better one, once it is there.
     pub pending_on: BTreeSet<Dependency>,
+    /// What of that the database holds.
+    pub pending_on_stored: BTreeSet<Dependency>,
     /// Arrival of the first delivery about it.
     pub received_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.

@@ -19,6 +19,7 @@ pub mod configuration;
 mod database;
 mod drain;
 pub mod due;
+pub mod expiry;
 mod in_flight;
 mod memory;
 mod parse;
