@@ -24,6 +24,7 @@ mod doors;
 mod drift;
 mod first_path;
 mod foreign_clients;
+mod grown;
 mod image;
 mod leadpro;
 mod leadpro_tokens;

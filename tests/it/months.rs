@@ -15,9 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use uuid::Uuid;
 
 use crate::replay::replay as run_replay;
-use crate::support::{
-    CONFIG, LEADPRO, TestService, a_lead, car, delivery, service, service_with, soon,
-};
+use crate::support::{CONFIG, LEADPRO, TestService, a_lead, car, delivery, service, service_with, soon};
 
 /// A delivery that arrived then.
 fn arrived(at: &str, feed: Feed, body: &Value) -> Delivery {
@@ -131,8 +129,7 @@ async fn a_reload_a_drain_and_a_replay_that_reach_for_one_at_once_apply_it_once(
     const MANY: i64 = 40;
     let service = service_with(&with_spool(CONFIG)).await;
     let other = service.beside(CONFIG).await;
-    let all: Vec<Delivery> =
-        (0..MANY).map(|id| delivery(Feed::Lead, a_lead(id).dealership(999).to_string())).collect();
+    let all: Vec<Delivery> = (0..MANY).map(|id| delivery(Feed::Lead, a_lead(id).dealership(999).to_string())).collect();
     for delivery in &all {
         assert_eq!(accepted(&service, delivery).await, Outcome::Rejected);
     }
@@ -162,6 +159,9 @@ async fn a_reload_a_drain_and_a_replay_that_reach_for_one_at_once_apply_it_once(
         assert_eq!(made.unwrap().outcome, Outcome::Applied);
     }
     assert_eq!(service.count("intake.deliveries").await, MANY);
+    let made =
+        "outcome, attempts, changes, jsonb_array_length(replays), count(*) from intake.deliveries group by 1, 2, 3, 4";
+    println!("{}", service.table(made).await);
     let settled = "intake.deliveries d join workspaces w on w.id = d.workspace_id
         where slug = 'beta' and outcome = 'applied' and attempts = 2 and changes ->> 'lead' = 'created'";
     assert_eq!(service.count(settled).await, MANY);
@@ -262,7 +262,8 @@ async fn a_delivery_names_what_it_is_about_as_its_sender_does() {
     let capital = service.lead(&json!({"Id": " AB-7 ", "dealership": {"id": 999}})).await;
     let cluster = service.cluster(&json!({"id": "c-1", "dealership_id": 285, "leads": [{"id": 5}]})).await;
     let vehicle = car(500_002).body().clone();
-    let of_leadpro = service.post(LEADPRO, json!({"event": "lead.created", "data": {"id": "x9", "id2": 1}}).to_string()).await;
+    let of_leadpro =
+        service.post(LEADPRO, json!({"event": "lead.created", "data": {"id": "x9", "id2": 1}}).to_string()).await;
     let nameless = service.lead(&json!({"dealership": {"id": 285}})).await;
     let mut expected = vec![
         (numbered, json!("1759346")),
@@ -407,19 +408,22 @@ async fn an_id_alone_finds_its_month_and_one_that_tells_none_is_looked_for_in_al
     assert_eq!(found.len(), 3, "{found:?}");
     assert!([&told, &silent, &unknown].iter().all(|delivery| found.contains(&delivery.key())), "{found:?}");
 
-    let (id, at) = (told.id, "2026-09-30T23:59:59.999Z");
-    let parameters = [format!("array['{id}']::uuid[]"), format!("array['{at}']::timestamptz[]")];
-    let by_id = "select d.id, d.received_at from unnest";
-    for read in partitions_read(&service, by_id, &parameters).await {
+    let id = format!("'{}'", told.id);
+    let time = |text: &str| format!("'{text}'::timestamptz");
+    let arrival = "2026-09-30T23:59:59.999999Z";
+    let (from, to) = (time("2026-09-30T23:59:59.999Z"), time("2026-10-01T00:00:00Z"));
+    let by_id = "select id, received_at from intake.deliveries where received_at >= $2";
+    for read in partitions_read(&service, by_id, &[id.clone(), from, to]).await {
         assert_eq!(read, ["deliveries_2026_09"]);
     }
-    let by_both = "select d.workspace_id, d.id, d.received_at from unnest";
-    for read in partitions_read(&service, by_both, &parameters).await {
+    let (ids, times) = (format!("array[{id}]::uuid[]"), format!("array[{}]", time(arrival)));
+    let by_both = "select workspace_id, id, received_at from intake.deliveries where received_at = any";
+    for read in partitions_read(&service, by_both, &[ids.clone(), times, time(arrival), time(arrival)]).await {
         assert_eq!(read, ["deliveries_2026_09"]);
     }
-    let in_all = "-- once select d.id, d.received_at from intake.deliveries";
-    for read in partitions_read(&service, in_all, &parameters[..1]).await {
-        assert!(read.len() > 8, "{read:?}");
+    let in_all = "-- once select id, received_at from intake.deliveries";
+    for read in partitions_read(&service, in_all, &[ids]).await {
+        assert!(read.len() >= 8, "{read:?}");
     }
     // By the id alone, as a person asks.
     let run = run_replay(&service, &["--id", &silent.id.to_string(), "--id", &told.id.to_string(), "--dry-run"]).await;

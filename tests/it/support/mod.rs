@@ -3,6 +3,7 @@
 pub(crate) mod car;
 pub(crate) mod db_snapshot;
 mod delivery;
+pub(crate) mod grown;
 mod left_out;
 mod packed;
 pub(crate) mod payloads;
