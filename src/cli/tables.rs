@@ -47,7 +47,8 @@ pub(super) async fn record(store: &Store, acted_by: &str, applied: Vec<i64>) {
     if applied.is_empty() {
         return;
     }
-    let counts = Counts::from_iter([("migrations".to_owned(), json!(applied.len())), ("versions".to_owned(), json!(applied))]);
+    let counts =
+        Counts::from_iter([("migrations".to_owned(), json!(applied.len())), ("versions".to_owned(), json!(applied))]);
     if let Err(error) = actions::record_alone(store, Action::Migrate, acted_by, counts).await {
         tracing::warn!(error = error.without_values(), "the migrations could not be noted in intake.actions");
     }

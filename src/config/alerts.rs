@@ -43,8 +43,10 @@ impl AlertUrl {
     /// # Errors
     /// What is wrong with it, and what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| format!("`url` {what}; write the address that alerts are posted to, such as {EXAMPLE}");
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("does not begin with `https://` or `http://`"))?;
+        let wrong =
+            |what: &str| format!("`url` {what}; write the address that alerts are posted to, such as {EXAMPLE}");
+        let (scheme, rest) =
+            text.split_once("://").ok_or_else(|| wrong("does not begin with `https://` or `http://`"))?;
         let scheme = ["https", "http"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
         let scheme = scheme.ok_or_else(|| wrong("does not begin with `https://` or `http://`"))?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -107,7 +109,8 @@ impl AlertKey {
                  `echo {PREFIX}$(openssl rand -base64 32)` makes it"
             )
         };
-        let encoded = text.trim().strip_prefix(PREFIX).ok_or_else(|| wrong(&format!("does not begin with `{PREFIX}`")))?;
+        let encoded =
+            text.trim().strip_prefix(PREFIX).ok_or_else(|| wrong(&format!("does not begin with `{PREFIX}`")))?;
         let bytes = STANDARD.decode(encoded).map_err(|_cause| wrong("is no base64"))?;
         if !KEY_BYTES.contains(&bytes.len()) {
             return Err(wrong(&format!("has {} bytes", bytes.len())));
@@ -137,7 +140,8 @@ pub(super) fn read(root: &Section, context: &Context, report: &mut Report) -> Op
     let section = Section::open_value("[alerts]", root.value("alerts")?, KEYS, report)?;
     let url = section.required_text("url", EXAMPLE, report);
     let key = key(&section, context, report);
-    let url = url.and_then(|url| AlertUrl::parse(url.get_ref()).map_err(|wrong| report.problem(&url.span(), wrong)).ok());
+    let url =
+        url.and_then(|url| AlertUrl::parse(url.get_ref()).map_err(|wrong| report.problem(&url.span(), wrong)).ok());
     Some(Alerts { url: url?, key })
 }
 
@@ -168,7 +172,11 @@ mod tests {
     #[test]
     fn an_address_is_shown_without_what_stands_behind_its_host() {
         for (written, origin, whole) in [
-            ("https://alerts.example/hook/s3cret?x=1", "https://alerts.example", "https://alerts.example/hook/s3cret?x=1"),
+            (
+                "https://alerts.example/hook/s3cret?x=1",
+                "https://alerts.example",
+                "https://alerts.example/hook/s3cret?x=1",
+            ),
             ("HTTP://Alerts.Example:8080", "http://alerts.example:8080", "http://alerts.example:8080/"),
             ("https://händler.example?k=v", "https://xn--hndler-bua.example", "https://xn--hndler-bua.example/?k=v"),
             ("http://[::1]:9/a", "http://[::1]:9", "http://[::1]:9/a"),

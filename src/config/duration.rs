@@ -74,7 +74,8 @@ mod tests {
         let mut report = Report::about("f", &text);
         let (root, _errors) = DeTable::parse_recoverable(&text);
         let root = Section::open("the file", 0..0, root.get_ref(), &["expect"], &mut report);
-        let section = Section::open_value("expect", root.value("expect").unwrap(), &["inventory"], &mut report).unwrap();
+        let section =
+            Section::open_value("expect", root.value("expect").unwrap(), &["inventory"], &mut report).unwrap();
         let read = read(&section, "inventory", "\"26h\"", &(600..=86_400 * 400), &mut report);
         report.conclude(read).map(|concluded| concluded.read).map_err(|problems| problems.to_string())
     }

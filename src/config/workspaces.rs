@@ -15,8 +15,18 @@ use super::report::{Report, Span};
 use super::section::{Section, Text, Value, kind, tables, text, whole};
 use super::zones;
 
-pub(super) const KEYS: &[&str] =
-    &["slug", "former_slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages", "expect"];
+pub(super) const KEYS: &[&str] = &[
+    "slug",
+    "former_slug",
+    "name",
+    "timezone",
+    "phone_region",
+    "country",
+    "dealerships",
+    "locations",
+    "packages",
+    "expect",
+];
 pub(super) const DEALERSHIP_KEYS: &[&str] = &["id", "name", "timezone", "moved_from"];
 pub(super) const LOCATION_KEYS: &[&str] = &["name", "bookable", "street", "suburb", "city", "state", "postcode"];
 

@@ -73,13 +73,7 @@ pub(super) struct Activity {
 
 impl Activity {
     /// Counts a delivery that is committed. One that another attempt has stored before moves the time of the last one only.
-    pub(super) fn note(
-        &self,
-        workspace: Option<WorkspaceId>,
-        delivery: &Delivery,
-        attempt: AttemptInfo,
-        is_new: bool,
-    ) {
+    pub(super) fn note(&self, workspace: Option<WorkspaceId>, delivery: &Delivery, attempt: AttemptInfo, is_new: bool) {
         let Some(workspace) = workspace.filter(|_| !attempt.is_manual) else { return };
         let key = (workspace, delivery.dealership_id, delivery.feed);
         let quarter = delivery.received_at.timestamp().div_euclid(QUARTER);
@@ -135,7 +129,11 @@ impl Activity {
                 Err(error) => {
                     let error = error.without_values();
                     if let Some(left_out) = self.complaints.take(&error) {
-                        tracing::warn!(error, left_out, "when senders were last heard of could not be noted: trying again");
+                        tracing::warn!(
+                            error,
+                            left_out,
+                            "when senders were last heard of could not be noted: trying again"
+                        );
                     }
                 }
             }
@@ -289,7 +287,9 @@ mod tests {
     fn what_names_no_dealership_counts_as_the_only_one() {
         let activity = Activity::default();
         let noon = at("2026-11-02T02:00:00Z");
-        for (feed, named, later) in [(Feed::Inventory, None, 1), (Feed::Inventory, Some(356), 0), (Feed::LeadPro, None, 0)] {
+        for (feed, named, later) in
+            [(Feed::Inventory, None, 1), (Feed::Inventory, Some(356), 0), (Feed::LeadPro, None, 0)]
+        {
             let delivery = delivery(feed, named, noon + TimeDelta::seconds(later));
             activity.note(Some(1.into()), &delivery, AttemptInfo::first(), true);
         }

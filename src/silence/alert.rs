@@ -76,7 +76,9 @@ impl Alert {
                 let refused_since = refused_since.map(shown);
                 let fingerprints = self.refused().map(|_| self.fingerprints());
                 let why = match (self.last_accepted_at, refused) {
-                    (Some(_), None) => "a sender has fallen silent: nothing was accepted from it for longer than expected",
+                    (Some(_), None) => {
+                        "a sender has fallen silent: nothing was accepted from it for longer than expected"
+                    }
                     (None, None) => "a sender is silent: nothing was accepted from it since it is expected",
                     (Some(_) | None, Some(_)) => {
                         "a sender is silent, and requests to its feed were refused: they do not count, and may be its own"

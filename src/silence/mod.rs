@@ -199,7 +199,12 @@ impl Silence {
             if heard.silent_since.is_some() && next.silent_since.is_none() {
                 let (dealership, feed) = (heard.dealership, heard.feed.name());
                 let workspace = workspace.get();
-                tracing::info!(workspace, dealership, feed, "not silent any more: the configuration expects less of it");
+                tracing::info!(
+                    workspace,
+                    dealership,
+                    feed,
+                    "not silent any more: the configuration expects less of it"
+                );
             }
         }
         if senders.iter().all(|sender| sender.every.is_none()) {

@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -97,7 +97,8 @@ impl Outbox {
     pub fn open(target: Target) -> std::io::Result<Self> {
         let (queue, posts) = mpsc::sync_channel(WAITING);
         let open = Arc::new(AtomicUsize::new(0));
-        let worker = Worker { target, open: Arc::clone(&open), waiting: VecDeque::new(), complaints: Complaints::default() };
+        let worker =
+            Worker { target, open: Arc::clone(&open), waiting: VecDeque::new(), complaints: Complaints::default() };
         std::thread::Builder::new().name("alerts".to_owned()).spawn(move || worker.run(&posts))?;
         Ok(Self { queue, open })
     }
@@ -187,7 +188,13 @@ impl Worker {
             }
         } else {
             if let Some(left_out) = self.complaints.take(&format!("given up: {why}")) {
-                tracing::error!(to = origin, error = why, attempt, left_out, "an alert could not be posted and is given up");
+                tracing::error!(
+                    to = origin,
+                    error = why,
+                    attempt,
+                    left_out,
+                    "an alert could not be posted and is given up"
+                );
             }
             self.end(at);
         }

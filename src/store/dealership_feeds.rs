@@ -124,12 +124,7 @@ pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<H
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn expect(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    heard: &Heard,
-    day: NaiveDate,
-) -> Result<(), Error> {
+pub async fn expect(tx: &mut PgConnection, workspace: WorkspaceId, heard: &Heard, day: NaiveDate) -> Result<(), Error> {
     sqlx::query!(
         "insert into intake.dealership_feeds as known
             (workspace_id, dealership_id, feed, expected_every, expected_since, counted_on, counted_from, silent_since)

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod actions;
 mod addresses;
 mod afternoon;
 mod appointments;
@@ -53,6 +54,7 @@ mod sabotage;
 mod secrets;
 mod session;
 mod setup;
+mod silence;
 mod spool;
 mod starts;
 mod support;

@@ -100,9 +100,9 @@ async fn over(
     store.close().await;
     let left = replayed?;
     let wrong = report.end()?;
-    let unrecorded = recorded.err().map(|error| {
-        format!("the replay could not be noted in intake.actions ({})", error.without_values())
-    });
+    let unrecorded = recorded
+        .err()
+        .map(|error| format!("the replay could not be noted in intake.actions ({})", error.without_values()));
     let missing: Vec<String> =
         arguments.ids().iter().filter(|id| !rounds.seen.contains(*id)).map(ToString::to_string).collect();
     let missing = (!missing.is_empty() && left.is_none())

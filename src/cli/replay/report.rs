@@ -73,7 +73,8 @@ impl<'o> Report<'o> {
     pub(super) fn counts(&self) -> Option<Counts> {
         let count: usize = self.by_outcome.values().sum();
         (count > 0 && !self.dry_run).then(|| {
-            let outcomes: Counts = self.by_outcome.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+            let outcomes: Counts =
+                self.by_outcome.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
             Counts::from_iter([
                 ("deliveries".to_owned(), json!(count)),
                 ("outcomes".to_owned(), json!(outcomes)),
