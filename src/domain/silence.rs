@@ -96,6 +96,23 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// What is known of it once so much is expected of it, where that is something else than before. Nobody has spoken by
+    /// that: it is silent still, unless what is expected now is not overdue.
+    #[must_use]
+    pub fn expecting(&self, every: Option<TimeDelta>, now: DateTime<Utc>) -> Option<Self> {
+        let expected = every.map(|every| match self.expected {
+            Some(known) => Expected { every, ..known },
+            None => Expected { every, since: now, counted_from: self.last_accepted_at.unwrap_or(now) },
+        });
+        if expected == self.expected {
+            return None;
+        }
+        let is_overdue = expected.is_some_and(|expected| expected.overdue_at() < now);
+        Some(Self { expected, silent_since: self.silent_since.filter(|_| is_overdue), ..self.clone() })
+    }
+}
+
 /// For how long nobody could hear the senders, where that was longer than usual between two looks.
 #[must_use]
 pub fn gap(watched_until: DateTime<Utc>, now: DateTime<Utc>, usual: TimeDelta) -> Option<TimeDelta> {
@@ -157,6 +174,26 @@ mod tests {
         assert_eq!(change(&late, at("2026-11-05T09:01:00Z")), None);
         let nobody_cares = Heard { expected: None, silent_since: None, ..speaking };
         assert_eq!(change(&nobody_cares, due + TimeDelta::days(400)), None);
+    }
+
+    #[test]
+    fn another_expectation_is_counted_from_the_same_time_and_none_ends_the_silence() {
+        let now = at("2026-11-03T12:00:00Z");
+        let silent = heard("2026-11-02T09:00:00Z", Some("2026-11-03T11:00:00Z"));
+        assert_eq!(silent.expecting(Some(TimeDelta::hours(26)), now), None);
+        let longer = silent.expecting(Some(TimeDelta::hours(48)), now).unwrap();
+        assert_eq!((longer.silent_since, longer.expected.unwrap().since), (None, silent.expected.unwrap().since));
+        let shorter = silent.expecting(Some(TimeDelta::hours(2)), now).unwrap();
+        assert_eq!((shorter.silent_since, shorter.change(now, now)), (silent.silent_since, None));
+        let none = silent.expecting(None, now).unwrap();
+        assert_eq!((none.expected, none.silent_since), (None, None));
+        // One that was heard of before it is expected is late from the first moment on.
+        let heard_of = Heard { last_accepted_at: Some(now - TimeDelta::days(10)), ..none };
+        let again = heard_of.expecting(Some(TimeDelta::hours(26)), now).unwrap();
+        assert_eq!(
+            again.change(now, now),
+            Some(Change::FellSilent { since: now - TimeDelta::days(10) + TimeDelta::hours(26) })
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::feed::Feed;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::silence::{self, Change, DealershipFeed, Expected, Heard};
+use crate::domain::silence::{self, Change, DealershipFeed, Heard};
 use crate::domain::workspace::{DealershipId, Slug};
 use crate::intake::complaints::Complaints;
 use crate::intake::{Intake, WorkspaceRouter};
@@ -194,7 +194,7 @@ impl Silence {
         }
         for heard in &known {
             let every = senders.iter().find(|sender| is_of(sender, heard)).and_then(|sender| sender.every);
-            let Some(next) = expecting(heard, every, now) else { continue };
+            let Some(next) = heard.expecting(every, now) else { continue };
             dealership_feeds::expect(&mut tx, workspace, &next, day).await?;
             if heard.silent_since.is_some() && next.silent_since.is_none() {
                 let (dealership, feed) = (heard.dealership, heard.feed.name());
@@ -270,20 +270,6 @@ struct Look<'a> {
 
 fn is_of(sender: &DealershipFeed, heard: &Heard) -> bool {
     sender.dealership == heard.dealership && sender.feed == heard.feed
-}
-
-/// What is known of a dealership and feed once so much is expected of it, where that is something else than before.
-fn expecting(heard: &Heard, every: Option<TimeDelta>, now: DateTime<Utc>) -> Option<Heard> {
-    let expected = every.map(|every| match heard.expected {
-        Some(known) => Expected { every, ..known },
-        None => Expected { every, since: now, counted_from: heard.last_accepted_at.unwrap_or(now) },
-    });
-    if expected == heard.expected {
-        return None;
-    }
-    // Nobody has spoken: it is silent still, or was never too late for what is expected now.
-    let still = expected.is_some_and(|expected| expected.overdue_at() < now);
-    Some(Heard { expected, silent_since: heard.silent_since.filter(|_| still), ..heard.clone() })
 }
 
 /// Notes a change; gives what is to be told of it, unless another instance has noted it before.
