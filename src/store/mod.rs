@@ -1,6 +1,7 @@
 //! All SQL: what is loaded before the rules run, and what is saved after. [`mod@load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
+pub mod actions;
 pub mod address;
 mod appointments;
 mod bodies;
@@ -8,6 +9,7 @@ mod bookings;
 mod clusters;
 mod content;
 mod customers;
+pub mod dealership_feeds;
 pub mod deliveries;
 pub mod dependencies;
 pub mod drift;

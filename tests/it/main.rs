@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod actions;
 mod addresses;
 mod afternoon;
 mod appointments;
@@ -55,6 +56,7 @@ mod sabotage;
 mod secrets;
 mod session;
 mod setup;
+mod silence;
 mod spool;
 mod starts;
 mod support;

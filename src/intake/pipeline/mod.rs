@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::activity::Activity;
 use super::complaints::Complaints;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
@@ -41,10 +42,10 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline that writes to this store, with these permits.
-    pub(super) fn new(store: Store, permits: WritePermits, clock: fn() -> DateTime<Utc>) -> Self {
+    /// A pipeline that writes to this store, with these permits, and counts what it has written.
+    pub(super) fn new(store: Store, permits: WritePermits, activity: Activity, clock: fn() -> DateTime<Utc>) -> Self {
         let is_stalled = AtomicBool::new(false);
-        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
+        let writer = Writer { store, permits, activity, clock, is_stalled, complaints: Complaints::default() };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod program;
 pub(crate) mod replies;
 pub(crate) mod rows;
 pub(crate) mod service;
+pub(crate) mod sink;
 pub(crate) mod tables;
 pub(crate) mod token;
 
