@@ -5,6 +5,7 @@
 //! problem.
 
 mod access;
+mod admin;
 mod app;
 mod banner;
 mod check;

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::domain::delivery::Delivery;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use in_flight::InFlight;
 use parse::{Parser, Peek};
@@ -54,7 +55,7 @@ use unknown_fields::UnknownFields;
 pub struct Unavailable;
 
 /// How the intake works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How long a request is held while nothing can store its delivery.
     pub hold: Duration,
@@ -64,6 +65,8 @@ pub struct Settings {
     pub reading_bytes: usize,
     /// The current time; tests set their own.
     pub clock: fn() -> DateTime<Utc>,
+    /// Counts what is committed.
+    pub metrics: Metrics,
 }
 
 /// Applies deliveries to the tables.
@@ -88,7 +91,7 @@ impl Intake {
     /// An intake over a store, for the workspaces of a router. Must be made inside a runtime.
     #[must_use]
     pub fn new(store: Store, router: WorkspaceRouter, settings: Settings) -> Self {
-        let pipeline = Pipeline::new(store.clone(), settings.writers, settings.clock);
+        let pipeline = Pipeline::new(store.clone(), settings.writers, settings.clock, settings.metrics.clone());
         let unknown_fields = UnknownFields::default();
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
@@ -145,6 +148,12 @@ impl Intake {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// What is counted of what is committed.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.settings.metrics
     }
 
     /// The current time of the clock in the settings.

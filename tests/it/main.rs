@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod admin;
 mod afternoon;
 mod appointments;
 mod arbitrary;
@@ -34,6 +35,7 @@ mod local_postgres;
 mod locations;
 mod log_lines;
 mod memory;
+mod metrics;
 mod migrations;
 mod moves;
 mod oauth;

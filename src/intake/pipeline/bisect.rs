@@ -60,7 +60,7 @@ impl Writer {
             }
             let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode));
             match off_thread(is_large(&part), attempt).await {
-                Ok(results) => record::answer(part, results),
+                Ok(results) => record::answer(&self.metrics, part, results),
                 Err(Failure::Transient(error)) => {
                     self.note_away(&error, part.len());
                     rest.repeat(part);
@@ -135,7 +135,7 @@ impl Writer {
             Ok(()) => {
                 let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
                 tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                record::answer(part, results);
+                record::answer(&self.metrics, part, results);
             }
             Err(error) if error.is_of_the_data() => {
                 // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.

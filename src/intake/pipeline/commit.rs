@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
@@ -22,8 +22,9 @@ use super::record;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
-use crate::domain::{self, Effects, Verdict, unchanged};
+use crate::domain::{self, Effects, Tally, Verdict, unchanged};
 use crate::intake::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
 use crate::store::{self, Store};
 
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     /// Whether nothing was committed since something failed or took too long.
     pub(super) is_stalled: AtomicBool,
     pub(super) complaints: Complaints,
+    pub(super) metrics: Metrics,
 }
 
 /// How an attempt ends that has come so far.
@@ -77,8 +79,9 @@ impl Writer {
     ) -> Result<Vec<DeliveryResult>, Failure> {
         let _large = if is_large(batch) { self.permits.acquire_large().await } else { None };
         let mut permit = self.permits.acquire().await;
+        let began = Instant::now();
         let mut tx = self.store.begin(workspace).await?;
-        let results = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
+        let (results, bookings) = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
         permit.end_turn();
         match mode {
             Mode::DryRun => tx.rollback().await?,
@@ -88,6 +91,7 @@ impl Writer {
                     let _ = saved.send(());
                 }
                 tx.commit().await?;
+                self.metrics.committed(batch.len(), bookings, began.elapsed());
                 if self.is_stalled.swap(false, Ordering::Relaxed) {
                     self.complaints.clear();
                 }
@@ -96,14 +100,14 @@ impl Writer {
         Ok(results)
     }
 
-    /// All of an attempt but its end.
+    /// All of an attempt but its end; with the bookings that it has written.
     async fn run_in_tx(
         &self,
         tx: &mut store::Connection,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
-    ) -> Result<Vec<DeliveryResult>, Failure> {
+    ) -> Result<(Vec<DeliveryResult>, Tally), Failure> {
         let may_be_stored = |entry: &QueueEntry| entry.attempt.may_be_stored || entry.attempt.attempts > 0;
         let stored = if is_repeated || batch.iter().any(may_be_stored) {
             let ids: Vec<Uuid> = batch.iter().map(|entry| entry.delivery.id).collect();
@@ -116,9 +120,12 @@ impl Writer {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none();
-        let applied = match workspace {
+        let (applied, bookings) = match workspace {
             Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
-            None => batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone())).collect(),
+            None => {
+                let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
+                (rejected.collect(), Tally::default())
+            }
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
@@ -134,10 +141,10 @@ impl Writer {
         }
         for (entry, result) in batch.iter().zip(&mut results) {
             if let Some(StoredResult { feed: _, attempts: _, outcome, effects, findings }) = done(entry).cloned() {
-                *result = DeliveryResult { outcome, findings, effects, ..result.clone() };
+                *result = DeliveryResult { outcome, findings, effects, was_settled: true, ..result.clone() };
             }
         }
-        Ok(results)
+        Ok((results, bookings))
     }
 
     /// Loads what is known, applies the deliveries in their order, so that the second sees what the first did, and saves
@@ -148,7 +155,7 @@ impl Writer {
         workspace: WorkspaceId,
         batch: &[QueueEntry],
         is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
-    ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {
+    ) -> Result<(Vec<(Verdict, Vec<Finding>)>, Tally), Failure> {
         let inputs = batch_input::of(tx, workspace, batch, is_open).await?;
         let mut keys = Keys::default();
         for input in &inputs {
@@ -163,8 +170,9 @@ impl Writer {
         };
         let applied = batch.iter().zip(inputs).map(|(entry, input)| apply_one(&mut state, entry, input));
         let applied = applied.collect();
+        let bookings = state.written_bookings();
         store::save(&self.store, tx, workspace, state).await?;
-        Ok(applied)
+        Ok((applied, bookings))
     }
 }
 

@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use super::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;
@@ -46,9 +47,9 @@ struct WorkspaceQueue(mpsc::Sender<QueueSlot>);
 
 impl Pipeline {
     /// A pipeline that writes to this store, so many batches at a time.
-    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>) -> Self {
+    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>, metrics: Metrics) -> Self {
         let (permits, is_stalled) = (WritePermits::new(writers), AtomicBool::new(false));
-        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
+        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default(), metrics };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
 
