@@ -27,11 +27,13 @@
 //! | [`feeds`] | one file for each kind of payload: from bytes through a typed payload to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
 //! | [`budget`] | bytes that are in the process at a time, shared out by holder | nothing of ours |
+//! | [`metrics`] | what is counted and measured, rendered for Prometheus | `domain` |
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
-//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
 //! | [`silence`] | senders that have fallen silent: noted, logged, posted | `domain`, `intake`, `store` |
-//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
+//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
+//! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -39,7 +41,8 @@
 //! # The laws
 //!
 //! - A room imports only what the table lists. `feeds` and `store` never see each other.
-//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`.
+//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`
+//!   and `admin`, Prometheus' crate in `metrics`.
 //! - No module imports itself through others. What a parent shares with its children stands in a file of its own, which
 //!   the parent passes on.
 //! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/reply.rs`.
@@ -68,6 +71,7 @@
 //!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
+pub mod admin;
 pub mod budget;
 pub mod cli;
 pub mod config;
@@ -76,6 +80,7 @@ pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod local_postgres;
+pub mod metrics;
 pub mod quarantine;
 pub mod silence;
 pub mod spool;

@@ -6,6 +6,7 @@
 
 mod access;
 mod acted_by;
+mod admin;
 mod app;
 mod banner;
 mod check;

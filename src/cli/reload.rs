@@ -189,6 +189,7 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.keep_alive_seconds", old.keep_alive != new.keep_alive),
         ("server.trusted_proxies", old.proxies != new.proxies),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
+        ("admin", started.admin != read.admin),
         ("spool", started.spool != read.spool),
         ("rejected", started.rejected != read.rejected),
         ("database", !started.database.is_same(&read.database)),

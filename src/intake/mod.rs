@@ -45,6 +45,7 @@ use tokio::sync::watch;
 use crate::domain::delivery::Delivery;
 use crate::domain::ids::WorkspaceId;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
+use crate::metrics::Metrics;
 use crate::store::{self, Store};
 use activity::Activity;
 use in_flight::InFlight;
@@ -60,7 +61,7 @@ use unknown_fields::UnknownFields;
 pub struct Unavailable;
 
 /// How the intake works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How long a request is held while nothing can store its delivery.
     pub hold: Duration,
@@ -70,6 +71,8 @@ pub struct Settings {
     pub reading_bytes: usize,
     /// The current time; tests set their own.
     pub clock: fn() -> DateTime<Utc>,
+    /// Counts what is committed.
+    pub metrics: Metrics,
 }
 
 /// Applies deliveries to the tables.
@@ -97,7 +100,8 @@ impl Intake {
     pub fn new(store: Store, router: WorkspaceRouter, settings: Settings) -> Self {
         let permits = WritePermits::new(settings.writers, store.connections());
         let activity = Activity::default();
-        let pipeline = Pipeline::new(store.clone(), permits, activity.clone(), settings.clock);
+        let pipeline =
+            Pipeline::new(store.clone(), permits, activity.clone(), settings.metrics.clone(), settings.clock);
         let unknown_fields = UnknownFields::default();
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
@@ -174,6 +178,12 @@ impl Intake {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// What is counted of what is committed.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.settings.metrics
     }
 
     /// The current time of the clock in the settings.

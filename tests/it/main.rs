@@ -9,6 +9,7 @@
 
 mod actions;
 mod addresses;
+mod admin;
 mod afternoon;
 mod appointments;
 mod arbitrary;
@@ -36,6 +37,7 @@ mod local_postgres;
 mod locations;
 mod log_lines;
 mod memory;
+mod metrics;
 mod migrations;
 mod months;
 mod moves;

@@ -12,6 +12,7 @@ use crate::config::{Config, Environment};
 use crate::domain::values;
 use crate::intake::replay::{self, ReplayItem};
 use crate::intake::{self, Intake, configuration};
+use crate::metrics::Metrics;
 use crate::store::actions::{self, Action};
 use crate::store::replay_filter::{Cursor, ReplayFilter, START};
 use crate::store::{self, Demands, PutsUp, Store, rejected};
@@ -114,9 +115,10 @@ async fn over(
 /// The intake under today's configuration. To try something out, the tables are taken as they are.
 async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> Result<Intake, store::Error> {
     if arguments.dry_run {
-        return Ok(service::intake_over(config, store, &configuration::preview(store, &config.workspaces).await?));
+        let applied = configuration::preview(store, &config.workspaces).await?;
+        return Ok(service::intake_over(config, store, &applied, Metrics::default()));
     }
-    service::open_intake(config, store).await
+    service::open_intake(config, store, &Metrics::default()).await
 }
 
 /// The rounds of one command.

@@ -59,7 +59,7 @@ impl Writer {
             }
             let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, turn.take()));
             match off_thread(is_large(&part), attempt).await {
-                Ok(results) => record::answer(part, results),
+                Ok(results) => record::answer(&self.metrics, part, results),
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
                 Err(Failure::Poison(why)) => self.fail(workspace, part, &why, &mut rest).await,
                 Err(failure) => {
@@ -151,7 +151,7 @@ impl Writer {
                 for entry in &part {
                     self.activity.note(workspace, &entry.delivery, entry.attempt, true);
                 }
-                record::answer(part, results);
+                record::answer(&self.metrics, part, results);
             }
             Err(error) if error.is_of_the_data() => {
                 // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.
