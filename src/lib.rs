@@ -31,7 +31,7 @@
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
 //! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
-//! | [`silence`] | senders that have fallen silent: noted, logged, posted | `domain`, `intake`, `store` |
+//! | [`silence`] | senders that have fallen silent: noted, logged, posted, measured | `domain`, `intake`, `metrics`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
 //! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |

@@ -20,5 +20,6 @@ pub(super) fn watch(config: &Config, app: &App, intake: Intake) -> Silence {
             .inspect_err(|error| tracing::error!(%error, "alerts are not posted: their thread cannot be started"))
             .ok()
     });
-    Silence::new(intake, Settings::new(spooled_since, outbox, app.standings.clone()))
+    let settings = Settings::new(spooled_since, outbox, app.standings.clone());
+    Silence::new(intake, Settings { metrics: app.metrics.clone(), ..settings })
 }

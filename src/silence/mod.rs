@@ -19,6 +19,7 @@ use crate::domain::silence::{self, Change, DealershipFeed, Heard};
 use crate::domain::workspace::{DealershipId, Slug};
 use crate::intake::complaints::Complaints;
 use crate::intake::{Intake, WorkspaceRouter};
+use crate::metrics::{Metrics, SilentSender};
 use crate::store::rejected::{self, OfFingerprint};
 use crate::store::{self, dealership_feeds};
 
@@ -48,13 +49,16 @@ pub struct Settings {
     pub outbox: Option<Outbox>,
     /// Where the last look can be seen.
     pub standings: Standings,
+    /// What shows it to whoever scrapes.
+    pub metrics: Metrics,
 }
 
 impl Settings {
     /// Those of the service.
     #[must_use]
     pub fn new(spooled_since: SpooledSince, outbox: Option<Outbox>, standings: Standings) -> Self {
-        Self { longest_pause: TimeDelta::minutes(5), spooled_since, outbox, standings }
+        let (longest_pause, metrics) = (TimeDelta::minutes(5), Metrics::default());
+        Self { longest_pause, spooled_since, outbox, standings, metrics }
     }
 }
 
@@ -137,8 +141,27 @@ impl Silence {
             let look = Look { workspace: *workspace, senders, now, complete_until };
             told.extend(self.look(&look, &mut standings).await?);
         }
+        self.measure(&standings);
         self.settings.standings.set(standings);
         Ok(told)
+    }
+
+    /// Shows who is silent, and when each sender was last heard of, which after a start the process has not seen itself.
+    fn measure(&self, standings: &[Standing]) {
+        let metrics = &self.settings.metrics;
+        for Standing { workspace, dealership, feed, last_accepted_at, .. } in standings {
+            if let Some(at) = last_accepted_at {
+                metrics.note_last_delivery(workspace, *dealership, *feed, *at);
+            }
+        }
+        let expected = standings.iter().filter(|standing| standing.is_expected);
+        let silent = expected.map(|Standing { workspace, dealership, feed, is_silent, .. }| SilentSender {
+            workspace: workspace.clone(),
+            dealership: *dealership,
+            feed: *feed,
+            is_silent: *is_silent,
+        });
+        metrics.set_silent_senders(silent.collect());
     }
 
     /// Waits until what was to be posted is posted, but not for long.

@@ -411,8 +411,8 @@ async fn how_all_stand_can_be_seen_without_postgres() {
     let service = service_with(&of_one()).await;
     let standings = Standings::default();
     let settings = Settings::new(Arc::new(|| None), None, standings.clone());
-    let silence =
-        Silence::new(service.intake().clone(), Settings { longest_pause: TimeDelta::days(4_000), ..settings });
+    let (longest_pause, metrics) = (TimeDelta::days(4_000), service.metrics().clone());
+    let silence = Silence::new(service.intake().clone(), Settings { longest_pause, metrics, ..settings });
     assert_eq!(standings.all().len(), 0);
     arrive(&service, Delivery { received_at: start(), ..delivery(Feed::Lead, a_lead(1).bytes()) }).await;
     silence.round(start()).await.unwrap();
@@ -425,6 +425,9 @@ async fn how_all_stand_can_be_seen_without_postgres() {
     assert_eq!(one(0), (356, Feed::Inventory, true, true, None));
     assert_eq!(one(1), (356, Feed::Lead, false, false, Some(start())));
     assert_eq!((all.len(), all[0].workspace.as_str()), (2, "alpha"));
+    let silent = service.scrape().await.of("forecourt_sender_silent");
+    let inventory = r#"forecourt_sender_silent{workspace="alpha",dealership="356",feed="inventory"}"#;
+    assert_eq!(silent.into_iter().collect::<Vec<_>>(), [(inventory.to_owned(), 1.0)]);
 }
 
 #[tokio::test]
