@@ -425,9 +425,9 @@ async fn how_all_stand_can_be_seen_without_postgres() {
     assert_eq!(one(0), (356, Feed::Inventory, true, true, None));
     assert_eq!(one(1), (356, Feed::Lead, false, false, Some(start())));
     assert_eq!((all.len(), all[0].workspace.as_str()), (2, "alpha"));
-    let silent = service.scrape().await.of("forecourt_sender_silent");
+    let scrape = service.scrape().await;
     let inventory = r#"forecourt_sender_silent{workspace="alpha",dealership="356",feed="inventory"}"#;
-    assert_eq!(silent.into_iter().collect::<Vec<_>>(), [(inventory.to_owned(), 1.0)]);
+    assert_eq!(scrape.of("forecourt_sender_silent").into_iter().collect::<Vec<_>>(), [(inventory, 1.0)]);
 }
 
 #[tokio::test]
