@@ -29,7 +29,8 @@ async fn a_lead_waits_for_what_is_missing_and_no_longer_for_what_has_come() {
     let all = json!([["location", "dealer z"], ["package", "Gold"], ["stock_number", "S1"], ["vin", VIN]]);
     assert_eq!(waits_for(&service, 1).await, all);
     // With the package: the stock number is that of the VIN's car, whatever comes.
-    let brings = json!({ "Seller": { "LocationName": "Closed" }, "SubscriptionPricing": [{ "Name": "Gold", "DailyPrice": 1 }] });
+    let brings =
+        json!({ "Seller": { "LocationName": "Closed" }, "SubscriptionPricing": [{ "Name": "Gold", "DailyPrice": 1 }] });
     service.vehicle(&car(brings)).await;
     // The car may come to another place, or its place may be opened.
     let rest = json!([["any_location", ""], ["location", "dealer z"], ["vin", VIN]]);

@@ -208,9 +208,20 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
     }
     let node = plan["Node Type"].as_str().unwrap();
     let condition = plan["Index Cond"].as_str().unwrap_or_default();
-    let names_a_key = ["id = ", "id)", "ANY", "identifier = ", "key = ", "name = ", "lower(name) = "]
-        .iter()
-        .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
+    let names_a_key = [
+        "id = ",
+        "id)",
+        "ANY",
+        "identifier = ",
+        "key = ",
+        "vin = ",
+        "stock_number = ",
+        "email = ",
+        "name = ",
+        "lower(name) = ",
+    ]
+    .iter()
+    .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
     // There is an index of those few that the configuration names, which are read all.
     let of_configured = plan["Index Name"].as_str().is_some_and(|index| index.ends_with("_configured_idx"));
     let names_a_key = names_a_key || of_configured;
@@ -250,7 +261,7 @@ async fn not_by_key(service: &TestService, is_kept: bool, accepted: &[Reading]) 
 
 /// How many pages lie between the top of each index and an entry, at the most: a page holds a hundred entries and more.
 async fn heights(service: &TestService) -> BTreeMap<String, f64> {
-    let query = "select relname::text, 1 + ceil(log(100, greatest(relpages, 2))) from pg_class where relkind = 'i'";
+    let query = "select relname::text, (1 + ceil(log(100, greatest(relpages, 2))))::float8 from pg_class where relkind = 'i'";
     let rows: Vec<(String, f64)> = sqlx::query_as(query).fetch_all(&service.database.pool).await.unwrap();
     rows.into_iter().collect()
 }
@@ -336,7 +347,7 @@ async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
     let rows = tenant.locations.iter().count() + tenant.packages.iter().count();
 
     let mut all = statements(workspace, 1).into_iter();
-    let lookup = all.find(|statement| statement.query.starts_with("-- What bookings need")).unwrap();
+    let lookup = all.find(|statement| statement.query.starts_with("-- All that is known")).unwrap();
     let explain = format!(
         "explain (analyze, buffers, format json) {}",
         lookup.with_keys().replace("'{70}'::text[]", "'{Premium}'::text[]")
