@@ -67,7 +67,8 @@ pub async fn forget_past(
     let horizon = now - chrono::TimeDelta::days(store.booking_retry_days);
     let mut tx = store.begin(Some(workspace)).await?;
     let page = sqlx::query!(
-        r#"with page as materialized (
+        r#"-- once a day
+        with page as materialized (
             select distinct lead_id from intake.lead_dependencies
             where workspace_id = $1 and lead_id > $2 order by lead_id limit $4
         ), past as materialized (
