@@ -256,11 +256,11 @@ async fn a_lead_that_waited_before_the_upgrade_is_booked_by_the_car_that_arrives
     let cluster = own_cluster().await;
     let service = upgraded_after(&cluster, "9c06cd2", WAITED).await;
     let lead = "(select id from leads where external_id = 'waited')";
-    let waits = format!("select kind, key from intake.lead_dependencies where lead_id = {lead} order by kind");
-    let waits = service.rows(&waits).await;
-    let kinds: Vec<&str> = waits.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    let pending = format!("select kind, key from intake.lead_dependencies where lead_id = {lead} order by kind");
+    let pending = service.rows(&pending).await;
+    let kinds: Vec<&str> = pending.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["any_location", "location", "package", "person", "vin"]);
-    assert_eq!((&waits[1]["key"], &waits[4]["key"]), (&"dealer a".into(), &"WAITEDFOR00000001".into()));
+    assert_eq!((&pending[1]["key"], &pending[4]["key"]), (&"dealer a".into(), &"WAITEDFOR00000001".into()));
 
     let names = names(Some("WAITEDFOR00000001"), None);
     let car = car(serde_json::json!({ "Identifier": 909_090, "Identification": names }));
