@@ -244,6 +244,9 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Io(error) => error.kind().to_string(),
         ureq::Error::ConnectionFailed => "no connection could be made".to_owned(),
         ureq::Error::Rustls(error) => error.to_string(),
+        ureq::Error::Tls(what) => (*what).to_owned(),
+        // Whatever else there is may hold the address.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is ureq's, and grows")]
         _ => "the request failed".to_owned(),
     }
 }
