@@ -15,6 +15,10 @@ pub(super) async fn bring_up(store: &Store, progress: &Progress) -> Result<usize
             progress.turn_to(&format!("applying migration {}{more}", named(&migration)), 0);
         })
         .await?;
+    let applied = applied.into_inner();
+    if let Some(hindrance) = rereading_hindrance(store).await? {
+        return Err(store::Error::Migration(hindrance));
+    }
     rereading::run_telling(store, &|step| match step {
         rereading::Step::Persons(workspace, count) => {
             progress.turn_to(&format!("reading persons of workspace {workspace} anew, done"), count);
@@ -25,7 +29,16 @@ pub(super) async fn bring_up(store: &Store, progress: &Progress) -> Result<usize
         }
     })
     .await?;
-    Ok(applied.into_inner())
+    Ok(applied)
+}
+
+/// Why stored values that are to be read anew are not: that is the owner's to do, as migrations are.
+async fn rereading_hindrance(store: &Store) -> Result<Option<String>, store::Error> {
+    if store::rereading::workspaces(store).await? == 0 {
+        return Ok(None);
+    }
+    let hindrance = store.hindrance_to_migrate().await?;
+    Ok(hindrance.map(|hindrance| format!("stored values are to be read anew, and {hindrance}")))
 }
 
 /// A migration by its number and its name.

@@ -37,7 +37,7 @@ use crate::domain::workspace::Workspace;
 
 pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
-pub use database::Database;
+pub use database::{Database, NamedAddress};
 pub use environment::Environment;
 pub use log::{Log, LogFormat};
 pub use oauth::Oauth;

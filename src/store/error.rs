@@ -51,6 +51,9 @@ const TRANSIENT: [&str; 9] = ["08", "40", "53", "57", "55P03", "58", "25006", "2
 /// A prepared statement that is not there, or there already: the connection behind the pooler is not the one before.
 const LOST_STATEMENT: [&str; 2] = ["26000", "42P05"];
 
+/// `insufficient_privilege`.
+const LACKS_A_RIGHT: &str = "42501";
+
 /// Where Postgres says that a prepared statement's result has another type since a table was changed.
 const STALE_PLAN: &str = "RevalidateCachedQuery";
 
@@ -75,7 +78,8 @@ impl Error {
             Self::Database(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 let lost = if is_one_of(&code, &LOST_STATEMENT) { format!(": {POOLER}") } else { String::new() };
-                format!("SQLSTATE {code} in {}{lost}", error.table().unwrap_or("a statement"))
+                let advice = if code == LACKS_A_RIGHT { advice(of(self)) } else { "" };
+                format!("SQLSTATE {code} in {}{lost}{advice}", error.table().unwrap_or("a statement"))
             }
             Self::Unreachable(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
@@ -99,7 +103,7 @@ impl Error {
                 match code.as_ref() {
                     "" => "unreachable",
                     "3D000" => "no_such_database",
-                    "42501" => "no_right",
+                    LACKS_A_RIGHT => "no_right",
                     "53100" => "disk_full",
                     "53300" => "too_many_connections",
                     "25006" => "read_only",
@@ -231,7 +235,7 @@ fn advice<'e>(error: impl Into<Option<&'e sqlx::Error>>) -> &'static str {
     match code.as_ref() {
         "28P01" | "28000" => ": check the user and the password in the database's address",
         "3D000" => ": there is no such database; make it, or check its name in the address",
-        "42501" => ": the user lacks a right; let it own the database",
+        LACKS_A_RIGHT => ": the user lacks a right; let it own the database, or give it its rights with `forecourt grant`",
         "25006" => ": this server takes no writes; name the one that does",
         "08P01" if error.message().contains("startup parameter") => {
             ": the pooler takes no startup parameters; take `options` out of the database's address and PGOPTIONS"

@@ -11,6 +11,7 @@ pub mod drift;
 mod error;
 pub mod examination;
 mod flaw;
+pub mod grants;
 mod identifiers;
 mod json_row;
 mod lead_codec;
@@ -22,12 +23,14 @@ mod load;
 mod locations;
 mod migrations;
 pub mod newcomers;
+mod ownership;
 mod persons;
 mod probe;
 mod properties;
 pub mod rejected;
 pub mod replay_filter;
 pub mod rereading;
+pub mod rights;
 mod server;
 mod session;
 pub mod statistics;
@@ -50,8 +53,10 @@ use crate::domain::state::WorkspaceState;
 use crate::domain::values::Email;
 pub use error::Error;
 pub use flaw::Flaw;
+use grants::{GrantError, Granted};
 pub use migrations::Pending;
 use probe::Probes;
+use rights::Grant;
 use server::Server;
 pub use server::{Demands, PutsUp};
 pub use session::Transaction;
@@ -125,6 +130,47 @@ impl Store {
     /// When Postgres cannot be reached, or they could not be applied to these tables.
     pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
         migrations::pending(&self.pool, &self.server).await
+    }
+
+    /// Gives a role exactly these grants in place of what it was given before, and writes that down; or undoes it at the end
+    /// where it is only to be seen. Nobody migrates meanwhile.
+    ///
+    /// # Errors
+    /// When the role cannot be given them, or Postgres refuses or cannot be reached.
+    pub async fn grant(
+        &self,
+        role: &str,
+        grants: &BTreeSet<Grant>,
+        acted_by: &str,
+        only_show: bool,
+    ) -> Result<Granted, GrantError> {
+        let mut tx = self.begin(None).await?;
+        migrations::lock(&mut tx).await?;
+        let granted = grants::give(&mut tx, role, grants, acted_by).await?;
+        if only_show { tx.rollback().await? } else { tx.commit().await? }
+        Ok(granted)
+    }
+
+    /// Gives every role again what it was given, as each migration does: the listing may be another one since.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn grant_again(&self) -> Result<(), Error> {
+        let mut tx = self.begin(None).await?;
+        migrations::lock(&mut tx).await?;
+        grants::give_again(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Why the user of this store cannot change the tables, where it does not own them.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn hindrance_to_migrate(&self) -> Result<Option<String>, Error> {
+        let mut tx = self.begin(None).await?;
+        let hindrance = ownership::hindrance(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(hindrance)
     }
 
     /// What of the server breaks a law and is put up with.
