@@ -51,7 +51,8 @@ impl Arguments {
 }
 
 fn unknown(name: &str) -> CommandError {
-    let known: Vec<&str> = Grant::ALL.iter().filter(|grant| **grant != Grant::Serves).map(|grant| grant.name()).collect();
+    let known: Vec<&str> =
+        Grant::ALL.iter().filter(|grant| **grant != Grant::Serves).map(|grant| grant.name()).collect();
     CommandError::Usage(format!("`--reads {name}`: what can be read is {}; or `{NONE}` alone", known.join(", ")))
 }
 

@@ -109,5 +109,8 @@ async fn say(store: &Store, out: &mut dyn Write) -> CommandResult {
         1 => "one migration is missing".to_owned(),
         count => format!("{count} migrations are missing"),
     };
-    Err(format!("{missing}, and nothing was changed: `forecourt migrate` does it, and so does a start as the tables' owner").into())
+    Err(format!(
+        "{missing}, and nothing was changed: `forecourt migrate` does it, and so does a start as the tables' owner"
+    )
+    .into())
 }

@@ -150,8 +150,9 @@ fn written(
     let file = section.text(in_file, "\"/run/secrets/database_url\"", report);
     let given = [&url, &variable, &file].into_iter().flatten().count();
     if given > 1 {
-        let message =
-            format!("[database] names its address more than once; keep one of `{here}`, `{in_variable}` and `{in_file}`");
+        let message = format!(
+            "[database] names its address more than once; keep one of `{here}`, `{in_variable}` and `{in_file}`"
+        );
         report.problem(&section.span(), message);
         return None;
     }

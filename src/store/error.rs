@@ -235,7 +235,9 @@ fn advice<'e>(error: impl Into<Option<&'e sqlx::Error>>) -> &'static str {
     match code.as_ref() {
         "28P01" | "28000" => ": check the user and the password in the database's address",
         "3D000" => ": there is no such database; make it, or check its name in the address",
-        LACKS_A_RIGHT => ": the user lacks a right; let it own the database, or give it its rights with `forecourt grant`",
+        LACKS_A_RIGHT => {
+            ": the user lacks a right; let it own the database, or give it its rights with `forecourt grant`"
+        }
         "25006" => ": this server takes no writes; name the one that does",
         "08P01" if error.message().contains("startup parameter") => {
             ": the pooler takes no startup parameters; take `options` out of the database's address and PGOPTIONS"

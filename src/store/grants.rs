@@ -49,7 +49,9 @@ pub(super) async fn give(
     acted_by: &str,
 ) -> Result<Granted, GrantError> {
     if !is_recorded(tx).await? {
-        return Err(GrantError::Refused("the tables are not of this version: run `forecourt migrate` first".to_owned()));
+        return Err(GrantError::Refused(
+            "the tables are not of this version: run `forecourt migrate` first".to_owned(),
+        ));
     }
     if let Some(user) = ownership::stranger(tx).await? {
         return Err(GrantError::Refused(format!("the user `{user}` does not own the tables: {}", ownership::BY_OWNER)));
@@ -367,7 +369,10 @@ async fn remarks(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) ->
         }
         let creates = [
             (may.create_schemas, format!("schemas: `revoke create on database {database} from public, {name}`")),
-            (may.create_temporary, format!("temporary tables: `revoke temporary on database {database} from public, {name}`")),
+            (
+                may.create_temporary,
+                format!("temporary tables: `revoke temporary on database {database} from public, {name}`"),
+            ),
             (may.create_tables, format!("tables: `revoke create on schema public from public, {name}`")),
         ];
         let creates = creates.into_iter().filter(|(may, _)| *may);

@@ -147,7 +147,11 @@ impl Store {
         let mut tx = self.begin(None).await?;
         migrations::lock(&mut tx).await?;
         let granted = grants::give(&mut tx, role, grants, acted_by).await?;
-        if only_show { tx.rollback().await? } else { tx.commit().await? }
+        if only_show {
+            tx.rollback().await?
+        } else {
+            tx.commit().await?
+        }
         Ok(granted)
     }
 
@@ -157,6 +161,10 @@ impl Store {
     /// When Postgres refuses or cannot be reached.
     pub async fn grant_again(&self) -> Result<(), Error> {
         let mut tx = self.begin(None).await?;
+        // That is the owner's to do.
+        if ownership::stranger(&mut tx).await?.is_some() {
+            return tx.rollback().await;
+        }
         migrations::lock(&mut tx).await?;
         grants::give_again(&mut tx).await?;
         tx.commit().await

@@ -26,15 +26,8 @@ pub enum Grant {
 
 impl Grant {
     /// All that can be given.
-    pub const ALL: &'static [Self] = &[
-        Self::Serves,
-        Self::Reporting,
-        Self::Contacts,
-        Self::Tables,
-        Self::Identity,
-        Self::Deliveries,
-        Self::Bodies,
-    ];
+    pub const ALL: &'static [Self] =
+        &[Self::Serves, Self::Reporting, Self::Contacts, Self::Tables, Self::Identity, Self::Deliveries, Self::Bodies];
 
     /// Its name on the command line and in `intake.granted_roles`.
     #[must_use]

@@ -210,10 +210,10 @@ async fn a_sender_is_told_to_come_back_when_postgres_stays_away_beyond_the_hold(
     let mut cluster = own_cluster().await;
     let database = cluster.database().await;
     let mut short = database.beside();
-    short.pool = PgPoolOptions::new()
+    short.service_pool = PgPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(Duration::from_millis(200))
-        .connect_lazy_with(database.options.clone());
+        .connect_lazy_with(database.service_options.clone());
     let service = TestService::over(short, &config_with("hold_seconds = 1")).await;
     cluster.stop().await;
     let request = Request::post("/webhooks/dealer-studio/leads")

@@ -54,7 +54,7 @@ async fn upgraded(cluster: &OwnCluster, release: &str) -> TestService {
     std::fs::create_dir(data_dir.path().join("spool")).unwrap();
     let spool = unpacked(&folder(release).join("deliveries.redb.gz")).await;
     std::fs::write(data_dir.path().join("spool/deliveries.redb"), spool).unwrap();
-    forecourt::store::migrate(&database.pool).await.unwrap();
+    let database = database.migrated().await;
     let service = TestService::with_data(database, &config(release), data_dir).await;
     assert!(service.acceptor().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
     let waiting = async {
@@ -153,7 +153,7 @@ async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
             assert!(count > 0 || FILLED_BY_UPGRADES.contains(&table.as_str()), "{table} of {release} is empty");
             counts.push((table, count));
         }
-        forecourt::store::migrate(&database.pool).await.unwrap();
+        let database = database.migrated().await;
         assert!(counts.len() > 20, "{counts:?}");
         for (table, count) in &counts {
             let now: i64 = database.value(&format!("select count(*) from {table}")).await;

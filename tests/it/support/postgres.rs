@@ -71,7 +71,7 @@ pub(crate) async fn database() -> TestDatabase {
 }
 
 impl TestDatabase {
-    /// A database whose service is the superuser, too, so that it can make the tables.
+    /// A database whose service is the superuser, too.
     fn open(server: &LocalPostgres, name: String, janitor: Option<mpsc::Sender<String>>) -> Self {
         let options = server.connect_options(&name);
         let (pool, service_pool) = (pool_of(&options), pool_of(&options));
@@ -85,13 +85,21 @@ impl TestDatabase {
         self
     }
 
+    /// The same, and it belongs to the role that the tables are to belong to.
+    async fn owned(self) -> Self {
+        self.execute(MAKE_ROLES).await;
+        let name = &self.name;
+        self.execute(&format!("alter database \"{name}\" owner to {OWNER}; alter schema public owner to {OWNER}"))
+            .await;
+        self.served_by(OWNER)
+    }
+
     /// Makes the tables, or brings them to this version, as their owner; from now on the service connects as a role that
     /// may not.
     pub(crate) async fn migrated(self) -> Self {
-        self.execute(MAKE_ROLES).await;
+        // Those that a dump has left to a superuser.
         let owned = format!(
-            "alter database \"{}\" owner to {OWNER}; alter schema public owner to {OWNER};
-            do $$ declare name text; begin
+            "do $$ declare name text; begin
                 for name in select format('alter %s %s owner to {OWNER}', case when relkind = 'S' then 'sequence'
                     else 'table' end, oid::regclass) from pg_class
                     where relnamespace::regnamespace::text in ('public', 'identity', 'intake') and relkind in ('r', 'p', 'S')
@@ -99,8 +107,7 @@ impl TestDatabase {
                 loop execute name; end loop;
                 for name in select nspname from pg_namespace where nspname in ('identity', 'intake')
                 loop execute format('alter schema %I owner to {OWNER}', name); end loop;
-            end $$",
-            self.name
+            end $$"
         );
         self.execute(&owned).await;
         migrate_and_grant(self.options.clone().username(OWNER)).await;
@@ -163,7 +170,7 @@ impl Shared {
     async fn start() -> Self {
         let server = LocalPostgres::start(throwaway_options()).await.unwrap();
         server.ensure_database(TEMPLATE).await.unwrap();
-        let template = TestDatabase::open(&server, TEMPLATE.to_owned(), None).migrated().await;
+        let template = TestDatabase::open(&server, TEMPLATE.to_owned(), None).owned().await.migrated().await;
         template.pool.close().await;
         let mut admin = connect(&server).await;
         let version = sqlx::query_scalar("select current_setting('server_version_num')::int");
@@ -214,10 +221,10 @@ impl OwnCluster {
         self.bare_database("forecourt").await.migrated().await
     }
 
-    /// A database in it that has no tables when it is asked for first.
+    /// A database in it that has no tables when it is asked for first; its service connects as the owner, and makes them.
     pub(crate) async fn bare_database(&self, name: &str) -> TestDatabase {
         self.server().ensure_database(name).await.unwrap();
-        TestDatabase::open(self.server(), name.to_owned(), None)
+        TestDatabase::open(self.server(), name.to_owned(), None).owned().await
     }
 
     /// Stops the server in order; its data stays for the next start.
