@@ -22,6 +22,7 @@ pub mod due;
 mod in_flight;
 mod memory;
 mod parse;
+pub mod partitions;
 mod pipeline;
 pub mod replay;
 mod reply;

@@ -3,11 +3,13 @@
 
 pub mod address;
 mod appointments;
+mod bodies;
 mod bookings;
 mod clusters;
 mod content;
 pub mod deliveries;
 pub mod drift;
+pub mod due;
 mod error;
 pub mod examination;
 mod flaw;
@@ -24,7 +26,9 @@ mod locations;
 mod migrations;
 pub mod newcomers;
 mod ownership;
+pub mod partitions;
 mod persons;
+pub mod placements;
 mod probe;
 mod properties;
 pub mod rejected;

@@ -94,11 +94,9 @@ const NOBODY: &[Readable] = &[];
 const TABLES: &[Readable] = &[Readable { by: Grant::Tables, without: &[] }];
 const IDENTITY: &[Readable] = &[Readable { by: Grant::Identity, without: &[] }];
 const DELIVERIES: &[Readable] = &[Readable { by: Grant::Deliveries, without: &[] }];
-/// Where bodies stand, or once stood, beside the rest.
-const WITHOUT_BODIES: &[Readable] = &[
-    Readable { by: Grant::Deliveries, without: &["body", "posted_body"] },
-    Readable { by: Grant::Bodies, without: &[] },
-];
+const BODIES: &[Readable] = &[Readable { by: Grant::Bodies, without: &[] }];
+/// Where bodies once stood beside the rest.
+const WITHOUT_BODIES: &[Readable] = &[Readable { by: Grant::Deliveries, without: &["body", "posted_body"] }];
 
 /// The listing.
 pub const RELATIONS: &[Relation] = &[
@@ -125,7 +123,9 @@ pub const RELATIONS: &[Relation] = &[
     relation("identity.driver_licences", "select, insert, update", IDENTITY),
     relation("identity.passports", "select, insert, update", IDENTITY),
     relation("identity.lead_documents", "select, insert, update", IDENTITY),
-    relation("intake.deliveries", "select, insert, update", WITHOUT_BODIES),
+    relation("intake.deliveries", "select, insert, update, delete", WITHOUT_BODIES),
+    relation("intake.bodies", "select, insert, delete", BODIES),
+    relation("intake.deliveries_with_bodies", "select", BODIES),
     relation("intake.drift", "select, insert, update", DELIVERIES),
     relation("intake.finding_codes", "select, insert, update", DELIVERIES),
     relation("intake.rejected", "select, insert, update, delete", NOBODY),
@@ -135,7 +135,8 @@ pub const RELATIONS: &[Relation] = &[
 ];
 
 /// The functions by which the service does what only the owner may, each with the types of its arguments.
-pub const FUNCTIONS: &[&str] = &["intake.gather_statistics()"];
+pub const FUNCTIONS: &[&str] =
+    &["intake.drop_partition(text,date)", "intake.gather_statistics()", "intake.make_partitions(date)"];
 
 /// The schemas that hold something of the listing.
 pub(super) const SCHEMAS: &[&str] = &["public", "identity", "intake"];

@@ -8,7 +8,7 @@ use axum::http::Request;
 use forecourt::intake::due;
 use forecourt::intake::replay::{self as replays, ReplayItem};
 use forecourt::local_postgres::LocalPostgres;
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use forecourt::store::replay_filter::{self, ReplayFilter};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -375,7 +375,7 @@ async fn refused_requests_enter_once_the_secret_is_mended_and_replayed_twice_the
     assert!(first.lines[0].ends_with("lead refused -> applied person=created lead=created"), "{first:?}");
     assert!(first.lines[1].ends_with("lead refused -> rejected new findings: dealership_unknown"), "{first:?}");
     assert_eq!(first.summary(), "2 deliveries replayed: 1 applied, 1 rejected");
-    let same = "select count(*) from intake.deliveries d join intake.rejected r using (id)
+    let same = "select count(*) from intake.deliveries_with_bodies d join intake.rejected r using (id)
         where d.received_at = r.received_at and d.credential = 'all' and d.body = r.body
             and d.remote_address is not distinct from r.remote_address and r.delivery_id = d.id
             and r.replayed_at is not null and jsonb_array_length(d.replays) = 1";

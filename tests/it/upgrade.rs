@@ -9,7 +9,7 @@ use forecourt::config::Config;
 use forecourt::domain::delivery::{Body, Delivery};
 use forecourt::domain::feed::Feed;
 use forecourt::intake::{due, rereading};
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::io::AsyncReadExt as _;
@@ -76,7 +76,7 @@ fn config(release: &str) -> String {
 /// What came to a database, oldest first, as if it came now.
 async fn deliveries(database: &TestDatabase, config: &Config) -> Vec<Delivery> {
     let query = "select received_at, feed, credential, content_type, body, posted_body
-        from intake.deliveries order by received_at, id";
+        from intake.deliveries_with_bodies order by received_at, id";
     let rows = sqlx::query(query).fetch_all(&database.pool).await.unwrap();
     let again = |row: &sqlx::postgres::PgRow| {
         let name: String = row.get("credential");

@@ -14,7 +14,8 @@ use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult, Replay};
+use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
+use crate::store::placements::{DeliveryKey, Placement, placements};
 
 /// The pauses before a batch is repeated while Postgres is away: the first, doubled each time up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -122,14 +123,14 @@ impl Writer {
     async fn fail(&self, workspace: Option<WorkspaceId>, mut part: Vec<QueueEntry>, why: &str, rest: &mut Rest) {
         let mut results: Vec<DeliveryResult> =
             part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
-        let mut saved = self.save_failed(&part, &mut results).await;
+        let mut saved = self.save_failed(workspace, &part, &mut results).await;
         if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
             // Whatever the database's encoding is, it has these letters.
             for entry in &mut part {
                 entry.delivery.make_ascii();
             }
             results.iter_mut().for_each(DeliveryResult::make_ascii);
-            saved = self.save_failed(&part, &mut results).await;
+            saved = self.save_failed(workspace, &part, &mut results).await;
         }
         match saved {
             Ok(()) => {
@@ -152,21 +153,34 @@ impl Writer {
         }
     }
 
-    async fn save_failed(&self, part: &[QueueEntry], results: &mut [DeliveryResult]) -> Result<(), store::Error> {
+    async fn save_failed(
+        &self,
+        workspace: Option<WorkspaceId>,
+        part: &[QueueEntry],
+        results: &mut [DeliveryResult],
+    ) -> Result<(), store::Error> {
         let mut tx = self.store.begin(None).await?;
+        let keys: Vec<DeliveryKey> = part.iter().map(|entry| entry.delivery.key()).collect();
+        let placements = placements(&mut tx, &keys).await?;
         let mut rows = Vec::with_capacity(part.len());
         for (entry, result) in part.iter().zip(results) {
+            let placement = placements.get(&entry.delivery.id).cloned();
+            // What another try has settled stays as it is, and what was erased or let go is not written anew.
+            let tried = placement.as_ref().map_or(0, Placement::attempts);
+            if tried != entry.attempt.attempts {
+                continue;
+            }
             if entry.attempt.is_manual {
-                let mut stored = match deliveries::known(&mut tx, &[entry.delivery.id]).await {
+                let mut stored = match deliveries::known(&mut tx, &[entry.delivery.key()]).await {
                     // Its own record is what cannot be read, which is left as it is.
                     Err(error) if error.is_of_rows() => continue,
                     stored => stored?,
                 };
                 result.replay = Some(Replay { before: stored.remove(&entry.delivery.id) });
             }
-            rows.push((&entry.delivery, &*result));
+            rows.push(Record { delivery: &entry.delivery, result, placement });
         }
-        record::save(&mut tx, rows).await?;
+        record::save(&mut tx, workspace, rows).await?;
         tx.commit().await
     }
 }

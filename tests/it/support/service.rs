@@ -344,7 +344,7 @@ impl TestService {
     /// The stored body of a delivery.
     pub(crate) async fn stored_body(&self, answer: &Answer) -> Vec<u8> {
         let id = answer.id();
-        self.database.value(&format!("select body from intake.deliveries where id = '{id}'")).await
+        self.database.value(&format!("select body from intake.deliveries_with_bodies where id = '{id}'")).await
     }
 }
 
