@@ -30,6 +30,7 @@
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
 //! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
+//! | [`silence`] | senders that have fallen silent: noted, logged, posted | `domain`, `intake`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
@@ -76,5 +77,6 @@ pub mod http;
 pub mod intake;
 pub mod local_postgres;
 pub mod quarantine;
+pub mod silence;
 pub mod spool;
 pub mod store;

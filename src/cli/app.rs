@@ -14,6 +14,7 @@ use crate::intake::accept::{Acceptor, Timeouts};
 use crate::intake::clock;
 use crate::intake::complaints::Complaints;
 use crate::quarantine::{self, Quarantine};
+use crate::silence::Standings;
 use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
@@ -35,6 +36,8 @@ pub struct App {
     pub quarantine: Quarantine,
     /// Takes requests that were posted to no door.
     pub misdirected: Quarantine,
+    /// How the senders stood when it was last looked who is silent.
+    pub standings: Standings,
     /// The routes.
     pub router: Router,
 }
@@ -52,7 +55,8 @@ impl App {
         let misdirected = Quarantine::new(settings.of_no_door());
         let quarantine = Quarantine::new(settings);
         let router = router(config, current_policy.clone(), &acceptor, quarantine.clone(), misdirected.clone());
-        Ok(Self { current_policy, acceptor, quarantine, misdirected, router })
+        let standings = Standings::default();
+        Ok(Self { current_policy, acceptor, quarantine, misdirected, standings, router })
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 
-use crate::config::{Config, Credential, Environment, Origin};
+use crate::config::{Alerts, Config, Credential, Environment, Origin, duration};
 use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
 use super::command_result::CommandResult;
@@ -58,6 +58,10 @@ fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Command
     for credential in &config.credentials {
         writeln!(out, "{}", credential_line(credential))?;
     }
+    if let Some(Alerts { url, key }) = &config.alerts {
+        let signed = if key.is_some() { "signed" } else { "unsigned" };
+        writeln!(out, "Where a sender falls silent, or speaks again, that is posted to {}, {signed}.", url.origin())?;
+    }
     for warning in config.warnings.iter().cloned().chain(expiring(config, now)).chain(config.advice.iter().cloned()) {
         writeln!(out, "warning: {warning}")?;
     }
@@ -65,15 +69,27 @@ fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Command
 }
 
 fn workspace_line(workspace: &Workspace) -> String {
-    let Workspace { slug, former_slug: _, name, timezone, phone_region, country, dealerships, locations, packages } =
-        workspace;
+    let Workspace {
+        slug,
+        former_slug: _,
+        name,
+        timezone,
+        phone_region,
+        country,
+        dealerships,
+        locations,
+        packages,
+        expect,
+    } = workspace;
     let dealerships = dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
         let name = name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
         timezone.map_or_else(|| format!("{id}{name}"), |zone| format!("{id}{name} ({zone})"))
     });
+    let expected = expect.iter().map(|(feed, every)| format!("{} every {}", feed.name(), duration::shown(*every)));
+    let expected = if expect.is_empty() { String::new() } else { format!("; expected: {}", listed(expected)) };
     format!(
         "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}; dealerships: {}; \
-         locations: {}; packages: {}",
+         locations: {}; packages: {}{expected}",
         listed(dealerships),
         listed(locations.iter().map(|location| {
             if location.bookable { location.name.clone() } else { format!("{} (not bookable)", location.name) }

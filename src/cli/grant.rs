@@ -6,10 +6,11 @@ use std::io::Write;
 use clap::Args;
 
 use crate::config::{Config, Environment};
-use crate::store::grants::Granted;
+use crate::store::granting::{self, Granted};
 use crate::store::rights::Grant;
 use crate::store::{Demands, PutsUp, Store};
 
+use super::acted_by::acted_by;
 use super::command_result::{CommandError, CommandResult};
 use super::log::{start_log, warn};
 use super::postgres::Postgres;
@@ -87,7 +88,7 @@ async fn over(
     let retry_days = i64::from(config.server.booking_retry_days);
     let store = Store::connect(postgres.options.clone(), CONNECTIONS, demands, retry_days).await?;
     let role = &arguments.role;
-    let granted = store.grant(role, grants, &acted_by(environment), arguments.dry_run).await;
+    let granted = granting::give(&store, role, grants, &acted_by(environment), arguments.dry_run).await;
     store.close().await;
     let Granted { statements, remarks } = granted?;
     if arguments.dry_run {
@@ -114,11 +115,6 @@ fn sentence(role: &str, grants: &BTreeSet<Grant>) -> String {
     }
     let reads: Vec<&str> = grants.iter().map(|grant| grant.name()).collect();
     format!("The role `{role}` reads {}; so it will after later migrations.", reads.join(", "))
-}
-
-/// Who gives the command.
-fn acted_by(environment: &Environment) -> String {
-    environment.setting("USER").unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

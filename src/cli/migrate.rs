@@ -6,9 +6,11 @@ use std::io::Write;
 use clap::Args;
 
 use crate::config::{Config, Environment};
+use crate::store::granting;
 use crate::store::rereading;
 use crate::store::{Demands, PutsUp, Store};
 
+use super::acted_by::acted_by;
 use super::command_result::CommandResult;
 use super::interruption::Interruption;
 use super::log::{start_log, warn};
@@ -65,12 +67,16 @@ async fn over(
     if arguments.check {
         return say(&store, out).await;
     }
+    let acted_by = acted_by(environment);
+    let missing = store.pending_migrations().await?;
     let progress = Progress::begin("looking at the tables", 0, environment);
     let done = tokio::select! {
-        done = tables::bring_up(&store, &progress) => done,
+        done = tables::bring_up(&store, &progress, &acted_by) => done,
         () = interruption.asked() => {
             drop(progress);
             let left = store.pending_migrations().await?.len();
+            let applied = missing.iter().take(missing.len().saturating_sub(left)).map(|one| one.version).collect();
+            tables::record(&store, &acted_by, applied).await;
             return Err(format!(
                 "stopped: what was under way is undone, and {left} migrations are left; `forecourt migrate` or a start goes \
                  on with them"
@@ -80,7 +86,7 @@ async fn over(
     };
     drop(progress);
     let done = done?;
-    store.grant_again().await?;
+    granting::give_again(&store).await?;
     match done {
         0 => writeln!(out, "The tables are of this version; there was nothing to do.")?,
         1 => writeln!(out, "One migration was applied; the tables are of this version.")?,

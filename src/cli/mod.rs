@@ -5,6 +5,7 @@
 //! problem.
 
 mod access;
+mod acted_by;
 mod app;
 mod banner;
 mod check;
@@ -29,6 +30,7 @@ pub mod serve;
 mod service;
 mod setup;
 mod shutdown;
+mod silence;
 mod supervisor;
 mod tables;
 

@@ -19,6 +19,7 @@ use crate::intake::{Intake, due, partitions};
 use crate::local_postgres;
 use crate::store::{self, Demands, Store, statistics};
 
+use super::acted_by::acted_by;
 use super::banner::banner;
 use super::command_result::{CommandResult, with_causes};
 use super::log::{start_log, warn};
@@ -29,7 +30,7 @@ use super::seen::SeenTables;
 use super::service::open_intake;
 use super::shutdown::{self, Signals};
 use super::supervisor::Supervisor;
-use super::{fd_limit, tables};
+use super::{fd_limit, silence, tables};
 
 pub use super::app::App;
 pub use super::service::Service;
@@ -131,12 +132,15 @@ impl Work<'_> {
         if let Some(postgres) = &self.postgres {
             print_banner(&postgres.psql)?;
         }
-        tasks.spawn(reload::apply_all(intake.clone(), configs));
+        let silence = silence::watch(&configs.borrow(), self.app, intake.clone());
+        tasks.spawn(reload::apply_all(intake.clone(), configs, acted_by(self.environment)));
         tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(partitions::run(intake.clone()));
+        tasks.spawn(silence.clone().run());
         tasks.spawn(due::run(intake));
         told.await;
         tasks.shutdown().await;
+        silence.finish().await;
         Ok(())
     }
 
@@ -182,7 +186,8 @@ impl Work<'_> {
         let postgres = self.postgres.insert(postgres);
         let place = postgres.place();
         let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: self.seen.puts_up(&place) };
-        match bring_up(config, postgres.options.clone(), demands).await {
+        let acted_by = acted_by(self.environment);
+        match bring_up(config, postgres.options.clone(), demands, &acted_by).await {
             Ok(intake) => {
                 for flaw in intake.store().flaws() {
                     tracing::error!(%flaw, "the server breaks a law, and is used because it was before");
@@ -219,10 +224,15 @@ impl Hindrance {
 }
 
 /// Connects, brings the tables to this version, and applies the configuration to them.
-async fn bring_up(config: &Config, options: store::Address, demands: Demands) -> Result<Intake, store::Error> {
+async fn bring_up(
+    config: &Config,
+    options: store::Address,
+    demands: Demands,
+    acted_by: &str,
+) -> Result<Intake, store::Error> {
     let retry_days = i64::from(config.server.booking_retry_days);
     let store = Store::connect(options, config.database.max_connections, demands, retry_days).await?;
-    tables::bring_up(&store, &Progress::logged("looking at the tables")).await?;
+    tables::bring_up(&store, &Progress::logged("looking at the tables"), acted_by).await?;
     open_intake(config, &store).await
 }
 

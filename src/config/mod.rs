@@ -4,12 +4,15 @@
 //! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
 
 mod advice;
+mod alerts;
 mod budgets;
 mod context;
 mod credentials;
 mod database;
 pub mod demo;
+pub mod duration;
 mod environment;
+mod expect;
 pub mod keyring;
 mod log;
 mod oauth;
@@ -35,6 +38,7 @@ use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
 
+pub use alerts::{AlertKey, AlertUrl, Alerts};
 pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::{Database, NamedAddress};
@@ -73,6 +77,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// How the access tokens of OAuth clients are signed.
     pub oauth: Oauth,
+    /// Where it is posted that a sender has fallen silent, if anywhere.
+    pub alerts: Option<Alerts>,
     /// Which log lines are written, and in which form.
     pub log: Log,
     /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
@@ -97,7 +103,7 @@ pub enum Origin {
 
 /// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
 const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
-const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "alerts", "workspaces", "credentials"];
 /// The tables of the file.
 const HEADERS: &[Header] = &[
     ("[server]", server::KEYS),
@@ -105,6 +111,7 @@ const HEADERS: &[Header] = &[
     ("[spool]", spool::KEYS),
     ("[rejected]", rejected::KEYS),
     ("[oauth]", oauth::KEYS),
+    ("[alerts]", alerts::KEYS),
     ("[[workspaces]]", workspaces::KEYS),
     ("[[credentials]]", credentials::KEYS),
 ];
@@ -250,6 +257,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let context = context::Context { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
+    let alerts = alerts::read(&root, &context, &mut report);
     let log = log::read(environment, &mut report);
     if matches!(origin, Origin::File(_)) {
         advice::give(&root, &workspaces, &credentials, &mut report);
@@ -263,6 +271,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         workspaces,
         credentials,
         oauth,
+        alerts,
         log,
         errors: Vec::new(),
         warnings: Vec::new(),

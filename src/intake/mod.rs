@@ -10,6 +10,7 @@
 //! 3. [`reply`]: the answer, only after that transaction.
 
 pub mod accept;
+mod activity;
 mod attempt;
 mod body_cache;
 mod cancellation;
@@ -41,7 +42,8 @@ use tokio::sync::watch;
 
 use crate::domain::delivery::Delivery;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
-use crate::store::Store;
+use crate::store::{self, Store};
+use activity::Activity;
 use in_flight::InFlight;
 use parse::{Parser, Peek};
 use pipeline::Pipeline;
@@ -79,6 +81,7 @@ struct Shared {
     parser: Parser,
     pipeline: Pipeline,
     unknown_fields: UnknownFields,
+    activity: Activity,
     in_flight: InFlight,
     /// How many large deliveries are in flight.
     large: AtomicUsize,
@@ -89,12 +92,14 @@ impl Intake {
     /// An intake over a store, for the workspaces of a router. Must be made inside a runtime.
     #[must_use]
     pub fn new(store: Store, router: WorkspaceRouter, settings: Settings) -> Self {
-        let pipeline = Pipeline::new(store.clone(), settings.writers, settings.clock);
+        let activity = Activity::default();
+        let pipeline = Pipeline::new(store.clone(), settings.writers, activity.clone(), settings.clock);
         let unknown_fields = UnknownFields::default();
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
         let (in_flight, large) = (InFlight::default(), AtomicUsize::new(0));
-        Self { shared: Arc::new(Shared { store, parser, pipeline, unknown_fields, in_flight, large, settings }) }
+        let shared = Shared { store, parser, pipeline, unknown_fields, activity, in_flight, large, settings };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Whether only the tables can decide the workspace of a delivery, so that what came before it must be in them; with the
@@ -124,6 +129,20 @@ impl Intake {
     /// Writes what is kept in memory only.
     pub async fn finish(&self) {
         self.shared.unknown_fields.write(&self.shared.store).await;
+        self.write_activity(self.now()).await;
+    }
+
+    /// Writes which dealerships were heard of since the last time. What cannot be written is kept.
+    pub async fn write_activity(&self, now: DateTime<Utc>) {
+        self.shared.activity.write(&self.shared.store, &self.router(), now).await;
+    }
+
+    /// Takes into account what was stored since a time, of which a process that was killed may not have counted all.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn recall_activity(&self, since: DateTime<Utc>) -> Result<(), store::Error> {
+        self.shared.activity.recall_since(&self.shared.store, since).await
     }
 
     /// The router as it is now.

@@ -164,4 +164,3 @@ pub async fn due(
     tx.commit().await?;
     Ok(rows.into_iter().map(DeliveryRow::read).collect())
 }
-

@@ -1,81 +1,12 @@
-//! Roles get exactly what the listing in `rights` says, and keep it: what was given is written down in
-//! `intake.granted_roles`, and each migration gives it again in its own transaction.
+//! The statements by which roles get exactly what the listing in `rights` says; and that they keep it: what was given is
+//! written down in `intake.granted_roles`, and each migration gives it again in its own transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
 use sqlx::PgConnection;
 
-use super::error::Error;
-use super::ownership;
 use super::rights::{FUNCTIONS, Grant, RELATIONS, SCHEMAS};
 use super::session;
-
-/// Why a role was given nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum GrantError {
-    /// It cannot be, and the sentence says what to do.
-    #[error("{0}")]
-    Refused(String),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
-impl From<sqlx::Error> for GrantError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-/// What a role was given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Granted {
-    /// The statements, in their order.
-    pub statements: Vec<String>,
-    /// What the role may do beyond that, or not do in spite of it; one sentence each.
-    pub remarks: Vec<String>,
-}
-
-/// Gives a role exactly these grants, in place of whatever it had from here before, and writes that down. It is the
-/// caller's to commit, or to undo where nobody asked for more than to see it.
-///
-/// # Errors
-/// When the role cannot be given them, or Postgres refuses or cannot be reached.
-pub(super) async fn give(
-    tx: &mut PgConnection,
-    role: &str,
-    grants: &BTreeSet<Grant>,
-    acted_by: &str,
-) -> Result<Granted, GrantError> {
-    if !is_recorded(tx).await? {
-        return Err(GrantError::Refused(
-            "the tables are not of this version: run `forecourt migrate` first".to_owned(),
-        ));
-    }
-    if let Some(user) = ownership::stranger(tx).await? {
-        return Err(GrantError::Refused(format!("the user `{user}` does not own the tables: {}", ownership::BY_OWNER)));
-    }
-    if let Some(refusal) = refusal(tx, role, grants).await? {
-        return Err(GrantError::Refused(refusal));
-    }
-    let there = There::look(tx).await?;
-    for grant in grants {
-        if let Some(schema) = grant.schema()
-            && !there.schemas.contains(schema)
-        {
-            return Err(GrantError::Refused(format!(
-                "this version has no schema `{schema}` yet, so there is nothing to read by `{grant}`: the tables are read \
-                 by `tables`, and what arrived by `deliveries`"
-            )));
-        }
-    }
-    let statements = there.statements(role, grants);
-    session::run(tx, &statements.join("; ")).await?;
-    record(tx, role, grants, acted_by, statements.len()).await?;
-    let remarks = remarks(tx, role, grants).await?;
-    Ok(Granted { statements, remarks })
-}
 
 /// Gives every role again what it was given, for what has come since. One that is gone is passed over.
 ///
@@ -108,7 +39,7 @@ pub(super) async fn give_again(tx: &mut PgConnection) -> Result<(), sqlx::Error>
 }
 
 /// Whether this database writes down what was given.
-async fn is_recorded(tx: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_recorded(tx: &mut PgConnection) -> Result<bool, sqlx::Error> {
     // By name, because `to_regclass` fails where the schema may not be used.
     sqlx::query_scalar!(
         r#"-- once
@@ -120,7 +51,11 @@ async fn is_recorded(tx: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 /// Why this role cannot be given this.
-async fn refusal(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> Result<Option<String>, sqlx::Error> {
+pub(super) async fn refusal(
+    tx: &mut PgConnection,
+    role: &str,
+    grants: &BTreeSet<Grant>,
+) -> Result<Option<String>, sqlx::Error> {
     let found = sqlx::query!(
         r#"-- once
         select r.rolsuper as "is_superuser!",
@@ -157,17 +92,17 @@ async fn refusal(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) ->
 }
 
 /// What of the listing is there.
-struct There {
+pub(super) struct There {
     /// Tables and views, each with its columns.
     tables: BTreeMap<String, Vec<String>>,
     sequences: BTreeSet<String>,
     functions: Vec<&'static str>,
-    schemas: BTreeSet<String>,
+    pub(super) schemas: BTreeSet<String>,
     database: String,
 }
 
 impl There {
-    async fn look(tx: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn look(tx: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let listed: Vec<String> = RELATIONS.iter().map(|relation| relation.name.to_owned()).collect();
         let found = sqlx::query!(
             r#"-- once
@@ -212,7 +147,7 @@ impl There {
     }
 
     /// What takes everything of the listing away from a role, and gives it these grants.
-    fn statements(&self, role: &str, grants: &BTreeSet<Grant>) -> Vec<String> {
+    pub(super) fn statements(&self, role: &str, grants: &BTreeSet<Grant>) -> Vec<String> {
         let role = quoted(role);
         let mut statements = self.taking(&role);
         if grants.contains(&Grant::Serves) {
@@ -304,128 +239,8 @@ impl There {
 }
 
 /// A name as an identifier that means it and nothing else.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Writes down what was given, and that it was.
-async fn record(
-    tx: &mut PgConnection,
-    role: &str,
-    grants: &BTreeSet<Grant>,
-    acted_by: &str,
-    statements: usize,
-) -> Result<(), sqlx::Error> {
-    let given: Vec<String> = grants.iter().map(|grant| grant.name().to_owned()).collect();
-    sqlx::query!(
-        "-- once
-        delete from intake.granted_roles where role_name = $1",
-        role
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "-- once
-        insert into intake.granted_roles (role_name, may, granted_at)
-        select $1, may, now() from unnest($2::text[]) as g (may)",
-        role,
-        &given,
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "-- once
-        insert into intake.actions (action, acted_at, acted_by, counts) values ('grant', now(), $1, $2)",
-        acted_by,
-        json!({ "given": given, "statements": statements }),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// What is otherwise than the grants say, because of what others have given or not given.
-async fn remarks(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> Result<Vec<String>, sqlx::Error> {
-    let mut remarks = Vec::new();
-    let may = sqlx::query!(
-        r#"-- once
-        select has_database_privilege($1::name, current_database(), 'connect') as "connect!",
-            has_database_privilege($1::name, current_database(), 'create') as "create_schemas!",
-            has_database_privilege($1::name, current_database(), 'temporary') as "create_temporary!",
-            has_schema_privilege($1::name, 'public', 'create') as "create_tables!",
-            has_schema_privilege($1::name, 'public', 'usage') as "use_public!",
-            current_database()::text as "database!""#,
-        role as _,
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    let (name, database) = (quoted(role), quoted(&may.database));
-    if !may.connect && !grants.is_empty() {
-        remarks.push(format!("it may not connect: `grant connect on database {database} to {name}`"));
-    }
-    if grants.contains(&Grant::Serves) {
-        if !may.use_public {
-            remarks.push(format!("it may not use the schema public: `grant usage on schema public to {name}`"));
-        }
-        let creates = [
-            (may.create_schemas, format!("schemas: `revoke create on database {database} from public, {name}`")),
-            (
-                may.create_temporary,
-                format!("temporary tables: `revoke temporary on database {database} from public, {name}`"),
-            ),
-            (may.create_tables, format!("tables: `revoke create on schema public from public, {name}`")),
-        ];
-        let creates = creates.into_iter().filter(|(may, _)| *may);
-        remarks.extend(creates.map(|(_, what)| format!("it may still make {what}, as their owner or a superuser")));
-        return Ok(remarks);
-    }
-    let beyond = beyond(tx, role, grants).await?;
-    if let Some(first) = beyond.first() {
-        let others = if beyond.len() > 1 { format!(" and {} others", beyond.len() - 1) } else { String::new() };
-        remarks.push(format!(
-            "it reads more than that, by roles that it is a member of or by what everybody was given: {first}{others}"
-        ));
-    }
-    Ok(remarks)
-}
-
-/// The tables, views and columns that a role reads and was not given: of identity documents and of what arrived all that
-/// there are, and of the business tables those of the listing.
-async fn beyond(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> Result<Vec<String>, sqlx::Error> {
-    let (mut names, mut columns) = (Vec::new(), Vec::new());
-    for relation in RELATIONS {
-        let mut by = relation.readers.iter().filter(|readable| grants.contains(&readable.by)).peekable();
-        if by.peek().is_some() {
-            names.push(relation.name.to_owned());
-            let hidden = by.map(|readable| readable.without).min_by_key(|without| without.len()).unwrap_or_default();
-            columns.extend(hidden.iter().map(|column| format!("{}.{column}", relation.name)));
-        }
-    }
-    let listed: Vec<String> = RELATIONS.iter().map(|relation| relation.name.to_owned()).collect();
-    sqlx::query_scalar!(
-        r#"-- once
-        with tables as (
-            select c.oid, n.oid as schema, n.nspname || '.' || c.relname as name
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where c.relkind in ('r', 'p', 'v', 'm')
-                and (n.nspname in ('identity', 'intake') or n.nspname || '.' || c.relname = any($4))
-        )
-        select name as "name!" from tables
-        where name <> all($2) and has_schema_privilege($1::name, schema, 'usage')
-            and has_any_column_privilege($1::name, oid, 'select')
-        union
-        select t.name || '.' || a.attname from tables t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0
-        where not a.attisdropped and t.name || '.' || a.attname = any($3)
-            and has_schema_privilege($1::name, t.schema, 'usage')
-            and has_column_privilege($1::name, t.oid, a.attnum, 'select')
-        order by 1"#,
-        role as _,
-        &names,
-        &columns,
-        &listed,
-    )
-    .fetch_all(tx)
-    .await
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! All SQL: what is loaded before the rules run, and what is saved after. [`mod@load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
+pub mod actions;
 pub mod address;
 mod appointments;
 mod bodies;
 mod bookings;
 mod clusters;
 mod content;
+pub mod dealership_feeds;
 pub mod deliveries;
 pub mod drift;
 pub mod due;
 mod error;
 pub mod examination;
 mod flaw;
-pub mod grants;
+pub mod granting;
+mod grants;
 mod identifiers;
 mod json_row;
 mod lead_codec;
@@ -57,10 +60,8 @@ use crate::domain::state::WorkspaceState;
 use crate::domain::values::Email;
 pub use error::Error;
 pub use flaw::Flaw;
-use grants::{GrantError, Granted};
 pub use migrations::Pending;
 use probe::Probes;
-use rights::Grant;
 use server::Server;
 pub use server::{Demands, PutsUp};
 pub use session::Transaction;
@@ -134,44 +135,6 @@ impl Store {
     /// When Postgres cannot be reached, or they could not be applied to these tables.
     pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
         migrations::pending(&self.pool, &self.server).await
-    }
-
-    /// Gives a role exactly these grants in place of what it was given before, and writes that down; or undoes it at the end
-    /// where it is only to be seen. Nobody migrates meanwhile.
-    ///
-    /// # Errors
-    /// When the role cannot be given them, or Postgres refuses or cannot be reached.
-    pub async fn grant(
-        &self,
-        role: &str,
-        grants: &BTreeSet<Grant>,
-        acted_by: &str,
-        only_show: bool,
-    ) -> Result<Granted, GrantError> {
-        let mut tx = self.begin(None).await?;
-        migrations::lock(&mut tx).await?;
-        let granted = grants::give(&mut tx, role, grants, acted_by).await?;
-        if only_show {
-            tx.rollback().await?
-        } else {
-            tx.commit().await?
-        }
-        Ok(granted)
-    }
-
-    /// Gives every role again what it was given, as each migration does: the listing may be another one since.
-    ///
-    /// # Errors
-    /// When Postgres refuses or cannot be reached.
-    pub async fn grant_again(&self) -> Result<(), Error> {
-        let mut tx = self.begin(None).await?;
-        // That is the owner's to do.
-        if ownership::stranger(&mut tx).await?.is_some() {
-            return tx.rollback().await;
-        }
-        migrations::lock(&mut tx).await?;
-        grants::give_again(&mut tx).await?;
-        tx.commit().await
     }
 
     /// Why the user of this store cannot change the tables, where it does not own them.

@@ -127,6 +127,8 @@ pub const RELATIONS: &[Relation] = &[
     relation("intake.bodies", "select, insert, delete", BODIES),
     relation("intake.deliveries_with_bodies", "select", BODIES),
     relation("intake.drift", "select, insert, update", DELIVERIES),
+    relation("intake.dealership_feeds", "select, insert, update", DELIVERIES),
+    relation("intake.workspace_watches", "select, insert, update, delete", NOBODY),
     relation("intake.finding_codes", "select, insert, update", DELIVERIES),
     relation("intake.rejected", "select, insert, update, delete", NOBODY),
     relation("intake.rereadings", "select", NOBODY),

@@ -15,10 +15,14 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("spool", &["domain"]),
     ("quarantine", &["domain", "store"]),
     ("intake", &["budget", "domain", "feeds", "store", "spool"]),
+    ("silence", &["domain", "intake", "store"]),
     ("config", &["domain", "feeds", "store"]),
     ("http", &["budget", "domain", "feeds", "intake", "quarantine", "config"]),
     ("local_postgres", &[]),
-    ("cli", &["domain", "feeds", "store", "spool", "quarantine", "intake", "config", "http", "local_postgres"]),
+    (
+        "cli",
+        &["domain", "feeds", "store", "spool", "quarantine", "intake", "silence", "config", "http", "local_postgres"],
+    ),
 ];
 
 /// The crates that the rules may use, beside the standard library.

@@ -136,6 +136,9 @@ impl Writer {
             Ok(()) => {
                 let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
                 tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
+                for entry in &part {
+                    self.activity.note(workspace, &entry.delivery, entry.attempt, true);
+                }
                 record::answer(part, results);
             }
             Err(error) if error.is_of_the_data() => {

@@ -22,6 +22,7 @@ use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Verdict, unchanged};
+use crate::intake::activity::Activity;
 use crate::intake::complaints::Complaints;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay, StoredResult};
 use crate::store::placements::DeliveryKey;
@@ -36,6 +37,7 @@ const LONGEST: Duration = Duration::from_mins(5);
 pub(super) struct Writer {
     pub(super) store: Store,
     pub(super) permits: WritePermits,
+    pub(super) activity: Activity,
     pub(super) clock: fn() -> DateTime<Utc>,
     /// Whether nothing was committed since something failed or took too long.
     pub(super) is_stalled: AtomicBool,
@@ -78,7 +80,7 @@ impl Writer {
         let _large = if is_large(batch) { self.permits.acquire_large().await } else { None };
         let mut permit = self.permits.acquire().await;
         let mut tx = self.store.begin(workspace).await?;
-        let results = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
+        let (results, is_new) = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
         permit.end_turn();
         match mode {
             Mode::DryRun => tx.rollback().await?,
@@ -88,6 +90,9 @@ impl Writer {
                     let _ = saved.send(());
                 }
                 tx.commit().await?;
+                for (entry, is_new) in batch.iter().zip(is_new) {
+                    self.activity.note(workspace, &entry.delivery, entry.attempt, is_new);
+                }
                 if self.is_stalled.swap(false, Ordering::Relaxed) {
                     self.complaints.clear();
                 }
@@ -96,14 +101,14 @@ impl Writer {
         Ok(results)
     }
 
-    /// All of an attempt but its end.
+    /// All of an attempt but its end. With whether each delivery is stored by it for the first time.
     async fn run_in_tx(
         &self,
         tx: &mut store::Connection,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
-    ) -> Result<Vec<DeliveryResult>, Failure> {
+    ) -> Result<(Vec<DeliveryResult>, Vec<bool>), Failure> {
         let may_be_stored = |entry: &QueueEntry| entry.attempt.may_be_stored || entry.attempt.attempts > 0;
         let stored = if is_repeated || batch.iter().any(may_be_stored) {
             let keys: Vec<DeliveryKey> = batch.iter().map(|entry| entry.delivery.key()).collect();
@@ -116,8 +121,7 @@ impl Writer {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
         // One that was read from its row and has none any more was erased, or let go with its month.
-        let is_gone =
-            |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
+        let is_gone = |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
         let applied = match workspace {
             Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
@@ -141,7 +145,9 @@ impl Writer {
                 *result = DeliveryResult { outcome, findings, effects, ..result.clone() };
             }
         }
-        Ok(results)
+        // What is found to be stored was stored by this batch, where nobody saw the end of that, unless others may have.
+        let is_new = |entry: &QueueEntry| is_open(entry) || (is_repeated && !may_be_stored(entry));
+        Ok((results, batch.iter().map(is_new).collect()))
     }
 
     /// Loads what is known, applies the deliveries in their order, so that the second sees what the first did, and saves

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
+use super::activity::Activity;
 use super::complaints::Complaints;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
@@ -45,10 +46,10 @@ pub(super) struct Pipeline {
 struct WorkspaceQueue(mpsc::Sender<QueueSlot>);
 
 impl Pipeline {
-    /// A pipeline that writes to this store, so many batches at a time.
-    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>) -> Self {
+    /// A pipeline that writes to this store, so many batches at a time, and counts what it has written.
+    pub(super) fn new(store: Store, writers: usize, activity: Activity, clock: fn() -> DateTime<Utc>) -> Self {
         let (permits, is_stalled) = (WritePermits::new(writers), AtomicBool::new(false));
-        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
+        let writer = Writer { store, permits, activity, clock, is_stalled, complaints: Complaints::default() };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use forecourt::local_postgres::{Durability, LocalPostgres, Options};
 use forecourt::store::Store;
+use forecourt::store::granting;
 use forecourt::store::rights::Grant;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
@@ -316,7 +317,7 @@ async fn migrate_and_grant(owner: PgConnectOptions) {
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(owner);
     let store = Store::new(pool, 0);
     store.migrate().await.unwrap();
-    let granted = store.grant(SERVICE, &BTreeSet::from([Grant::Serves]), "the tests", false).await.unwrap();
+    let granted = granting::give(&store, SERVICE, &BTreeSet::from([Grant::Serves]), "the tests", false).await.unwrap();
     assert_eq!(granted.remarks, [] as [&str; 0]);
     store.close().await;
 }
