@@ -8,7 +8,7 @@ use crate::domain::state::Lack;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement failed.
-    #[error("the database refused a statement")]
+    #[error("the database refused a statement{}", right(.0))]
     Database(#[from] sqlx::Error),
     /// No transaction could be begun, so that nothing is wrong with what was to be done in it.
     #[error("the database refused or could not be reached{}", advice(.0))]
@@ -78,8 +78,8 @@ impl Error {
             Self::Database(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 let lost = if is_one_of(&code, &LOST_STATEMENT) { format!(": {POOLER}") } else { String::new() };
-                let advice = if code == LACKS_A_RIGHT { advice(of(self)) } else { "" };
-                format!("SQLSTATE {code} in {}{lost}{advice}", error.table().unwrap_or("a statement"))
+                let right = of(self).map_or("", right);
+                format!("SQLSTATE {code} in {}{lost}{right}", error.table().unwrap_or("a statement"))
             }
             Self::Unreachable(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
@@ -226,6 +226,12 @@ pub(super) fn is_lost_statement(error: &sqlx::Error) -> bool {
 
 fn is_one_of(code: &str, known: &[&str]) -> bool {
     known.iter().any(|known| code.starts_with(known))
+}
+
+/// What a person may do about a statement that the user may not run.
+fn right(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.as_deref() == Some(LACKS_A_RIGHT) { advice(error) } else { "" }
 }
 
 /// What a person may do about it.

@@ -33,7 +33,7 @@ async fn connect(database: &TestDatabase, role: &str) -> PgConnection {
 
 /// The SQLSTATE with which a statement is refused; none where it is not, and then it is undone.
 async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<String> {
-    let done = if ["create database", "vacuum"].iter().any(|alone| statement.starts_with(alone)) {
+    let done = if ["create database", "drop database", "alter system"].iter().any(|alone| statement.starts_with(alone)) {
         sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *connection).await.map(drop)
     } else {
         let mut tx = connection.begin().await.unwrap();
@@ -134,8 +134,8 @@ async fn the_service_may_make_change_and_drop_nothing() {
     }
     for statement in &statements {
         let refused = refusal(&mut service, statement).await;
-        // Some look first whether the database is the current one, or what kind of thing is named.
-        let known = ["42501", "55006", "25001", "42809"].contains(&refused.as_deref().unwrap_or_default());
+        // Some look first what kind of thing is named: one is a view.
+        let known = ["42501", "42809"].contains(&refused.as_deref().unwrap_or_default());
         assert!(known, "{statement}: {refused:?}");
     }
     assert!(statements.len() > 300, "{}", statements.len());
@@ -241,7 +241,7 @@ async fn a_service_that_may_make_nothing_says_what_to_run_and_spools_where_it_ha
     let line = later.wait_for("postgres is away");
     assert!(line.contains(sentence) && line.contains("run `forecourt migrate`"), "{line}");
     assert_eq!(later.post_as(TOKEN, LEADS, a_lead(1).to_string()).await.outcome(), "spooled");
-    assert_eq!(later.get("/readyz").await.body["reasons"]["postgres"], "not_migrated");
+    assert_eq!(later.get("/readyz").await.body["parts"]["postgres"], "unavailable");
     forecourt::store::migrate(&database.pool).await.unwrap();
     later.wait_for("the spool is empty again");
     assert_eq!(database.value::<i64>("select count(*) from leads").await, 1);
@@ -393,7 +393,7 @@ async fn what_a_migration_adds_is_given_with_it_to_the_service_and_to_readers_of
             drop table packages, bookings, listing_packages, identity.passports cascade;
             create table packages (id int); alter table packages owner to {OWNER};
             create table identity.passports (number text); alter table identity.passports owner to {OWNER};
-            drop index locations_configured_idx; create index packages_any_case_idx on packages (id);
+            drop index locations_configured_idx;
             alter table packages add column workspace_id bigint, add column configured boolean;
             delete from _sqlx_migrations where version = 11"
         ))
