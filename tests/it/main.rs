@@ -35,6 +35,7 @@ mod locations;
 mod log_lines;
 mod memory;
 mod migrations;
+mod months;
 mod moves;
 mod oauth;
 mod odd_input;

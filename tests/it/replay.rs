@@ -194,6 +194,7 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
         let to = format!("received_at = '2026-03-0{day}T10:00:00Z'");
         service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", answer.id())).await;
     }
+    service.database.execute("update intake.bodies set received_month = '2026-03-01'").await;
     let table: [(&[&str], &[&Answer]); 12] = [
         (&["--id", first.id(), "--id", car.id()], &[&first, &car]),
         (&["--outcome", "unchanged"], &[&again]),

@@ -118,7 +118,10 @@ impl Writer {
         };
         // A delivery is applied at most once: one that another attempt or another process has settled stays as it is.
         let done = |entry: &QueueEntry| {
-            stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
+            let is_done = |stored: &&StoredResult| {
+                stored.attempts != entry.attempt.attempts || !entry.attempt.is_manual && stored.is_settled()
+            };
+            stored.get(&entry.delivery.id).filter(is_done)
         };
         // One that was read from its row and has none any more was erased, or let go with its month.
         let is_gone = |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
