@@ -122,7 +122,10 @@ async fn a_database_of_another_encoding_and_a_user_without_rights_are_told() {
         )
         .await;
     let (status, said, wrong) = checked(&clerk);
-    assert!(status == 1 && wrong.contains("may not do with intake.drop_partition(text,date) and 3 others "), "{said}{wrong}");
+    assert!(
+        status == 1 && wrong.contains("may not do with intake.drop_partition(text,date) and 3 others "),
+        "{said}{wrong}"
+    );
     admin
         .execute(
             "grant usage on all sequences in schema public to clerk;

@@ -159,7 +159,8 @@ async fn a_reload_a_drain_and_a_replay_that_reach_for_one_at_once_apply_it_once(
         assert_eq!(made.unwrap().outcome, Outcome::Applied);
     }
     assert_eq!(service.count("intake.deliveries").await, MANY);
-    let made = "outcome, attempts, changes, jsonb_array_length(replays), count(*) from intake.deliveries group by 1, 2, 3, 4";
+    let made =
+        "outcome, attempts, changes, jsonb_array_length(replays), count(*) from intake.deliveries group by 1, 2, 3, 4";
     println!("{}", service.table(made).await);
     let settled = "intake.deliveries d join workspaces w on w.id = d.workspace_id
         where slug = 'beta' and outcome = 'applied' and attempts = 2 and changes ->> 'lead' = 'created'";

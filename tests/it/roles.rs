@@ -33,7 +33,8 @@ async fn connect(database: &TestDatabase, role: &str) -> PgConnection {
 
 /// The SQLSTATE with which a statement is refused; none where it is not, and then it is undone.
 async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<String> {
-    let done = if ["create database", "drop database", "alter system"].iter().any(|alone| statement.starts_with(alone)) {
+    let done = if ["create database", "drop database", "alter system"].iter().any(|alone| statement.starts_with(alone))
+    {
         sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *connection).await.map(drop)
     } else {
         let mut tx = connection.begin().await.unwrap();
@@ -205,6 +206,47 @@ async fn a_service_that_makes_nothing_gathers_statistics_all_the_same() {
     let mut connection = connect(&service.database, SERVICE).await;
     sqlx::raw_sql("select intake.gather_statistics()").execute(&mut connection).await.unwrap();
     assert!(service.database.value::<bool>(known).await);
+}
+
+#[tokio::test]
+async fn partitions_are_made_and_dropped_for_a_service_that_may_make_and_drop_nothing() {
+    let database = database().await;
+    let reader = role(&database, "reader").await;
+    give(&database, &reader, &[Grant::Deliveries]).await.unwrap();
+    let mut service = connect(&database, SERVICE).await;
+    sqlx::raw_sql("select intake.make_partitions('2019-05-01'); select intake.make_partitions('2019-05-31')")
+        .execute(&mut service)
+        .await
+        .unwrap();
+    let made = "select count(*) from pg_class where relname in ('deliveries_2019_05', 'bodies_2019_05')
+        and relowner = 'forecourt_owner'::regrole and relacl is null";
+    assert_eq!(database.value::<i64>(made).await, 2, "they are the owner's, and granted to nobody");
+    sqlx::raw_sql(
+        "insert into intake.deliveries (workspace_id, id, received_at, feed, credential, outcome, findings, changes, attempts,
+            processing_ms, settled_at)
+        values (1, gen_random_uuid(), '2019-05-07Z', 'lead', 'c', 'applied', '[]', '{}', 1, 1, now())",
+    )
+    .execute(&mut service)
+    .await
+    .unwrap();
+    // Through the table that they are parts of, and not beside it.
+    let mut connection = connect(&database, &reader).await;
+    assert_eq!(refusal(&mut connection, "select outcome from intake.deliveries").await, None);
+    for statement in ["select outcome from intake.deliveries_2019_05", "select body from intake.deliveries"] {
+        assert_eq!(refusal(&mut connection, statement).await.as_deref(), Some("42501"), "{statement}");
+    }
+    assert_eq!(refusal(&mut service, "drop table intake.deliveries_2019_05").await.as_deref(), Some("42501"));
+    for (kind, month) in
+        [("deliveries", "now()::date"), ("leads", "'2019-05-01'"), ("deliveries; drop table leads", "'2019-05-01'")]
+    {
+        let refused = refusal(&mut service, &format!("select intake.drop_partition('{kind}', {month})")).await;
+        assert_eq!(refused.as_deref(), Some("22023"), "{kind} {month}");
+    }
+    for kind in ["deliveries", "bodies"] {
+        let drop = format!("select intake.drop_partition('{kind}', '2019-05-01')");
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut service).await.unwrap();
+    }
+    assert_eq!(database.value::<i64>(made).await, 0);
 }
 
 /// The program over a database, as a person starts it.
