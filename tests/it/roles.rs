@@ -55,10 +55,9 @@ async fn role(database: &TestDatabase, of: &str) -> String {
 
 /// Gives a role these grants as the tables' owner.
 async fn give(database: &TestDatabase, role: &str, grants: &[Grant]) -> Result<Granted, GrantError> {
-    let pool = sqlx::PgPool::connect_with(database.options.clone().username(OWNER)).await.unwrap();
-    let given =
-        granting::give(&Store::new(pool.clone(), 0), role, &grants.iter().copied().collect(), "ada", false).await;
-    pool.close().await;
+    let store = database.owner_store();
+    let given = granting::give(&store, role, &grants.iter().copied().collect(), "ada", false).await;
+    store.close().await;
     given
 }
 
@@ -440,8 +439,7 @@ async fn what_a_migration_adds_is_given_with_it_to_the_service_and_to_readers_of
             delete from _sqlx_migrations where version = 11"
         ))
         .await;
-    let owner = sqlx::PgPool::connect_with(database.options.clone().username(OWNER)).await.unwrap();
-    forecourt::store::migrate(&owner).await.unwrap();
+    database.owner_store().migrate().await.unwrap();
     let found = reads(&database, &of_deliveries).await;
     assert_eq!(found, READABLE[2].1);
     let found = reads(&database, &of_tables).await;

@@ -485,7 +485,7 @@ async fn a_spooled_delivery_that_cannot_be_stored_at_all_is_put_aside_and_those_
                 end if;
                 return new;
             end $$;
-            create trigger sabotage before insert on intake.deliveries for each row execute function sabotage()",
+            create trigger sabotage before insert on intake.bodies for each row execute function sabotage()",
         )
         .await;
     let folder = tempfile::tempdir().unwrap();

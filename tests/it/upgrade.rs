@@ -153,7 +153,7 @@ async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
             assert!(count > 0 || FILLED_BY_UPGRADES.contains(&table.as_str()), "{table} of {release} is empty");
             counts.push((table, count));
         }
-        let database = database.migrated().await;
+        forecourt::store::migrate(&database.pool).await.unwrap();
         assert!(counts.len() > 20, "{counts:?}");
         for (table, count) in &counts {
             let now: i64 = database.value(&format!("select count(*) from {table}")).await;
@@ -200,7 +200,7 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     assert_eq!(old.rows(counted).await.len(), 1, "nothing is left to do");
 
     old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
-    rereading::run(old.intake().store()).await.unwrap();
+    rereading::run(&old.database.owner_store()).await.unwrap();
     while old.count("intake.deliveries where retry_at is not null").await > 0 {
         due::round(old.intake(), &RetryableRejections::default()).await.unwrap();
     }

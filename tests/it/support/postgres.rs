@@ -15,6 +15,7 @@ use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
 use forecourt::local_postgres::{Durability, LocalPostgres, Options};
+use forecourt::intake::rereading;
 use forecourt::store::Store;
 use forecourt::store::granting;
 use forecourt::store::rights::Grant;
@@ -111,8 +112,20 @@ impl TestDatabase {
             end $$"
         );
         self.execute(&owned).await;
-        migrate_and_grant(self.options.clone().username(OWNER)).await;
+        // What an operator does before the first start.
+        let store = self.owner_store();
+        store.migrate().await.unwrap();
+        rereading::run(&store).await.unwrap();
+        let serves = BTreeSet::from([Grant::Serves]);
+        let granted = granting::give(&store, SERVICE, &serves, "the tests", false).await.unwrap();
+        assert_eq!(granted.remarks, [] as [&str; 0]);
+        store.close().await;
         self.served_by(SERVICE)
+    }
+
+    /// The tables as their owner reaches them.
+    pub(crate) fn owner_store(&self) -> Store {
+        Store::new(pool_of(&self.options.clone().username(OWNER)), 30)
     }
 
     /// The same database through connections of their own, as another process has it.
@@ -311,16 +324,6 @@ const MAKE_ROLES: &str = "do $$ begin
     if not exists (select from pg_roles where rolname = 'forecourt_owner') then create role forecourt_owner login; end if;
     if not exists (select from pg_roles where rolname = 'forecourt_service') then create role forecourt_service login; end if;
 end $$";
-
-/// What an operator does before the first start: the tables, and the rights of the service's role.
-async fn migrate_and_grant(owner: PgConnectOptions) {
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(owner);
-    let store = Store::new(pool, 0);
-    store.migrate().await.unwrap();
-    let granted = granting::give(&store, SERVICE, &BTreeSet::from([Grant::Serves]), "the tests", false).await.unwrap();
-    assert_eq!(granted.remarks, [] as [&str; 0]);
-    store.close().await;
-}
 
 fn pool_of(options: &PgConnectOptions) -> PgPool {
     let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
