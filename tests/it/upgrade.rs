@@ -153,12 +153,25 @@ async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
             assert!(count > 0 || FILLED_BY_UPGRADES.contains(&table.as_str()), "{table} of {release} is empty");
             counts.push((table, count));
         }
+        let no_workspace = "update intake.deliveries set workspace_id = null
+            where id = (select id from intake.deliveries order by received_at limit 1)";
+        database.execute(no_workspace).await;
         forecourt::store::migrate(&database.pool).await.unwrap();
         assert!(counts.len() > 20, "{counts:?}");
         for (table, count) in &counts {
             let now: i64 = database.value(&format!("select count(*) from {table}")).await;
             assert_eq!(now, *count, "{table} of {release}");
         }
+        // What was delivered before is the first part as it was, with its bodies, and has a workspace or 0.
+        let moved =
+            "select count(*) from intake.deliveries where tableoid::regclass::text !~ 'deliveries_until_[0-9_]+$'";
+        assert_eq!(database.value::<i64>(moved).await, 0, "{release}");
+        let wrong =
+            "select count(*) from intake.deliveries_with_bodies where sha256(body) is distinct from body_sha256";
+        assert_eq!(database.value::<i64>(wrong).await, 0, "{release}");
+        let unassigned = "select count(*) from intake.deliveries where workspace_id = 0";
+        assert!(database.value::<i64>(unassigned).await > 0, "{release}");
+        assert_eq!(database.value::<i64>("select count(*) from intake.bodies").await, 0, "{release}");
     }
 }
 
