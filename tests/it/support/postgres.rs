@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
-use forecourt::local_postgres::{Durability, LocalPostgres, Options};
 use forecourt::intake::rereading;
+use forecourt::local_postgres::{Durability, LocalPostgres, Options};
 use forecourt::store::Store;
 use forecourt::store::granting;
 use forecourt::store::rights::Grant;
