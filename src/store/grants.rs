@@ -257,7 +257,7 @@ mod tests {
         There {
             tables: tables.into_iter().map(|(name, columns)| (name.to_owned(), columns)).collect(),
             sequences: BTreeSet::from(["public.row_ids".to_owned()]),
-            functions: FUNCTIONS.to_vec(),
+            functions: vec!["intake.gather_statistics()"],
             schemas: BTreeSet::from(["public".to_owned()]),
             database: "a \"base\"".to_owned(),
         }
@@ -292,7 +292,8 @@ mod tests {
             [
                 "grant usage on schema public, identity, intake to \"svc\"",
                 "grant usage on sequence public.row_ids to \"svc\"",
-                "grant select, insert, update on table public.leads, identity.passports, intake.deliveries to \"svc\"",
+                "grant select, insert, update on table public.leads, identity.passports to \"svc\"",
+                "grant select, insert, update, delete on table intake.deliveries to \"svc\"",
                 "grant execute on function intake.gather_statistics() to \"svc\""
             ]
         );

@@ -111,7 +111,7 @@ async fn the_service_may_make_change_and_drop_nothing() {
     let name = &database.name;
     statements.push(format!("drop database {name}"));
     statements.push(format!("alter database {name} set synchronous_commit = off"));
-    statements.push(format!("create publication x for all tables"));
+    statements.push("create publication x for all tables".to_owned());
     for function in FUNCTIONS {
         statements.push(format!("drop function {function}"));
         statements.push(format!("alter function {function} reset all"));
