@@ -224,6 +224,7 @@ mod tests {
             body: Vec::new().into(),
             posted_body: None,
             undecoded: None,
+            external_id: None,
             dealership_id: dealership,
             schema_version: None,
         }

@@ -17,6 +17,8 @@ pub mod due;
 mod error;
 pub mod examination;
 mod flaw;
+pub mod granting;
+mod grants;
 mod identifiers;
 mod json_row;
 mod lead_codec;
@@ -28,6 +30,7 @@ mod load;
 mod locations;
 mod migrations;
 pub mod newcomers;
+mod ownership;
 pub mod partitions;
 mod persons;
 pub mod placements;
@@ -37,6 +40,7 @@ pub mod rejected;
 pub mod replay_filter;
 mod requested;
 pub mod rereading;
+pub mod rights;
 mod server;
 mod session;
 pub mod statistics;
@@ -136,6 +140,17 @@ impl Store {
     /// When Postgres cannot be reached, or they could not be applied to these tables.
     pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
         migrations::pending(&self.pool, &self.server).await
+    }
+
+    /// Why the user of this store cannot change the tables, where it does not own them.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn hindrance_to_migrate(&self) -> Result<Option<String>, Error> {
+        let mut tx = self.begin(None).await?;
+        let hindrance = ownership::hindrance(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(hindrance)
     }
 
     /// What of the server breaks a law and is put up with.

@@ -341,7 +341,7 @@ async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
     let mut keys = Keys::default();
     keys.add(&feeds::parse(Feed::Lead, body.as_bytes(), &locale).unwrap().facts);
     let workspace: i64 = service.database.value("select id from workspaces where slug = 'alpha'").await;
-    let store = Store::new(service.database.pool.clone(), 30);
+    let store = Store::new(service.database.service_pool.clone(), 30);
     let mut tx = store.begin(Some(workspace.into())).await.unwrap();
     let tenant = store::load(&store, &mut tx, workspace.into(), keys).await.unwrap();
     tx.rollback().await.unwrap();

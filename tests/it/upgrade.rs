@@ -61,7 +61,7 @@ async fn upgraded_after(cluster: &OwnCluster, release: &str, statements: &str) -
     std::fs::create_dir(data_dir.path().join("spool")).unwrap();
     let spool = unpacked(&folder(release).join("deliveries.redb.gz")).await;
     std::fs::write(data_dir.path().join("spool/deliveries.redb"), spool).unwrap();
-    forecourt::store::migrate(&database.pool).await.unwrap();
+    let database = database.migrated().await;
     let service = TestService::with_data(database, &config(release), data_dir).await;
     assert!(service.acceptor().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
     let waiting = async {
@@ -220,7 +220,7 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     assert_eq!(old.rows(counted).await.len(), 1, "nothing is left to do");
 
     old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
-    rereading::run(old.intake().store()).await.unwrap();
+    rereading::run(&old.database.owner_store()).await.unwrap();
     while old.count("intake.deliveries where retry_at is not null").await > 0 {
         due::round(old.intake(), &RetryableRejections::default()).await.unwrap();
     }
