@@ -324,7 +324,7 @@ pub async fn load(
     listings::load(tx, workspace, &keys, &mut state).await?;
     let brought = load::LoadKeys { names: keys.brought(&state).without_loaded(&state), ..load::LoadKeys::default() };
     load::load(tx, workspace, brought).await?.requested.show(&mut state)?;
-    load_customers(tx, workspace, &mut keys, &mut state).await?;
+    Box::pin(load_customers(tx, workspace, &mut keys, &mut state)).await?;
     if keys.has_lists {
         let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
@@ -387,7 +387,8 @@ pub async fn save(
     locations::save_locations(tx, workspace, &state).await?;
     locations::save_packages(tx, workspace, &state).await?;
     listings::save(tx, workspace, &state).await?;
-    customers::save(tx, workspace, &state).await?;
+    // Its lists are many.
+    Box::pin(customers::save(tx, workspace, &state)).await?;
     properties::save(tx, workspace, &state).await?;
     clusters::save_events(tx, workspace, &state).await?;
     appointments::save(tx, workspace, &state).await?;
