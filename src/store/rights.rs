@@ -126,6 +126,8 @@ pub const RELATIONS: &[Relation] = &[
     relation("intake.deliveries", "select, insert, update, delete", WITHOUT_BODIES),
     relation("intake.bodies", "select, insert, delete", BODIES),
     relation("intake.deliveries_with_bodies", "select", BODIES),
+    relation("intake.workspace_locks", "select, insert, update", NOBODY),
+    relation("intake.lead_dependencies", "select, insert, delete", TABLES),
     relation("intake.drift", "select, insert, update", DELIVERIES),
     relation("intake.dealership_feeds", "select, insert, update", DELIVERIES),
     relation("intake.workspace_watches", "select, insert, update, delete", NOBODY),
