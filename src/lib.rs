@@ -27,10 +27,13 @@
 //! | [`feeds`] | one file for each kind of payload: from bytes through a typed payload to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
 //! | [`budget`] | bytes that are in the process at a time, shared out by holder | nothing of ours |
+//! | [`metrics`] | what is counted and measured, rendered for Prometheus | `domain` |
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
-//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
-//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
+//! | [`silence`] | senders that have fallen silent: noted, logged, posted, measured | `domain`, `intake`, `metrics`, `store` |
+//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
+//! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -38,7 +41,8 @@
 //! # The laws
 //!
 //! - A room imports only what the table lists. `feeds` and `store` never see each other.
-//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`.
+//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`
+//!   and `admin`, Prometheus' crate in `metrics`.
 //! - No module imports itself through others. What a parent shares with its children stands in a file of its own, which
 //!   the parent passes on.
 //! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/reply.rs`.
@@ -58,8 +62,11 @@
 //!   (`store/session.rs`): a role, a database or a pooler may have others, and nothing may outlive a transaction there.
 //! - Plans are made anew for each statement (`force_custom_plan`) until Postgres has statistics of the large tables: one
 //!   kept from when a table was empty reads all of it once it is full. From then on all are kept (`store::statistics`).
-//! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle
-//!   service spends most of an answer's time on waiting for the answers of Postgres, one after the other.
+//! - Statements ask for, and write, what belongs together at once, all that is known of customers and what their bookings
+//!   need, persons with leads and bookings: an idle service spends most of an answer's time on waiting for the answers of
+//!   Postgres, one after the other.
+//! - Look-ups go key by key (`cross join lateral ... offset 0`) and by nested loops only (`store/session.rs`): what they
+//!   read depends on what they find, and not on what Postgres believes of the tables.
 //! - A vehicle's body that was read before is not read again: a daily full feed repeats nearly all of them
 //!   (`intake/body_cache.rs`), and of those the rules need nothing but what is stored already (`domain::unchanged`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.
@@ -67,6 +74,7 @@
 //!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
+pub mod admin;
 pub mod budget;
 pub mod cli;
 pub mod config;
@@ -75,6 +83,8 @@ pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod local_postgres;
+pub mod metrics;
 pub mod quarantine;
+pub mod silence;
 pub mod spool;
 pub mod store;

@@ -5,12 +5,15 @@
 //! problem.
 
 mod access;
+mod acted_by;
+mod admin;
 mod app;
 mod banner;
 mod check;
 mod client;
 mod command_result;
 mod fd_limit;
+mod grant;
 mod health;
 mod interruption;
 mod log;
@@ -28,6 +31,7 @@ pub mod serve;
 mod service;
 mod setup;
 mod shutdown;
+mod silence;
 mod supervisor;
 mod tables;
 
@@ -60,8 +64,8 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0   it is done
   1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay` or `migrate`
-      between two deliveries or migrations, where `check` found something wrong that stops no start, and where the
-      service that `health` asks is not well
+      between two deliveries or migrations, where `check` found something wrong that stops no start, where `migrate
+      --check` found something to apply, and where the service that `health` asks is not well
   2   the command line cannot be used
   78  the configuration cannot be used: a line for each problem; to start again mends nothing";
 
@@ -79,6 +83,8 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Bring the tables to this version, as each start does, or say what that would take
     Migrate(migrate::Arguments),
+    /// Give a role of the database what it may read, or what the service needs
+    Grant(grant::Arguments),
     /// Make a good secret for a credential
     Secret,
     /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
@@ -136,6 +142,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Grant(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(grant::run(&arguments, config, environment, out))
         }
         Command::Setup(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
@@ -220,6 +230,7 @@ mod tests {
                 "setup",
                 "replay",
                 "migrate",
+                "grant",
                 "secret",
                 "health",
                 "--config",

@@ -15,6 +15,7 @@ use super::facts::{
 use super::finding::Code;
 use super::ids::{ClusterId, LeadId, ListingId, LocationId, PackageId, PersonId};
 use super::named::Named;
+use super::outcome::Tally;
 use super::values::{Email, StockNumber, Vin};
 use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
@@ -104,6 +105,14 @@ pub struct WorkspaceState {
 }
 
 impl WorkspaceState {
+    /// The bookings that are to be written, whichever delivery made or moved them.
+    #[must_use]
+    pub fn written_bookings(&self) -> Tally {
+        let of = |state| self.bookings.values().filter(|row| row.state == state).count();
+        let count = |state| u32::try_from(of(state)).unwrap_or(u32::MAX);
+        Tally { created: count(RowState::New), updated: count(RowState::Changed), ..Tally::default() }
+    }
+
     /// The listing that has a VIN.
     #[must_use]
     pub fn listing_of_vin(&self, vin: &Vin) -> Option<&Listing> {

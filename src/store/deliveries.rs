@@ -40,6 +40,8 @@ pub struct DeliveryResult {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was before, where this try is a replay that a person asked for.
     pub replay: Option<Replay>,
+    /// Whether another try had settled it before, so that nothing was written.
+    pub was_settled: bool,
 }
 
 impl DeliveryResult {

@@ -1,6 +1,7 @@
 //! All SQL: what is loaded before the rules run, and what is saved after. [`mod@load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
+pub mod actions;
 pub mod address;
 mod appointments;
 mod bodies;
@@ -8,6 +9,7 @@ mod bookings;
 mod clusters;
 mod content;
 mod customers;
+pub mod dealership_feeds;
 pub mod deliveries;
 pub mod dependencies;
 pub mod drift;
@@ -15,6 +17,8 @@ pub mod due;
 mod error;
 pub mod examination;
 mod flaw;
+pub mod granting;
+mod grants;
 mod identifiers;
 mod json_row;
 mod lead_codec;
@@ -26,6 +30,7 @@ mod load;
 mod locations;
 mod migrations;
 pub mod newcomers;
+mod ownership;
 pub mod partitions;
 mod persons;
 pub mod placements;
@@ -35,6 +40,7 @@ pub mod rejected;
 pub mod replay_filter;
 mod requested;
 pub mod rereading;
+pub mod rights;
 mod server;
 mod session;
 pub mod statistics;
@@ -44,8 +50,7 @@ mod unnest;
 mod workspace_locks;
 pub mod workspaces;
 
-use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
-use std::collections::BTreeSet;
+use crate::domain::ids::{ClusterId, LeadId, ListingId, WorkspaceId};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -55,7 +60,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
-use crate::domain::values::Email;
+use crate::domain::values::{Email, StockNumber, Vin};
 pub use error::Error;
 pub use flaw::Flaw;
 pub use migrations::Pending;
@@ -135,6 +140,17 @@ impl Store {
     /// When Postgres cannot be reached, or they could not be applied to these tables.
     pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
         migrations::pending(&self.pool, &self.server).await
+    }
+
+    /// Why the user of this store cannot change the tables, where it does not own them.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn hindrance_to_migrate(&self) -> Result<Option<String>, Error> {
+        let mut tx = self.begin(None).await?;
+        let hindrance = ownership::hindrance(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(hindrance)
     }
 
     /// What of the server breaks a law and is put up with.
@@ -306,18 +322,9 @@ pub async fn load(
         locations::load_configured(tx, workspace, &mut state).await?;
     }
     listings::load(tx, workspace, &keys, &mut state).await?;
-    requested::load_named(tx, workspace, keys.brought(&state), &mut state).await?;
-    let asked: BTreeSet<Email> = keys.emails.clone();
-    let known = load::load(tx, workspace, &load_keys(&keys, &state)).await?;
-    (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
-    state.bookings = known.bookings;
-    keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
-    keys.add_booking_requests(&state);
-    // Those whom what was loaded names beside.
-    let others = keys.emails.difference(&asked).map(Email::as_str).collect();
-    let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
-    state.persons.extend(load::load(tx, workspace, &others).await?.persons);
-    requested::load(tx, workspace, &keys, &mut state).await?;
+    let brought = load::LoadKeys { names: keys.brought(&state).without_loaded(&state), ..load::LoadKeys::default() };
+    load::load(tx, workspace, brought).await?.requested.show(&mut state)?;
+    Box::pin(load_customers(tx, workspace, &mut keys, &mut state)).await?;
     if keys.has_lists {
         let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
@@ -326,14 +333,43 @@ pub async fn load(
     Ok(state)
 }
 
-/// The customers that a batch names, and those that wait for what it may bring.
-fn load_keys<'a>(keys: &'a Keys, state: &WorkspaceState) -> load::LoadKeys<'a> {
-    load::LoadKeys {
+/// Loads the customers that a batch names, and those that wait for what it may bring, with what decides on their bookings:
+/// by what the deliveries name, and once more where the rows that were found name something else.
+async fn load_customers(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    keys: &mut Keys,
+    state: &mut WorkspaceState,
+) -> Result<(), Error> {
+    let asked = (keys.emails.clone(), keys.requested_vins.clone(), keys.requested_stock_numbers.clone());
+    let named = load::LoadKeys {
         leads: keys.leads.iter().collect(),
         clusters: keys.clusters.iter().map(String::as_str).collect(),
         emails: keys.emails.iter().map(Email::as_str).collect(),
         dependencies: keys.dependencies(state),
-    }
+        vins: keys.requested_vins.iter().map(Vin::as_str).collect(),
+        stock_numbers: keys.requested_stock_numbers.iter().map(StockNumber::as_str).collect(),
+        listings: Vec::new(),
+        names: keys.asked_by_leads(state).without_loaded(state),
+    };
+    let known = load::load(tx, workspace, named).await?;
+    (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
+    state.bookings = known.bookings;
+    known.requested.show(state)?;
+    keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
+    keys.add_booking_requests(state);
+    let booked = state.bookings.values().map(|row| row.value.listing);
+    let others = load::LoadKeys {
+        emails: keys.emails.difference(&asked.0).map(Email::as_str).collect(),
+        vins: keys.requested_vins.difference(&asked.1).map(Vin::as_str).collect(),
+        stock_numbers: (keys.requested_stock_numbers.difference(&asked.2)).map(StockNumber::as_str).collect(),
+        listings: booked.filter(|id| !state.listings.contains_key(id)).map(ListingId::get).collect(),
+        names: keys.asked_by_leads(state).without_loaded(state),
+        ..load::LoadKeys::default()
+    };
+    let others = load::load(tx, workspace, others).await?;
+    state.persons.extend(others.persons);
+    Ok(others.requested.show(state)?)
 }
 
 /// Saves what a batch changed, in the order in which the tables refer to each other.
@@ -351,7 +387,8 @@ pub async fn save(
     locations::save_locations(tx, workspace, &state).await?;
     locations::save_packages(tx, workspace, &state).await?;
     listings::save(tx, workspace, &state).await?;
-    customers::save(tx, workspace, &state).await?;
+    // Its lists are many.
+    Box::pin(customers::save(tx, workspace, &state)).await?;
     properties::save(tx, workspace, &state).await?;
     clusters::save_events(tx, workspace, &state).await?;
     appointments::save(tx, workspace, &state).await?;

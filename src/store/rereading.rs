@@ -91,7 +91,7 @@ pub async fn persons_of(
     emails: [&str; 2],
 ) -> Result<BTreeMap<Email, Row<Person>>, Error> {
     let asked = load::LoadKeys { emails: emails.to_vec(), ..load::LoadKeys::default() };
-    Ok(load::load(tx, workspace, &asked).await?.persons)
+    Ok(load::load(tx, workspace, asked).await?.persons)
 }
 
 /// Gives a person another address.
@@ -129,7 +129,7 @@ pub async fn save_joined(
 ) -> Result<(), Error> {
     let into = person.value.id.get();
     let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
-    customers::save(tx, workspace, &rows).await?;
+    Box::pin(customers::save(tx, workspace, &rows)).await?;
     sqlx::query!(
         "-- once
             with of_leads as (

@@ -7,7 +7,9 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod actions;
 mod addresses;
+mod admin;
 mod afternoon;
 mod appointments;
 mod arbitrary;
@@ -20,6 +22,7 @@ mod convergence;
 mod crowds;
 mod damaged_rows;
 mod deliveries;
+mod dependencies;
 mod doors;
 mod drift;
 mod first_path;
@@ -35,6 +38,7 @@ mod local_postgres;
 mod locations;
 mod log_lines;
 mod memory;
+mod metrics;
 mod migrations;
 mod months;
 mod moves;
@@ -51,10 +55,12 @@ mod proxies;
 mod rejected;
 mod reload;
 mod replay;
+mod roles;
 mod sabotage;
 mod secrets;
 mod session;
 mod setup;
+mod silence;
 mod spool;
 mod starts;
 mod support;

@@ -8,12 +8,12 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::batch_tx::BatchTx;
 use super::commit::{LONGEST, Mode, Writer};
 use super::failure::{Failure, Pause};
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
-use super::turn::Turn;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
 use crate::store::placements::{DeliveryKey, Placement, placements};
@@ -40,16 +40,16 @@ impl Rest {
 }
 
 impl Writer {
-    /// Writes a batch in the turn that was taken for it, and in further ones, however long that takes, and answers each of its
-    /// deliveries that somebody waits for. Sends on `saved` when the batch is saved and only to be committed.
+    /// Writes a batch in the transaction that was begun for it, and in further ones, however long that takes, and answers each
+    /// of its deliveries that somebody waits for. Sends on `saved` when the batch is saved and only to be committed.
     pub(super) async fn write(
         &self,
         workspace: Option<WorkspaceId>,
         batch: Vec<QueueEntry>,
-        turn: Turn,
+        begun: BatchTx,
         saved: oneshot::Sender<()>,
     ) {
-        let (mut mode, mut turn) = (Mode::Commit(Some(saved)), Some(turn));
+        let (mut mode, mut begun) = (Mode::Commit(Some(saved)), Some(begun));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };
         let mut pause = Pause::default();
         while let Some(mut part) = rest.parts.pop() {
@@ -57,9 +57,9 @@ impl Writer {
             if part.is_empty() {
                 continue;
             }
-            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, turn.take()));
+            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, begun.take()));
             match off_thread(is_large(&part), attempt).await {
-                Ok(results) => record::answer(part, results),
+                Ok(results) => record::answer(&self.metrics, part, results),
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
                 Err(Failure::Poison(why)) => self.fail(workspace, part, &why, &mut rest).await,
                 Err(failure) => {
@@ -68,9 +68,9 @@ impl Writer {
                 }
             }
         }
-        if let Some(turn) = turn {
+        if let Some(begun) = begun {
             // Nothing was written in it, so that nothing is lost where that fails.
-            let _ = turn.release().await;
+            let _ = begun.release().await;
         }
     }
 
@@ -148,7 +148,10 @@ impl Writer {
             Ok(()) => {
                 let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
                 tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                record::answer(part, results);
+                for entry in &part {
+                    self.activity.note(workspace, &entry.delivery, entry.attempt, true);
+                }
+                record::answer(&self.metrics, part, results);
             }
             Err(error) if error.is_of_the_data() => {
                 // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.

@@ -1,12 +1,13 @@
 //! The pipeline: deliveries of one workspace that wait together are written together.
 //!
-//! A workspace's queue asks for a turn, and takes whatever is waiting once it has it; while it writes one batch the next one
+//! A workspace's queue asks for its workspace, and takes whatever is waiting once it has that; while it writes one batch the next one
 //! gathers: nothing is added to the answer time of an idle service, and batches grow with the load. A workspace has one
 //! queue, so a full feed of one does not hold up the others; write permits are few and given out in the order of asking.
-//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`turn`], [`batch_input`], [`commit`], [`record`], and
+//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`batch_tx`], [`batch_input`], [`commit`], [`record`], and
 //! [`bisect`] for what fails.
 
 mod batch_input;
+mod batch_tx;
 mod bisect;
 mod commit;
 mod failure;
@@ -14,7 +15,6 @@ mod large;
 mod permits;
 mod queue;
 mod record;
-mod turn;
 mod workspace_queue;
 
 use crate::domain::ids::WorkspaceId;
@@ -24,7 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::activity::Activity;
 use super::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;
@@ -41,10 +43,16 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline that writes to this store, with these permits.
-    pub(super) fn new(store: Store, permits: WritePermits, clock: fn() -> DateTime<Utc>) -> Self {
-        let is_stalled = AtomicBool::new(false);
-        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
+    /// A pipeline that writes to this store, with these permits, and counts what it has written.
+    pub(super) fn new(
+        store: Store,
+        permits: WritePermits,
+        activity: Activity,
+        metrics: Metrics,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Self {
+        let (is_stalled, complaints) = (AtomicBool::new(false), Complaints::default());
+        let writer = Writer { store, permits, activity, clock, is_stalled, complaints, metrics };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
 

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::postgres::TestDatabase;
+use super::scrape::Scrape;
 use super::tables::{BUSINESS, tables};
 
 /// The doors of the feeds.
@@ -164,7 +165,7 @@ impl TestService {
     /// A service over a database and a data directory that exist.
     pub(crate) async fn with_data(database: TestDatabase, config: &str, data_dir: TempDir) -> Self {
         let config = parsed(config, data_dir.path());
-        let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
+        let store = Store::new(database.service_pool.clone(), i64::from(config.server.booking_retry_days));
         let service = Service::assemble(&config, &store).await.unwrap();
         Self { database, service, data_dir }
     }
@@ -226,6 +227,30 @@ impl TestService {
     /// Its routes, to be served on a connection.
     pub(crate) fn router(&self) -> forecourt::http::Router {
         self.service.app.router.clone()
+    }
+
+    /// The routes of its admin listener.
+    pub(crate) fn admin(&self) -> forecourt::http::Router {
+        self.service.app.admin.clone()
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &forecourt::metrics::Metrics {
+        &self.service.app.metrics
+    }
+
+    /// Its metrics, as Prometheus asks for them.
+    pub(crate) async fn scrape(&self) -> Scrape {
+        Scrape::parse(&self.scraped().await)
+    }
+
+    /// The same as text.
+    pub(crate) async fn scraped(&self) -> String {
+        let request = Request::get("/metrics").header("host", "localhost").body(Body::empty()).unwrap();
+        let response = self.admin().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     /// Waits until the refused requests that came so far are written.
