@@ -21,6 +21,7 @@ mod drain;
 pub mod due;
 mod in_flight;
 mod memory;
+mod named;
 mod parse;
 mod pipeline;
 pub mod replay;

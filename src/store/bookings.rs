@@ -1,6 +1,6 @@
 //! Bookings, one for each lead.
 
-use crate::domain::ids::{LeadId, WorkspaceId};
+use crate::domain::ids::{LeadId, PersonId, WorkspaceId};
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
@@ -30,7 +30,7 @@ pub(super) async fn load(
     let bookings = rows.into_iter().map(|row| {
         let place = Place::new("bookings", "lead_id", row.lead_id);
         let booking = Booking {
-            person: row.person_id.into(),
+            person: row.person_id.map(Into::into),
             listing: row.listing_id.into(),
             location: row.location_id.into(),
             package: row.package_id.into(),
@@ -68,7 +68,7 @@ pub(super) async fn save(
             package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at",
         workspace.get(),
         &list(&bookings, |(lead, _)| lead.get()),
-        &list(&bookings, |(_, booking)| booking.person.get()),
+        &list(&bookings, |(_, booking)| booking.person.map(PersonId::get)) as &[Option<i64>],
         &list(&bookings, |(_, booking)| booking.listing.get()),
         &list(&bookings, |(_, booking)| booking.location.get()),
         &list(&bookings, |(_, booking)| booking.package.get()),

@@ -40,9 +40,16 @@ pub struct DeliveryResult {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was before, where this try is a replay that a person asked for.
     pub replay: Option<Replay>,
+    /// When whom it is about was erased, where it was received before that: its body is not kept.
+    pub erased_at: Option<DateTime<Utc>>,
 }
 
 impl DeliveryResult {
+    /// What is kept of a body: nothing, where whom it is about was erased.
+    fn kept<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.erased_at.is_none().then_some(bytes)
+    }
+
     /// Leaves only letters that every encoding has.
     pub fn make_ascii(&mut self) {
         for finding in &mut self.findings {
@@ -71,22 +78,26 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResu
         "insert into intake.deliveries as known
             (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
             body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
-            retry_at, replays)
+            retry_at, replays, erased_at)
         select id, received_at, feed, workspace_id, dealership_id, credential, remote_address::inet, content_type,
             body, body_sha256, posted_body, schema_version, outcome, findings::jsonb, changes::jsonb, attempts,
-            processing_ms, settled_at, retry_at, replays::jsonb
+            processing_ms, settled_at, retry_at, replays::jsonb, erased_at
         from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
             $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::text[],
-            $16::integer[], $17::float8[], $18::timestamptz[], $19::timestamptz[], $20::text[])
+            $16::integer[], $17::float8[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[])
             as d (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
             body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
-            retry_at, replays)
+            retry_at, replays, erased_at)
         on conflict (id, received_at) do update set
             feed = excluded.feed, workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
             schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
             changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
             settled_at = excluded.settled_at, retry_at = excluded.retry_at,
-            replays = known.replays || excluded.replays
+            replays = known.replays || excluded.replays,
+            body = case when excluded.erased_at is null then known.body end,
+            posted_body = case when excluded.erased_at is null then known.posted_body end,
+            body_sha256 = case when excluded.erased_at is null then known.body_sha256 end,
+            erased_at = coalesce(known.erased_at, excluded.erased_at)
         where known.attempts < excluded.attempts",
         &list(deliveries, |(delivery, _)| delivery.id),
         &list(deliveries, |(delivery, _)| delivery.received_at),
@@ -96,9 +107,10 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResu
         &list(deliveries, |(delivery, _)| delivery.credential.as_str()) as &[&str],
         &list(deliveries, |(delivery, _)| delivery.remote_address.map(|at| at.to_string())) as &[Option<String>],
         &list(deliveries, |(delivery, _)| delivery.content_type.as_deref()) as &[Option<&str>],
-        &list(deliveries, |(delivery, _)| &*delivery.body) as &[&[u8]],
-        &list(deliveries, |(delivery, _)| delivery.body.sha256().to_vec()),
-        &list(deliveries, |(delivery, _)| delivery.posted_body.as_deref()) as &[Option<&[u8]>],
+        &list(deliveries, |(delivery, result)| result.kept(&*delivery.body)) as &[Option<&[u8]>],
+        &list(deliveries, |(delivery, result)| result.kept(delivery.body.sha256().as_slice())) as &[Option<&[u8]>],
+        &list(deliveries, |(delivery, result)| delivery.posted_body.as_deref().and_then(|body| result.kept(body)))
+            as &[Option<&[u8]>],
         &list(deliveries, |(delivery, _)| delivery.schema_version) as &[Option<&str>],
         &list(deliveries, |(_, result)| result.outcome.name()) as &[&str],
         &list(deliveries, |(_, result)| findings(&result.findings)),
@@ -108,6 +120,7 @@ pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResu
         &list(deliveries, |(_, result)| result.settled_at),
         &list(deliveries, |(_, result)| result.retry_at) as &[Option<DateTime<Utc>>],
         &list(deliveries, |(delivery, result)| replays(delivery, result).to_string()),
+        &list(deliveries, |(_, result)| result.erased_at) as &[Option<DateTime<Utc>>],
     )
     .execute(tx)
     .await?;
@@ -402,12 +415,12 @@ pub async fn due(
     let rows = sqlx::query_as!(
         DeliveryRow,
         r#"with wanted as (
-            select id, received_at from intake.deliveries where retry_at <= $1
+            select id, received_at from intake.deliveries where retry_at <= $1 and erased_at is null
             union select id, received_at from intake.deliveries
-            where workspace_id is null and outcome = 'rejected' and dealership_id = any($2)
+            where workspace_id is null and outcome = 'rejected' and erased_at is null and dealership_id = any($2)
                 and credential = any($6) and findings @> '[{"code": "dealership_unknown"}]'
             union select id, received_at from intake.deliveries
-            where workspace_id is null and outcome = 'rejected' and dealership_id is null
+            where workspace_id is null and outcome = 'rejected' and erased_at is null and dealership_id is null
                 and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
         ), oldest as (
             select id, received_at from wanted order by received_at, id limit $3
@@ -417,7 +430,7 @@ pub async fn due(
                 lateral (select octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes) as sized
         )
         select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
-            host(remote_address) as remote_address, content_type, body, posted_body, attempts,
+            host(remote_address) as remote_address, content_type, body as "body!", posted_body, attempts,
             outcome in ('applied', 'unchanged') as "was_applied!"
         from measured join intake.deliveries using (id, received_at) where before < $7::bigint
         order by received_at, id"#,

@@ -28,6 +28,9 @@ pub enum Error {
     /// The rules needed what was not loaded or reserved.
     #[error("the rules needed a row or an id that was not loaded: {0:?}")]
     Lacking(Lack),
+    /// What was erased cannot be known again, so that nothing may be applied.
+    #[error("{ERASURE_KEY}")]
+    ErasureKey,
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
@@ -53,6 +56,9 @@ const LOST_STATEMENT: [&str; 2] = ["26000", "42P05"];
 
 /// Where Postgres says that a prepared statement's result has another type since a table was changed.
 const STALE_PLAN: &str = "RevalidateCachedQuery";
+
+const ERASURE_KEY: &str = "persons were erased in this database with another key than the one that is here, so that what was \
+    erased cannot be known again: give every instance the same one by `key_env` or `key_file` in `[erasure]`";
 
 const POOLER: &str = "the pooler before the database gives each transaction another connection and loses prepared \
     statements on the way: use PgBouncer 1.21 or newer with max_prepared_statements above 0, or pool_mode = session";
@@ -86,6 +92,7 @@ impl Error {
             | Self::NotWritable(_)
             | Self::Unreadable(_)
             | Self::Lacking(_)
+            | Self::ErasureKey
             | Self::Migration(_) => self.to_string(),
         }
     }
@@ -112,6 +119,7 @@ impl Error {
             Self::Pooler => "unfit_pooler",
             Self::NotWritable(_) => "not_writable",
             Self::Unreadable(_) | Self::Lacking(_) => "internal",
+            Self::ErasureKey => "erasure_key",
             Self::Migration(_) => "not_migrated",
         }
     }
@@ -121,7 +129,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) => is_transient(error),
-            Self::Unreachable(_) | Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) => true,
+            Self::Unreachable(_) | Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) | Self::ErasureKey => true,
             Self::Migration(_) | Self::Unreadable(_) | Self::Lacking(_) => false,
         }
     }
@@ -136,6 +144,7 @@ impl Error {
             | Self::Unfit(_)
             | Self::Pooler
             | Self::NotWritable(_)
+            | Self::ErasureKey
             | Self::Migration(_) => false,
         }
     }
@@ -158,6 +167,7 @@ impl Error {
             | Self::NotWritable(_)
             | Self::Unreadable(_)
             | Self::Lacking(_)
+            | Self::ErasureKey
             | Self::Migration(_) => false,
         }
     }
@@ -171,6 +181,7 @@ fn of(error: &Error) -> Option<&sqlx::Error> {
         | Error::NotWritable(_)
         | Error::Unreadable(_)
         | Error::Lacking(_)
+        | Error::ErasureKey
         | Error::Migration(_) => None,
     }
 }

@@ -8,6 +8,10 @@ mod clusters;
 mod content;
 pub mod deliveries;
 pub mod drift;
+pub mod erased_bodies;
+pub mod erased_rows;
+mod erasure_key;
+pub mod erasures;
 mod error;
 pub mod examination;
 mod flaw;
@@ -40,7 +44,7 @@ use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
@@ -48,6 +52,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::values::Email;
+pub use erasure_key::ErasureKey;
 pub use error::Error;
 pub use flaw::Flaw;
 pub use migrations::Pending;
@@ -72,6 +77,7 @@ pub struct Store {
     booking_retry_days: i64,
     use_generic_plans: Arc<AtomicBool>,
     probes: Arc<Probes>,
+    erasure_key: Arc<OnceLock<ErasureKey>>,
 }
 
 /// How many ids are reserved at a time at the least.
@@ -99,8 +105,20 @@ impl Store {
     }
 
     fn over(pool: PgPool, server: Arc<Server>, booking_retry_days: i64) -> Self {
-        let (reserved, use_generic_plans, probes) = Default::default();
-        Self { pool, server, reserved, booking_retry_days, use_generic_plans, probes }
+        let (reserved, use_generic_plans, probes, erasure_key) = Default::default();
+        Self { pool, server, reserved, booking_retry_days, use_generic_plans, probes, erasure_key }
+    }
+
+    /// From now on what was erased is known by this key; only the first one counts.
+    pub fn set_erasure_key(&self, key: ErasureKey) {
+        // The same key is set again by a reload.
+        let _ = self.erasure_key.set(key);
+    }
+
+    /// The key of erasures, once there is one.
+    #[must_use]
+    pub fn erasure_key(&self) -> Option<ErasureKey> {
+        self.erasure_key.get().cloned()
     }
 
     /// Brings the tables to this version, one process at a time.
@@ -138,6 +156,24 @@ impl Store {
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
+        self.begin_asking(workspace, None).await
+    }
+
+    /// The same for a batch, of a workspace or of none: the transaction knows whether anything was erased there. What has no
+    /// workspace is written one batch at a time, too, so that an erasure finds all of it.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached.
+    pub async fn begin_batch(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
+        let number = erasures::number(workspace);
+        self.begin_asking(Some(WorkspaceId::from(number)), Some(number)).await
+    }
+
+    async fn begin_asking(
+        &self,
+        workspace: Option<WorkspaceId>,
+        erasures_of: Option<i64>,
+    ) -> Result<Transaction, Error> {
         let mut sql = String::with_capacity(2_048);
         sql.push_str(session::BEGIN);
         sql.extend(self.server.sql());
@@ -146,6 +182,9 @@ impl Store {
         if let Some(workspace) = workspace {
             // What stands in it is a number.
             let _ = write!(sql, "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
+        }
+        if let Some(number) = erasures_of {
+            let _ = write!(sql, "; select exists (select from intake.erasures where workspace_id = {number}) as erasures");
         }
         match self.begin_with(&sql).await {
             // One that rested may be gone without anybody's fault, as after `idle_session_timeout`: nothing was begun.

@@ -67,7 +67,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
         r#"with sized as (
             select id, received_at, octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes
             from intake.deliveries
-            where (received_at, id) > ($1, $2) and received_at < $4
+            where (received_at, id) > ($1, $2) and received_at < $4 and erased_at is null
                 and ($3::timestamptz is null or received_at >= $3) and ($5::uuid[] is null or id = any($5))
                 and ($6::text[] is null or feed = any($6))
                 and ($7::text[] is null or outcome = any($7))
@@ -79,7 +79,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
             select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
         )
         select id, received_at, feed, workspace_id, dealership_id, credential, host(remote_address) as remote_address,
-            content_type, body, posted_body, attempts, outcome,
+            content_type, body as "body!", posted_body, attempts, outcome,
             array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
         from measured join intake.deliveries using (id, received_at) where before < $12::bigint order by received_at, id"#,
         after.0,
@@ -129,7 +129,7 @@ pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
         r#"-- once
         select count(*) as "count!" from intake.deliveries
-        where received_at < $2 and ($1::timestamptz is null or received_at >= $1)
+        where received_at < $2 and erased_at is null and ($1::timestamptz is null or received_at >= $1)
             and ($3::uuid[] is null or id = any($3))
             and ($4::text[] is null or feed = any($4))
             and ($5::text[] is null or outcome = any($5))

@@ -6,7 +6,7 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _};
 
 use super::error::Error;
 
@@ -81,14 +81,24 @@ const COMMIT: &str = "set local jit = off; commit";
 pub struct Transaction {
     connection: PoolConnection<Postgres>,
     ended: bool,
+    /// Whether anything was erased in the workspace that it was begun for.
+    has_erasures: bool,
 }
 
 impl Transaction {
     /// Begins one on a connection of the pool.
     pub(super) async fn begin(connection: PoolConnection<Postgres>, sql: &str) -> Result<Self, sqlx::Error> {
-        let mut transaction = Self { connection, ended: false };
-        run(&mut transaction.connection, sql).await?;
+        let mut transaction = Self { connection, ended: false, has_erasures: false };
+        let answers = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *transaction.connection).await?;
+        let asked = answers.last().and_then(|row| row.try_get("erasures").ok());
+        transaction.has_erasures = asked.unwrap_or(false);
         Ok(transaction)
+    }
+
+    /// Whether anything was erased in the workspace, of a transaction that was begun for a batch.
+    #[must_use]
+    pub fn has_erasures(&self) -> bool {
+        self.has_erasures
     }
 
     /// Makes it last.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::commit::{Mode, Writer};
+use super::erased::Erased;
 use super::failure::Failure;
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
@@ -122,14 +123,14 @@ impl Writer {
     async fn fail(&self, workspace: Option<WorkspaceId>, mut part: Vec<QueueEntry>, why: &str, rest: &mut Rest) {
         let mut results: Vec<DeliveryResult> =
             part.iter().map(|entry| record::failed(entry, workspace, (self.clock)())).collect();
-        let mut saved = self.save_failed(&part, &mut results).await;
+        let mut saved = self.save_failed(workspace, &part, &mut results).await;
         if saved.as_ref().is_err_and(store::Error::is_of_the_data) {
             // Whatever the database's encoding is, it has these letters.
             for entry in &mut part {
                 entry.delivery.make_ascii();
             }
             results.iter_mut().for_each(DeliveryResult::make_ascii);
-            saved = self.save_failed(&part, &mut results).await;
+            saved = self.save_failed(workspace, &part, &mut results).await;
         }
         match saved {
             Ok(()) => {
@@ -152,8 +153,14 @@ impl Writer {
         }
     }
 
-    async fn save_failed(&self, part: &[QueueEntry], results: &mut [DeliveryResult]) -> Result<(), store::Error> {
-        let mut tx = self.store.begin(None).await?;
+    async fn save_failed(
+        &self,
+        workspace: Option<WorkspaceId>,
+        part: &[QueueEntry],
+        results: &mut [DeliveryResult],
+    ) -> Result<(), store::Error> {
+        let mut tx = self.store.begin_batch(workspace).await?;
+        Erased::among(&self.store, &mut tx, workspace, part).await?.mark(&mut *results);
         let mut rows = Vec::with_capacity(part.len());
         for (entry, result) in part.iter().zip(results) {
             if entry.attempt.is_manual {

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::batch_input::{self, BatchInput};
+use super::erased::Erased;
 use super::failure::Failure;
 use super::large::is_large;
 use super::permits::WritePermits;
@@ -77,7 +78,7 @@ impl Writer {
     ) -> Result<Vec<DeliveryResult>, Failure> {
         let _large = if is_large(batch) { self.permits.acquire_large().await } else { None };
         let mut permit = self.permits.acquire().await;
-        let mut tx = self.store.begin(workspace).await?;
+        let mut tx = self.store.begin_batch(workspace).await?;
         let results = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
         permit.end_turn();
         match mode {
@@ -99,7 +100,7 @@ impl Writer {
     /// All of an attempt but its end.
     async fn run_in_tx(
         &self,
-        tx: &mut store::Connection,
+        tx: &mut store::Transaction,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
@@ -116,13 +117,15 @@ impl Writer {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none();
+        let erased = Erased::among(&self.store, tx, workspace, batch).await?;
         let applied = match workspace {
-            Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
+            Some(workspace) => self.apply(tx, workspace, batch, (&is_open, &erased)).await?,
             None => batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone())).collect(),
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
         let mut results: Vec<DeliveryResult> = results.collect();
+        erased.mark(&mut results);
         let mut rows = Vec::with_capacity(batch.len());
         for (entry, result) in batch.iter().zip(&mut results).filter(|(entry, _)| is_open(entry)) {
             let before = || stored.get(&entry.delivery.id).cloned();
@@ -147,9 +150,9 @@ impl Writer {
         tx: &mut store::Connection,
         workspace: WorkspaceId,
         batch: &[QueueEntry],
-        is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
+        (is_open, erased): (&(dyn Fn(&QueueEntry) -> bool + Sync), &Erased),
     ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {
-        let inputs = batch_input::of(tx, workspace, batch, is_open).await?;
+        let inputs = batch_input::of(tx, workspace, batch, is_open, erased).await?;
         let mut keys = Keys::default();
         for input in &inputs {
             if let BatchInput::Apply(facts) = input {

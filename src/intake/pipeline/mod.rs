@@ -8,6 +8,7 @@
 mod batch_input;
 mod bisect;
 mod commit;
+mod erased;
 mod failure;
 mod large;
 mod permits;

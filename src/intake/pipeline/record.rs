@@ -37,6 +37,7 @@ pub(super) fn applied(
         settled_at: now,
         retry_at: None,
         replay: None,
+        erased_at: None,
     }
 }
 
@@ -55,6 +56,7 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: Da
         settled_at: now,
         retry_at: (attempts < MOST_ATTEMPTS).then(|| now + backoff(attempts)),
         replay: None,
+        erased_at: None,
     }
 }
 

@@ -1,0 +1,229 @@
+//! The bodies of deliveries and refused requests about whom an erasure is: looked through, and deleted.
+//!
+//! A statement picks those that hold a text; whether they are about the person is found out by reading them, in `intake`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+use super::replay_filter::Cursor;
+use super::unnest::list;
+use crate::domain::feed::Feed;
+
+/// Where to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// The number of the workspace; 0 for none.
+    pub workspace: i64,
+    /// From this arrival on.
+    pub from: DateTime<Utc>,
+    /// Before this arrival.
+    pub until: DateTime<Utc>,
+    /// Only what got its outcome at this time or later.
+    pub settled_since: DateTime<Utc>,
+}
+
+/// A delivery that may be about somebody.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its arrival and its id.
+    pub cursor: Cursor,
+    /// The name of its feed, where that is known here.
+    pub feed: Option<Feed>,
+    /// Whether it was applied, so that its body can be read.
+    pub was_applied: bool,
+}
+
+/// So many are looked at in one round.
+const ROUND: i64 = 500;
+
+/// The next deliveries whose body holds one of these texts, and all that were not applied: in which case nothing but
+/// reading them tells whom they are about. What an applied vehicle says is nobody's.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn candidates(
+    tx: &mut PgConnection,
+    range: Range,
+    patterns: &[String],
+    after: Cursor,
+) -> Result<Vec<Candidate>, Error> {
+    let rows = sqlx::query!(
+        r#"-- once
+        select id, received_at, feed, outcome in ('applied', 'unchanged') as "was_applied!" from intake.deliveries
+        where coalesce(workspace_id, 0) = $1 and received_at >= $2 and received_at < $3 and settled_at >= $4
+            and (received_at, id) > ($5, $6) and body is not null
+            and case when outcome in ('applied', 'unchanged')
+                then feed <> 'inventory' and lower(encode(body, 'escape')) like any($7) else true end
+        order by received_at, id limit $8"#,
+        range.workspace,
+        range.from,
+        range.until,
+        range.settled_since,
+        after.0,
+        after.1,
+        patterns,
+        ROUND,
+    )
+    .fetch_all(tx)
+    .await?;
+    let candidates = rows.into_iter().map(|row| Candidate {
+        cursor: (row.received_at, row.id),
+        feed: Feed::named(&row.feed),
+        was_applied: row.was_applied,
+    });
+    Ok(candidates.collect())
+}
+
+/// A text as the patterns of [`candidates`] have it: in lower case, whatever stands around it, each byte as Postgres
+/// writes it.
+#[must_use]
+pub fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for byte in text.to_lowercase().bytes() {
+        match byte {
+            b'\\' => pattern.push_str(r"\\\\"),
+            b'%' | b'_' => pattern.extend(['\\', char::from(byte)]),
+            0x20..0x7f => pattern.push(char::from(byte)),
+            // As `\303`, of which the pattern's own backslash is doubled.
+            _ => pattern.push_str(&format!(r"\\{byte:03o}")),
+        }
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// The body of a delivery, with what was posted beside it.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn body(tx: &mut PgConnection, of: Cursor) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+    let row = sqlx::query!(
+        "-- once
+        select body, posted_body from intake.deliveries where id = $1 and received_at = $2",
+        of.1,
+        of.0,
+    );
+    let row = row.fetch_optional(tx).await?;
+    Ok(row.and_then(|row| Some((row.body?, row.posted_body))))
+}
+
+/// Deletes the bodies of these deliveries, which are not tried again without one. Gives how many there were.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn delete(tx: &mut PgConnection, deliveries: &[Cursor], erased_at: DateTime<Utc>) -> Result<i64, Error> {
+    let deleted = sqlx::query!(
+        "-- once
+        update intake.deliveries as d
+        set body = null, posted_body = null, body_sha256 = null, erased_at = $3, retry_at = null
+        from unnest($1::uuid[], $2::timestamptz[]) as e (id, received_at)
+        where d.id = e.id and d.received_at = e.received_at",
+        &list(deliveries, |(_, id)| *id),
+        &list(deliveries, |(received_at, _)| *received_at),
+        erased_at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(i64::try_from(deleted.rows_affected()).unwrap_or(i64::MAX))
+}
+
+/// Lets the service apply these deliveries again: what came after the erasure makes the person anew.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn apply_again(tx: &mut PgConnection, deliveries: &[Cursor], now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "-- once
+        update intake.deliveries as d set retry_at = $3
+        from unnest($1::uuid[], $2::timestamptz[]) as e (id, received_at)
+        where d.id = e.id and d.received_at = e.received_at and d.retry_at is null",
+        &list(deliveries, |(_, id)| *id),
+        &list(deliveries, |(received_at, _)| *received_at),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A refused request whose body was kept.
+#[derive(Clone, Debug)]
+pub struct RefusedBody {
+    /// Its id.
+    pub id: Uuid,
+    /// Its arrival.
+    pub received_at: DateTime<Utc>,
+    /// The feed of the door it came to.
+    pub feed: Option<Feed>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The next refused requests with a body, so many bodies at a time as fit into memory.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn refused(tx: &mut PgConnection, until: DateTime<Utc>, after: Uuid) -> Result<Vec<RefusedBody>, Error> {
+    let rows = sqlx::query!(
+        r#"-- once
+        select id, received_at, feed, body as "body!" from intake.rejected
+        where body is not null and received_at < $1 and id > $2 order by id limit 8"#,
+        until,
+        after,
+    )
+    .fetch_all(tx)
+    .await?;
+    let refused = rows.into_iter().map(|row| RefusedBody {
+        id: row.id,
+        received_at: row.received_at,
+        feed: row.feed.as_deref().and_then(Feed::named),
+        body: row.body,
+    });
+    Ok(refused.collect())
+}
+
+/// Deletes the bodies of refused requests.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn delete_refused(tx: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
+    sqlx::query!("-- once\nupdate intake.rejected set body = null where id = any($1)", ids).execute(tx).await?;
+    Ok(())
+}
+
+/// One delivery as an export lists it.
+#[derive(Clone, Debug)]
+pub struct ListedDelivery {
+    /// Its feed's name.
+    pub feed: String,
+    /// Its fate.
+    pub outcome: String,
+}
+
+/// How deliveries stand in their records.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn listed(tx: &mut PgConnection, of: Cursor) -> Result<Option<ListedDelivery>, Error> {
+    let row = sqlx::query!(
+        "-- once
+        select feed, outcome from intake.deliveries where id = $1 and received_at = $2",
+        of.1,
+        of.0,
+    );
+    Ok(row.fetch_optional(tx).await?.map(|row| ListedDelivery { feed: row.feed, outcome: row.outcome }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_what_postgres_makes_of_the_bytes() {
+        assert_eq!(pattern("Ada_L@Example.com"), r"%ada\_l@example.com%");
+        assert_eq!(pattern("é"), r"%\\303\\251%");
+        assert_eq!(pattern(r"\u00e9"), r"%\\\\u00e9%");
+    }
+}
