@@ -8,7 +8,7 @@
 -- A batch asks in the message that begins it whether its workspace has any erasure, and only then which: both by the
 -- index below. Bookings stay as rows that count when their person is gone, and leads say when they were erased.
 --
--- The columns have no default and the constraints only go away, so that each statement takes its lock for some
+-- The column has no default and the constraint only goes away, so that each statement takes its lock for some
 -- milliseconds, whatever the number of rows.
 
 create table intake.erasures (
@@ -43,10 +43,4 @@ comment on column leads.erased_at is 'When its customer was erased last; what wa
 alter table bookings alter column person_id drop not null;
 comment on column bookings.person_id is 'The person; absent where the person was erased';
 
-alter table intake.deliveries
-    add column if not exists erased_at timestamptz,
-    alter column body drop not null,
-    alter column body_sha256 drop not null;
 comment on column intake.deliveries.erased_at is 'When its body was erased, because it was about a person who was';
-comment on column intake.deliveries.body is 'The body as received, its Content-Encoding undone; of a signed token its claims; absent where it was erased';
-comment on column intake.deliveries.body_sha256 is 'SHA-256 of the body; absent where the body was erased';

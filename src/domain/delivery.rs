@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid, Version};
 
 use super::feed::Feed;
 use super::finding::Finding;
@@ -38,11 +38,19 @@ pub struct Delivery {
     pub undecoded: Option<Finding>,
     /// The dealership id that the payload names, once that was found out.
     pub dealership_id: Option<DealershipId>,
+    /// The sender's id of what it is about, once that was found out: of the lead, the lead cluster or the vehicle.
+    pub external_id: Option<String>,
     /// The schema version of a lead, once that was found out.
     pub schema_version: Option<&'static str>,
 }
 
 impl Delivery {
+    /// Its id and its arrival, by which its row is found.
+    #[must_use]
+    pub fn key(&self) -> (Uuid, DateTime<Utc>) {
+        (self.id, self.received_at)
+    }
+
     /// How many bytes came.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -53,7 +61,23 @@ impl Delivery {
     pub fn make_ascii(&mut self) {
         ascii(&mut self.credential);
         self.content_type.iter_mut().for_each(ascii);
+        self.external_id.iter_mut().for_each(ascii);
     }
+}
+
+/// An id for a delivery that arrived then: a `UUIDv7` of that millisecond, so that the id alone tells where to look for it.
+#[must_use]
+pub fn id_at(received_at: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(received_at.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, received_at.timestamp_subsec_nanos()))
+}
+
+/// The millisecond that an id of [`id_at`] was made for; none of an id of another kind.
+#[must_use]
+pub fn arrival_of(id: Uuid) -> Option<DateTime<Utc>> {
+    let is_of_time = id.get_version() == Some(Version::SortRand);
+    let milliseconds = i64::try_from(id.as_u128() >> 80).ok().filter(|_| is_of_time)?;
+    DateTime::from_timestamp_millis(milliseconds)
 }
 
 /// Replaces every letter beyond ASCII by a question mark.
@@ -118,6 +142,19 @@ impl fmt::Debug for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_tells_the_millisecond_of_its_arrival_and_is_its_own() {
+        for text in ["2026-11-26T21:25:38.999999Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59.123Z"] {
+            let at: DateTime<Utc> = text.parse().unwrap();
+            let (id, other) = (id_at(at), id_at(at));
+            assert_eq!(arrival_of(id).unwrap().timestamp_millis(), at.timestamp_millis());
+            assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+            assert_ne!(id, other);
+        }
+        assert_eq!(arrival_of(Uuid::nil()), None);
+        assert_eq!(arrival_of("6f1c2a70-9d0f-4c3e-8b1a-0123456789ab".parse().unwrap()), None);
+    }
 
     #[test]
     fn copies_of_a_body_share_its_digest() {

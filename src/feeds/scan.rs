@@ -56,6 +56,8 @@ pub struct Scan {
     pub dealership: DealershipKey,
     /// The sender's `Identifier` of a vehicle, by which a fragment that names no dealership finds its workspace.
     pub identifier: Option<String>,
+    /// The sender's id of what it is about: of the lead, the lead cluster or the vehicle.
+    pub external_id: Option<String>,
     /// The version of a lead's schema; v1 and v2 cannot be distinguished.
     pub schema_version: Option<&'static str>,
     /// How much is in it. Where a name is repeated all its lists count, though only the last is read.
@@ -92,6 +94,7 @@ pub fn scan(feed: Feed, body: &[u8]) -> Result<Scan, Finding> {
     let mut scan = Scan {
         dealership: DealershipKey::Missing,
         identifier: None,
+        external_id: None,
         schema_version: match feed {
             Feed::Lead => Some("v1"),
             Feed::LeadCluster | Feed::Inventory | Feed::LeadPro => None,
@@ -128,6 +131,10 @@ enum Spot {
     DealershipHolder,
     DealershipId,
     Identifier,
+    /// The id of a lead or a lead cluster.
+    OwnId,
+    /// The object that holds the lead of LeadPro.
+    Data,
     Leads,
     Lead,
     Events,
@@ -146,6 +153,8 @@ impl Spot {
             | (Self::DealershipHolder, Feed::Inventory, "Identifier")
             | (Self::Root, Feed::LeadCluster, "dealership_id") => Self::DealershipId,
             (Self::Root, Feed::Inventory, "Identifier") => Self::Identifier,
+            (Self::Root, Feed::Lead | Feed::LeadCluster, "id" | "Id") | (Self::Data, Feed::LeadPro, "id") => Self::OwnId,
+            (Self::Root, Feed::LeadPro, "data") => Self::Data,
             (Self::Root, Feed::Inventory, "SubscriptionPricing") => Self::Packages,
             (Self::Root, Feed::LeadCluster, "leads") => Self::Leads,
             (Self::Root | Self::Lead, Feed::Lead | Feed::LeadCluster, "lead_events") => Self::Events,
@@ -167,6 +176,8 @@ impl Spot {
             | Self::DealershipHolder
             | Self::DealershipId
             | Self::Identifier
+            | Self::OwnId
+            | Self::Data
             | Self::Lead
             | Self::Elsewhere => (Self::Elsewhere, None),
         }
@@ -186,7 +197,8 @@ impl Position<'_> {
         self.scan.counts.values += 1;
         match self.spot {
             Spot::DealershipHolder | Spot::DealershipId => self.scan.dealership = DealershipKey::Missing,
-            Spot::Identifier => self.scan.identifier = None,
+            Spot::Identifier => (self.scan.identifier, self.scan.external_id) = (None, None),
+            Spot::OwnId | Spot::Data => self.scan.external_id = None,
             Spot::Appointments(true) => self.scan.schema_version = Some("v1"),
             Spot::Root
             | Spot::Leads
@@ -205,9 +217,14 @@ impl Position<'_> {
             Spot::DealershipId => {
                 self.scan.dealership = DealershipKey::of(&value());
             }
-            Spot::Identifier => self.scan.identifier = lone_id(&value()),
+            Spot::Identifier => {
+                self.scan.identifier = lone_id(&value());
+                self.scan.external_id.clone_from(&self.scan.identifier);
+            }
+            Spot::OwnId => self.scan.external_id = lone_id(&value()),
             Spot::Root
             | Spot::DealershipHolder
+            | Spot::Data
             | Spot::Leads
             | Spot::Lead
             | Spot::Events

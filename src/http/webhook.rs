@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::http::request;
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, sleep_until};
-use uuid::Uuid;
 
 use super::authenticate::{Authenticated, Door};
 use super::body::{self, BodyError, DecodedBody, content_type};
@@ -13,7 +12,7 @@ use super::connections::Phase;
 use super::peer_addr;
 use super::reply::{Error, answered, log};
 pub use super::state::{Accept, WebhookState};
-use crate::domain::delivery::{Body, Delivery};
+use crate::domain::delivery::{Body, Delivery, id_at};
 use crate::intake::{Answer, Unavailable};
 
 /// Takes in one request that was let in at a door.
@@ -89,7 +88,7 @@ async fn read(
     };
     room.finish();
     let delivery = Delivery {
-        id: Uuid::now_v7(),
+        id: id_at(received_at),
         feed: *feed,
         received_at,
         credential,
@@ -100,6 +99,7 @@ async fn read(
         posted_body: posted_body.map(Body::from),
         undecoded,
         dealership_id: None,
+        external_id: None,
         schema_version: None,
     };
     Ok((delivery, (room, room_of_claims)))

@@ -276,6 +276,7 @@ mod tests {
             posted_body: None,
             undecoded: None,
             dealership_id: None,
+            external_id: None,
             schema_version: None,
         }
     }

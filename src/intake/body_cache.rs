@@ -23,7 +23,7 @@ const MOST_OF_ONE: usize = 16 << 10;
 /// What an unknown field takes beside its path.
 const BESIDE_PATH: usize = 48;
 /// What one takes beside its findings and unknown fields.
-const ONE: usize = 550;
+const ONE: usize = 600;
 
 /// The SHA-256 of a body.
 type Digest = [u8; 32];
@@ -34,6 +34,8 @@ pub(super) struct CachedBody {
     feed: Feed,
     /// The dealership that it names.
     pub(super) dealership: DealershipId,
+    /// The sender's identifier of the vehicle.
+    pub(super) external_id: Option<String>,
     locale: Locale,
     /// The summary of its facts about a vehicle.
     pub(super) summary: Arc<ContentSummary>,
@@ -63,6 +65,7 @@ pub(super) struct CacheKey {
     pub(super) feed: Feed,
     pub(super) sha256: [u8; 32],
     pub(super) dealership: DealershipId,
+    pub(super) external_id: Option<String>,
     pub(super) locale: Locale,
 }
 
@@ -104,7 +107,7 @@ impl BodyCache {
         if unknown_bytes + findings_bytes > MOST_OF_ONE {
             return;
         }
-        let CacheKey { feed, sha256, dealership, locale } = of;
+        let CacheKey { feed, sha256, dealership, external_id, locale } = of;
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = ONE + findings_bytes;
         if *generations.unknown != *unknown_paths {
@@ -113,8 +116,9 @@ impl BodyCache {
         }
         let unknown = Arc::clone(&generations.unknown);
         let (locale, findings, summary) = (locale.clone(), findings.clone(), Arc::clone(summary));
-        let (feed, dealership) = (*feed, *dealership);
-        generations.keep(*sha256, Arc::new(CachedBody { feed, dealership, locale, summary, findings, unknown, bytes }));
+        let (feed, dealership, external_id) = (*feed, *dealership, external_id.clone());
+        let found = CachedBody { feed, dealership, external_id, locale, summary, findings, unknown, bytes };
+        generations.keep(*sha256, Arc::new(found));
     }
 }
 
@@ -154,7 +158,7 @@ mod tests {
         let reading = feeds::parse(Feed::Inventory, BODY, &locale()).unwrap();
         let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());
         cache.insert(
-            &CacheKey { feed: Feed::Inventory, sha256: digest, dealership: 1, locale: locale() },
+            &CacheKey { feed: Feed::Inventory, sha256: digest, dealership: 1, external_id: None, locale: locale() },
             &reading,
             &summary,
         );
@@ -197,7 +201,7 @@ mod tests {
             let summary = Arc::new(ContentSummary::of(&reading.facts).unwrap());
             let digest = numbered(number);
             cache.insert(
-                &CacheKey { feed: Feed::Inventory, sha256: digest, dealership: 1, locale: locale() },
+                &CacheKey { feed: Feed::Inventory, sha256: digest, dealership: 1, external_id: None, locale: locale() },
                 &reading,
                 &summary,
             );

@@ -10,7 +10,7 @@ use super::attempt::AttemptInfo;
 use super::replay::{self, ReplayItem};
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
-use crate::store::deliveries::{self, RetryableRejections, Stored};
+use crate::store::due::{self, RetryableRejections, Stored};
 
 /// How many stored deliveries are tried again in one round.
 const BATCH: usize = 200;
@@ -57,12 +57,13 @@ pub async fn run(intake: Intake) {
 /// # Errors
 /// When Postgres cannot be asked what is due.
 pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<usize, crate::store::Error> {
-    let stored = deliveries::due(intake.store(), intake.now(), retryable, BATCH).await?;
+    let stored = due::due(intake.store(), intake.now(), retryable, BATCH).await?;
     let count = stored.len();
     let known = stored.into_iter().filter_map(|stored| match stored {
         Ok(stored) => Some(again(intake, stored)),
-        Err(unknown) => {
-            tracing::warn!(delivery = %unknown.id, "a stored delivery is of a feed that is not known");
+        Err(not_repeatable) => {
+            let (id, obstacle) = (not_repeatable.id, not_repeatable.obstacle);
+            tracing::warn!(delivery = %id, %obstacle, "a stored delivery cannot be tried again");
             None
         }
     });

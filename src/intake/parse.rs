@@ -220,7 +220,8 @@ impl Parser {
         if let (true, Some(dealership), Some(summary), false) =
             (delivery.feed.is_sent_again(), delivery.dealership_id, &summary, is_large)
         {
-            let key = CacheKey { feed: delivery.feed, sha256: *delivery.body.sha256(), dealership, locale };
+            let (feed, sha256) = (delivery.feed, *delivery.body.sha256());
+            let key = CacheKey { feed, sha256, dealership, external_id: delivery.external_id.clone(), locale };
             self.shared.cache.insert(&key, &reading, summary);
         }
         let ParsedPayload { facts, mut findings, unknown_paths } = reading;
@@ -241,6 +242,7 @@ impl Parser {
         };
         cached.holds_for(&route.locale).then_some(())?;
         delivery.dealership_id = Some(cached.dealership);
+        delivery.external_id.clone_from(&cached.external_id);
         // It is read again in its batch where the tables have come to know something else.
         let weight = weight_in_short(delivery.bytes());
         let memory = self.shared.memory.take(Some(route.workspace), weight).await;

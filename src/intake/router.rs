@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::feed::Feed;
 use crate::domain::reconciliation::{Applied, Kept};
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
-use crate::store::deliveries::RetryableRejections;
+use crate::store::due::RetryableRejections;
 
 /// A workspace of the configuration, as far as deliveries need it.
 #[derive(Clone, Debug)]

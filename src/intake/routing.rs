@@ -51,6 +51,7 @@ impl Routing {
     pub(super) async fn route(&self, delivery: &mut Delivery, scan: &Scan) -> Result<Route, Rejection> {
         let feed = delivery.feed;
         delivery.schema_version = scan.schema_version;
+        delivery.external_id.clone_from(&scan.external_id);
         let found = match scan.dealership {
             DealershipKey::Id(dealership) => {
                 delivery.dealership_id = Some(dealership);

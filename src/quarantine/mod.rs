@@ -19,8 +19,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
+use crate::domain::delivery::id_at;
 use crate::domain::feed::Feed;
 use crate::store::Store;
 use crate::store::rejected::{Bounds, Refused};
@@ -195,7 +195,7 @@ fn refused(settings: &Settings, rejected: Rejected) -> Refused {
         rejected;
     let fits = |body: &Vec<u8>| i64::try_from(body.len()).is_ok_and(|bytes| bytes <= settings.bounds.max_bytes);
     Refused {
-        id: Uuid::now_v7(),
+        id: id_at(received_at),
         received_at,
         path,
         of_no_door: feed.is_none(),

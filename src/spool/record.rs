@@ -87,6 +87,7 @@ pub(super) fn encode(delivery: &Delivery) -> Vec<u8> {
         posted_body,
         undecoded,
         dealership_id: _,
+        external_id: _,
         schema_version: _,
     } = delivery;
     let header = HeaderPayload {
@@ -192,6 +193,7 @@ fn delivery(header: HeaderPayload, body: Body, posted: Body) -> Result<Delivery,
         posted_body: posted_bytes.map(|_bytes| posted),
         undecoded,
         dealership_id: None,
+        external_id: None,
         schema_version: None,
     })
 }

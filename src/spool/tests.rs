@@ -40,6 +40,7 @@ fn delivery(microseconds: i64, body: impl Into<Vec<u8>>) -> Delivery {
         posted_body: Some(b"posted".to_vec().into()),
         undecoded: Some(Finding::at(Code::BodyUnreadable, "item", "the encoding cannot be undone")),
         dealership_id: None,
+        external_id: None,
         schema_version: None,
     }
 }

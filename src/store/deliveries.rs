@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::bodies::{self, BodyKey, BodyLists, KeptBody};
 use super::json_row::JsonRow;
+use super::placements::{self, DeliveryKey, Left, Placement};
 use super::stored::Unreadable;
 use super::unnest::list;
 use super::{Error, Store};
-use crate::domain::delivery::{Body, Delivery, ascii};
-use crate::domain::feed::Feed;
+use crate::domain::delivery::{Delivery, ascii};
 use crate::domain::finding::{Code, Finding};
-use crate::domain::workspace::Permitted;
 use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
 
 /// What came of it.
@@ -45,11 +45,6 @@ pub struct DeliveryResult {
 }
 
 impl DeliveryResult {
-    /// What is kept of a body: nothing, where whom it is about was erased.
-    fn kept<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        self.erased_at.is_none().then_some(bytes)
-    }
-
     /// Leaves only letters that every encoding has.
     pub fn make_ascii(&mut self) {
         for finding in &mut self.findings {
@@ -66,96 +61,219 @@ pub struct Replay {
     pub before: Option<StoredResult>,
 }
 
-/// Writes deliveries with their outcomes. One that is there already gets its new outcome; it is left alone where
-/// another try has settled it meanwhile, so that what was applied never becomes failed.
+/// A delivery that is to be written, with its outcome.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The delivery.
+    pub delivery: &'a Delivery,
+    /// Its outcome.
+    pub result: &'a DeliveryResult,
+    /// Where its row stands; none where there is none yet.
+    pub placement: Option<Placement>,
+}
+
+impl Record<'_> {
+    /// Where its row stands, if in this workspace.
+    fn placed_in(&self, workspace: i64) -> Option<&Placement> {
+        self.placement.as_ref().filter(|placement| placement.workspace == workspace)
+    }
+
+    /// Whether its body is shared with other deliveries of this workspace. What was applied once stays shared.
+    fn shares_body(&self, workspace: i64) -> bool {
+        let was_shared = self.placed_in(workspace).is_some_and(|placement| placement.shares_body);
+        was_shared || self.result.workspace.is_some() && bodies::is_shared(self.delivery, self.result.outcome)
+    }
+
+    fn body_key(&self, is_shared: bool) -> BodyKey {
+        let Delivery { id, received_at, body, .. } = self.delivery;
+        if is_shared { BodyKey::shared(body.sha256(), *received_at) } else { BodyKey::own(*id, *received_at) }
+    }
+}
+
+/// Writes deliveries of one workspace, or of none, with their outcomes and bodies. One that is there already gets its new
+/// outcome, and where it stands in another workspace, a new row in this one; it is left alone where another try has settled
+/// it meanwhile, so that what was applied never becomes failed.
 ///
 /// Tells whether all were written: one that was not has been settled by another try in the meantime.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn save(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResult)]) -> Result<bool, Error> {
+pub async fn save(
+    tx: &mut PgConnection,
+    workspace: Option<WorkspaceId>,
+    records: &[Record<'_>],
+) -> Result<bool, Error> {
+    if records.is_empty() {
+        return Ok(true);
+    }
+    let workspace = placements::number(workspace);
+    let elsewhere = |record: &&Record<'_>| record.placement.is_some() && record.placed_in(workspace).is_none();
+    let moved: Vec<(Uuid, Placement)> =
+        records.iter().filter(elsewhere).filter_map(|record| Some((record.delivery.id, record.placement.clone()?))).collect();
+    let left = placements::leave(tx, &moved).await?;
+    let bodies = bodies_to_keep(tx, workspace, records).await?;
+    let written = insert(tx, workspace, records, &left, &BodyLists::of(&bodies)).await?;
+    let shared_since = records.iter().filter(|record| {
+        let is_own = |placement: &Placement| !placement.shares_body && !placement.holds_body;
+        record.shares_body(workspace) && record.placed_in(workspace).is_some_and(is_own)
+    });
+    let shared_since: Vec<BodyKey> = shared_since.map(|record| record.body_key(false)).collect();
+    let erased = records.iter().filter(|record| record.result.erased_at.is_some());
+    let erased = erased.filter(|record| record.placed_in(workspace).is_some());
+    let gone: Vec<BodyKey> = shared_since.into_iter().chain(erased.map(|record| record.body_key(false))).collect();
+    bodies::remove_own(tx, workspace, &gone).await?;
+    Ok(written == records.len())
+}
+
+/// The bodies that are not there yet. What others have sent before is asked for by its digest, so that it need not be sent to
+/// Postgres at all.
+async fn bodies_to_keep<'a>(
+    tx: &mut PgConnection,
+    workspace: i64,
+    records: &'a [Record<'a>],
+) -> Result<Vec<KeptBody<'a>>, Error> {
+    let is_there = |placement: &Placement, is_shared: bool| placement.shares_body == is_shared && !placement.holds_body;
+    let wanted = records.iter().filter(|record| record.result.erased_at.is_none());
+    let wanted = wanted.map(|record| (record, record.shares_body(workspace)));
+    let wanted: Vec<(&Record<'_>, bool)> = wanted
+        .filter(|(record, is_shared)| {
+            record.placed_in(workspace).is_none_or(|placement| !is_there(placement, *is_shared))
+        })
+        .collect();
+    let shared: BTreeSet<BodyKey> =
+        wanted.iter().filter(|(_, is_shared)| *is_shared).map(|(record, _)| record.body_key(true)).collect();
+    let mut known = bodies::known(tx, workspace, &shared).await?;
+    let mut kept = Vec::with_capacity(wanted.len());
+    for (record, is_shared) in wanted {
+        let key = record.body_key(is_shared);
+        // Of several in one batch the first.
+        if !is_shared || known.insert(key.clone()) {
+            kept.push(KeptBody { key, delivery: record.delivery });
+        }
+    }
+    Ok(kept)
+}
+
+/// Writes rows and bodies in one statement, because each would be waited for. Gives how many rows were written.
+async fn insert(
+    tx: &mut PgConnection,
+    workspace: i64,
+    records: &[Record<'_>],
+    left: &BTreeMap<Uuid, Left>,
+    bodies: &BodyLists<'_>,
+) -> Result<usize, Error> {
+    let left = |record: &Record<'_>| left.get(&record.delivery.id);
     let written = sqlx::query!(
-        "insert into intake.deliveries as known
-            (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
-            body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
-            retry_at, replays, erased_at)
-        select id, received_at, feed, workspace_id, dealership_id, credential, remote_address::inet, content_type,
-            body, body_sha256, posted_body, schema_version, outcome, findings::jsonb, changes::jsonb, attempts,
-            processing_ms, settled_at, retry_at, replays::jsonb, erased_at
-        from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-            $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::text[],
-            $16::integer[], $17::float8[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[])
-            as d (id, received_at, feed, workspace_id, dealership_id, credential, remote_address, content_type, body,
-            body_sha256, posted_body, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at,
-            retry_at, replays, erased_at)
-        on conflict (id, received_at) do update set
-            feed = excluded.feed, workspace_id = excluded.workspace_id, dealership_id = excluded.dealership_id,
-            schema_version = excluded.schema_version, outcome = excluded.outcome, findings = excluded.findings,
-            changes = excluded.changes, attempts = excluded.attempts, processing_ms = excluded.processing_ms,
-            settled_at = excluded.settled_at, retry_at = excluded.retry_at,
-            replays = known.replays || excluded.replays,
-            body = case when excluded.erased_at is null then known.body end,
-            posted_body = case when excluded.erased_at is null then known.posted_body end,
+        "with kept as (
+            insert into intake.bodies (workspace_id, body_key, received_month, body, posted_body)
+            select $1, body_key, received_month, body, posted_body
+            from unnest($20::bytea[], $21::date[], $22::bytea[], $23::bytea[])
+                as b (body_key, received_month, body, posted_body)
+            on conflict (workspace_id, body_key, received_month) do nothing
+        )
+        insert into intake.deliveries as known
+            (workspace_id, id, received_at, feed, external_id, dealership_id, credential, remote_address, content_type,
+            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at,
+            replays, shares_body, erased_at)
+        select $1, id, received_at, feed, external_id, dealership_id, credential, remote_address::inet, content_type,
+            body_sha256, schema_version, outcome, findings::jsonb, changes::jsonb, attempts, processing_ms, settled_at,
+            retry_at, replays::jsonb, shares_body, erased_at
+        from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
+            $9::text[], $10::bytea[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[],
+            $16::float8[], $17::timestamptz[], $18::timestamptz[], $19::text[], $24::boolean[],
+            $25::timestamptz[])
+            as d (id, received_at, feed, external_id, dealership_id, credential, remote_address, content_type,
+            body_sha256, schema_version, outcome, findings, changes, attempts, processing_ms, settled_at, retry_at,
+            replays, shares_body, erased_at)
+        on conflict (workspace_id, id, received_at) do update set
+            feed = excluded.feed, external_id = coalesce(excluded.external_id, known.external_id),
+            dealership_id = excluded.dealership_id, schema_version = excluded.schema_version,
+            outcome = excluded.outcome, findings = excluded.findings, changes = excluded.changes,
+            attempts = excluded.attempts, processing_ms = excluded.processing_ms, settled_at = excluded.settled_at,
+            retry_at = excluded.retry_at, replays = known.replays || excluded.replays,
+            shares_body = excluded.shares_body, body = null, posted_body = null,
             body_sha256 = case when excluded.erased_at is null then known.body_sha256 end,
             erased_at = coalesce(known.erased_at, excluded.erased_at)
         where known.attempts < excluded.attempts",
-        &list(deliveries, |(delivery, _)| delivery.id),
-        &list(deliveries, |(delivery, _)| delivery.received_at),
-        &list(deliveries, |(delivery, _)| delivery.feed.name()) as &[&str],
-        &list(deliveries, |(_, result)| result.workspace.map(WorkspaceId::get)) as &[Option<i64>],
-        &list(deliveries, |(delivery, _)| delivery.dealership_id) as &[Option<i64>],
-        &list(deliveries, |(delivery, _)| delivery.credential.as_str()) as &[&str],
-        &list(deliveries, |(delivery, _)| delivery.remote_address.map(|at| at.to_string())) as &[Option<String>],
-        &list(deliveries, |(delivery, _)| delivery.content_type.as_deref()) as &[Option<&str>],
-        &list(deliveries, |(delivery, result)| result.kept(&*delivery.body)) as &[Option<&[u8]>],
-        &list(deliveries, |(delivery, result)| result.kept(delivery.body.sha256().as_slice())) as &[Option<&[u8]>],
-        &list(deliveries, |(delivery, result)| delivery.posted_body.as_deref().and_then(|body| result.kept(body)))
-            as &[Option<&[u8]>],
-        &list(deliveries, |(delivery, _)| delivery.schema_version) as &[Option<&str>],
-        &list(deliveries, |(_, result)| result.outcome.name()) as &[&str],
-        &list(deliveries, |(_, result)| findings(&result.findings)),
-        &list(deliveries, |(_, result)| changes(&result.effects).to_string()),
-        &list(deliveries, |(_, result)| result.attempts),
-        &list(deliveries, |(_, result)| result.processing_ms),
-        &list(deliveries, |(_, result)| result.settled_at),
-        &list(deliveries, |(_, result)| result.retry_at) as &[Option<DateTime<Utc>>],
-        &list(deliveries, |(delivery, result)| replays(delivery, result).to_string()),
-        &list(deliveries, |(_, result)| result.erased_at) as &[Option<DateTime<Utc>>],
+        workspace,
+        &list(records, |record| record.delivery.id),
+        &list(records, |record| record.delivery.received_at),
+        &list(records, |record| record.delivery.feed.name()) as &[&str],
+        &list(records, |record| record.delivery.external_id.as_deref()) as &[Option<&str>],
+        &list(records, |record| record.delivery.dealership_id) as &[Option<i64>],
+        &list(records, |record| left(record).map_or(&record.delivery.credential, |left| &left.credential).as_str())
+            as &[&str],
+        &list(records, |record| match left(record) {
+            Some(left) => left.remote_address.clone(),
+            None => record.delivery.remote_address.map(|at| at.to_string()),
+        }) as &[Option<String>],
+        &list(records, |record| left(record).map_or(&record.delivery.content_type, |left| &left.content_type).as_deref())
+            as &[Option<&str>],
+        &list(records, |record| {
+            let is_kept = record.result.erased_at.is_none();
+            is_kept.then(|| record.delivery.body.sha256().as_slice())
+        }) as &[Option<&[u8]>],
+        &list(records, |record| record.delivery.schema_version) as &[Option<&str>],
+        &list(records, |record| record.result.outcome.name()) as &[&str],
+        &list(records, |record| findings(&record.result.findings)),
+        &list(records, |record| changes(&record.result.effects).to_string()),
+        &list(records, |record| record.result.attempts),
+        &list(records, |record| record.result.processing_ms),
+        &list(records, |record| record.result.settled_at),
+        &list(records, |record| record.result.retry_at) as &[Option<DateTime<Utc>>],
+        &list(records, |record| all_replays(left(record), record).to_string()),
+        &bodies.keys as &[&[u8]],
+        &bodies.months,
+        &bodies.bodies as &[&[u8]],
+        &bodies.posted_bodies as &[Option<&[u8]>],
+        &list(records, |record| record.shares_body(workspace)),
+        &list(records, |record| record.result.erased_at) as &[Option<DateTime<Utc>>],
     )
     .execute(tx)
     .await?;
-    Ok(usize::try_from(written.rows_affected()).is_ok_and(|written| written == deliveries.len()))
+    Ok(usize::try_from(written.rows_affected()).unwrap_or(usize::MAX))
 }
 
-/// Notes replays on deliveries that stay what they were, since what was applied stays applied.
+/// The replays of a row: those of the one that it takes the place of, and this one.
+fn all_replays(left: Option<&Left>, record: &Record<'_>) -> Value {
+    let mut all = left.and_then(|left| left.replays.as_array().cloned()).unwrap_or_default();
+    all.extend(replays(record.delivery, record.result));
+    Value::Array(all)
+}
+
+/// Notes replays on deliveries that stay what they were, and where, since what was applied stays applied.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn note_replays(tx: &mut PgConnection, deliveries: &[(&Delivery, &DeliveryResult)]) -> Result<(), Error> {
-    if deliveries.is_empty() {
-        return Ok(());
+pub async fn note_replays(tx: &mut PgConnection, records: &[Record<'_>]) -> Result<(), Error> {
+    let workspaces: BTreeSet<i64> =
+        records.iter().filter_map(|record| Some(record.placement.as_ref()?.workspace)).collect();
+    for workspace in workspaces {
+        let here: Vec<&Record<'_>> =
+            records.iter().filter(|record| record.placed_in(workspace).is_some()).collect();
+        sqlx::query!(
+            "update intake.deliveries as known
+            set attempts = n.attempts, replays = known.replays || n.replays::jsonb, retry_at = null
+            from unnest($2::uuid[], $3::timestamptz[], $4::integer[], $5::text[])
+                as n (id, received_at, attempts, replays)
+            where known.workspace_id = $1 and known.id = n.id and known.received_at = n.received_at
+                and known.attempts < n.attempts",
+            workspace,
+            &list(&here, |record| record.delivery.id),
+            &list(&here, |record| record.delivery.received_at),
+            &list(&here, |record| record.result.attempts),
+            &list(&here, |record| Value::from_iter(replays(record.delivery, record.result)).to_string()),
+        )
+        .execute(&mut *tx)
+        .await?;
     }
-    let notes = deliveries.iter().map(|(delivery, result)| {
-        json!({ "id": delivery.id, "received_at": delivery.received_at.to_rfc3339(), "attempts": result.attempts,
-            "replays": replays(delivery, result) })
-    });
-    let notes = Value::Array(notes.collect());
-    sqlx::query!(
-        "update intake.deliveries as known
-        set attempts = n.attempts, replays = known.replays || n.replays, retry_at = null
-        from jsonb_populate_recordset(null::intake.deliveries, $1) as n
-        where known.id = n.id and known.received_at = n.received_at and known.attempts < n.attempts",
-        notes,
-    )
-    .execute(tx)
-    .await?;
     Ok(())
 }
 
 /// A replay as the delivery's record tells it: what the delivery was, and what the replay made. The former feed is told
 /// where the replay applied it as another.
-fn replays(delivery: &Delivery, result: &DeliveryResult) -> Value {
-    let Some(Replay { before }) = &result.replay else { return json!([]) };
+fn replays(delivery: &Delivery, result: &DeliveryResult) -> Option<Value> {
+    let Replay { before } = result.replay.as_ref()?;
     let told = |outcome: Outcome, effects: &Effects, findings: &[Finding]| {
         let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.name()).collect();
         json!({ "outcome": outcome.name(), "changes": changes(effects), "findings": codes })
@@ -171,7 +289,7 @@ fn replays(delivery: &Delivery, result: &DeliveryResult) -> Value {
     });
     let made = told(result.outcome, &result.effects, &result.findings);
     let at = result.settled_at.to_rfc3339();
-    json!([{ "at": at, "attempt": result.attempts, "before": before, "replay": made }])
+    Some(json!({ "at": at, "attempt": result.attempts, "before": before, "replay": made }))
 }
 
 /// Findings as a text of JSON: there may be thousands.
@@ -209,6 +327,8 @@ fn changes(effects: &Effects) -> Value {
 /// A delivery that is stored already.
 #[derive(Clone, Debug)]
 pub struct StoredResult {
+    /// Where its row stands.
+    pub placement: Placement,
     /// The name of its feed.
     pub feed: String,
     /// How often it was tried.
@@ -221,28 +341,22 @@ pub struct StoredResult {
     pub findings: Vec<Finding>,
 }
 
-/// Those of these deliveries that are stored; they are kept from others meanwhile.
+/// Those of these deliveries that are stored, in whatever workspace; they are kept from others meanwhile.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn known(tx: &mut PgConnection, ids: &[Uuid]) -> Result<BTreeMap<Uuid, StoredResult>, Error> {
-    let rows = sqlx::query!(
-        "select id, feed, attempts, outcome, changes, findings from intake.deliveries where id = any($1)
-        order by id for update",
-        ids,
-    )
-    .fetch_all(tx)
-    .await?;
-    let known = rows.into_iter().map(|row| {
+pub async fn known(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<BTreeMap<Uuid, StoredResult>, Error> {
+    let known = placements::lock(tx, keys).await?.into_iter().map(|row| {
         let unreadable = |column| Unreadable::new("intake.deliveries", format!("id is '{}'", row.id), column);
         let findings = row.findings.as_array().ok_or_else(|| unreadable("findings"))?;
         let findings = findings.iter().map(read_finding).collect::<Option<_>>();
         let known = StoredResult {
             feed: row.feed,
-            attempts: row.attempts,
+            attempts: row.placement.attempts,
             outcome: Outcome::named(&row.outcome).ok_or_else(|| unreadable("outcome"))?,
             effects: read_changes(&row.changes).ok_or_else(|| unreadable("changes"))?,
             findings: findings.ok_or_else(|| unreadable("findings"))?,
+            placement: row.placement,
         };
         Ok((row.id, known))
     });
@@ -309,143 +423,6 @@ fn read_tally(tally: &Value) -> Option<Tally> {
         unchanged: part("unchanged")?,
         blocked: part("blocked")?,
     })
-}
-
-/// A stored delivery that is to be tried again.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// What arrived. The store does not know what its credential may write to: nothing is permitted.
-    pub delivery: Delivery,
-    /// The workspace it was stored with.
-    pub workspace: Option<WorkspaceId>,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// Whether it has been merged, and is to be merged again because values are read otherwise now.
-    pub was_applied: bool,
-}
-
-/// A stored delivery of a feed that this version does not have: a newer one has stored it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its feed is not known")]
-pub struct UnknownFeed {
-    /// The delivery's id.
-    pub id: Uuid,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-    /// The name of its feed.
-    pub feed: String,
-}
-
-/// A delivery's row, as far as another try needs it.
-pub(super) struct DeliveryRow {
-    pub(super) id: Uuid,
-    pub(super) received_at: DateTime<Utc>,
-    pub(super) feed: String,
-    pub(super) workspace_id: Option<i64>,
-    pub(super) dealership_id: Option<i64>,
-    pub(super) credential: String,
-    pub(super) remote_address: Option<String>,
-    pub(super) content_type: Option<String>,
-    pub(super) body: Vec<u8>,
-    pub(super) posted_body: Option<Vec<u8>>,
-    pub(super) attempts: i32,
-    pub(super) was_applied: bool,
-}
-
-impl DeliveryRow {
-    /// The delivery of the row.
-    pub(super) fn read(self) -> Result<Stored, UnknownFeed> {
-        let Self { id, received_at, feed, workspace_id, dealership_id, credential, attempts, was_applied, .. } = self;
-        let Some(feed) = Feed::named(&feed) else { return Err(UnknownFeed { id, received_at, feed }) };
-        let delivery = Delivery {
-            id,
-            feed,
-            received_at,
-            credential,
-            permitted: Permitted::Only(BTreeSet::new()),
-            remote_address: self.remote_address.and_then(|address| address.parse().ok()),
-            content_type: self.content_type,
-            body: self.body.into(),
-            posted_body: self.posted_body.map(Body::from),
-            undecoded: None,
-            dealership_id,
-            schema_version: None,
-        };
-        Ok(Stored { delivery, workspace: workspace_id.map(WorkspaceId::from), attempts, was_applied })
-    }
-}
-
-/// How many bytes of bodies are loaded at a time, beside one more delivery.
-const MOST_BYTES: i64 = 16 << 20;
-
-/// What a configuration knows that may give a rejected delivery its workspace.
-#[derive(Clone, Debug, Default)]
-pub struct RetryableRejections {
-    /// The dealership ids that are configured.
-    pub dealerships: Vec<i64>,
-    /// The names of the credentials there are; what came by another one waits for a person.
-    pub known_credentials: Vec<String>,
-    /// The names of the credentials that have one workspace, which is that of a delivery that names none.
-    pub credentials: Vec<String>,
-    /// The feeds whose deliveries may name none.
-    pub nameless_feeds: Vec<Feed>,
-}
-
-impl RetryableRejections {
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-}
-
-/// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; oldest
-/// first.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached.
-pub async fn due(
-    store: &Store,
-    now: DateTime<Utc>,
-    retryable: &RetryableRejections,
-    limit: usize,
-) -> Result<Vec<Result<Stored, UnknownFeed>>, Error> {
-    let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
-    let mut tx = store.begin(None).await?;
-    let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
-    let rows = sqlx::query_as!(
-        DeliveryRow,
-        r#"with wanted as (
-            select id, received_at from intake.deliveries where retry_at <= $1 and erased_at is null
-            union select id, received_at from intake.deliveries
-            where workspace_id is null and outcome = 'rejected' and erased_at is null and dealership_id = any($2)
-                and credential = any($6) and findings @> '[{"code": "dealership_unknown"}]'
-            union select id, received_at from intake.deliveries
-            where workspace_id is null and outcome = 'rejected' and erased_at is null and dealership_id is null
-                and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
-        ), oldest as (
-            select id, received_at from wanted order by received_at, id limit $3
-        ), measured as (
-            select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before
-            from oldest join intake.deliveries using (id, received_at),
-                lateral (select octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes) as sized
-        )
-        select id as "id!", received_at as "received_at!", feed, workspace_id, dealership_id, credential,
-            host(remote_address) as remote_address, content_type, body as "body!", posted_body, attempts,
-            outcome in ('applied', 'unchanged') as "was_applied!"
-        from measured join intake.deliveries using (id, received_at) where before < $7::bigint
-        order by received_at, id"#,
-        now,
-        dealerships,
-        i64::try_from(limit).unwrap_or(i64::MAX),
-        credentials,
-        &nameless_feeds as &[&str],
-        known_credentials,
-        MOST_BYTES,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(rows.into_iter().map(DeliveryRow::read).collect())
 }
 
 /// Writes the list of codes, so that queries can join it.

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::bodies::{self, BodyKey};
 use super::replay_filter::Cursor;
 use super::unnest::list;
+use super::Error;
 use crate::domain::feed::Feed;
 
 /// Where to look.
@@ -51,8 +52,10 @@ pub async fn candidates(
 ) -> Result<Vec<Candidate>, Error> {
     let rows = sqlx::query!(
         r#"-- once
-        select id, received_at, feed, outcome in ('applied', 'unchanged') as "was_applied!" from intake.deliveries
-        where coalesce(workspace_id, 0) = $1 and received_at >= $2 and received_at < $3 and settled_at >= $4
+        select id as "id!", received_at as "received_at!", feed as "feed!",
+            outcome in ('applied', 'unchanged') as "was_applied!"
+        from intake.deliveries_with_bodies
+        where workspace_id = $1 and received_at >= $2 and received_at < $3 and settled_at >= $4
             and (received_at, id) > ($5, $6) and body is not null
             and case when outcome in ('applied', 'unchanged')
                 then feed <> 'inventory' and lower(encode(body, 'escape')) like any($7) else true end
@@ -98,10 +101,16 @@ pub fn pattern(text: &str) -> String {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn body(tx: &mut PgConnection, of: Cursor) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+pub async fn body(
+    tx: &mut PgConnection,
+    workspace: i64,
+    of: Cursor,
+) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Error> {
     let row = sqlx::query!(
         "-- once
-        select body, posted_body from intake.deliveries where id = $1 and received_at = $2",
+        select body, posted_body from intake.deliveries_with_bodies
+        where workspace_id = $1 and id = $2 and received_at = $3",
+        workspace,
         of.1,
         of.0,
     );
@@ -113,13 +122,21 @@ pub async fn body(tx: &mut PgConnection, of: Cursor) -> Result<Option<(Vec<u8>, 
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn delete(tx: &mut PgConnection, deliveries: &[Cursor], erased_at: DateTime<Utc>) -> Result<i64, Error> {
+pub async fn delete(
+    tx: &mut PgConnection,
+    workspace: i64,
+    deliveries: &[Cursor],
+    erased_at: DateTime<Utc>,
+) -> Result<i64, Error> {
+    let own: Vec<BodyKey> = list(deliveries, |(received_at, id)| BodyKey::own(*id, *received_at));
+    bodies::remove_own(&mut *tx, workspace, &own).await?;
     let deleted = sqlx::query!(
         "-- once
         update intake.deliveries as d
-        set body = null, posted_body = null, body_sha256 = null, erased_at = $3, retry_at = null
-        from unnest($1::uuid[], $2::timestamptz[]) as e (id, received_at)
-        where d.id = e.id and d.received_at = e.received_at",
+        set body = null, posted_body = null, body_sha256 = null, erased_at = $4, retry_at = null
+        from unnest($2::uuid[], $3::timestamptz[]) as e (id, received_at)
+        where d.workspace_id = $1 and d.id = e.id and d.received_at = e.received_at",
+        workspace,
         &list(deliveries, |(_, id)| *id),
         &list(deliveries, |(received_at, _)| *received_at),
         erased_at,
@@ -133,12 +150,18 @@ pub async fn delete(tx: &mut PgConnection, deliveries: &[Cursor], erased_at: Dat
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn apply_again(tx: &mut PgConnection, deliveries: &[Cursor], now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn apply_again(
+    tx: &mut PgConnection,
+    workspace: i64,
+    deliveries: &[Cursor],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     sqlx::query!(
         "-- once
-        update intake.deliveries as d set retry_at = $3
-        from unnest($1::uuid[], $2::timestamptz[]) as e (id, received_at)
-        where d.id = e.id and d.received_at = e.received_at and d.retry_at is null",
+        update intake.deliveries as d set retry_at = $4
+        from unnest($2::uuid[], $3::timestamptz[]) as e (id, received_at)
+        where d.workspace_id = $1 and d.id = e.id and d.received_at = e.received_at and d.retry_at is null",
+        workspace,
         &list(deliveries, |(_, id)| *id),
         &list(deliveries, |(received_at, _)| *received_at),
         now,
@@ -202,14 +225,15 @@ pub struct ListedDelivery {
     pub outcome: String,
 }
 
-/// How deliveries stand in their records.
+/// How a delivery stands in its record.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn listed(tx: &mut PgConnection, of: Cursor) -> Result<Option<ListedDelivery>, Error> {
+pub async fn listed(tx: &mut PgConnection, workspace: i64, of: Cursor) -> Result<Option<ListedDelivery>, Error> {
     let row = sqlx::query!(
         "-- once
-        select feed, outcome from intake.deliveries where id = $1 and received_at = $2",
+        select feed, outcome from intake.deliveries where workspace_id = $1 and id = $2 and received_at = $3",
+        workspace,
         of.1,
         of.0,
     );

@@ -398,6 +398,17 @@ pub async fn workspaces(tx: &mut PgConnection) -> Result<BTreeMap<String, Worksp
     Ok(rows.into_iter().map(|row| (row.slug, row.id.into())).collect())
 }
 
+/// The leads of a sender's id, of whichever sender, with their workspaces.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn leads_of_id(tx: &mut PgConnection, external_id: &str) -> Result<Vec<(WorkspaceId, Sender)>, Error> {
+    let rows = sqlx::query!("-- once\nselect workspace_id, sender from leads where external_id = $1", external_id)
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.workspace_id.into(), Sender::named(&row.sender)?))).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,18 +9,9 @@ use uuid::Uuid;
 
 use super::erasure_key::ErasureKey;
 use super::unnest::list;
-use super::{Error, Store};
+use super::{Error, Store, placements};
 use crate::domain::erasure::{Subject, Subjects};
 use crate::domain::ids::WorkspaceId;
-
-/// The workspace of what belongs to none.
-pub const NO_WORKSPACE: i64 = 0;
-
-/// The number under which a workspace's erasures stand.
-#[must_use]
-pub fn number(workspace: Option<WorkspaceId>) -> i64 {
-    workspace.map_or(NO_WORKSPACE, WorkspaceId::get)
-}
 
 /// When each of these subjects was erased last in a workspace, of those that were. To be asked after the workspace was
 /// locked, so that no erasure comes in between.
@@ -33,7 +24,7 @@ pub async fn among(
     workspace: Option<WorkspaceId>,
     subjects: &Subjects,
 ) -> Result<BTreeMap<Subject, DateTime<Utc>>, Error> {
-    let workspace = number(workspace);
+    let workspace = placements::number(workspace);
     let key = key_of(store, tx, workspace).await?;
     let asked: BTreeMap<String, &Subject> =
         subjects.iter().map(|subject| (key.fingerprint(workspace, subject), subject)).collect();
@@ -135,4 +126,26 @@ pub async fn done(tx: &mut PgConnection, orders: &[Uuid]) -> Result<Vec<(Uuid, i
     .fetch_all(tx)
     .await?;
     Ok(rows.into_iter().map(|row| (row.order_id, row.workspace_id)).collect())
+}
+
+/// Notes in `intake.actions` that somebody erased or exported: the one place where both do.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn record_action(
+    tx: &mut PgConnection,
+    action: &str,
+    acted_by: &str,
+    counts: &Counts,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "-- once
+        insert into intake.actions (action, acted_at, acted_by, counts) values ($1, now(), $2, $3)",
+        action,
+        acted_by,
+        json!(counts),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }

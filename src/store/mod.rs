@@ -3,11 +3,13 @@
 
 pub mod address;
 mod appointments;
+mod bodies;
 mod bookings;
 mod clusters;
 mod content;
 pub mod deliveries;
 pub mod drift;
+pub mod due;
 pub mod erased_bodies;
 pub mod erased_rows;
 mod erasure_key;
@@ -17,6 +19,7 @@ pub mod examination;
 mod flaw;
 mod identifiers;
 mod json_row;
+pub mod known_person;
 mod lead_codec;
 mod lead_insert;
 mod leads;
@@ -26,7 +29,9 @@ mod load;
 mod locations;
 mod migrations;
 pub mod newcomers;
+pub mod partitions;
 mod persons;
+pub mod placements;
 mod probe;
 mod properties;
 pub mod rejected;
@@ -165,7 +170,7 @@ impl Store {
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin_batch(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
-        let number = erasures::number(workspace);
+        let number = placements::number(workspace);
         self.begin_asking(Some(WorkspaceId::from(number)), Some(number)).await
     }
 

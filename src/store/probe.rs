@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -46,15 +45,18 @@ impl Probes {
     }
 }
 
-/// Writes a delivery of nobody, which is undone.
+/// Writes a delivery of nobody with its body, as one that comes now is written; it is undone.
 async fn write(tx: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!(
-        "insert into intake.deliveries
-            (id, received_at, feed, credential, body, body_sha256, outcome, findings, changes, attempts, processing_ms,
-            settled_at)
-        values ($1, $2, 'lead', '', '', '', 'rejected', '[]', '{}', 1, 0, $2)",
+        "with kept as (
+            insert into intake.bodies (workspace_id, body_key, received_month, body)
+            values (0, uuid_send($1), (now() at time zone 'UTC')::date, '')
+        )
+        insert into intake.deliveries
+            (workspace_id, id, received_at, feed, credential, body_sha256, outcome, findings, changes, attempts,
+            processing_ms, settled_at)
+        values (0, $1, now(), 'lead', '', '', 'rejected', '[]', '{}', 1, 0, now())",
         Uuid::nil(),
-        DateTime::<Utc>::UNIX_EPOCH,
     )
     .execute(tx)
     .await?;

@@ -144,7 +144,8 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
             select id, coalesce(sum(bytes) over (order by received_at, id), 0) - coalesce(bytes, 0) as before from sized
         )
         select id, received_at, path, feed, host(remote_address) as remote_address, scheme, fingerprint, content_type,
-            credential, body, (select d.outcome from intake.deliveries d where d.id = rejected.delivery_id) as outcome
+            credential, body, (select d.outcome from intake.deliveries d
+                where d.received_at = rejected.received_at and d.id = rejected.delivery_id limit 1) as outcome
         from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
         after.0,
         after.1,

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::deliveries::{DeliveryRow, Stored, UnknownFeed};
-use super::{Error, Store};
+use super::due::{DeliveryRow, NotRepeatable, Stored};
+use super::{Error, Store, placements};
 use crate::domain::feed::Feed;
 
 /// What is asked for. An empty list asks for nothing in particular; what is asked for together must hold together.
@@ -45,11 +45,37 @@ pub(super) const MOST_ROWS: i64 = 200;
 /// So many bytes of bodies are read at a time, and one body more.
 pub(super) const MOST_BYTES: i64 = 16 << 20;
 
+/// Which deliveries are looked at: those of ids are found first, so that no more months are read than they are in.
+struct Asked {
+    ids: Vec<Uuid>,
+    /// The arrivals of these.
+    times: Vec<DateTime<Utc>>,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Asked {
+    /// None where ids are asked for that there are not.
+    async fn of(store: &Store, filter: &ReplayFilter) -> Result<Option<Self>, Error> {
+        let (since, until) = (filter.since.unwrap_or(START.0), filter.until);
+        if filter.ids.is_empty() {
+            return Ok(Some(Self { ids: Vec::new(), times: Vec::new(), since, until }));
+        }
+        let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) =
+            placements::locate(store, &filter.ids).await?.into_iter().unzip();
+        let (Some(first), Some(last)) = (times.iter().min().copied(), times.iter().max().copied()) else {
+            return Ok(None);
+        };
+        let until = until.min(last + TimeDelta::microseconds(1));
+        Ok(Some(Self { ids, times, since: since.max(first), until }))
+    }
+}
+
 /// A delivery that was chosen, as it stands in its record.
 #[derive(Clone, Debug)]
 pub struct Match {
     /// What arrived, and how often it was tried.
-    pub stored: Result<Stored, UnknownFeed>,
+    pub stored: Result<Stored, NotRepeatable>,
     /// Its outcome's name.
     pub outcome: String,
     /// The codes of its findings.
@@ -62,31 +88,37 @@ pub struct Match {
 /// When Postgres refuses or cannot be reached.
 pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Match>, Error> {
     let feeds = names(&filter.feeds);
+    let Some(Asked { ids, times, since, until }) = Asked::of(store, filter).await? else { return Ok(Vec::new()) };
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query!(
-        r#"with sized as (
-            select id, received_at, octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes
-            from intake.deliveries
-            where (received_at, id) > ($1, $2) and received_at < $4 and erased_at is null
-                and ($3::timestamptz is null or received_at >= $3) and ($5::uuid[] is null or id = any($5))
+        r#"with chosen as (
+            select workspace_id, id, received_at from intake.deliveries
+            where received_at >= $1 and received_at < $4 and (received_at, id) > ($13, $2)
+                and ($5::uuid[] is null or id = any($5) and received_at = any($3))
                 and ($6::text[] is null or feed = any($6))
                 and ($7::text[] is null or outcome = any($7))
                 and ($8::text[] is null or exists (
                     select from jsonb_array_elements(findings) as f where f ->> 'code' = any($8)))
                 and ($9::text is null or workspace_id = (select w.id from workspaces w where w.slug = $9))
             order by received_at, id limit least($10, $11::bigint)
+        ), sized as (
+            select workspace_id, id, received_at,
+                coalesce(octet_length(body), 0) + coalesce(octet_length(posted_body), 0) as bytes
+            from chosen join intake.deliveries_with_bodies using (workspace_id, id, received_at)
         ), measured as (
-            select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
+            select workspace_id, id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
         )
-        select id, received_at, feed, workspace_id, dealership_id, credential, host(remote_address) as remote_address,
-            content_type, body as "body!", posted_body, attempts, outcome,
+        select id as "id!", received_at as "received_at!", feed as "feed!", workspace_id as "workspace_id!",
+            dealership_id, credential as "credential!", host(remote_address) as remote_address, content_type, body,
+            posted_body, attempts as "attempts!", outcome as "outcome!",
             array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
-        from measured join intake.deliveries using (id, received_at) where before < $12::bigint order by received_at, id"#,
-        after.0,
+        from measured join intake.deliveries_with_bodies using (workspace_id, id, received_at)
+        where before < $12::bigint order by received_at, id"#,
+        since.max(after.0),
         after.1,
-        filter.since,
-        filter.until,
-        or_none(&filter.ids),
+        &times,
+        until,
+        or_none(&ids),
         or_none(&feeds) as Option<&[&str]>,
         or_none(&filter.outcomes),
         or_none(&filter.codes),
@@ -94,6 +126,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
         limit,
         MOST_ROWS,
         MOST_BYTES,
+        after.0,
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -126,23 +159,25 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
 /// When Postgres refuses or cannot be reached.
 pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
     let feeds = names(&filter.feeds);
+    let Some(Asked { ids, times, since, until }) = Asked::of(store, filter).await? else { return Ok(0) };
     let count = sqlx::query_scalar!(
         r#"-- once
         select count(*) as "count!" from intake.deliveries
-        where received_at < $2 and erased_at is null and ($1::timestamptz is null or received_at >= $1)
-            and ($3::uuid[] is null or id = any($3))
+        where received_at >= $1 and received_at < $2
+            and ($3::uuid[] is null or id = any($3) and received_at = any($8))
             and ($4::text[] is null or feed = any($4))
             and ($5::text[] is null or outcome = any($5))
             and ($6::text[] is null or exists (
                 select from jsonb_array_elements(findings) as f where f ->> 'code' = any($6)))
             and ($7::text is null or workspace_id = (select w.id from workspaces w where w.slug = $7))"#,
-        filter.since,
-        filter.until,
-        or_none(&filter.ids),
+        since,
+        until,
+        or_none(&ids),
         or_none(&feeds) as Option<&[&str]>,
         or_none(&filter.outcomes),
         or_none(&filter.codes),
         filter.workspace,
+        &times,
     );
     let mut tx = store.begin(None).await?;
     let count = count.fetch_one(&mut *tx).await?;

@@ -480,13 +480,14 @@ async fn forget_placeholders(tx: &mut PgConnection, workspace: WorkspaceId) -> R
 async fn mark_deliveries(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<i64, sqlx::Error> {
     let marked = sqlx::query!(
         r#"-- once
-        update intake.deliveries set retry_at = now()
-        where workspace_id = $1 and retry_at is null and outcome in ('applied', 'unchanged') and (
-            findings::text ~ '"(phone_invalid|email_invalid|date_invalid|vin_unusual|field_type)"'
-            or encode(body, 'escape') ~ '\\'
-            or encode(body, 'escape') ~* '"[a-z_]*phone"\s*:\s*"([^"]*[a-z]|[^0-9"]*(\+|00)[^0-9"]*(11)?[^0-9"]*(39|225|229|241|242|378))'
-            or encode(body, 'escape') ~* '"(vin|stock_?number)"[^{}]*:\s*"([^"0-9]*|([^"])\3*)"'
-            or encode(body, 'escape') ~* '"value"\s*:\s*"([^"0-9]*|([^"])\2*)"[^{}]*"(vin|stocknumber)"'
+        update intake.deliveries d set retry_at = now() from intake.deliveries_with_bodies v
+        where v.workspace_id = $1 and v.retry_at is null and v.outcome in ('applied', 'unchanged')
+            and d.workspace_id = $1 and d.id = v.id and d.received_at = v.received_at and (
+            v.findings::text ~ '"(phone_invalid|email_invalid|date_invalid|vin_unusual|field_type)"'
+            or encode(v.body, 'escape') ~ '\\'
+            or encode(v.body, 'escape') ~* '"[a-z_]*phone"\s*:\s*"([^"]*[a-z]|[^0-9"]*(\+|00)[^0-9"]*(11)?[^0-9"]*(39|225|229|241|242|378))'
+            or encode(v.body, 'escape') ~* '"(vin|stock_?number)"[^{}]*:\s*"([^"0-9]*|([^"])\3*)"'
+            or encode(v.body, 'escape') ~* '"value"\s*:\s*"([^"0-9]*|([^"])\2*)"[^{}]*"(vin|stocknumber)"'
         )"#,
         workspace.get(),
     )

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use forecourt::intake::due;
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use serde_json::{Value, json};
 
 use crate::support::payloads::{VIN, car, enquiry, lead, names};

@@ -8,7 +8,7 @@ use axum::http::Request;
 use forecourt::intake::due;
 use forecourt::intake::replay::{self as replays, ReplayItem};
 use forecourt::local_postgres::LocalPostgres;
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use forecourt::store::replay_filter::{self, ReplayFilter};
 use futures_util::future::join_all;
 use serde_json::{Value, json};

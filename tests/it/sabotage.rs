@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use forecourt::intake::due;
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;

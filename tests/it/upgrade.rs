@@ -9,7 +9,7 @@ use forecourt::config::Config;
 use forecourt::domain::delivery::{Body, Delivery};
 use forecourt::domain::feed::Feed;
 use forecourt::intake::{due, rereading};
-use forecourt::store::deliveries::RetryableRejections;
+use forecourt::store::due::RetryableRejections;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::io::AsyncReadExt as _;

@@ -10,7 +10,7 @@ use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
 use crate::intake::Intake;
 use crate::intake::replay::ReplayItem;
-use crate::store::deliveries::{Stored, UnknownFeed};
+use crate::store::due::{NotRepeatable, Obstacle, Stored};
 use crate::store::rejected::{self, Refused};
 use crate::store::replay_filter::{self, Cursor, Match, ReplayFilter};
 use crate::store::{self, Store};
@@ -192,7 +192,7 @@ impl Source<'_> {
         let is_unread = outcome == Outcome::Rejected.name();
         let (id, received_at, feed) = match &stored {
             Ok(stored) => (stored.delivery.id, stored.delivery.received_at, stored.delivery.feed.name().to_owned()),
-            Err(UnknownFeed { id, received_at, feed }) => (*id, *received_at, feed.clone()),
+            Err(NotRepeatable { obstacle: _, id, received_at, feed }) => (*id, *received_at, feed.clone()),
         };
         let before = Before { id, feed, outcome: Some(outcome), codes: codes.into_iter().collect() };
         let work = match stored {
@@ -205,14 +205,11 @@ impl Source<'_> {
                     is_unread,
                 })
             }
-            Err(UnknownFeed { .. }) => Err(UNKNOWN_FEED.to_owned()),
+            Err(NotRepeatable { obstacle, .. }) => Err(obstacle.to_string()),
         };
         Item { before, work, cursor: (received_at, id) }
     }
 }
-
-/// Why what a newer version has stored is not replayed.
-const UNKNOWN_FEED: &str = "this version of forecourt does not know its feed";
 
 /// A refused request on its way in. It keeps its id and its arrival, so that a second replay finds it there.
 fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
@@ -239,7 +236,7 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
         (None, Some(_)) if of_no_door => {
             Err("it was posted to no door: say which feed it is of by `--as-feed`".to_owned())
         }
-        (None, Some(_)) => Err(UNKNOWN_FEED.to_owned()),
+        (None, Some(_)) => Err(Obstacle::UnknownFeed.to_string()),
         (Some((feed, (credential, permitted))), Some(body)) => Ok(ReplayItem {
             delivery: Delivery {
                 id,
@@ -253,6 +250,7 @@ fn entering(identity: &ReplayIdentity, refused: Refused) -> Item {
                 posted_body: None,
                 undecoded: None,
                 dealership_id: None,
+                external_id: None,
                 schema_version: None,
             },
             attempts: 0,

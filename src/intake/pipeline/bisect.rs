@@ -15,7 +15,8 @@ use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult, Replay};
+use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
+use crate::store::placements::{DeliveryKey, Placement, placements};
 
 /// The pauses before a batch is repeated while Postgres is away: the first, doubled each time up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -161,19 +162,27 @@ impl Writer {
     ) -> Result<(), store::Error> {
         let mut tx = self.store.begin_batch(workspace).await?;
         Erased::among(&self.store, &mut tx, workspace, part).await?.mark(&mut *results);
+        let keys: Vec<DeliveryKey> = part.iter().map(|entry| entry.delivery.key()).collect();
+        let placements = placements(&mut tx, &keys).await?;
         let mut rows = Vec::with_capacity(part.len());
         for (entry, result) in part.iter().zip(results) {
+            let placement = placements.get(&entry.delivery.id).cloned();
+            // What another try has settled stays as it is, and what was erased or let go is not written anew.
+            let tried = placement.as_ref().map_or(0, Placement::attempts);
+            if tried != entry.attempt.attempts {
+                continue;
+            }
             if entry.attempt.is_manual {
-                let mut stored = match deliveries::known(&mut tx, &[entry.delivery.id]).await {
+                let mut stored = match deliveries::known(&mut tx, &[entry.delivery.key()]).await {
                     // Its own record is what cannot be read, which is left as it is.
                     Err(error) if error.is_of_rows() => continue,
                     stored => stored?,
                 };
                 result.replay = Some(Replay { before: stored.remove(&entry.delivery.id) });
             }
-            rows.push((&entry.delivery, &*result));
+            rows.push(Record { delivery: &entry.delivery, result, placement });
         }
-        record::save(&mut tx, rows).await?;
+        record::save(&mut tx, workspace, rows).await?;
         tx.commit().await
     }
 }

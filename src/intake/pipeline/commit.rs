@@ -11,7 +11,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::batch_input::{self, BatchInput};
 use super::erased::Erased;
@@ -25,7 +24,8 @@ use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Verdict, unchanged};
 use crate::intake::complaints::Complaints;
-use crate::store::deliveries::{self, DeliveryResult, Replay, StoredResult};
+use crate::store::deliveries::{self, DeliveryResult, Record, Replay, StoredResult};
+use crate::store::placements::DeliveryKey;
 use crate::store::{self, Store};
 
 /// How long Postgres may work on one batch, locks of others included. A server that has vanished from the network without
@@ -107,8 +107,8 @@ impl Writer {
     ) -> Result<Vec<DeliveryResult>, Failure> {
         let may_be_stored = |entry: &QueueEntry| entry.attempt.may_be_stored || entry.attempt.attempts > 0;
         let stored = if is_repeated || batch.iter().any(may_be_stored) {
-            let ids: Vec<Uuid> = batch.iter().map(|entry| entry.delivery.id).collect();
-            deliveries::known(tx, &ids).await?
+            let keys: Vec<DeliveryKey> = batch.iter().map(|entry| entry.delivery.key()).collect();
+            deliveries::known(tx, &keys).await?
         } else {
             BTreeMap::new()
         };
@@ -116,7 +116,12 @@ impl Writer {
         let done = |entry: &QueueEntry| {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
-        let is_open = |entry: &QueueEntry| done(entry).is_none();
+        // One that was read from its row and has none any more, or no body, was erased, or let go with its month.
+        let is_gone = |entry: &QueueEntry| {
+            let is_kept = stored.get(&entry.delivery.id).is_some_and(|stored| !stored.placement.is_erased());
+            entry.attempt.attempts > 0 && !is_kept
+        };
+        let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
         let erased = Erased::among(&self.store, tx, workspace, batch).await?;
         let applied = match workspace {
             Some(workspace) => self.apply(tx, workspace, batch, (&is_open, &erased)).await?,
@@ -128,15 +133,16 @@ impl Writer {
         erased.mark(&mut results);
         let mut rows = Vec::with_capacity(batch.len());
         for (entry, result) in batch.iter().zip(&mut results).filter(|(entry, _)| is_open(entry)) {
-            let before = || stored.get(&entry.delivery.id).cloned();
-            result.replay = entry.attempt.is_manual.then(|| Replay { before: before() });
-            rows.push((&entry.delivery, &*result));
+            let before = stored.get(&entry.delivery.id);
+            result.replay = entry.attempt.is_manual.then(|| Replay { before: before.cloned() });
+            let placement = before.map(|before| before.placement.clone());
+            rows.push(Record { delivery: &entry.delivery, result, placement });
         }
-        if !record::save(tx, rows).await? {
+        if !record::save(tx, workspace, rows).await? {
             return Err(Failure::Conflict);
         }
         for (entry, result) in batch.iter().zip(&mut results) {
-            if let Some(StoredResult { feed: _, attempts: _, outcome, effects, findings }) = done(entry).cloned() {
+            if let Some(StoredResult { outcome, effects, findings, .. }) = done(entry).cloned() {
                 *result = DeliveryResult { outcome, findings, effects, ..result.clone() };
             }
         }

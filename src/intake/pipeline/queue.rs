@@ -121,6 +121,7 @@ mod tests {
             posted_body: None,
             undecoded: None,
             dealership_id: None,
+            external_id: None,
             schema_version: None,
         };
         let (reply, _nobody) = oneshot::channel();

@@ -12,7 +12,7 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult};
+use crate::store::deliveries::{self, DeliveryResult, Record};
 
 /// What the rules came to.
 pub(super) fn applied(
@@ -64,14 +64,15 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: Da
 /// noted where it wrote nothing. Returns whether all were written.
 pub(super) async fn save(
     tx: &mut store::Connection,
-    rows: Vec<(&Delivery, &DeliveryResult)>,
+    workspace: Option<WorkspaceId>,
+    rows: Vec<Record<'_>>,
 ) -> Result<bool, store::Error> {
-    let stays_applied = |(_, result): &(&Delivery, &DeliveryResult)| {
+    let stays_applied = |Record { result, .. }: &Record<'_>| {
         let before = result.replay.as_ref().and_then(|replay| replay.before.as_ref());
         before.is_some_and(|before| before.outcome == Outcome::Applied) && result.outcome != Outcome::Applied
     };
     let (noted, written): (Vec<_>, Vec<_>) = rows.into_iter().partition(stays_applied);
-    let all = deliveries::save(tx, &written).await?;
+    let all = deliveries::save(tx, workspace, &written).await?;
     deliveries::note_replays(tx, &noted).await?;
     Ok(all)
 }

@@ -19,6 +19,7 @@ pub(crate) fn delivery(feed: Feed, body: impl Into<Vec<u8>>) -> Delivery {
         posted_body: None,
         undecoded: None,
         dealership_id: None,
+        external_id: None,
         schema_version: None,
     }
 }
