@@ -44,3 +44,8 @@ alter table bookings alter column person_id drop not null;
 comment on column bookings.person_id is 'The person; absent where the person was erased';
 
 comment on column intake.deliveries.erased_at is 'When its body was erased, because it was about a person who was';
+
+-- What has no workspace is written by one transaction at a time, too.
+alter table intake.workspace_locks drop constraint workspace_locks_workspace_id_fkey;
+comment on column intake.workspace_locks.workspace_id is 'The workspace; 0 for what belongs to none';
+insert into intake.workspace_locks (workspace_id) values (0) on conflict do nothing;

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use crate::config::{Config, Environment, Server};
 use crate::http::{self, Listener};
 use crate::intake::complaints::Complaints;
-use crate::intake::{Intake, due, partitions};
+use crate::intake::{Intake, due, erasure, partitions};
 use crate::local_postgres;
 use crate::store::{self, Demands, Store, statistics};
 
@@ -134,6 +134,7 @@ impl Work<'_> {
         tasks.spawn(reload::apply_all(intake.clone(), configs));
         tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(partitions::run(intake.clone()));
+        tasks.spawn(erasure::orders::run(intake.clone(), config.server.data_dir.clone()));
         tasks.spawn(due::run(intake));
         told.await;
         tasks.shutdown().await;

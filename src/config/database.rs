@@ -20,6 +20,9 @@ pub struct Database {
     pub bin_dir: Option<PathBuf>,
     /// The most connections of the pool; 10 by default.
     pub max_connections: u32,
+    /// How many batches are worked on at a time; by default as many as the private Postgres shares processors with the
+    /// service, and 4 with another one.
+    pub writers: usize,
     /// Whether a server may be used that loses what it has committed when its machine loses power; false by default.
     pub allow_unsafe: bool,
 }
@@ -32,11 +35,13 @@ impl Database {
         url(self) == url(other)
             && self.bin_dir == other.bin_dir
             && self.max_connections == other.max_connections
+            && self.writers == other.writers
             && self.allow_unsafe == other.allow_unsafe
     }
 }
 
-pub(super) const KEYS: &[&str] = &["url", "url_env", "url_file", "bin_dir", "max_connections", "allow_unsafe"];
+pub(super) const KEYS: &[&str] =
+    &["url", "url_env", "url_file", "bin_dir", "max_connections", "writers", "allow_unsafe"];
 
 /// Opens `[database]` with the keys that it may have.
 pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Section<'a>> {
@@ -49,12 +54,26 @@ pub(super) fn read(section: Option<&Section>, base: &Path, environment: &Environ
     let connections = section.and_then(|section| section.whole("max_connections", &(2..=1000), report));
     let in_environment = of_environment(environment, report);
     let in_file = section.and_then(|section| of_file(section, base, environment, report));
+    let (url, max_connections) = (in_environment.or(in_file), connections.unwrap_or(10));
     Database {
-        url: in_environment.or(in_file),
+        writers: writers(section, url.is_none(), max_connections, report),
+        url,
         bin_dir: bin_dir.map(|folder| base.join(folder.get_ref())),
-        max_connections: connections.unwrap_or(10),
+        max_connections,
         allow_unsafe: section.and_then(|section| section.flag("allow_unsafe", report)).unwrap_or(false),
     }
+}
+
+/// How many batches are worked on at a time where nothing is written and Postgres is another's.
+const WRITERS: usize = 4;
+
+/// One connection is left over for whatever else there is to ask.
+fn writers(section: Option<&Section>, is_private: bool, connections: u32, report: &mut Report) -> usize {
+    let most = connections.saturating_sub(1);
+    // It has the processors of this machine. With one alone no feed would leave a lead room beside it.
+    let processors = || std::thread::available_parallelism().map_or(WRITERS, usize::from).max(2);
+    let usual = || if is_private { processors() } else { WRITERS }.min(usize::try_from(most).unwrap_or(WRITERS));
+    section.and_then(|section| section.whole("writers", &(1..=most.into()), report)).unwrap_or_else(usual)
 }
 
 /// The variables that take the place of what the file says.

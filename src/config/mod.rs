@@ -10,6 +10,7 @@ mod credentials;
 mod database;
 pub mod demo;
 mod environment;
+mod erasure;
 pub mod keyring;
 mod log;
 mod oauth;
@@ -39,6 +40,7 @@ pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::Database;
 pub use environment::Environment;
+pub use erasure::Erasure;
 pub use log::{Log, LogFormat};
 pub use oauth::Oauth;
 pub use proxies::{ForwardedHeader, Proxies};
@@ -73,6 +75,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// How the access tokens of OAuth clients are signed.
     pub oauth: Oauth,
+    /// How erasures are known again.
+    pub erasure: Erasure,
     /// Which log lines are written, and in which form.
     pub log: Log,
     /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
@@ -97,7 +101,7 @@ pub enum Origin {
 
 /// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
 const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
-const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "workspaces", "credentials"];
+const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "erasure", "workspaces", "credentials"];
 /// The tables of the file.
 const HEADERS: &[Header] = &[
     ("[server]", server::KEYS),
@@ -105,6 +109,7 @@ const HEADERS: &[Header] = &[
     ("[spool]", spool::KEYS),
     ("[rejected]", rejected::KEYS),
     ("[oauth]", oauth::KEYS),
+    ("[erasure]", erasure::KEYS),
     ("[[workspaces]]", workspaces::KEYS),
     ("[[credentials]]", credentials::KEYS),
 ];
@@ -250,6 +255,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let context = context::Context { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
+    let erasure = erasure::read(&root, &base, environment, &mut report);
     let log = log::read(environment, &mut report);
     if matches!(origin, Origin::File(_)) {
         advice::give(&root, &workspaces, &credentials, &mut report);
@@ -263,6 +269,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         workspaces,
         credentials,
         oauth,
+        erasure,
         log,
         errors: Vec::new(),
         warnings: Vec::new(),

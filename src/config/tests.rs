@@ -109,6 +109,8 @@ fn a_mistake_in_the_spool_part_is_named_with_its_place_and_a_remedy() {
 fn a_mistake_in_the_database_part_is_named_with_its_place_and_a_remedy() {
     let cases = [
         ("max_connections = 1", "2:19: `max_connections`: write a whole number from 2 to 1000"),
+        ("writers = 10", "2:11: `writers`: write a whole number from 1 to 9"),
+        ("max_connections = 20\nwriters = 0", "3:11: `writers`: write a whole number from 1 to 19"),
         (
             "password = \"x\"",
             "2:1: `password`: a secret does not stand in this file; put the whole address into an environment variable \
@@ -255,6 +257,11 @@ fn what_is_left_out_has_the_documented_defaults() {
     assert_eq!(config.server.body_limit(Feed::Lead), 2 * 1024 * 1024);
     assert!(config.database.url.is_none());
     assert_eq!(config.database.max_connections, 10);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(config.database.writers, processors.clamp(2, 9));
+    let elsewhere = format!("[database]\nurl = \"postgres://h/d\"\n{WORKSPACE}{CREDENTIAL}");
+    assert_eq!(read(&elsewhere).database.writers, 4);
+    assert_eq!(read(&elsewhere.replace("[database]", "[database]\nmax_connections = 3")).database.writers, 2);
     assert_eq!(config.log, Log { filter: "info".to_owned(), format: LogFormat::Text });
     let [workspace] = &config.workspaces[..] else { panic!("one workspace") };
     assert_eq!((workspace.name.as_str(), workspace.timezone), ("a", Tz::Australia__Brisbane));
@@ -415,7 +422,7 @@ fn the_sample_is_good_and_names_every_key() {
     .unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
-    let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS];
+    let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, erasure::KEYS];
     let keys = ours.into_iter().chain([
         workspaces::KEYS,
         workspaces::DEALERSHIP_KEYS,

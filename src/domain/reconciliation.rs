@@ -56,6 +56,8 @@ pub struct Applied {
     pub ids: BTreeMap<Slug, WorkspaceId>,
     /// How it was brought there.
     pub plan: Plan,
+    /// The workspaces whose locations and packages are still to be brought there, because somebody else was writing them.
+    pub postponed: BTreeSet<Slug>,
 }
 
 /// What is carried out because the configuration says that it is meant. Shown as a sentence for the log.

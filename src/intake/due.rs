@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::attempt::AttemptInfo;
+use super::postponed::Postponed;
 use super::replay::{self, ReplayItem};
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
@@ -26,12 +27,18 @@ pub async fn run(intake: Intake) {
     let mut routers = intake.routers();
     let mut retryable = intake.router().retryable();
     let mut until = Instant::now() + FOLLOW_UP;
+    let mut postponed = Postponed::default();
+    postponed.look_at(&intake);
     loop {
         // A workspace becomes known only with a new configuration, so these are looked for for a while
         // after each: what was parsed before it may be stored after it.
         if routers.has_changed().unwrap_or(false) {
             retryable = routers.borrow_and_update().retryable();
             until = Instant::now() + FOLLOW_UP;
+            postponed.look_at(&intake);
+        }
+        if let Err(error) = postponed.apply(&intake).await {
+            tracing::debug!(%error, "what was postponed of the configuration could not be applied");
         }
         let pause = match round(&intake, &retryable).await {
             Ok(tried) if tried == BATCH => BUSY_INTERVAL,
@@ -74,6 +81,10 @@ pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<u
 /// Tries one stored delivery again.
 async fn again(intake: &Intake, stored: Stored) {
     let Stored { mut delivery, workspace, attempts, was_applied } = stored;
+    if workspace.is_some_and(|workspace| intake.is_held(workspace)) {
+        // It stays due, and those of other workspaces need not wait for it.
+        return;
+    }
     delivery.permitted = intake.router().permission(&delivery.credential, workspace);
     if was_applied {
         replay::replay(intake, vec![ReplayItem { delivery, attempts, is_unread: false }]).await;

@@ -26,6 +26,7 @@ mod named;
 mod parse;
 pub mod partitions;
 mod pipeline;
+mod postponed;
 pub mod replay;
 mod reply;
 pub mod rereading;
@@ -42,11 +43,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::domain::delivery::Delivery;
+use crate::domain::ids::WorkspaceId;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
 use crate::store::Store;
 use in_flight::InFlight;
 use parse::{Parser, Peek};
-use pipeline::Pipeline;
+use pipeline::{Pipeline, WritePermits};
 pub use reply::{Answer, Reply};
 pub use router::WorkspaceRouter;
 use unknown_fields::UnknownFields;
@@ -61,7 +63,7 @@ pub struct Unavailable;
 pub struct Settings {
     /// How long a request is held while nothing can store its delivery.
     pub hold: Duration,
-    /// How many batches are written at a time.
+    /// How many batches are worked on at a time.
     pub writers: usize,
     /// How many bytes what is built of bodies may take, while they are read and applied.
     pub reading_bytes: usize,
@@ -91,7 +93,8 @@ impl Intake {
     /// An intake over a store, for the workspaces of a router. Must be made inside a runtime.
     #[must_use]
     pub fn new(store: Store, router: WorkspaceRouter, settings: Settings) -> Self {
-        let pipeline = Pipeline::new(store.clone(), settings.writers, settings.clock);
+        let permits = WritePermits::new(settings.writers, store.connections());
+        let pipeline = Pipeline::new(store.clone(), permits, settings.clock);
         let unknown_fields = UnknownFields::default();
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
@@ -113,6 +116,11 @@ impl Intake {
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         self.shared.pipeline.is_stalled()
+    }
+
+    /// Whether somebody else holds a workspace for longer than a batch takes, so that nothing is written to it for now.
+    fn is_held(&self, workspace: WorkspaceId) -> bool {
+        self.shared.pipeline.is_held(workspace)
     }
 
     /// Notes that a delivery was not settled in time. Beside a large one that is no sign of a slow Postgres: it takes its time,

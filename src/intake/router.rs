@@ -45,6 +45,8 @@ pub struct WorkspaceRouter {
     workspaces: BTreeMap<Slug, Entry>,
     dealerships: BTreeMap<DealershipId, Home>,
     permissions: BTreeMap<String, Permitted>,
+    /// The workspaces whose locations and packages are not applied yet.
+    postponed: BTreeSet<Slug>,
 }
 
 /// Where a delivery belongs.
@@ -90,7 +92,8 @@ impl WorkspaceRouter {
             let id = applied.ids.get(&workspace.slug).copied();
             (workspace.slug.clone(), Entry { id, workspace, aliases })
         };
-        Self { workspaces: workspaces.into_iter().map(entry).collect(), dealerships, permissions }
+        let postponed = applied.postponed.clone();
+        Self { workspaces: workspaces.into_iter().map(entry).collect(), dealerships, permissions, postponed }
     }
 
     /// The workspace of a dealership, if the credential may write to it. Where the configuration has the dealership in
@@ -140,6 +143,17 @@ impl WorkspaceRouter {
             _ => None,
         };
         Some(route(workspace, entry, only, received_at))
+    }
+
+    /// The workspaces whose locations and packages are not applied yet.
+    pub(super) fn postponed(&self) -> &BTreeSet<Slug> {
+        &self.postponed
+    }
+
+    /// A workspace of the configuration, with its row where it has one.
+    pub(super) fn configured(&self, slug: &Slug) -> Option<(&Workspace, WorkspaceId)> {
+        let entry = self.workspaces.get(slug)?;
+        Some((&entry.workspace, entry.id?))
     }
 
     /// What may give a rejected delivery its workspace.

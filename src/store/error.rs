@@ -13,6 +13,9 @@ pub enum Error {
     /// No transaction could be begun, so that nothing is wrong with what was to be done in it.
     #[error("the database refused or could not be reached{}", advice(.0))]
     Unreachable(#[source] sqlx::Error),
+    /// Somebody else writes the workspace, and went on for as long as it was waited for.
+    #[error("the workspace is being written by somebody else")]
+    Locked,
     /// The server answers, and what it says of itself breaks a law.
     #[error("{}", sentences(.0))]
     Unfit(Vec<Flaw>),
@@ -87,7 +90,8 @@ impl Error {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
             }
             Self::Database(error) | Self::Unreachable(error) => if_io(error),
-            Self::Unfit(_)
+            Self::Locked
+            | Self::Unfit(_)
             | Self::Pooler
             | Self::NotWritable(_)
             | Self::Unreadable(_)
@@ -115,6 +119,7 @@ impl Error {
                     _ => "refused",
                 }
             }
+            Self::Locked => "workspace_locked",
             Self::Unfit(_) => "unfit_server",
             Self::Pooler => "unfit_pooler",
             Self::NotWritable(_) => "not_writable",
@@ -129,7 +134,12 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) => is_transient(error),
-            Self::Unreachable(_) | Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) | Self::ErasureKey => true,
+            Self::Unreachable(_)
+            | Self::Locked
+            | Self::Unfit(_)
+            | Self::Pooler
+            | Self::NotWritable(_)
+            | Self::ErasureKey => true,
             Self::Migration(_) | Self::Unreadable(_) | Self::Lacking(_) => false,
         }
     }
@@ -141,6 +151,7 @@ impl Error {
             Self::Unreadable(_) | Self::Lacking(_) => true,
             Self::Database(_)
             | Self::Unreachable(_)
+            | Self::Locked
             | Self::Unfit(_)
             | Self::Pooler
             | Self::NotWritable(_)
@@ -162,6 +173,7 @@ impl Error {
         match self {
             Self::Database(error) => is_transient(error),
             Self::Unreachable(error) => is_transient(error) && !is_refusal_of_pooler(error),
+            Self::Locked => true,
             Self::Unfit(_)
             | Self::Pooler
             | Self::NotWritable(_)
@@ -176,7 +188,8 @@ impl Error {
 fn of(error: &Error) -> Option<&sqlx::Error> {
     match error {
         Error::Database(error) | Error::Unreachable(error) => Some(error),
-        Error::Unfit(_)
+        Error::Locked
+        | Error::Unfit(_)
         | Error::Pooler
         | Error::NotWritable(_)
         | Error::Unreadable(_)
@@ -224,6 +237,11 @@ pub(super) fn is_refusal_of_pooler(error: &sqlx::Error) -> bool {
 pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     matches!(error, sqlx::Error::Io(_)) || is_one_of(&code, &["57P05", "57P01"])
+}
+
+/// Whether a lock was not to be had in the time that was given for it.
+pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "55P03")
 }
 
 pub(super) fn is_lost_statement(error: &sqlx::Error) -> bool {

@@ -85,6 +85,7 @@ async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) 
     tx.commit().await.map_err(|error| match error {
         Error::Database(cause) => refused(migration, cause),
         other @ (Error::Unreachable(_)
+        | Error::Locked
         | Error::Unfit(_)
         | Error::Pooler
         | Error::NotWritable(_)

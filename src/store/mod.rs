@@ -43,13 +43,14 @@ pub mod statistics;
 mod stored;
 pub mod unchanged;
 mod unnest;
+mod workspace_locks;
 pub mod workspaces;
 
 use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
@@ -87,6 +88,8 @@ pub struct Store {
 
 /// How many ids are reserved at a time at the least.
 const ID_BLOCK: usize = 1_000;
+/// How long one try waits for a workspace that somebody else writes, where it is waited for in any case.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 impl Store {
     /// A store over a pool. Blocked bookings are tried again for so many days from the lead's arrival.
@@ -156,44 +159,66 @@ impl Store {
         self.server.put_up_with()
     }
 
-    /// Begins a transaction, the only way to reach the tables. It has the workspace to itself, among all processes.
+    /// How many connections there are at the most.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
+    /// Begins a transaction, the only way to reach the tables. With a workspace it has that to itself, among all processes,
+    /// and has raised its version; while somebody else writes it, it is waited for, in short tries, however long that takes.
+    /// A transaction has one workspace at the most.
     ///
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
-        self.begin_asking(workspace, None).await
+        loop {
+            match self.try_begin(workspace, LOCK_WAIT).await {
+                Err(Error::Locked) => {}
+                begun => return begun,
+            }
+        }
     }
 
-    /// The same for a batch, of a workspace or of none: the transaction knows whether anything was erased there. What has no
-    /// workspace is written one batch at a time, too, so that an erasure finds all of it.
+    /// The same, and waits no longer than this for somebody else who writes the workspace.
     ///
     /// # Errors
-    /// When Postgres cannot be reached.
-    pub async fn begin_batch(&self, workspace: Option<WorkspaceId>) -> Result<Transaction, Error> {
-        let number = placements::number(workspace);
-        self.begin_asking(Some(WorkspaceId::from(number)), Some(number)).await
+    /// [`Error::Locked`] when somebody else still does; otherwise as [`Store::begin`].
+    pub async fn try_begin(&self, workspace: Option<WorkspaceId>, wait: Duration) -> Result<Transaction, Error> {
+        let mut sql = self.begin_sql();
+        let Some(workspace) = workspace else { return self.begin_anew(&sql).await };
+        workspace_locks::take(&mut sql, workspace, wait);
+        for _ in 0..2 {
+            let begun = self.begin_anew(&sql).await?;
+            if begun.workspace_version().is_some() {
+                return Ok(begun);
+            }
+            begun.rollback().await?;
+            self.make_locks(&[workspace]).await?;
+        }
+        Err(Error::Locked)
     }
 
-    async fn begin_asking(
-        &self,
-        workspace: Option<WorkspaceId>,
-        erasures_of: Option<i64>,
-    ) -> Result<Transaction, Error> {
+    /// Makes the rows by which these workspaces are locked, where they are not there.
+    async fn make_locks(&self, workspaces: &[WorkspaceId]) -> Result<(), Error> {
+        let mut tx = self.begin_anew(&self.begin_sql()).await?;
+        workspace_locks::make(&mut tx, workspaces).await?;
+        tx.commit().await
+    }
+
+    fn begin_sql(&self) -> String {
         let mut sql = String::with_capacity(2_048);
         sql.push_str(session::BEGIN);
         sql.extend(self.server.sql());
         let use_generic_plans = self.use_generic_plans.load(Ordering::Relaxed);
         sql.push_str(if use_generic_plans { session::PLANS_KEPT } else { session::PLANS_ANEW });
-        if let Some(workspace) = workspace {
-            // What stands in it is a number.
-            let _ = write!(sql, "; select pg_advisory_xact_lock(hashtextextended('forecourt workspace', {workspace}))");
-        }
-        if let Some(number) = erasures_of {
-            let _ = write!(sql, "; select exists (select from intake.erasures where workspace_id = {number}) as erasures");
-        }
-        match self.begin_with(&sql).await {
+        sql
+    }
+
+    async fn begin_anew(&self, sql: &str) -> Result<Transaction, Error> {
+        match self.begin_with(sql).await {
             // One that rested may be gone without anybody's fault, as after `idle_session_timeout`: nothing was begun.
-            Err(Error::Unreachable(error)) if error::is_gone(&error) => self.begin_with(&sql).await,
+            Err(Error::Unreachable(error)) if error::is_gone(&error) => self.begin_with(sql).await,
             begun => begun,
         }
     }
@@ -206,7 +231,9 @@ impl Store {
             connection.close_on_drop();
             return Err(Error::Unfit(flaws));
         }
-        Transaction::begin(connection, sql).await.map_err(Error::Unreachable)
+        Transaction::begin(connection, sql)
+            .await
+            .map_err(|error| if error::is_lock_timeout(&error) { Error::Locked } else { Error::Unreachable(error) })
     }
 
     /// Takes ids for new rows from those reserved, and reserves more where they do not suffice.

@@ -23,6 +23,13 @@ pub(super) fn number(workspace: Option<WorkspaceId>) -> i64 {
     workspace.map_or(NONE, WorkspaceId::get)
 }
 
+/// The workspace whose lock is taken for deliveries of a workspace or of none: what has none is written by one transaction
+/// at a time, too, so that an erasure finds all of it.
+#[must_use]
+pub fn lock_of(workspace: Option<WorkspaceId>) -> WorkspaceId {
+    WorkspaceId::from(number(workspace))
+}
+
 /// The workspace of a row, if any.
 pub(super) fn workspace_of(number: i64) -> Option<WorkspaceId> {
     (number != NONE).then(|| number.into())

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _};
 
-use super::error::Error;
+use super::error::{self, Error};
 
 /// How every transaction begins.
 ///
@@ -74,6 +74,7 @@ pub(super) const MIGRATION: &str = concat!(
 
 /// The first statement fails where another one has: what a failed statement has undone is never taken for committed.
 const COMMIT: &str = "set local jit = off; commit";
+const ROLLBACK: &str = "rollback";
 
 /// A transaction. Dropped before its end, it takes its connection with it: whatever was wrong there, a plan that holds
 /// no more or a pooler that mixed up its connections, is gone with it, and the next try has a new one.
@@ -81,21 +82,40 @@ const COMMIT: &str = "set local jit = off; commit";
 pub struct Transaction {
     connection: PoolConnection<Postgres>,
     ended: bool,
+    workspace_version: Option<i64>,
     /// Whether anything was erased in the workspace that it was begun for.
     has_erasures: bool,
 }
 
 impl Transaction {
-    /// Begins one on a connection of the pool.
+    /// Begins one on a connection of the pool. What the message returns is the row of the workspace's lock,
+    /// and whether anything was erased there.
     pub(super) async fn begin(connection: PoolConnection<Postgres>, sql: &str) -> Result<Self, sqlx::Error> {
-        let mut transaction = Self { connection, ended: false, has_erasures: false };
-        let answers = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *transaction.connection).await?;
-        let asked = answers.last().and_then(|row| row.try_get("erasures").ok());
-        transaction.has_erasures = asked.unwrap_or(false);
-        Ok(transaction)
+        let mut transaction = Self { connection, ended: false, workspace_version: None, has_erasures: false };
+        let message = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match message.fetch_all(&mut *transaction.connection).await {
+            Ok(rows) => {
+                transaction.workspace_version = rows.iter().find_map(|row| row.try_get("version").ok());
+                transaction.has_erasures = rows.iter().any(|row| row.try_get("erasures").unwrap_or(false));
+                Ok(transaction)
+            }
+            Err(refusal) => {
+                // Somebody else has the workspace, and nothing is wrong with the connection: the next try needs one.
+                if error::is_lock_timeout(&refusal) {
+                    transaction.ended = run(&mut transaction.connection, ROLLBACK).await.is_ok();
+                }
+                Err(refusal)
+            }
+        }
     }
 
-    /// Whether anything was erased in the workspace, of a transaction that was begun for a batch.
+    /// The version that the workspace has once this is committed; none where no workspace was asked for.
+    #[must_use]
+    pub fn workspace_version(&self) -> Option<i64> {
+        self.workspace_version
+    }
+
+    /// Whether anything was erased in the workspace that was asked for.
     #[must_use]
     pub fn has_erasures(&self) -> bool {
         self.has_erasures
@@ -116,7 +136,7 @@ impl Transaction {
     /// # Errors
     /// When Postgres cannot be reached; it is undone all the same.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        run(&mut self.connection, "rollback").await?;
+        run(&mut self.connection, ROLLBACK).await?;
         self.ended = true;
         Ok(())
     }

@@ -58,6 +58,15 @@ pub async fn save(
     Ok(ids)
 }
 
+/// Makes the rows by which workspaces are locked, where they are not there: in a transaction of its own, once the
+/// workspaces are committed, so that nobody waits for a row that is still to come.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn make_locks(store: &Store, ids: impl Iterator<Item = WorkspaceId>) -> Result<(), Error> {
+    store.make_locks(&Vec::from_iter(ids)).await
+}
+
 /// A workspace keeps its row. One that is not named any more becomes inactive, unless a dealership stays in it.
 async fn save_workspaces(
     tx: &mut PgConnection,

@@ -70,6 +70,7 @@ fn scenarios() -> Vec<Trial> {
         scenario("postgres_stands_still_for_long", outages::still_for_long),
         scenario("postgres_is_restarted_without_mercy", outages::immediate),
         scenario("a_table_is_locked_by_somebody_else", locks::table),
+        scenario("a_workspace_is_held_by_somebody_else", locks::workspace),
         scenario("another_instance_holds_the_lock_of_the_migrations", locks::migrations),
         scenario("the_disk_of_postgres_is_full", disks::postgres_full),
         scenario("the_disk_of_the_spool_is_full", disks::spool_full),

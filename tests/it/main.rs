@@ -61,4 +61,5 @@ mod units;
 mod upgrade;
 mod values;
 mod variables;
+mod workspace_locks;
 mod workspaces;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
 
-use crate::support::postgres::OwnCluster;
+use crate::support::postgres::{ALPHA_HELD, OwnCluster};
 use crate::support::service::parsed;
 use crate::support::{
     Answer, CONFIG, TOKEN, TestService, a_lead, config_with, credential, database, delivery, own_cluster, soon,
@@ -200,9 +200,7 @@ async fn a_fragment_does_not_overtake_a_vehicle_that_is_still_in_the_spool() {
     let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
     let mut holding = somebody.begin().await.unwrap();
     // The vehicle's workspace cannot be written to, and everything else can.
-    let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
-        from workspaces where slug = 'alpha'";
-    sqlx::query(alpha).execute(&mut *holding).await.unwrap();
+    sqlx::query(ALPHA_HELD).execute(&mut *holding).await.unwrap();
     service.acceptor().spool().unwrap().put(arrived_after(0, Feed::Inventory, &car)).await.unwrap();
     let beta = a_lead(1).dealership(285);
     assert_eq!(service.lead(&beta).await.outcome(), "applied");
@@ -450,10 +448,8 @@ async fn a_workspace_that_is_stuck_does_not_hold_up_what_others_have_spooled() {
     let service = TestService::over(cluster.database().await, &with_spool(WIDE)).await;
     let mut somebody = sqlx::PgConnection::connect_with(&service.database.options).await.unwrap();
     let mut holding = somebody.begin().await.unwrap();
-    let alpha = "select pg_advisory_xact_lock(hashtextextended('forecourt workspace', id))
-        from workspaces where slug = 'alpha'";
-    sqlx::query(alpha).execute(&mut *holding).await.unwrap();
-    // More than go through the lanes at a time.
+    sqlx::query(ALPHA_HELD).execute(&mut *holding).await.unwrap();
+    // More than the queues take in at a time.
     let leads: Vec<Value> = (0..260).map(|id| a_lead(id).into()).collect();
     for answer in join_all(leads.iter().map(|lead| service.lead(lead))).await {
         assert_spooled(&answer);

@@ -93,7 +93,8 @@ fn sentences(error: &store::Error) -> Vec<String> {
         store::Error::Database(_) => {
             vec![format!("the database refuses what a delivery needs: {}", error.without_values())]
         }
-        store::Error::Pooler
+        store::Error::Locked
+        | store::Error::Pooler
         | store::Error::NotWritable(_)
         | store::Error::Unreadable(_)
         | store::Error::Lacking(_)

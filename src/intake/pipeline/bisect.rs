@@ -3,24 +3,21 @@
 
 use crate::domain::ids::WorkspaceId;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::commit::{Mode, Writer};
+use super::commit::{LONGEST, Mode, Writer};
 use super::erased::Erased;
-use super::failure::Failure;
+use super::failure::{Failure, Pause};
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
+use super::turn::Turn;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
-use crate::store::placements::{DeliveryKey, Placement, placements};
-
-/// The pauses before a batch is repeated while Postgres is away: the first, doubled each time up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+use crate::store::placements::{DeliveryKey, Placement, lock_of, placements};
 
 /// What is still to be written of a batch.
 struct Rest {
@@ -44,42 +41,55 @@ impl Rest {
 }
 
 impl Writer {
-    /// Writes a batch, however long that takes, and answers each of its deliveries that somebody waits for. Sends on `saved`
-    /// when the batch is saved and only to be committed.
+    /// Writes a batch in the turn that was taken for it, and in further ones, however long that takes, and answers each of its
+    /// deliveries that somebody waits for. Sends on `saved` when the batch is saved and only to be committed.
     pub(super) async fn write(
         &self,
         workspace: Option<WorkspaceId>,
         batch: Vec<QueueEntry>,
+        turn: Turn,
         saved: oneshot::Sender<()>,
     ) {
-        let mut mode = Mode::Commit(Some(saved));
+        let (mut mode, mut turn) = (Mode::Commit(Some(saved)), Some(turn));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Pause::default();
         while let Some(mut part) = rest.parts.pop() {
             part.retain(|entry| !entry.reply.is_closed());
             if part.is_empty() {
                 continue;
             }
-            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode));
+            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, turn.take()));
             match off_thread(is_large(&part), attempt).await {
                 Ok(results) => record::answer(part, results),
-                Err(Failure::Transient(error)) => {
-                    self.note_away(&error, part.len());
-                    rest.repeat(part);
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LAST_PAUSE);
-                }
-                Err(Failure::Conflict) => rest.repeat(part),
-                Err(Failure::TimedOut) => {
-                    self.is_stalled.store(true, Ordering::Relaxed);
-                    if let Some(left_out) = self.complaints.take("postgres does not answer") {
-                        tracing::warn!(waiting = part.len(), left_out, "postgres does not answer: trying again");
-                    }
-                    rest.repeat(part);
-                }
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
                 Err(Failure::Poison(why)) => self.fail(workspace, part, &why, &mut rest).await,
+                Err(failure) => {
+                    self.wait_out(&failure, part.len(), &mut pause).await;
+                    rest.repeat(part);
+                }
             }
+        }
+        if let Some(turn) = turn {
+            // Nothing was written in it, so that nothing is lost where that fails.
+            let _ = turn.release().await;
+        }
+    }
+
+    /// Notes why so many deliveries are not written yet, and waits where that is of use before the next try.
+    pub(super) async fn wait_out(&self, failure: &Failure, waiting: usize, pause: &mut Pause) {
+        match failure {
+            Failure::Transient(error) => {
+                self.note_away(error, waiting);
+                pause.wait().await;
+            }
+            Failure::TimedOut => {
+                self.is_stalled.store(true, Ordering::Relaxed);
+                if let Some(left_out) = self.complaints.take("postgres does not answer") {
+                    tracing::warn!(waiting, left_out, "postgres does not answer: trying again");
+                }
+            }
+            // A try at a workspace has waited by itself.
+            Failure::Locked | Failure::Conflict | Failure::Poison(_) => {}
         }
     }
 
@@ -87,18 +97,20 @@ impl Writer {
     /// the other half knows nothing.
     ///
     /// # Errors
-    /// When Postgres is away.
+    /// When Postgres is away, or somebody else writes the workspace for longer than anybody waits.
     pub(super) async fn dry_run(
         &self,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
     ) -> Result<Vec<DeliveryResult>, store::Error> {
-        let mut results = Vec::with_capacity(batch.len());
+        let (mut results, began) = (Vec::with_capacity(batch.len()), Instant::now());
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
-            match Box::pin(self.attempt(workspace, part, false, &mut Mode::DryRun)).await {
+            match Box::pin(self.attempt(workspace, part, false, &mut Mode::DryRun, None)).await {
                 Ok(of_part) => results.extend(of_part),
                 Err(Failure::Transient(error)) => return Err(error),
+                Err(Failure::Locked) if began.elapsed() < LONGEST => parts.push(part),
+                Err(Failure::Locked) => return Err(store::Error::Locked),
                 Err(Failure::Poison(_) | Failure::Conflict | Failure::TimedOut) => {
                     if let [only] = part {
                         results.push(record::failed(only, workspace, (self.clock)()));
@@ -148,7 +160,7 @@ impl Writer {
                 if let Some(left_out) = self.complaints.take(&error) {
                     tracing::error!(why, error, left_out, "a failed delivery could not be stored: trying again");
                 }
-                tokio::time::sleep(LAST_PAUSE).await;
+                tokio::time::sleep(Pause::LAST).await;
                 rest.repeat(part);
             }
         }
@@ -160,7 +172,7 @@ impl Writer {
         part: &[QueueEntry],
         results: &mut [DeliveryResult],
     ) -> Result<(), store::Error> {
-        let mut tx = self.store.begin_batch(workspace).await?;
+        let mut tx = self.store.begin(Some(lock_of(workspace))).await?;
         Erased::among(&self.store, &mut tx, workspace, part).await?.mark(&mut *results);
         let keys: Vec<DeliveryKey> = part.iter().map(|entry| entry.delivery.key()).collect();
         let placements = placements(&mut tx, &keys).await?;

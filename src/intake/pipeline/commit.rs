@@ -15,10 +15,10 @@ use tokio::sync::oneshot;
 use super::batch_input::{self, BatchInput};
 use super::erased::Erased;
 use super::failure::Failure;
-use super::large::is_large;
 use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
 use super::record;
+use super::turn::Turn;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
@@ -30,7 +30,7 @@ use crate::store::{self, Store};
 
 /// How long Postgres may work on one batch, locks of others included. A server that has vanished from the network without
 /// an answer would otherwise be waited for for ever.
-const LONGEST: Duration = Duration::from_mins(5);
+pub(super) const LONGEST: Duration = Duration::from_mins(5);
 
 /// Writes batches. All queues share it.
 #[derive(Debug)]
@@ -54,18 +54,19 @@ pub(super) enum Mode {
 }
 
 impl Writer {
-    /// Attempts a batch; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    /// Attempts a batch, in the turn that it has or one that is waited for; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
     pub(super) async fn attempt(
         &self,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
+        turn: Option<Turn>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
         if batch.iter().any(|entry| matches!(entry.task, Task::Fail)) {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
-        let work = catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode));
+        let work = catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode, turn));
         tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut))
     }
 
@@ -75,12 +76,11 @@ impl Writer {
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
+        turn: Option<Turn>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
-        let _large = if is_large(batch) { self.permits.acquire_large().await } else { None };
-        let mut permit = self.permits.acquire().await;
-        let mut tx = self.store.begin_batch(workspace).await?;
-        let results = self.run_in_tx(&mut tx, workspace, batch, is_repeated).await?;
-        permit.end_turn();
+        let (turn, _large) = self.turn_for(workspace, batch, turn).await?;
+        let Turn { mut tx, permit, connection: _connection } = turn;
+        let results = permit.during(self.run_in_tx(&mut tx, workspace, batch, is_repeated)).await?;
         match mode {
             Mode::DryRun => tx.rollback().await?,
             Mode::Commit(saved) => {

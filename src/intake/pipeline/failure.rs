@@ -1,5 +1,7 @@
 //! Why a batch was not written, and so what is done with it next.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use crate::store;
@@ -9,6 +11,8 @@ use crate::store;
 pub(super) enum Failure {
     /// Postgres is away or busy: the same batch may succeed.
     Transient(store::Error),
+    /// Somebody else has the workspace, which is the fault of no delivery: it is waited for again.
+    Locked,
     /// Another try settled one of its deliveries at the same moment, in another queue or process.
     Conflict,
     /// Postgres did not answer for so long that it is not waited for any more.
@@ -19,7 +23,32 @@ pub(super) enum Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
+        if matches!(error, store::Error::Locked) {
+            return Self::Locked;
+        }
         if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
+    }
+}
+
+/// The pauses before something is repeated while Postgres is away: the first, doubled each time up to the last.
+#[derive(Debug)]
+pub(super) struct Pause(Duration);
+
+impl Pause {
+    const FIRST: Duration = Duration::from_millis(50);
+    /// The longest.
+    pub(super) const LAST: Duration = Duration::from_secs(1);
+
+    /// Waits for as long as it is, and a longer time the next time.
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Self::LAST);
+    }
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Self::FIRST)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The pipeline: deliveries of one workspace that wait together are written together.
 //!
-//! A workspace's queue takes whatever is waiting, and while it writes one batch the next one gathers: nothing is added to
-//! the answer time of an idle service, and batches grow with the load. A workspace has one queue, so a full feed of one
-//! does not hold up the others; write permits are few and given out in the order of asking. In reading order: [`queue`], [`permits`],
-//! [`batch_input`], [`commit`], [`record`], and [`bisect`] for what fails.
+//! A workspace's queue asks for a turn, and takes whatever is waiting once it has it; while it writes one batch the next one
+//! gathers: nothing is added to the answer time of an idle service, and batches grow with the load. A workspace has one
+//! queue, so a full feed of one does not hold up the others; write permits are few and given out in the order of asking.
+//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`turn`], [`batch_input`], [`commit`], [`record`], and
+//! [`bisect`] for what fails.
 
 mod batch_input;
 mod bisect;
@@ -14,25 +15,24 @@ mod large;
 mod permits;
 mod queue;
 mod record;
+mod turn;
+mod workspace_queue;
 
 use crate::domain::ids::WorkspaceId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
 
 use super::complaints::Complaints;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;
-use permits::{BATCH, WritePermits};
+pub(super) use permits::WritePermits;
 pub(super) use queue::{QueueEntry, QueueGuard, Task};
-use queue::{QueueSlot, dequeue, next_batch};
-
-/// How many deliveries wait in one queue at the most; requests beyond that wait.
-const WAITING: usize = 1_024;
+use queue::{QueueSlot, dequeue};
+use workspace_queue::WorkspaceQueue;
 
 /// Every queue of the service. Copies share them.
 #[derive(Clone, Debug)]
@@ -41,14 +41,10 @@ pub(super) struct Pipeline {
     queues: Arc<Mutex<HashMap<Option<WorkspaceId>, WorkspaceQueue>>>,
 }
 
-/// The queue of one workspace, or of what has none.
-#[derive(Clone, Debug)]
-struct WorkspaceQueue(mpsc::Sender<QueueSlot>);
-
 impl Pipeline {
-    /// A pipeline that writes to this store, so many batches at a time.
-    pub(super) fn new(store: Store, writers: usize, clock: fn() -> DateTime<Utc>) -> Self {
-        let (permits, is_stalled) = (WritePermits::new(writers), AtomicBool::new(false));
+    /// A pipeline that writes to this store, with these permits.
+    pub(super) fn new(store: Store, permits: WritePermits, clock: fn() -> DateTime<Utc>) -> Self {
+        let is_stalled = AtomicBool::new(false);
         let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
@@ -58,25 +54,33 @@ impl Pipeline {
         self.writer.is_stalled.load(Ordering::Relaxed)
     }
 
-    /// Notes that a delivery waited too long.
+    /// Notes that a delivery waited too long. Where somebody holds a workspace, that is why, and the others are written.
     pub(super) fn note_late(&self) {
-        self.writer.is_stalled.store(true, Ordering::Relaxed);
+        if !self.writer.permits.is_any_held() {
+            self.writer.is_stalled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody else holds a workspace for longer than a batch takes, so that nothing is written to it for now.
+    pub(super) fn is_held(&self, workspace: WorkspaceId) -> bool {
+        self.writer.permits.is_held(workspace)
     }
 
     /// Puts a delivery into its workspace's queue; waits while the queue is full.
     pub(super) async fn enqueue(&self, workspace: Option<WorkspaceId>, entry: QueueEntry) -> QueueGuard {
-        let WorkspaceQueue(queue) = {
+        let queue = {
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            let queue = queues.entry(workspace).or_insert_with(|| self.open_queue(workspace));
-            if queue.0.is_closed() {
-                *queue = self.open_queue(workspace);
+            let open = || WorkspaceQueue::open(Arc::clone(&self.writer), workspace);
+            let queue = queues.entry(workspace).or_insert_with(open);
+            if queue.is_closed() {
+                *queue = open();
             }
             queue.clone()
         };
         let slot: QueueSlot = Arc::new(Mutex::new(Some(entry)));
         let guard = QueueGuard(Arc::clone(&slot));
         // A queue ends only with the service, when nobody waits for a reply, or by a fault, when the reply never comes.
-        if queue.send(slot).await.is_err() {
+        if !queue.put(slot).await {
             drop(dequeue(&guard.0));
         }
         guard
@@ -92,25 +96,5 @@ impl Pipeline {
         batch: &[QueueEntry],
     ) -> Result<Vec<DeliveryResult>, store::Error> {
         self.writer.dry_run(workspace, batch).await
-    }
-
-    fn open_queue(&self, workspace: Option<WorkspaceId>) -> WorkspaceQueue {
-        let (queue, mut waiting) = mpsc::channel(WAITING);
-        let writer = Arc::clone(&self.writer);
-        tokio::spawn(async move {
-            let mut received = Vec::with_capacity(BATCH);
-            while waiting.recv_many(&mut received, BATCH).await > 0 {
-                let mut slots: VecDeque<QueueSlot> = received.drain(..).collect();
-                while !slots.is_empty() {
-                    let (saved, next) = oneshot::channel();
-                    let most = writer.permits.batch_size(workspace);
-                    let (writer, batch) = (Arc::clone(&writer), next_batch(&mut slots, most));
-                    tokio::spawn(async move { writer.write(workspace, batch, saved).await });
-                    // Sent once the batch is about to be committed, or dropped where it came to its end otherwise.
-                    let _ = next.await;
-                }
-            }
-        });
-        WorkspaceQueue(queue)
     }
 }

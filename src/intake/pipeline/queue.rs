@@ -76,6 +76,11 @@ pub(super) fn dequeue(slot: &QueueSlot) -> Option<QueueEntry> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// Whether its delivery still waits there.
+pub(super) fn is_waiting(slot: &QueueSlot) -> bool {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// Takes the next deliveries, at most so many, and no more bytes than one transaction should hold. Slots that nobody waits
 /// for any more are passed over.
 pub(super) fn next_batch(slots: &mut VecDeque<QueueSlot>, most: usize) -> Vec<QueueEntry> {

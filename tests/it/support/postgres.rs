@@ -28,6 +28,10 @@ static HOMES: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Numbers for databases and directories.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
+/// What a transaction runs that has the workspace `alpha` to itself, as whoever writes it.
+pub(crate) const ALPHA_HELD: &str = "select version from intake.workspace_locks
+    where workspace_id = (select id from workspaces where slug = 'alpha') for update";
+
 /// A migrated database that is one test's own. It is dropped after the test.
 pub(crate) struct TestDatabase {
     /// Connections to it, for the runtime of this test.
