@@ -75,6 +75,11 @@ pub(super) async fn run(
     };
     let postgres = match reached.await {
         Ok(postgres) => postgres,
+        Err(error) if error.downcast_ref::<CommandError>().is_some() => {
+            // To wait mends nothing.
+            order.iter().for_each(|order| orders::forget(data_dir, order.id));
+            return Err(error);
+        }
         Err(error) => return Err(waits(order.as_ref(), mode, with_causes(error.as_ref()))),
     };
     let done = over(arguments, order.as_ref(), mode, &config, environment, postgres.options.clone(), out).await;

@@ -22,6 +22,7 @@ mod damaged_rows;
 mod deliveries;
 mod doors;
 mod drift;
+mod erasure;
 mod first_path;
 mod foreign_clients;
 mod image;
