@@ -200,8 +200,7 @@ async fn erase_again(
     mode: Mode,
     out: &mut dyn Write,
 ) -> CommandResult {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| ErasureError::File(file.display().to_string(), error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| ErasureError::File(file.display().to_string(), error))?;
     let own = config.server.data_dir.join(journal::FILE);
     // The file itself need not say twice what it says.
     let is_own = std::fs::canonicalize(file).ok() == std::fs::canonicalize(&own).ok();

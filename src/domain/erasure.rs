@@ -184,16 +184,10 @@ fn strip_cluster(cluster: ClusterFacts, erased: &Subjects) -> ClusterFacts {
         None => has_erased_lead,
     };
     let ClusterFacts { external_id, modified_at, contact, columns, leads, events } = cluster;
-    let (contact, columns) = if contact_is_erased {
-        (ProspectFacts::default(), erase_cluster_columns(columns))
-    } else {
-        (contact, columns)
-    };
-    let events = if contact_is_erased || has_erased_lead {
-        events.into_iter().map(strip_event).collect()
-    } else {
-        events
-    };
+    let (contact, columns) =
+        if contact_is_erased { (ProspectFacts::default(), erase_cluster_columns(columns)) } else { (contact, columns) };
+    let events =
+        if contact_is_erased || has_erased_lead { events.into_iter().map(strip_event).collect() } else { events };
     let leads = leads.into_iter().map(|lead| strip_lead(lead, erased)).collect();
     ClusterFacts { external_id, modified_at, contact, columns, leads, events }
 }

@@ -153,7 +153,9 @@ impl Spot {
             | (Self::DealershipHolder, Feed::Inventory, "Identifier")
             | (Self::Root, Feed::LeadCluster, "dealership_id") => Self::DealershipId,
             (Self::Root, Feed::Inventory, "Identifier") => Self::Identifier,
-            (Self::Root, Feed::Lead | Feed::LeadCluster, "id" | "Id") | (Self::Data, Feed::LeadPro, "id") => Self::OwnId,
+            (Self::Root, Feed::Lead | Feed::LeadCluster, "id" | "Id") | (Self::Data, Feed::LeadPro, "id") => {
+                Self::OwnId
+            }
             (Self::Root, Feed::LeadPro, "data") => Self::Data,
             (Self::Root, Feed::Inventory, "SubscriptionPricing") => Self::Packages,
             (Self::Root, Feed::LeadCluster, "leads") => Self::Leads,

@@ -108,8 +108,11 @@ pub async fn save(
     }
     let workspace = placements::number(workspace);
     let elsewhere = |record: &&Record<'_>| record.placement.is_some() && record.placed_in(workspace).is_none();
-    let moved: Vec<(Uuid, Placement)> =
-        records.iter().filter(elsewhere).filter_map(|record| Some((record.delivery.id, record.placement.clone()?))).collect();
+    let moved: Vec<(Uuid, Placement)> = records
+        .iter()
+        .filter(elsewhere)
+        .filter_map(|record| Some((record.delivery.id, record.placement.clone()?)))
+        .collect();
     let left = placements::leave(tx, &moved).await?;
     let bodies = bodies_to_keep(tx, workspace, records).await?;
     let written = insert(tx, workspace, records, &left, &BodyLists::of(&bodies)).await?;
@@ -207,8 +210,9 @@ async fn insert(
             Some(left) => left.remote_address.clone(),
             None => record.delivery.remote_address.map(|at| at.to_string()),
         }) as &[Option<String>],
-        &list(records, |record| left(record).map_or(&record.delivery.content_type, |left| &left.content_type).as_deref())
-            as &[Option<&str>],
+        &list(records, |record| left(record)
+            .map_or(&record.delivery.content_type, |left| &left.content_type)
+            .as_deref()) as &[Option<&str>],
         &list(records, |record| {
             let is_kept = record.result.erased_at.is_none();
             is_kept.then(|| record.delivery.body.sha256().as_slice())
@@ -249,8 +253,7 @@ pub async fn note_replays(tx: &mut PgConnection, records: &[Record<'_>]) -> Resu
     let workspaces: BTreeSet<i64> =
         records.iter().filter_map(|record| Some(record.placement.as_ref()?.workspace)).collect();
     for workspace in workspaces {
-        let here: Vec<&Record<'_>> =
-            records.iter().filter(|record| record.placed_in(workspace).is_some()).collect();
+        let here: Vec<&Record<'_>> = records.iter().filter(|record| record.placed_in(workspace).is_some()).collect();
         sqlx::query!(
             "update intake.deliveries as known
             set attempts = n.attempts, replays = known.replays || n.replays::jsonb, retry_at = null

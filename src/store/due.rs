@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Error, Store, placements};
+use super::{Error, Store, placements, session};
 use crate::domain::delivery::{Body, Delivery};
 use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
@@ -116,7 +116,8 @@ impl RetryableRejections {
 }
 
 /// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; oldest
-/// first.
+/// first. Those whose body is gone are left out. Each is looked up by its key: by `offset 0`, whatever Postgres believes of
+/// how many there are.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -128,6 +129,7 @@ pub async fn due(
 ) -> Result<Vec<Result<Stored, NotRepeatable>>, Error> {
     let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
     let mut tx = store.begin(None).await?;
+    session::run(&mut tx, session::BY_KEY).await?;
     let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
     let rows = sqlx::query_as!(
         DeliveryRow,
@@ -140,17 +142,25 @@ pub async fn due(
             where workspace_id = 0 and outcome = 'rejected' and dealership_id is null
                 and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
         ), oldest as (
-            select workspace_id, id, received_at, octet_length(body) + coalesce(octet_length(posted_body), 0) as bytes
-            from wanted join intake.deliveries_with_bodies using (workspace_id, id, received_at)
-            where body is not null order by received_at, id limit $3
+            select workspace_id, id, received_at, bytes from wanted w cross join lateral (
+                select octet_length(v.body) + coalesce(octet_length(v.posted_body), 0) as bytes
+                from intake.deliveries_with_bodies v
+                where v.workspace_id = w.workspace_id and v.id = w.id and v.received_at = w.received_at
+                    and v.body is not null
+                offset 0
+            ) as sized
+            order by received_at, id limit $3
         ), measured as (
             select workspace_id, id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from oldest
         )
-        select id as "id!", received_at as "received_at!", feed as "feed!", workspace_id as "workspace_id!",
-            dealership_id, credential as "credential!", host(remote_address) as remote_address, content_type, body,
-            posted_body, attempts as "attempts!", outcome in ('applied', 'unchanged') as "was_applied!"
-        from measured join intake.deliveries_with_bodies using (workspace_id, id, received_at) where before < $7::bigint
-        order by received_at, id"#,
+        select d.id as "id!", d.received_at as "received_at!", d.feed as "feed!", d.workspace_id as "workspace_id!",
+            d.dealership_id, d.credential as "credential!", host(d.remote_address) as remote_address, d.content_type,
+            d.body, d.posted_body, d.attempts as "attempts!", d.outcome in ('applied', 'unchanged') as "was_applied!"
+        from measured m cross join lateral (
+            select * from intake.deliveries_with_bodies v
+            where v.workspace_id = m.workspace_id and v.id = m.id and v.received_at = m.received_at offset 0
+        ) as d
+        where m.before < $7::bigint order by d.received_at, d.id"#,
         now,
         dealerships,
         i64::try_from(limit).unwrap_or(i64::MAX),
@@ -164,4 +174,3 @@ pub async fn due(
     tx.commit().await?;
     Ok(rows.into_iter().map(DeliveryRow::read).collect())
 }
-

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::Error;
 use super::bodies::{self, BodyKey};
 use super::replay_filter::Cursor;
 use super::unnest::list;
-use super::Error;
 use crate::domain::feed::Feed;
 
 /// Where to look.

@@ -1,15 +1,13 @@
-//! The rows of whom an erasure is about: found by an address or a lead, and emptied or deleted. Each statement begins with
-//! `-- once`: unlike those of batches, they may read whole tables.
+//! The rows of whom an erasure is about, found by an address or a lead. Each statement begins with `-- once`: unlike those of
+//! batches, they may read whole tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::erasures::Counts;
-use super::stored::read_versions;
 use super::Error;
-use crate::domain::erasure::{OF_LEADS, Subject, Subjects};
+use super::stored::read_versions;
+use crate::domain::erasure::{Subject, Subjects};
 use crate::domain::facts::Sender;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::state::LeadKey;
@@ -32,8 +30,10 @@ pub struct KnownRows {
     pub spellings: BTreeSet<String>,
     /// Phones.
     pub phones: BTreeSet<String>,
-    /// Other addresses that those leads have now: those persons stay.
+    /// Other addresses that those leads have now.
     pub other_addresses: BTreeSet<Email>,
+    /// The persons of these that something else tells of: they stay, without what those leads told.
+    pub others: Vec<i64>,
 }
 
 impl KnownRows {
@@ -66,6 +66,7 @@ pub async fn find(
     find_persons(tx, workspace, &emails, &mut known, &mut asked).await?;
     asked.extend(formerly_of(tx, workspace, &emails).await?);
     find_leads(tx, workspace, &emails, &asked, &mut known).await?;
+    find_others(tx, workspace, &mut known).await?;
     find_clusters(tx, workspace, &emails, clusters, &mut known).await?;
     Ok(known)
 }
@@ -77,7 +78,7 @@ fn address(subject: &Subject) -> Option<&Email> {
     }
 }
 
-fn lead(subject: &Subject) -> Option<&LeadKey> {
+pub(super) fn lead(subject: &Subject) -> Option<&LeadKey> {
     match subject {
         Subject::Lead(key) => Some(key),
         Subject::Address(_) => None,
@@ -151,9 +152,8 @@ async fn formerly_of(
     .await?;
     let is_theirs = |text: &str| Email::parse(text).is_some_and(|email| emails.iter().any(|one| one == email.as_str()));
     let theirs = rows.into_iter().filter(|row| is_theirs(&row.email));
-    let leads = theirs.filter_map(|row| {
-        Some(LeadKey { sender: Sender::named(&row.sender)?, external_id: row.external_id })
-    });
+    let leads =
+        theirs.filter_map(|row| Some(LeadKey { sender: Sender::named(&row.sender)?, external_id: row.external_id }));
     Ok(leads.collect())
 }
 
@@ -196,6 +196,33 @@ async fn find_leads(
     Ok(())
 }
 
+/// The persons of the addresses that those leads have now. One that nothing else tells of goes with them: on a replay, what
+/// those leads say would make nobody.
+async fn find_others(tx: &mut PgConnection, workspace: WorkspaceId, known: &mut KnownRows) -> Result<(), Error> {
+    let others = sqlx::query!(
+        r#"-- once
+        select distinct l.person_id as "id!",
+            (exists (select from leads o where o.workspace_id = $1 and o.person_id = l.person_id and o.id <> all($2))
+            or exists (select from lead_clusters c where c.workspace_id = $1 and c.person_id = l.person_id
+                and not exists (select from leads m where m.workspace_id = $1 and m.lead_cluster_id = c.id
+                    and m.id = any($2)))) as "is_told_elsewhere!"
+        from leads l where l.workspace_id = $1 and l.id = any($2) and l.person_id <> all($3)"#,
+        workspace.get(),
+        &known.leads,
+        &known.persons,
+    )
+    .fetch_all(tx)
+    .await?;
+    for other in others {
+        if other.is_told_elsewhere {
+            known.others.push(other.id);
+        } else {
+            known.persons.push(other.id);
+        }
+    }
+    Ok(())
+}
+
 /// The clusters that such a lead is in or was in, and those whose contact the person is: by its address, or where it has
 /// none, because a cluster is one customer's.
 async fn find_clusters(
@@ -217,7 +244,7 @@ async fn find_clusters(
             union select lead_cluster_id from appointments where workspace_id = $1 and lead_id = any($5)
         )
         select c.id, c.contact_email, c.contact_phone,
-            (c.person_email is null or c.person_email = any($3)) as "is_contact!"
+            (c.person_email is null or c.person_email = any($3) or c.person_id = any($2)) as "is_contact!"
         from wanted join lead_clusters c on c.workspace_id = $1 and c.id = wanted.id"#,
         workspace.get(),
         &known.persons,
@@ -236,134 +263,6 @@ async fn find_clusters(
         }
     }
     Ok(())
-}
-
-/// Empties and deletes what is personal in these rows, and counts it by table.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached.
-pub async fn remove(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    rows: &KnownRows,
-    erased_at: DateTime<Utc>,
-) -> Result<Counts, Error> {
-    let mut counts = Counts::new();
-    let mut count = |table: &str, done: sqlx::postgres::PgQueryResult| {
-        *counts.entry(table.to_owned()).or_default() += i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
-    };
-    let personal: Vec<&str> = OF_LEADS.to_vec();
-    let leads = sqlx::query_file!(
-        "src/store/erase_leads.sql",
-        workspace.get(),
-        &rows.leads,
-        erased_at,
-        &personal as &[&str]
-    );
-    count("leads", leads.execute(&mut *tx).await?);
-    count("bookings", erase_bookings(tx, workspace, rows).await?);
-    let (w, leads) = (workspace.get(), &rows.leads);
-    let done = sqlx::query!("-- once\ndelete from trade_ins where workspace_id = $1 and lead_id = any($2)", w, leads);
-    count("trade_ins", done.execute(&mut *tx).await?);
-    let done =
-        sqlx::query!("-- once\ndelete from property_enquiries where workspace_id = $1 and lead_id = any($2)", w, leads);
-    count("property_enquiries", done.execute(&mut *tx).await?);
-    let done = sqlx::query!(
-        "-- once\ndelete from identity.lead_documents where workspace_id = $1 and lead_id = any($2)",
-        w,
-        leads
-    );
-    count("identity.lead_documents", done.execute(&mut *tx).await?);
-    count("lead_events", erase_events(tx, workspace, rows).await?);
-    count("appointments", erase_appointments(tx, workspace, rows).await?);
-    count("lead_clusters", erase_contacts(tx, workspace, rows).await?);
-    let persons = &rows.persons;
-    let done = sqlx::query!(
-        "-- once\ndelete from identity.driver_licences where workspace_id = $1 and person_id = any($2)",
-        w,
-        persons
-    );
-    count("identity.driver_licences", done.execute(&mut *tx).await?);
-    let done = sqlx::query!(
-        "-- once\ndelete from identity.passports where workspace_id = $1 and person_id = any($2)",
-        w,
-        persons
-    );
-    count("identity.passports", done.execute(&mut *tx).await?);
-    let done = sqlx::query!("-- once\ndelete from persons where workspace_id = $1 and id = any($2)", w, persons);
-    count("persons", done.execute(&mut *tx).await?);
-    Ok(counts)
-}
-
-async fn erase_bookings(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    rows: &KnownRows,
-) -> Result<sqlx::postgres::PgQueryResult, sqlx::Error> {
-    sqlx::query!(
-        "-- once
-        update bookings set person_id = null, wish = wish #- '{said,contact_email}'
-        where workspace_id = $1 and (person_id = any($2) or lead_id = any($3))",
-        workspace.get(),
-        &rows.persons,
-        &rows.leads,
-    )
-    .execute(tx)
-    .await
-}
-
-async fn erase_events(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    rows: &KnownRows,
-) -> Result<sqlx::postgres::PgQueryResult, sqlx::Error> {
-    sqlx::query!(
-        "-- once
-        update lead_events set description = null, followup_reason = null
-        where workspace_id = $1 and (lead_id = any($2) or lead_id is null and lead_cluster_id = any($3))
-            and (description is not null or followup_reason is not null)",
-        workspace.get(),
-        &rows.leads,
-        &rows.clusters,
-    )
-    .execute(tx)
-    .await
-}
-
-async fn erase_appointments(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    rows: &KnownRows,
-) -> Result<sqlx::postgres::PgQueryResult, sqlx::Error> {
-    sqlx::query!(
-        "-- once
-        update appointments set note = null
-        where workspace_id = $1 and (lead_id = any($2) or lead_id is null and lead_cluster_id = any($3))
-            and note is not null",
-        workspace.get(),
-        &rows.leads,
-        &rows.clusters,
-    )
-    .execute(tx)
-    .await
-}
-
-async fn erase_contacts(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    rows: &KnownRows,
-) -> Result<sqlx::postgres::PgQueryResult, sqlx::Error> {
-    sqlx::query!(
-        "-- once
-        update lead_clusters set person_id = null, person_email = null, contact_business_name = null,
-            contact_first_name = null, contact_last_name = null, contact_email = null, contact_phone = null,
-            contact_postcode = null, contact_date_of_birth = null
-        where workspace_id = $1 and id = any($2)",
-        workspace.get(),
-        &rows.contacts,
-    )
-    .execute(tx)
-    .await
 }
 
 /// Every address and lead that a workspace knows, for those who know fingerprints only.
@@ -407,18 +306,4 @@ pub async fn leads_of_id(tx: &mut PgConnection, external_id: &str) -> Result<Vec
         .fetch_all(tx)
         .await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.workspace_id.into(), Sender::named(&row.sender)?))).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_personal_column_of_a_lead_is_emptied() {
-        let statement = include_str!("erase_leads.sql");
-        // The documents stand in a table of their own.
-        for column in OF_LEADS.iter().filter(|column| **column != "documents") {
-            assert!(statement.contains(&format!(" {column} = null")), "{column}");
-        }
-    }
 }

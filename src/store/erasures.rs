@@ -132,12 +132,7 @@ pub async fn done(tx: &mut PgConnection, orders: &[Uuid]) -> Result<Vec<(Uuid, i
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn record_action(
-    tx: &mut PgConnection,
-    action: &str,
-    acted_by: &str,
-    counts: &Counts,
-) -> Result<(), Error> {
+pub async fn record_action(tx: &mut PgConnection, action: &str, acted_by: &str, counts: &Counts) -> Result<(), Error> {
     sqlx::query!(
         "-- once
         insert into intake.actions (action, acted_at, acted_by, counts) values ($1, now(), $2, $3)",

@@ -10,6 +10,7 @@ mod content;
 pub mod deliveries;
 pub mod drift;
 pub mod due;
+pub mod erase_rows;
 pub mod erased_bodies;
 pub mod erased_rows;
 mod erasure_key;

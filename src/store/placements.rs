@@ -185,10 +185,7 @@ pub(super) struct Left {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub(super) async fn leave(
-    tx: &mut PgConnection,
-    rows: &[(Uuid, Placement)],
-) -> Result<BTreeMap<Uuid, Left>, Error> {
+pub(super) async fn leave(tx: &mut PgConnection, rows: &[(Uuid, Placement)]) -> Result<BTreeMap<Uuid, Left>, Error> {
     let mut left = BTreeMap::new();
     let workspaces: BTreeSet<i64> = rows.iter().map(|(_, placement)| placement.workspace).collect();
     for workspace in workspaces {
@@ -210,8 +207,7 @@ pub(super) async fn leave(
         }));
         let (shared, own): (Vec<_>, Vec<_>) =
             of_workspace.into_iter().partition(|(_, placement)| placement.shares_body);
-        let own: Vec<BodyKey> =
-            own.iter().map(|(id, placement)| BodyKey::own(*id, placement.received_at)).collect();
+        let own: Vec<BodyKey> = own.iter().map(|(id, placement)| BodyKey::own(*id, placement.received_at)).collect();
         let shared: BTreeSet<BodyKey> = shared
             .iter()
             .filter_map(|(_, placement)| {

@@ -79,9 +79,8 @@ async fn erased(store: &Store, tx: &mut Transaction, refused: &[Refused]) -> Res
     };
     let all: Subjects = refused.iter().flat_map(named).collect();
     let times = erasures::among(store, tx, None, &all).await?;
-    let came_before = |one: &&Refused| {
-        named(one).iter().any(|subject| times.get(subject).is_some_and(|at| one.received_at < *at))
-    };
+    let came_before =
+        |one: &&Refused| named(one).iter().any(|subject| times.get(subject).is_some_and(|at| one.received_at < *at));
     Ok(refused.iter().filter(came_before).map(|one| one.id).collect())
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::journal::{self, Line};
 use super::job::Job;
+use super::journal::{self, Line};
 use super::order::{Erased, ErasureError, Mode, Order, Target};
 use crate::domain::erasure::Subjects;
 use crate::domain::ids::WorkspaceId;

@@ -108,8 +108,7 @@ impl Gathered {
         settled_since: DateTime<Utc>,
     ) -> Result<(), store::Error> {
         let texts: Vec<String> = self.searched.iter().cloned().collect();
-        let range =
-            Range { workspace: wanted.workspace, from: DateTime::UNIX_EPOCH, until: erased_at, settled_since };
+        let range = Range { workspace: wanted.workspace, from: DateTime::UNIX_EPOCH, until: erased_at, settled_since };
         self.search(tx, wanted, range, &texts).await
     }
 

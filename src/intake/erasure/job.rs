@@ -14,7 +14,7 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::state::LeadKey;
 use crate::intake::clock;
 use crate::store::erasures::{Counts, Fingerprint};
-use crate::store::{self, ErasureKey, Store, erased_bodies, erased_rows, erasures};
+use crate::store::{self, ErasureKey, Store, erase_rows, erased_bodies, erased_rows, erasures};
 
 /// A batch that was under way when the gathering began has its outcome from then at the earliest.
 const LONGEST_BATCH: TimeDelta = TimeDelta::minutes(10);
@@ -35,12 +35,7 @@ pub(super) struct Job<'a> {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached, or there is no such workspace.
-pub async fn erase(
-    store: &Store,
-    order: &Order,
-    mode: Mode,
-    journal: Option<&Path>,
-) -> Result<Erased, ErasureError> {
+pub async fn erase(store: &Store, order: &Order, mode: Mode, journal: Option<&Path>) -> Result<Erased, ErasureError> {
     let key = store.erasure_key().ok_or(store::Error::ErasureKey)?;
     let (workspaces, subjects) = whom(store, order).await?;
     let job = Job { order, mode, key, fingerprints: BTreeMap::new(), journal };
@@ -113,7 +108,7 @@ impl Job<'_> {
         erasures::key_of(store, &mut tx, workspace.get()).await?;
         gathered.catch_up(&mut tx, &wanted, erased_at, began - LONGEST_BATCH).await?;
         gathered.complete(&mut tx, &wanted, erased_at).await?;
-        let mut here = erased_rows::remove(&mut tx, workspace, &gathered.known, erased_at).await?;
+        let mut here = erase_rows::remove(&mut tx, workspace, &gathered.known, erased_at).await?;
         let bodies: Vec<_> = gathered.deliveries.iter().copied().collect();
         let deleted = erased_bodies::delete(&mut tx, workspace.get(), &bodies, erased_at).await?;
         here.insert("intake.deliveries".to_owned(), deleted);

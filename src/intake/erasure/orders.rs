@@ -128,7 +128,9 @@ pub async fn run(intake: Intake, data_dir: PathBuf) {
                     tracing::debug!(order = %order.id, %error, "an order to erase waits on");
                     break;
                 }
-                Err(error) => tracing::error!(order = %order.id, %error, "an order to erase cannot be done and waits on"),
+                Err(error) => {
+                    tracing::error!(order = %order.id, %error, "an order to erase cannot be done and waits on")
+                }
             }
         }
         tokio::time::sleep(LOOK).await;

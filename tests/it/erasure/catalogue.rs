@@ -28,7 +28,10 @@ async fn every_column_is_listed_as_personal_or_not() {
     let listed: BTreeSet<String> = lines().iter().map(|[table, column, ..]| format!("{table}\t{column}")).collect();
     let missing: Vec<&String> = columns.difference(&listed).collect();
     let gone: Vec<&String> = listed.difference(&columns).collect();
-    assert!(missing.is_empty() && gone.is_empty(), "not in docs/personal-columns.tsv: {missing:#?}; no longer there: {gone:#?}");
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not in docs/personal-columns.tsv: {missing:#?}; no longer there: {gone:#?}"
+    );
     for [table, column, kind, why] in lines() {
         assert!(["personal", "plain"].contains(&kind) && !why.trim().is_empty(), "{table} {column}");
     }

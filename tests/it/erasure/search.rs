@@ -99,7 +99,8 @@ impl Planted {
     /// A dump, in which bytes stand as digits.
     async fn search_dump(&self, database: &TestDatabase) -> Searched {
         let url = database.url();
-        let dump = tokio::task::spawn_blocking(move || Command::new(program("pg_dump")).arg("--dbname").arg(url).output());
+        let dump =
+            tokio::task::spawn_blocking(move || Command::new(program("pg_dump")).arg("--dbname").arg(url).output());
         let dump = dump.await.unwrap().unwrap();
         assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
         let mut searched = Searched::default();
