@@ -6,6 +6,9 @@ WORKDIR /build
 # The target folder stands outside of what is copied; it and what cargo downloads are kept from one build to the next.
 ENV CARGO_TARGET_DIR=/target SQLX_OFFLINE=true
 COPY . .
+# The commit that the metrics name; whoever builds says it.
+ARG REVISION=
+ENV FORECOURT_COMMIT=$REVISION
 # cargo goes by the age of files, and what was copied may be older than the last build, of another branch say. The
 # program is taken out in the same step: a cache is no part of the image.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -9,9 +9,9 @@
 //!    field by field, and the payload is converted to facts: the content in a shape that all feeds share, with a finding for
 //!    each value that could not be used ([`feeds::parse`]).
 //! 3. With its workspace known, the delivery waits in that workspace's queue ([`intake`]). A queue takes what waits as one
-//!    batch, and while it writes that batch, the next one gathers. A batch needs a permit to write; there are few, given out
-//!    in the order of asking.
-//! 4. In one transaction that locks the workspace, all rows that the batch's keys can touch are loaded ([`store`]), the
+//!    batch, and while it writes that batch, the next one gathers. A batch needs its workspace's lock and then a permit to
+//!    write; there are few, given out in the order of asking.
+//! 4. In the transaction that has locked the workspace, all rows that the batch's keys can touch are loaded ([`store`]), the
 //!    rules merge the deliveries into them one after the other, in memory ([`domain`]), and the changed rows are saved
 //!    together with the deliveries and their outcomes.
 //! 5. After the commit the outcome goes back to the door, where it becomes the reply.
@@ -27,10 +27,13 @@
 //! | [`feeds`] | one file for each kind of payload: from bytes through a typed payload to facts | `domain` |
 //! | [`store`] | all SQL, one file for each noun | `domain` |
 //! | [`budget`] | bytes that are in the process at a time, shared out by holder | nothing of ours |
+//! | [`metrics`] | what is counted and measured, rendered for Prometheus | `domain` |
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
-//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `store`, `spool` |
-//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `quarantine`, `config` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
+//! | [`silence`] | senders that have fallen silent: noted, logged, posted, measured | `domain`, `intake`, `metrics`, `store` |
+//! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
+//! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |
@@ -38,7 +41,8 @@
 //! # The laws
 //!
 //! - A room imports only what the table lists. `feeds` and `store` never see each other.
-//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`.
+//! - The rules know no HTTP, SQL, JSON, clock or log. sqlx is named in `store` and `local_postgres`, axum in `http`
+//!   and `admin`, Prometheus' crate in `metrics`.
 //! - No module imports itself through others. What a parent shares with its children stands in a file of its own, which
 //!   the parent passes on.
 //! - An error belongs to the room that raises it, is logged once, and becomes a reply in one place, `http/reply.rs`.
@@ -67,6 +71,7 @@
 //!   well; its id sees to it that it is applied once.
 //! - A delivery that fails alone is stored as failed in a transaction of its own, so that the rest of its batch is not held up.
 
+pub mod admin;
 pub mod budget;
 pub mod cli;
 pub mod config;
@@ -75,6 +80,8 @@ pub mod feeds;
 pub mod http;
 pub mod intake;
 pub mod local_postgres;
+pub mod metrics;
 pub mod quarantine;
+pub mod silence;
 pub mod spool;
 pub mod store;

@@ -27,6 +27,10 @@ pub(crate) async fn prepare(server: &Server, database: &str) -> Fallible {
         insert into bench.deliveries select * from intake.deliveries where feed = 'lead' limit 1;
         create table bench.vehicle_deliveries (like intake.deliveries including storage);
         insert into bench.vehicle_deliveries select * from intake.deliveries where feed = 'inventory' limit 1;
+        create table bench.deliveries_bodies as select b.* from intake.bodies b join bench.deliveries d
+            on b.workspace_id = d.workspace_id and b.body_key = uuid_send(d.id);
+        create table bench.vehicle_deliveries_bodies as select b.* from intake.bodies b join bench.vehicle_deliveries d
+            on b.workspace_id = d.workspace_id and b.body_key = d.body_sha256;
         create table bench.vehicles (n bigint primary key, listing_id bigint not null);
         insert into bench.vehicles select right(vin, 8)::bigint, id from listings;
         -- Tables of one row that nobody has counted are planned for as large ones, and the statements compiled first.
@@ -105,13 +109,14 @@ pub(crate) async fn leads(server: &Server, database: &str) -> Fallible<String> {
         ],
         end: "",
     };
+    let delivery = Delivery::like(server, database, "bench.deliveries").await?;
     let mut script = format!(
         "select nextval('bench.batches') * {BATCH} as base \\gset
         with k as materialized (
             select n, abs(hashint8(n)::bigint) % 1000000 as address, abs(hashint8(n + 1)::bigint) % 20000 as vehicle
             from generate_series(:base::bigint, :base::bigint + {BATCH} - 1) as n
-        ), {DELIVERY}",
-        DELIVERY = delivery("bench.deliveries"),
+        ), {}",
+        delivery.patterns
     );
     for (name, rows) in [
         ("p", persons),
@@ -124,49 +129,53 @@ pub(crate) async fn leads(server: &Server, database: &str) -> Fallible<String> {
         let rows = insert(server, database, &rows).await?;
         script.extend([", ", name, " as (", &rows, ")"]);
     }
-    script.push_str(&insert(server, database, &deliveries()).await?);
+    script.extend([", ", &delivery.insert]);
+    script.push_str(" select");
     Ok(one_line(&script))
 }
 
 /// A script that writes 256 deliveries of vehicles, and nothing else.
 pub(crate) async fn vehicle_deliveries(server: &Server, database: &str) -> Fallible<String> {
-    let rows = insert(server, database, &deliveries()).await?;
+    let Delivery { patterns, insert } = Delivery::like(server, database, "bench.vehicle_deliveries").await?;
     Ok(one_line(&format!(
         "select nextval('bench.batches') * {BATCH} as base \\gset
         with k as materialized (
             select n from generate_series(:base::bigint, :base::bigint + {BATCH} - 1) as n
-        ), {DELIVERY} {rows}",
-        DELIVERY = delivery("bench.vehicle_deliveries"),
+        ), {patterns}, {insert} select"
     )))
 }
 
 /// A script that writes one delivery of a lead, and nothing else.
 pub(crate) async fn single(server: &Server, database: &str) -> Fallible<String> {
-    let rows = insert(server, database, &deliveries()).await?;
+    let Delivery { patterns, insert } = Delivery::like(server, database, "bench.deliveries").await?;
     Ok(one_line(&format!(
-        "with k as materialized (select nextval('bench.batches') * {BATCH} as n), {DELIVERY} {rows}",
-        DELIVERY = delivery("bench.deliveries"),
+        "with k as materialized (select nextval('bench.batches') * {BATCH} as n), {patterns}, {insert} select"
     )))
 }
 
-/// The pattern of a delivery, its body fetched once.
-fn delivery(pattern: &str) -> String {
-    format!("d as materialized (select t.*, t.body || ''::bytea as bytes from {pattern} t)")
+/// What writes deliveries, each with its body, as parts of a `with`.
+struct Delivery {
+    /// The patterns, the body fetched once.
+    patterns: String,
+    /// The rows, in the order in which they are made, as forecourt's are.
+    insert: String,
 }
 
-/// Deliveries, their ids in the order in which they are made, as forecourt's are.
-fn deliveries() -> Rows<'static> {
-    Rows {
-        table: "intake.deliveries",
-        pattern: "d",
-        from: "k",
-        differing: &[
-            ("id", "lpad(to_hex(k.n), 32, '0')::uuid"),
-            ("received_at", "now()"),
-            ("body", "t.bytes"),
-            ("body_sha256", "sha256(int8send(k.n))"),
-        ],
-        end: "",
+impl Delivery {
+    /// Deliveries like the one of a table, that of a vehicle with its body under its digest.
+    async fn like(server: &Server, database: &str, pattern: &str) -> Fallible<Self> {
+        let (id, sha256) = ("lpad(to_hex(k.n), 32, '0')::uuid", "sha256(int8send(k.n))");
+        let external = "(30000000000 + k.n)::text";
+        let differing = [("id", id), ("received_at", "now()"), ("body_sha256", sha256), ("external_id", external)];
+        let key = if pattern.contains("vehicle") { sha256 } else { "uuid_send(lpad(to_hex(k.n), 32, '0')::uuid)" };
+        let own = [("body_key", key), ("body", "t.bytes")];
+        let rows = Rows { table: "intake.deliveries", pattern, from: "k", differing: &differing, end: "" };
+        let bodies = Rows { table: "intake.bodies", pattern: "b", from: "k", differing: &own, end: "" };
+        let (rows, bodies) = (insert(server, database, &rows).await?, insert(server, database, &bodies).await?);
+        Ok(Self {
+            patterns: format!("b as materialized (select t.*, t.body || ''::bytea as bytes from {pattern}_bodies t)"),
+            insert: format!("bodies as ({bodies}), deliveries as ({rows})"),
+        })
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) kind: Kind,
     /// For which dealership.
     pub(crate) dealership: u64,
+    /// For how many dealerships, this one and those that follow it; each connection sends for one of them.
+    pub(crate) dealerships: u64,
     /// The number of the first delivery; the others follow.
     pub(crate) first: u64,
     /// Over how many connections.
@@ -105,7 +107,7 @@ impl Generator {
 /// The generator's process: carries out an order and prints the result.
 pub(crate) async fn run(order: &str) -> Fallible {
     let order: Order = serde_json::from_str(order)?;
-    let payloads = Payloads::new(order.kind, order.dealership);
+    let payloads = Payloads::new(order.kind);
     let began = Instant::now();
     let sending = Sending {
         turns: Turns::new(&order, began),
@@ -115,7 +117,7 @@ pub(crate) async fn run(order: &str) -> Fallible {
             payloads.path(),
             order.address,
             order.token,
-            payloads.body(order.first).len()
+            payloads.body(order.first, order.dealership).len()
         ),
         payloads,
         measured_from: began + Duration::from_secs_f64(order.warm_up),
@@ -123,7 +125,9 @@ pub(crate) async fn run(order: &str) -> Fallible {
         latencies: RefCell::default(),
         number: Cell::new(order.first),
     };
-    try_join_all((0..order.connections).map(|_| sending.connection(order.address))).await?;
+    let dealerships = (order.dealership..order.dealership + order.dealerships).cycle();
+    let connections = dealerships.take(order.connections);
+    try_join_all(connections.map(|dealership| sending.connection(order.address, dealership))).await?;
     let ended = Instant::now();
     let mut latencies = sending.latencies.into_inner();
     latencies.sort_unstable();
@@ -200,14 +204,14 @@ struct Sending {
 }
 
 impl Sending {
-    /// Sends requests over one connection, one after the other.
-    async fn connection(&self, address: SocketAddr) -> Fallible {
+    /// Sends requests for a dealership over one connection, one after the other.
+    async fn connection(&self, address: SocketAddr, dealership: u64) -> Fallible {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut answer = Vec::with_capacity(4_096);
         while let Some(due) = self.turns.next().await {
             let number = self.number.replace(self.number.get() + 1);
-            let body = self.payloads.body(number);
+            let body = self.payloads.body(number, dealership);
             let mut request = Vec::with_capacity(self.head.len() + body.len());
             request.extend_from_slice(self.head.as_bytes());
             request.extend_from_slice(body.as_bytes());

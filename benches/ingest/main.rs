@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench ingest` starts a durable Postgres, the release binary and a load generator in a process of its
 //! own, and takes every measurement in turn with its yardsticks, three times; `-- --quick` takes less time and one turn,
-//! `-- --growth` also fills a database with ten million rows of each kind, `-- --only=leads` runs one part. The yardsticks:
+//! `-- --growth` also fills tables with a million and with ten million leads ([`grown`]), `-- --only=leads,feed` runs some
+//! parts, `-- --docs` keeps the figures in `docs/speed.md` and draws its pictures. The yardsticks:
 //!
 //! - the floor ([`floor`]): the same rows, written by set-based SQL straight from `pgbench`, in batches of 256;
 //! - the plain way ([`plain`]): a small receiver with a transaction for each request and a statement for each table;
@@ -10,15 +11,18 @@
 //!
 //! The load generator ([`load`]) and the plain receiver are this program again, started as children.
 
+mod configuration;
 mod floor;
+#[path = "../../tests/it/support/grown/mod.rs"]
+mod grown;
 mod load;
 mod options;
 mod payloads;
 mod plain;
 mod postgres;
 mod processes;
+mod report;
 mod scenarios;
-mod table;
 mod usage;
 
 use options::Options;

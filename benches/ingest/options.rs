@@ -1,32 +1,49 @@
 //! What to measure, and for how long.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::Fallible;
 
-/// The parts of the benchmark, by the names that `--only` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The parts of the benchmark, in their order, by the names that `--only` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
-    /// Leads at top speed, alone and at half speed.
+    /// Leads at top speed, at half speed, alone, and with more and more in flight.
     Leads,
-    /// The daily full feed.
+    /// Leads of many workspaces at once.
+    Workspaces,
+    /// The first and the daily full feed.
     Feed,
     /// One workspace beside another that receives a full feed.
     Neighbours,
     /// The start against an existing database.
     Start,
-    /// Leads on a small and on a large database.
+    /// Leads on small and on large tables.
     Growth,
 }
 
 impl Part {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Leads, "leads"),
-        (Self::Feed, "feed"),
-        (Self::Neighbours, "neighbours"),
-        (Self::Start, "start"),
-        (Self::Growth, "growth"),
-    ];
+    const ALL: [Self; 6] = [Self::Leads, Self::Workspaces, Self::Feed, Self::Neighbours, Self::Start, Self::Growth];
+
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Leads => "leads",
+            Self::Workspaces => "workspaces",
+            Self::Feed => "feed",
+            Self::Neighbours => "neighbours",
+            Self::Start => "start",
+            Self::Growth => "growth",
+        }
+    }
+
+    fn named(name: &str) -> Fallible<Self> {
+        let found = Self::ALL.into_iter().find(|part| part.name() == name);
+        let names: Vec<&str> = Self::ALL.iter().map(|part| part.name()).collect();
+        Ok(found.ok_or_else(|| format!("there is no part `{name}`; the parts are {}", names.join(", ")))?)
+    }
 }
 
 /// How the benchmark runs.
@@ -40,43 +57,59 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     /// How many vehicles the daily feed has.
     pub(crate) feed: u64,
-    /// How many rows of each kind the large database has.
-    pub(crate) grown: u64,
+    /// How many leads the large tables have, from few to many.
+    pub(crate) sizes: Vec<u64>,
     /// The folder of the database; it is deleted at the end.
     pub(crate) dir: PathBuf,
+    /// The folder of the documents, where the figures are to be kept.
+    pub(crate) docs: Option<PathBuf>,
+    /// The binary of an older version to measure the first full feed of, too.
+    pub(crate) before: Option<PathBuf>,
 }
+
+/// The words that there are, for whoever uses another.
+const KNOWN: &str = "--quick, --growth, --growth=LEADS, --only=PARTS, --rounds=N, --seconds=N, --dir=FOLDER, --docs, \
+     --docs=FOLDER, --before=BINARY";
 
 impl Options {
     /// Reads the words after `cargo bench --bench ingest --`.
     pub(crate) fn parse(words: &[&str]) -> Fallible<Self> {
-        let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
-        let parts = vec![Part::Leads, Part::Feed, Part::Neighbours, Part::Start];
-        let mut options = Self { parts, rounds: 3, seconds: 10, feed: 50_000, grown: 10_000_000, dir };
+        let mut options = Self {
+            parts: vec![Part::Leads, Part::Workspaces, Part::Feed, Part::Neighbours, Part::Start],
+            rounds: 3,
+            seconds: 10,
+            feed: 50_000,
+            sizes: vec![10_000, 1_000_000, 10_000_000],
+            dir: own_folder(Path::new(env!("CARGO_TARGET_TMPDIR"))),
+            docs: None,
+            before: None,
+        };
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("--bench", _) => {}
                 ("--quick", _) => (options.rounds, options.seconds, options.feed) = (1, 4, 10_000),
                 ("--growth", "") => options.parts.push(Part::Growth),
-                ("--growth", rows) => {
+                ("--growth", leads) => {
+                    let most = leads.parse()?;
                     options.parts.push(Part::Growth);
-                    options.grown = rows.parse()?;
+                    options.sizes.retain(|size| *size < most);
+                    options.sizes.push(most);
                 }
-                ("--only", names) => options.parts = names.split(',').map(part).collect::<Fallible<_>>()?,
+                ("--only", names) => options.parts = names.split(',').map(Part::named).collect::<Fallible<_>>()?,
                 ("--rounds", rounds) => options.rounds = rounds.parse::<usize>()?.max(1),
                 ("--seconds", seconds) => options.seconds = seconds.parse::<u64>()?.max(2),
-                ("--dir", dir) => options.dir = PathBuf::from(dir).join(format!("bench-{}", std::process::id())),
-                _ => {
-                    let known = "--quick, --growth, --growth=ROWS, --only=PARTS, --rounds=N, --seconds=N, --dir=FOLDER";
-                    return Err(format!("`{word}` is not known; there are {known}").into());
-                }
+                ("--dir", dir) => options.dir = own_folder(Path::new(dir)),
+                ("--docs", "") => options.docs = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")),
+                ("--docs", docs) => options.docs = Some(PathBuf::from(docs)),
+                ("--before", binary) => options.before = Some(PathBuf::from(binary)),
+                _ => return Err(format!("`{word}` is not known; there are {KNOWN}").into()),
             }
         }
         Ok(options)
     }
 }
 
-fn part(name: &str) -> Fallible<Part> {
-    let found = Part::ALL.into_iter().find(|(_, known)| *known == name);
-    let names: Vec<&str> = Part::ALL.iter().map(|(_, name)| *name).collect();
-    Ok(found.ok_or_else(|| format!("there is no part `{name}`; the parts are {}", names.join(", ")))?.0)
+/// A folder of this process's own.
+fn own_folder(parent: &Path) -> PathBuf {
+    parent.join(format!("bench-{}", std::process::id()))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many e-mail addresses the leads come from.
 const ADDRESSES: u64 = 1_000_000;
-/// How many vehicles the leads ask for.
+/// How many vehicles the first workspace has, for which its leads ask.
 pub(crate) const VEHICLES: u64 = 20_000;
 /// When the first delivery was made, in milliseconds since 1970: 3 October 2025.
 const EPOCH: i64 = 1_759_471_808_144;
@@ -17,8 +17,8 @@ const EPOCH: i64 = 1_759_471_808_144;
 /// A kind of delivery.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    /// A subscription enquiry with address and licence, for one of the vehicles.
-    Lead,
+    /// A subscription enquiry with address and licence, for one of so many vehicles.
+    Lead { vehicles: u64 },
     /// A vehicle, by its number, of so many that begin again after the last; so many of a hundred are changed against what
     /// was sent before.
     Vehicle { changed_percent: u64, of: u64 },
@@ -71,38 +71,38 @@ const VEHICLE: [(&str, Field); 6] = [
 /// Makes the requests of one kind.
 pub(crate) struct Payloads {
     kind: Kind,
-    dealership: u64,
     pieces: Vec<Piece>,
 }
 
 impl Payloads {
-    /// Deliveries of a kind for a dealership, whose id has three digits.
-    pub(crate) fn new(kind: Kind, dealership: u64) -> Self {
+    /// Deliveries of a kind.
+    pub(crate) fn new(kind: Kind) -> Self {
         let pieces = match kind {
-            Kind::Lead => {
+            Kind::Lead { .. } => {
                 split(include_str!("../../fixtures/dealer_studio/lead/loopit_page_example.json"), LEAD.as_slice())
             }
             Kind::Vehicle { .. } => {
                 split(include_str!("../../fixtures/dealer_studio/inventory/page_example.json"), VEHICLE.as_slice())
             }
         };
-        Self { kind, dealership, pieces }
+        Self { kind, pieces }
     }
 
     /// The path of their door.
     pub(crate) fn path(&self) -> &'static str {
         match self.kind {
-            Kind::Lead => "/webhooks/dealer-studio/leads",
+            Kind::Lead { .. } => "/webhooks/dealer-studio/leads",
             Kind::Vehicle { .. } => "/webhooks/dealer-studio/inventory",
         }
     }
 
-    /// The body with a number.
-    pub(crate) fn body(&self, number: u64) -> String {
+    /// The body with a number, for a dealership, whose id has three digits.
+    pub(crate) fn body(&self, number: u64, dealership: u64) -> String {
         let mut body = String::with_capacity(8_192);
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => body.push_str(text),
+                Piece::Field(Field::Dealership) => body.push_str(&dealership.to_string()),
                 Piece::Field(field) => self.write(&mut body, *field, number),
             }
         }
@@ -112,12 +112,12 @@ impl Payloads {
     fn write(&self, body: &mut String, field: Field, number: u64) {
         let address = mixed(number) % ADDRESSES;
         let vehicle = match self.kind {
-            Kind::Lead => mixed(number + 1) % VEHICLES,
+            Kind::Lead { vehicles } => mixed(number + 1) % vehicles,
             Kind::Vehicle { changed_percent: _, of } => number % of,
         };
         let version = match self.kind {
             Kind::Vehicle { changed_percent, of: _ } if mixed(vehicle) % 100 < changed_percent => 1,
-            Kind::Lead | Kind::Vehicle { .. } => 0,
+            Kind::Lead { .. } | Kind::Vehicle { .. } => 0,
         };
         // Writing to a text cannot fail.
         let _ = match field {
@@ -128,10 +128,10 @@ impl Payloads {
             Field::Licence => write!(body, "{}", 1_000_000_000 + address),
             Field::Vin => write!(body, "JSAGJB74V{vehicle:08}"),
             Field::Stock => write!(body, "S{vehicle:07}"),
-            Field::Dealership => write!(body, "{}", self.dealership),
+            Field::Dealership => Ok(()),
             Field::Identifier => write!(body, "{}", 1_000_000 + vehicle),
             Field::Time => match self.kind {
-                Kind::Lead => write!(body, "{}", time(number)),
+                Kind::Lead { .. } => write!(body, "{}", time(number)),
                 Kind::Vehicle { .. } => write!(body, "{}", time(version)),
             },
             Field::Price => write!(body, "{}.0", 82_888 + version),

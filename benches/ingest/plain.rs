@@ -20,7 +20,7 @@ use crate::Fallible;
 /// How many connections to the database there are: as many as forecourt has.
 const CONNECTIONS: u32 = 10;
 /// The plain way has one workspace.
-const WORKSPACE: &str = "select id from workspaces where slug = 'dealer-a'";
+const WORKSPACE: &str = "select id from workspaces where slug = 'dealer-356'";
 
 /// Serves until it is killed.
 pub(crate) async fn run(listen: &str, database: &str) -> Fallible {
@@ -302,20 +302,30 @@ async fn save_delivery(tx: &mut PgConnection, said: &Said<'_>, body: &[u8]) -> R
     let id = Uuid::now_v7();
     let changes = json!({"person": "created", "lead": "created", "booking": "created"});
     sqlx::query(
-        "insert into intake.deliveries (id, received_at, feed, workspace_id, dealership_id, credential,
-            remote_address, content_type, body, body_sha256, schema_version, outcome, findings, changes, attempts,
+        "insert into intake.deliveries (id, received_at, feed, workspace_id, external_id, dealership_id, credential,
+            remote_address, content_type, body_sha256, schema_version, outcome, findings, changes, attempts,
             processing_ms, settled_at)
-        values ($1, $2, 'lead', $3, $4, 'dealer-studio', '127.0.0.1', 'application/json', $5, $6, 'v1', 'applied', '[]',
+        values ($1, $2, 'lead', $3, $4, $5, 'dealer-studio', '127.0.0.1', 'application/json', $6, 'v1', 'applied', '[]',
             $7, 1, 1.234, $8)",
     )
     .bind(id)
     .bind(said.now)
     .bind(said.workspace)
+    .bind(said.text("/id"))
     .bind(said.int("/dealership/id"))
-    .bind(body)
     .bind(Sha256::digest(body).to_vec())
     .bind(changes)
     .bind(clock::now())
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "insert into intake.bodies (workspace_id, body_key, received_month, body)
+        values ($1, uuid_send($2), date_trunc('month', $3 at time zone 'UTC')::date, $4)",
+    )
+    .bind(said.workspace)
+    .bind(id)
+    .bind(said.now)
+    .bind(body)
     .execute(tx)
     .await?;
     Ok(id)

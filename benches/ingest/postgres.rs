@@ -104,7 +104,8 @@ impl Server {
         Ok(value)
     }
 
-    async fn connect(&self, database: &str) -> Fallible<PgConnection> {
+    /// A connection of its own, as a superuser.
+    pub(crate) async fn connect(&self, database: &str) -> Fallible<PgConnection> {
         Ok(self.options(database).disable_statement_logging().connect().await?)
     }
 

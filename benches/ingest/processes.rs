@@ -7,36 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{Fallible, usage};
-
-/// The secret of the only credential.
-pub(crate) const TOKEN: &str = "token-of-the-benchmark";
-/// The dealership of the leads.
-pub(crate) const DEALERSHIP: u64 = 356;
-/// The dealership of the other workspace.
-pub(crate) const NEIGHBOUR: u64 = 357;
-
-/// Two workspaces that have what the leads ask for.
-const CONFIG: &str = r#"
-[[workspaces]]
-slug = "dealer-a"
-dealerships = [356]
-locations = ["Dealer A"]
-packages = ["Premium", "Starter", "Value"]
-
-[[workspaces]]
-slug = "dealer-b"
-dealerships = [357]
-locations = ["Dealer B"]
-packages = ["Premium", "Starter", "Value"]
-
-[[credentials]]
-name = "dealer-studio"
-scheme = "bearer"
-feeds = "all"
-workspaces = "all"
-secret_env = "TOKEN"
-"#;
+use crate::{Fallible, configuration, usage};
 
 /// How long a receiver may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,14 +22,17 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts the release binary over a database, as it is shipped.
-    pub(crate) async fn forecourt(dir: &Path, database: &str) -> Fallible<Self> {
+    /// Starts a binary of the service over a database, as it is shipped; the release binary where none is named.
+    pub(crate) async fn forecourt(binary: Option<&Path>, dir: &Path, database: &str) -> Fallible<Self> {
         let config = dir.join("forecourt.toml");
-        std::fs::write(&config, CONFIG)?;
+        std::fs::write(&config, configuration::file())?;
         let address = free_address()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_forecourt"));
+        let mut command = Command::new(binary.unwrap_or(Path::new(env!("CARGO_BIN_EXE_forecourt"))));
         command.env_clear().env("DATABASE_URL", database).env("FORECOURT_CONFIG", config);
-        command.env("FORECOURT_DATA_DIR", dir).env("FORECOURT_LISTEN", address.to_string()).env("TOKEN", TOKEN);
+        command
+            .env("FORECOURT_DATA_DIR", dir)
+            .env("FORECOURT_LISTEN", address.to_string())
+            .env("TOKEN", configuration::TOKEN);
         let log = std::fs::File::create(dir.join("forecourt.log"))?;
         Self::start(command.stderr(log), address).await
     }

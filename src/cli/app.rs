@@ -13,14 +13,16 @@ use crate::http::{self, Router};
 use crate::intake::accept::{Acceptor, Timeouts};
 use crate::intake::clock;
 use crate::intake::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::quarantine::{self, Quarantine};
+use crate::silence::Standings;
 use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
-use super::{access, readiness};
+use super::{access, admin, readiness};
 
 /// The spool's folder below the data directory.
-const SPOOL: &str = "spool";
+pub(super) const SPOOL: &str = "spool";
 /// The file of the key that makes fingerprints of what refused requests presented.
 const FINGERPRINT_KEY: &str = "fingerprint.key";
 
@@ -35,8 +37,14 @@ pub struct App {
     pub quarantine: Quarantine,
     /// Takes requests that were posted to no door.
     pub misdirected: Quarantine,
+    /// How the senders stood when it was last looked who is silent.
+    pub standings: Standings,
+    /// What is counted and measured.
+    pub metrics: Metrics,
     /// The routes.
     pub router: Router,
+    /// The routes of the admin listener, which is served where the configuration has one.
+    pub admin: Router,
 }
 
 impl App {
@@ -51,8 +59,13 @@ impl App {
         let settings = quarantine(config)?;
         let misdirected = Quarantine::new(settings.of_no_door());
         let quarantine = Quarantine::new(settings);
-        let router = router(config, current_policy.clone(), &acceptor, quarantine.clone(), misdirected.clone());
-        Ok(Self { current_policy, acceptor, quarantine, misdirected, router })
+        let metrics = Metrics::default();
+        let standings = Standings::default();
+        let state = webhook_state(config, &current_policy, &acceptor, (&quarantine, &misdirected), &metrics);
+        let checks = readiness::checks(&acceptor);
+        let admin = admin::routes(config, &acceptor, metrics.clone(), checks.clone(), state.budget.clone());
+        let router = http::router(state, checks);
+        Ok(Self { current_policy, acceptor, quarantine, misdirected, standings, metrics, router, admin })
     }
 }
 
@@ -97,16 +110,17 @@ fn body_budget(server: &Server) -> BodyBudget {
     BodyBudget::new(held.saturating_add(arriving), whole_body)
 }
 
-fn router(
+/// What the doors work with.
+fn webhook_state(
     config: &Config,
-    current_policy: CurrentPolicy,
+    current_policy: &CurrentPolicy,
     acceptor: &Acceptor,
-    quarantine: Quarantine,
-    misdirected: Quarantine,
-) -> Router {
+    (quarantine, misdirected): (&Quarantine, &Quarantine),
+    metrics: &Metrics,
+) -> WebhookState {
     let accepting = acceptor.clone();
-    let webhook_state = WebhookState {
-        current_policy,
+    WebhookState {
+        current_policy: current_policy.clone(),
         clock: clock::now,
         accept: Arc::new(move |delivery| {
             let acceptor = accepting.clone();
@@ -114,10 +128,10 @@ fn router(
         }),
         budget: body_budget(&config.server),
         hold: config.server.hold,
-        quarantine,
-        misdirected,
+        quarantine: quarantine.clone(),
+        misdirected: misdirected.clone(),
         proxies: config.server.proxies.clone(),
+        metrics: metrics.clone(),
         complaints: Complaints::default(),
-    };
-    http::router(webhook_state, readiness::checks(acceptor))
+    }
 }

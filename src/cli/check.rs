@@ -7,7 +7,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 
-use crate::config::{Config, Credential, Environment, Origin};
+use crate::config::{Admin, Alerts, Config, Credential, Environment, Origin, duration};
 use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
 use super::command_result::CommandResult;
@@ -52,11 +52,19 @@ fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Command
     let postgres = if config.database.url.is_some() { "the Postgres that is named" } else { "a private Postgres" };
     let (listen, data_dir) = (config.server.listen, config.server.data_dir.display());
     writeln!(out, "It listens on {listen}, uses {postgres}, and keeps its files in {data_dir}.")?;
+    if let Some(Admin { listen, hosts, is_optional: _ }) = &config.admin {
+        let names = listed(["localhost".to_owned()].into_iter().chain(hosts.iter().cloned()));
+        writeln!(out, "It serves metrics on {listen}, to whoever asks for {names}.")?;
+    }
     for workspace in &config.workspaces {
         writeln!(out, "{}", workspace_line(workspace))?;
     }
     for credential in &config.credentials {
         writeln!(out, "{}", credential_line(credential))?;
+    }
+    if let Some(Alerts { url, key }) = &config.alerts {
+        let signed = if key.is_some() { "signed" } else { "unsigned" };
+        writeln!(out, "Where a sender falls silent, or speaks again, that is posted to {}, {signed}.", url.origin())?;
     }
     for warning in config.warnings.iter().cloned().chain(expiring(config, now)).chain(config.advice.iter().cloned()) {
         writeln!(out, "warning: {warning}")?;
@@ -65,15 +73,27 @@ fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Command
 }
 
 fn workspace_line(workspace: &Workspace) -> String {
-    let Workspace { slug, former_slug: _, name, timezone, phone_region, country, dealerships, locations, packages } =
-        workspace;
+    let Workspace {
+        slug,
+        former_slug: _,
+        name,
+        timezone,
+        phone_region,
+        country,
+        dealerships,
+        locations,
+        packages,
+        expect,
+    } = workspace;
     let dealerships = dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
         let name = name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
         timezone.map_or_else(|| format!("{id}{name}"), |zone| format!("{id}{name} ({zone})"))
     });
+    let expected = expect.iter().map(|(feed, every)| format!("{} every {}", feed.name(), duration::shown(*every)));
+    let expected = if expect.is_empty() { String::new() } else { format!("; expected: {}", listed(expected)) };
     format!(
         "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}; dealerships: {}; \
-         locations: {}; packages: {}",
+         locations: {}; packages: {}{expected}",
         listed(dealerships),
         listed(locations.iter().map(|location| {
             if location.bookable { location.name.clone() } else { format!("{} (not bookable)", location.name) }
@@ -162,7 +182,11 @@ mod tests {
             slug = "north"
             name = "North Motors"
             dealerships = [1, { id = 2, timezone = "Australia/Perth" }]
+            expect = { inventory = "26h", lead_cluster = "3d" }
             locations = ["North", { name = "Workshop", bookable = false }]
+            [alerts]
+            url = "https://alerts.example/hush"
+            secret_env = "ALERTS_SECRET"
             [[credentials]]
             name = "stock"
             scheme = "api_key"
@@ -197,7 +221,8 @@ mod tests {
         let path = folder.path().join("forecourt.toml");
         std::fs::write(&path, GOOD).unwrap();
         let keys = ["STOCK_KEY", "OLD_KEY", "LATER_KEY"].map(|key| (key, format!("a secret to hush up for {key}")));
-        let config = config::load(Some(&path), &Environment::of(keys)).unwrap();
+        let alerts = ("ALERTS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
+        let config = config::load(Some(&path), &Environment::of(keys.into_iter().chain([alerts]))).unwrap();
         let mut out = Vec::new();
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         run(&Arguments::default(), &config, &Environment::of_process(), now, &mut out).unwrap();
@@ -208,19 +233,23 @@ mod tests {
                 "{file} is good.\n\
                  It listens on 127.0.0.1:8080, uses a private Postgres, and keeps its files in /srv/forecourt.\n\
                  workspace north (North Motors): Australia/Brisbane, phone region AU, country AU; dealerships: 1, 2 \
-                 (Australia/Perth); locations: North, Workshop (not bookable); packages: none\n\
+                 (Australia/Perth); locations: North, Workshop (not bookable); packages: none; expected: lead_cluster every 3d, \
+                 inventory every 26h\n\
                  credential stock: api_key; feeds: inventory; workspaces: north; until 2026-12-20T12:00:00Z\n\
                  credential old: bearer; feeds: lead; workspaces: all; until 2026-11-20T12:00:00Z\n\
                  credential later: oauth_client; feeds: lead; workspaces: all; until 2026-12-20T12:00:01Z\n\
                  credential anyone: open; feeds: lead; workspaces: all\n\
-                 warning: {file}:30:13: credential `anyone` is open: whoever reaches the service may post to `lead`\n\
+                 Where a sender falls silent, or speaks again, that is posted to https://alerts.example, signed.\n\
+                 warning: {file}:34:13: credential `anyone` is open: whoever reaches the service may post to `lead`\n\
                  warning: credential `stock` expires at 2026-12-20T12:00:00Z, in 30 days: give the sender another one \
                  before, and write it here beside this one\n\
                  warning: credential `old` expired at 2026-11-20T12:00:00Z: it lets nobody in; take it out, or give it \
                  a later `not_after`\n\
-                 warning: {file}:9:13: no credential may post to `lead_cluster`, `leadpro_lead`: whoever does is answered 401\n\
+                 warning: {file}:13:13: no credential may post to `lead_cluster`, `leadpro_lead`: whoever does is answered 401\n\
                  warning: {file}:4:13: workspace `north` has no packages: bookings are made with those alone that the \
-                 inventory names; list what can be booked\n"
+                 inventory names; list what can be booked\n\
+                 warning: {file}:4:13: workspace `north` expects `lead_cluster`, and no credential may post that for it: it \
+                 will be silent; let a credential have the feed and the workspace, or take it out of `expect`\n"
             )
         );
     }

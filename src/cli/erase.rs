@@ -16,6 +16,7 @@ use crate::intake::clock;
 use crate::intake::erasure::{self, Erased, ErasureError, Mode, Order, Target, again, journal, orders};
 use crate::store::{self, Demands, PutsUp, Store};
 
+use super::acted_by::acted_by;
 use super::command_result::{CommandError, CommandResult, with_causes};
 use super::log::{start_log, warn};
 use super::postgres::Postgres;
@@ -104,12 +105,6 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<Option<Orde
     }))
 }
 
-/// The user of the operating system who gives the command; the one behind `sudo`.
-pub(super) fn acted_by(environment: &Environment) -> String {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.setting(name));
-    named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
-}
-
 /// That the order waits, where it was given in earnest.
 fn waits(order: Option<&Order>, mode: Mode, why: String) -> Box<dyn std::error::Error + Send + Sync> {
     match (order, mode) {
@@ -159,7 +154,8 @@ pub(super) async fn open(
     let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: PutsUp::Always };
     let retry_days = i64::from(config.server.booking_retry_days);
     let store = Store::connect(address, CONNECTIONS, demands, retry_days).await?;
-    tables::bring_up(&store, &Progress::begin("looking at the tables", 0, environment)).await?;
+    let progress = Progress::begin("looking at the tables", 0, environment);
+    tables::bring_up(&store, &progress, &acted_by(environment)).await?;
     values::warm_up();
     service::set_erasure_key(config, &store);
     Ok(store)

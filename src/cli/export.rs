@@ -9,8 +9,9 @@ use crate::domain::values::Email;
 use crate::intake::erasure::export;
 use crate::store::Store;
 
+use super::acted_by::acted_by;
 use super::command_result::CommandResult;
-use super::erase::{acted_by, open};
+use super::erase::open;
 use super::log::{start_log, warn};
 use super::postgres::Postgres;
 

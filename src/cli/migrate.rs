@@ -9,6 +9,7 @@ use crate::config::{Config, Environment};
 use crate::store::rereading;
 use crate::store::{Demands, PutsUp, Store};
 
+use super::acted_by::acted_by;
 use super::command_result::CommandResult;
 use super::interruption::Interruption;
 use super::log::{start_log, warn};
@@ -68,12 +69,16 @@ async fn over(
     if arguments.check {
         return say(&store, out).await;
     }
+    let acted_by = acted_by(environment);
+    let missing = store.pending_migrations().await?;
     let progress = Progress::begin("looking at the tables", 0, environment);
     let done = tokio::select! {
-        done = tables::bring_up(&store, &progress) => done,
+        done = tables::bring_up(&store, &progress, &acted_by) => done,
         () = interruption.asked() => {
             drop(progress);
             let left = store.pending_migrations().await?.len();
+            let applied = missing.iter().take(missing.len().saturating_sub(left)).map(|one| one.version).collect();
+            tables::record(&store, &acted_by, applied).await;
             return Err(format!(
                 "stopped: what was under way is undone, and {left} migrations are left; `forecourt migrate` or a start goes \
                  on with them"

@@ -5,6 +5,8 @@
 //! problem.
 
 mod access;
+mod acted_by;
+mod admin;
 mod app;
 mod banner;
 mod check;
@@ -30,6 +32,7 @@ pub mod serve;
 mod service;
 mod setup;
 mod shutdown;
+mod silence;
 mod supervisor;
 mod tables;
 

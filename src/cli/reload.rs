@@ -7,13 +7,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
-use crate::config::{self, Config, Environment, Origin};
+use crate::config::{self, Alerts, Config, Environment, Origin};
 use crate::http::access::CurrentPolicy;
 use crate::intake::Intake;
+use crate::store::actions::{self, Action, Counts};
 
 use super::command_result::with_causes;
 use super::log::warn;
@@ -106,12 +108,14 @@ impl Reloader {
 }
 
 /// Writes the workspaces of every configuration that comes to the tables; while Postgres is away, those of the newest
-/// wait.
-pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Config>) {
+/// wait. Each leaves a row that says so, as of the user that the service runs as: who sent a signal is not known.
+pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Config>, acted_by: String) {
     while configs.changed().await.is_ok() {
         loop {
             let config = configs.borrow_and_update().clone();
-            match service::apply(&config, &intake).await {
+            let applied = service::apply(&config, &intake).await;
+            let is_applied = applied.is_ok();
+            match applied {
                 Ok(()) => tracing::info!("the workspaces of the configuration are applied"),
                 Err(error) if error.is_transient() => {
                     tokio::time::sleep(RETRY_INTERVAL).await;
@@ -119,8 +123,21 @@ pub(super) async fn apply_all(intake: Intake, mut configs: watch::Receiver<Confi
                 }
                 Err(error) => tracing::error!(error = error.without_values(), "the workspaces could not be applied"),
             }
+            record(&intake, &config, is_applied, &acted_by).await;
             break;
         }
+    }
+}
+
+/// Leaves a row of a reload.
+async fn record(intake: &Intake, config: &Config, is_applied: bool, acted_by: &str) {
+    let counts = Counts::from_iter([
+        ("workspaces".to_owned(), json!(config.workspaces.len())),
+        ("credentials".to_owned(), json!(config.credentials.len())),
+        ("workspaces_applied".to_owned(), json!(is_applied)),
+    ]);
+    if let Err(error) = actions::record_alone(intake.store(), Action::Reload, acted_by, counts).await {
+        tracing::warn!(error = error.without_values(), "the reload could not be noted in intake.actions");
     }
 }
 
@@ -172,9 +189,18 @@ fn unchangeable(started: &Config, read: &Config) -> Vec<&'static str> {
         ("server.keep_alive_seconds", old.keep_alive != new.keep_alive),
         ("server.trusted_proxies", old.proxies != new.proxies),
         ("server.booking_retry_days", old.booking_retry_days != new.booking_retry_days),
+        ("admin", started.admin != read.admin),
         ("spool", started.spool != read.spool),
         ("rejected", started.rejected != read.rejected),
         ("database", !started.database.is_same(&read.database)),
+        ("alerts", !is_same(started.alerts.as_ref(), read.alerts.as_ref())),
     ];
     parts.into_iter().filter_map(|(part, changed)| changed.then_some(part)).collect()
+}
+
+fn is_same(old: Option<&Alerts>, new: Option<&Alerts>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => old.is_same(new),
+        (old, new) => old.is_none() && new.is_none(),
+    }
 }

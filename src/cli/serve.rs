@@ -15,10 +15,13 @@ use tokio::task::AbortHandle;
 use crate::config::{Config, Environment, Server};
 use crate::http::{self, Listener};
 use crate::intake::complaints::Complaints;
-use crate::intake::{Intake, due, erasure, partitions};
+use crate::intake::{Intake, due, erasure, expiry, partitions};
 use crate::local_postgres;
+use crate::metrics::Metrics;
 use crate::store::{self, Demands, Store, statistics};
 
+use super::acted_by::acted_by;
+use super::admin;
 use super::banner::banner;
 use super::command_result::{CommandResult, with_causes};
 use super::log::{start_log, warn};
@@ -29,7 +32,7 @@ use super::seen::SeenTables;
 use super::service::open_intake;
 use super::shutdown::{self, Signals};
 use super::supervisor::Supervisor;
-use super::{fd_limit, tables};
+use super::{fd_limit, silence, tables};
 
 pub use super::app::App;
 pub use super::service::Service;
@@ -59,6 +62,7 @@ pub(super) async fn run(
     let is_held = !held.is_empty();
     // Before all that takes its time: who comes meanwhile waits, and is not refused.
     let (listener, address) = if is_held { hold(held)? } else { listen(&config.server).await? };
+    let admin = admin::listen(&config).await?;
     warn(&config);
     // Before the front makes what a data directory has that was used.
     let seen = SeenTables::read(&config.server.data_dir);
@@ -72,6 +76,7 @@ pub(super) async fn run(
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
+    let serving_admin = admin.map(|admin| admin.serve(&app, &config, stop.subscribe()));
     let (workspaces, credentials) = (config.workspaces.len(), config.credentials.len());
     tracing::info!(%address, workspaces, credentials, is_held = is_held.then_some(true), "listening");
     let supervisor = Supervisor::default();
@@ -89,6 +94,7 @@ pub(super) async fn run(
     stop.send_replace(true);
     let postgres = work.postgres.take();
     shutdown::finish(serving, &app, config.server.stop).await;
+    drop(serving_admin);
     let stopped = match postgres {
         Some(postgres) => postgres.stop().await,
         None => Ok(()),
@@ -131,13 +137,17 @@ impl Work<'_> {
         if let Some(postgres) = &self.postgres {
             print_banner(&postgres.psql)?;
         }
-        tasks.spawn(reload::apply_all(intake.clone(), configs));
+        let silence = silence::watch(&configs.borrow(), self.app, intake.clone());
+        tasks.spawn(reload::apply_all(intake.clone(), configs, acted_by(self.environment)));
         tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(partitions::run(intake.clone()));
         tasks.spawn(erasure::orders::run(intake.clone(), config.server.data_dir.clone()));
+        tasks.spawn(expiry::run(intake.clone(), self.app.acceptor.spool().cloned()));
+        tasks.spawn(silence.clone().run());
         tasks.spawn(due::run(intake));
         told.await;
         tasks.shutdown().await;
+        silence.finish().await;
         Ok(())
     }
 
@@ -183,7 +193,8 @@ impl Work<'_> {
         let postgres = self.postgres.insert(postgres);
         let place = postgres.place();
         let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: self.seen.puts_up(&place) };
-        match bring_up(config, postgres.options.clone(), demands).await {
+        let acted_by = acted_by(self.environment);
+        match bring_up(config, postgres.options.clone(), demands, &self.app.metrics, &acted_by).await {
             Ok(intake) => {
                 for flaw in intake.store().flaws() {
                     tracing::error!(%flaw, "the server breaks a law, and is used because it was before");
@@ -220,11 +231,17 @@ impl Hindrance {
 }
 
 /// Connects, brings the tables to this version, and applies the configuration to them.
-async fn bring_up(config: &Config, options: store::Address, demands: Demands) -> Result<Intake, store::Error> {
+async fn bring_up(
+    config: &Config,
+    options: store::Address,
+    demands: Demands,
+    metrics: &Metrics,
+    acted_by: &str,
+) -> Result<Intake, store::Error> {
     let retry_days = i64::from(config.server.booking_retry_days);
     let store = Store::connect(options, config.database.max_connections, demands, retry_days).await?;
-    tables::bring_up(&store, &Progress::logged("looking at the tables")).await?;
-    open_intake(config, &store).await
+    tables::bring_up(&store, &Progress::logged("looking at the tables"), acted_by).await?;
+    open_intake(config, &store, metrics).await
 }
 
 /// Opens a socket of our own. At a stop it is taken from for half of the time that a stop may take, and the other half is

@@ -9,6 +9,7 @@ use crate::config::{Config, keyring};
 use crate::domain::reconciliation::Applied;
 use crate::domain::workspace::Permitted;
 use crate::intake::{self, Intake, Settings, WorkspaceRouter, configuration, rereading};
+use crate::metrics::Metrics;
 use crate::store::{self, ErasureKey, Store, deliveries};
 
 use super::access;
@@ -34,7 +35,7 @@ impl Service {
     /// the spool.
     pub async fn assemble(config: &Config, store: &Store) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let app = App::open(config)?;
-        let intake = open_intake(config, store).await?;
+        let intake = open_intake(config, store, &app.metrics).await?;
         app.acceptor.open(intake.clone());
         app.quarantine.open(store.clone());
         app.misdirected.open(store.clone());
@@ -52,21 +53,23 @@ impl Service {
 }
 
 /// Reads stored values anew where that is to be done, applies the configuration to the tables, and opens the intake over them.
-pub(super) async fn open_intake(config: &Config, store: &Store) -> Result<Intake, store::Error> {
+pub(super) async fn open_intake(config: &Config, store: &Store, metrics: &Metrics) -> Result<Intake, store::Error> {
     rereading::run(store).await?;
     deliveries::save_codes(store).await?;
     let applied = configuration::apply(store, &config.workspaces, intake::clock::now()).await?;
-    Ok(intake_over(config, store, &applied))
+    metrics.set_workspaces(&config.workspaces, &applied.ids);
+    Ok(intake_over(config, store, &applied, metrics.clone()))
 }
 
 /// Opens the intake over the tables as they are.
-pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied) -> Intake {
+pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied, metrics: Metrics) -> Intake {
     set_erasure_key(config, store);
     let settings = Settings {
         hold: config.server.hold,
         writers: config.database.writers,
         reading_bytes: config.server.budgets.reading,
         clock: intake::clock::now,
+        metrics,
     };
     Intake::new(store.clone(), workspace_router(config, applied), settings)
 }
@@ -100,6 +103,7 @@ fn erasure_key(config: &Config) -> std::io::Result<Option<ErasureKey>> {
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store::Error> {
     let applied = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
+    intake.metrics().set_workspaces(&config.workspaces, &applied.ids);
     intake.set_router(workspace_router(config, &applied));
     Ok(())
 }

@@ -1,20 +1,34 @@
 //! The tables brought to this version, with a word about how far that is: on large tables it takes its time.
 
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
 use crate::intake::rereading;
+use crate::store::actions::{self, Action, Counts};
 use crate::store::{self, Pending, Store};
 
 use super::progress::Progress;
 
-/// Brings the tables to this version: first their shape, then what is stored in them. Gives how many migrations there were.
-pub(super) async fn bring_up(store: &Store, progress: &Progress) -> Result<usize, store::Error> {
-    let applied = std::sync::atomic::AtomicUsize::new(0);
-    store
+/// Brings the tables to this version: first their shape, then what is stored in them. Gives how many migrations there were,
+/// which a row of `intake.actions` tells, too.
+pub(super) async fn bring_up(store: &Store, progress: &Progress, acted_by: &str) -> Result<usize, store::Error> {
+    let begun = Mutex::new(Vec::new());
+    let migrated = store
         .migrate_telling(&|migration, missing| {
-            applied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            begun.lock().unwrap_or_else(PoisonError::into_inner).push(migration.version);
             let more = if missing == 1 { String::new() } else { format!(" and {} more", missing - 1) };
             progress.turn_to(&format!("applying migration {}{more}", named(&migration)), 0);
         })
-        .await?;
+        .await;
+    let mut applied = begun.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if migrated.is_err() {
+        // The last one was begun, and undone.
+        applied.pop();
+    }
+    let count = applied.len();
+    record(store, acted_by, applied).await;
+    migrated?;
     rereading::run_telling(store, &|step| match step {
         rereading::Step::Persons(workspace, count) => {
             progress.turn_to(&format!("reading persons of workspace {workspace} anew, done"), count);
@@ -25,7 +39,19 @@ pub(super) async fn bring_up(store: &Store, progress: &Progress) -> Result<usize
         }
     })
     .await?;
-    Ok(applied.into_inner())
+    Ok(count)
+}
+
+/// Leaves a row of the migrations that were applied, if there were any.
+pub(super) async fn record(store: &Store, acted_by: &str, applied: Vec<i64>) {
+    if applied.is_empty() {
+        return;
+    }
+    let counts =
+        Counts::from_iter([("migrations".to_owned(), json!(applied.len())), ("versions".to_owned(), json!(applied))]);
+    if let Err(error) = actions::record_alone(store, Action::Migrate, acted_by, counts).await {
+        tracing::warn!(error = error.without_values(), "the migrations could not be noted in intake.actions");
+    }
 }
 
 /// A migration by its number and its name.

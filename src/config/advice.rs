@@ -27,6 +27,7 @@ pub(super) fn give(root: &Section, workspaces: &[Workspace], credentials: &[Cred
         whole.without_what_bookings_need(workspace, report);
         whole.odd_zones(workspace, report);
         whole.similar_packages(workspace, report);
+        whole.expected_of_nobody(workspace, report);
     }
 }
 
@@ -156,6 +157,25 @@ impl Whole<'_> {
             let message = format!(
                 "workspace `{slug}` has no {what}: bookings are made with those alone that the inventory names; list what \
                  can be booked"
+            );
+            report.advise(&place_of(self.root, "workspaces", "slug", slug), message);
+        }
+    }
+
+    /// Feeds that are expected of a workspace, and that nobody may post for it.
+    fn expected_of_nobody(&self, workspace: &Workspace, report: &mut Report) {
+        let slug = workspace.slug.as_str();
+        let may_come = |feed: &Feed| {
+            let lets = |one: &Credential| one.feeds.contains(feed) && one.permitted.includes(slug);
+            self.credentials.iter().any(lets)
+        };
+        let missing: Vec<&str> =
+            workspace.expect.keys().filter(|feed| !may_come(feed)).map(|feed| feed.name()).collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "workspace `{slug}` expects {}, and no credential may post that for it: it will be silent; let a credential \
+                 have the feed and the workspace, or take it out of `expect`",
+                quoted(missing)
             );
             report.advise(&place_of(self.root, "workspaces", "slug", slug), message);
         }

@@ -3,14 +3,18 @@
 //! The file is read key by key, so that every mistake is found in one go and shown with its place. What is read is
 //! checked against itself: names are unique, credentials name workspaces that exist, secrets can be read.
 
+mod admin;
 mod advice;
+mod alerts;
 mod budgets;
 mod context;
 mod credentials;
 mod database;
 pub mod demo;
+pub mod duration;
 mod environment;
 mod erasure;
+mod expect;
 pub mod keyring;
 mod log;
 mod oauth;
@@ -36,6 +40,8 @@ use toml::de::DeTable;
 
 use crate::domain::workspace::Workspace;
 
+pub use admin::Admin;
+pub use alerts::{AlertKey, AlertUrl, Alerts};
 pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::Database;
@@ -63,6 +69,8 @@ pub struct Config {
     pub origin: Origin,
     /// The service itself.
     pub server: Server,
+    /// The admin listener, where there is one.
+    pub admin: Option<Admin>,
     /// The database.
     pub database: Database,
     /// What is kept of requests without a valid credential.
@@ -77,6 +85,8 @@ pub struct Config {
     pub oauth: Oauth,
     /// How erasures are known again.
     pub erasure: Erasure,
+    /// Where it is posted that a sender has fallen silent, if anywhere.
+    pub alerts: Option<Alerts>,
     /// Which log lines are written, and in which form.
     pub log: Log,
     /// What is wrong and stops no start, one sentence each, with its place. To be logged as errors at every start and
@@ -101,7 +111,8 @@ pub enum Origin {
 
 /// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
 const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
-const KEYS: &[&str] = &["server", "database", "spool", "rejected", "oauth", "erasure", "workspaces", "credentials"];
+const KEYS: &[&str] =
+    &["server", "admin", "database", "spool", "rejected", "oauth", "erasure", "alerts", "workspaces", "credentials"];
 /// The tables of the file.
 const HEADERS: &[Header] = &[
     ("[server]", server::KEYS),
@@ -110,8 +121,10 @@ const HEADERS: &[Header] = &[
     ("[rejected]", rejected::KEYS),
     ("[oauth]", oauth::KEYS),
     ("[erasure]", erasure::KEYS),
+    ("[alerts]", alerts::KEYS),
     ("[[workspaces]]", workspaces::KEYS),
     ("[[credentials]]", credentials::KEYS),
+    ("[admin]", admin::KEYS),
 ];
 
 /// Reads the configuration: the file that was asked for, else that of `FORECOURT_CONFIG`, else `forecourt.toml` in the
@@ -220,6 +233,11 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
     demo::ensure_token(&base)?;
     let input = Input { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
     let mut config = parse(demo::TEXT, input, environment)?;
+    // Nobody has asked for it there: where its address is taken, the rest goes on.
+    config
+        .admin
+        .iter_mut()
+        .for_each(|admin| admin.is_optional = environment.setting("FORECOURT_ADMIN_LISTEN").is_none());
     if config.database.url.is_some() {
         config.warnings.push(demo::OVER_A_DATABASE.to_owned());
     }
@@ -245,6 +263,8 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let root = Section::open("the file", 0..0, root.get_ref(), KEYS, &mut report);
     let server = server::open(&root, &mut report);
     let server = server::read(server.as_ref(), &base, environment, &mut report);
+    let doors = server.as_ref().map(|server| server.listen);
+    let admin = admin::read(&root, environment, doors, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
     let rejected = rejected::read(&root, &mut report);
@@ -256,6 +276,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
     let erasure = erasure::read(&root, &base, environment, &mut report);
+    let alerts = alerts::read(&root, &context, &mut report);
     let log = log::read(environment, &mut report);
     if matches!(origin, Origin::File(_)) {
         advice::give(&root, &workspaces, &credentials, &mut report);
@@ -263,6 +284,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let config = server.map(|server| Config {
         origin,
         server,
+        admin,
         database,
         rejected,
         spool,
@@ -270,6 +292,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         credentials,
         oauth,
         erasure,
+        alerts,
         log,
         errors: Vec::new(),
         warnings: Vec::new(),

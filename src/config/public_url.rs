@@ -61,7 +61,7 @@ pub(super) fn read(section: &Section, report: &mut Report) -> Option<PublicUrl> 
 }
 
 /// The host, and what stands after its colon.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     let in_brackets = authority.rfind(']').map_or(0, |end| end + 1);
     match authority.get(in_brackets..).and_then(|rest| rest.rfind(':')) {
         Some(at) => (authority.get(..in_brackets + at).unwrap_or_default(), authority.get(in_brackets + at + 1..)),
@@ -70,7 +70,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 }
 
 /// A host in the form in which it is asked for.
-fn ascii(host: &str) -> Option<String> {
+pub(super) fn ascii(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"));
     }

@@ -15,6 +15,7 @@ use super::*;
 
 mod mistakes;
 mod moves;
+mod silence;
 mod what_may_be_forgotten;
 mod who_may_enter;
 
@@ -146,7 +147,7 @@ fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
         (
             "dealership = [1]",
             "3:1: unknown key `dealership` in [[workspaces]]; did you mean `dealerships`? its keys are `slug`, \
-             `former_slug`, `name`, `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`",
+             `former_slug`, `name`, `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`, `expect`",
         ),
         (
             "timezone = \"Australia/Brisbne\"",
@@ -422,8 +423,9 @@ fn the_sample_is_good_and_names_every_key() {
     .unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
-    let ours = [server::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, erasure::KEYS];
-    let keys = ours.into_iter().chain([
+    let ours = [server::KEYS, admin::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, alerts::KEYS];
+    let ours = ours.into_iter().chain([erasure::KEYS]);
+    let keys = ours.chain([
         workspaces::KEYS,
         workspaces::DEALERSHIP_KEYS,
         workspaces::LOCATION_KEYS,

@@ -10,12 +10,23 @@ use crate::domain::values::text::matched;
 use crate::domain::values::{Country, PhoneRegion};
 use crate::domain::workspace::{ConfiguredLocation, Dealership, Workspace};
 
+use super::expect;
 use super::report::{Report, Span};
 use super::section::{Section, Text, Value, kind, tables, text, whole};
 use super::zones;
 
-pub(super) const KEYS: &[&str] =
-    &["slug", "former_slug", "name", "timezone", "phone_region", "country", "dealerships", "locations", "packages"];
+pub(super) const KEYS: &[&str] = &[
+    "slug",
+    "former_slug",
+    "name",
+    "timezone",
+    "phone_region",
+    "country",
+    "dealerships",
+    "locations",
+    "packages",
+    "expect",
+];
 pub(super) const DEALERSHIP_KEYS: &[&str] = &["id", "name", "timezone", "moved_from"];
 pub(super) const LOCATION_KEYS: &[&str] = &["name", "bookable", "street", "suburb", "city", "state", "postcode"];
 
@@ -82,6 +93,7 @@ fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<
     let dealerships = dealerships(&section, slug, file, report);
     let locations = locations(&section, report);
     let packages = packages(&section, report);
+    let expect = expect::read(&section, dealerships.len(), report);
     let slug = slug?.to_owned();
     Some(Workspace {
         name: name.map_or_else(|| slug.clone(), |name| (*name.get_ref()).to_owned()),
@@ -93,6 +105,7 @@ fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<
         dealerships,
         locations,
         packages,
+        expect,
     })
 }
 

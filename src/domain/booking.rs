@@ -125,6 +125,35 @@ fn is_final(state: &WorkspaceState, booking_request: &BookingRequestColumns) -> 
         && named_location(state, booking_request).is_some()
 }
 
+/// What a booking request names and is not there, or not for good: its appearance may make the booking possible, or
+/// another one. What is there is not waited for. Should it go, that undoes nothing; and when something else appears,
+/// the booking request is decided anew, and waits for it from then on.
+fn missing(
+    state: &WorkspaceState,
+    booking_request: &BookingRequestColumns,
+    decision: &Decision,
+) -> BTreeSet<Dependency> {
+    let by_vin = booking_request.vin.as_ref().and_then(|vin| state.listing_of_vin(vin));
+    let is_for_sale = by_vin.is_some_and(|listing| listing.status == ListingStatus::ForSale);
+    let has_location = named_location(state, booking_request).is_some();
+    let is_missing = |dependency: &Dependency| match dependency {
+        // Where the request names no location, those of the listing serve, which may come with its next content.
+        Dependency::Vin(_) => !(is_for_sale && has_location),
+        Dependency::Stock(_) => by_vin.is_none(),
+        Dependency::Plan(_) => requested_package(state, booking_request).is_err(),
+        Dependency::Location(_) => !has_location,
+        Dependency::Person(_) => requested_person(state, booking_request).is_err(),
+        Dependency::AnyLocation => true,
+    };
+    let named = booking_request::dependencies_of(booking_request).into_iter().filter(is_missing);
+    let wants_location = match decision {
+        Decision::Blocked(blockers) => blockers.contains(&Code::LocationNotFound),
+        Decision::NotRequested | Decision::Qualifies(_) => false,
+    };
+    let is_listed = requested_listing(state, booking_request).is_ok();
+    named.chain((wants_location && is_listed).then_some(Dependency::AnyLocation)).collect()
+}
+
 /// What all the booking requests of a lead come to.
 struct Evaluation {
     /// What the newest booking request comes to.
@@ -145,7 +174,7 @@ fn evaluate(state: &WorkspaceState, lead: &Lead) -> Evaluation {
             Decision::NotRequested | Decision::Blocked(_) => None,
         };
         if decision != Decision::NotRequested && !(qualified.is_some() && is_final(state, &asked.columns)) {
-            evaluation.pending_on.extend(booking_request::dependencies_of(&asked.columns));
+            evaluation.pending_on.extend(missing(state, &asked.columns, &decision));
         }
         if index == 0 {
             evaluation.newest = decision;
@@ -216,6 +245,7 @@ fn note(blockers: &[Code], path_prefix: &str, has_vin: bool, other_case: Option<
 /// Writes what was decided to the lead and its booking.
 fn settle(state: &mut WorkspaceState, key: &LeadKey, evaluation: Evaluation, now: DateTime<Utc>) -> Option<Effect> {
     let Evaluation { newest, best, pending_on } = evaluation;
+    let horizon = retry_horizon(state, now);
     let lead = state.leads.get(key)?.value.id;
     let effect = best.map(|(booking_request, resolved)| book(state, key, lead, resolved, booking_request, now));
     let is_booked = state.bookings.contains_key(&lead);
@@ -225,10 +255,10 @@ fn settle(state: &mut WorkspaceState, key: &LeadKey, evaluation: Evaluation, now
         (Decision::NotRequested | Decision::Qualifies(_), false) => (BookingState::NotRequested, Vec::new(), None),
     };
     let row = state.leads.get_mut(key)?;
-    if row.value.booking != booking_state || row.value.blockers != blockers || row.value.pending_on != pending_on {
+    row.value.pending_on = if row.value.received_at < horizon { BTreeSet::new() } else { pending_on };
+    if row.value.booking != booking_state || row.value.blockers != blockers {
         row.value.booking = booking_state;
         row.value.blockers = blockers;
-        row.value.pending_on = pending_on;
         row.value.updated_at = row.value.updated_at.max(now);
         row.mark_dirty();
     }
@@ -284,11 +314,23 @@ fn stays(state: &WorkspaceState, key: &LeadKey, booking: &Booking, best: &Bookin
     }
 }
 
-/// Tries the leads again that `concerns` picks, while they are young enough; says whether any changed.
+/// From which arrival on leads are young enough to be tried again.
+fn retry_horizon(state: &WorkspaceState, now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(state.booking_retry_days)
+}
+
+/// Tries the leads again that `concerns` picks, while they are young enough; says whether any changed. Those that are
+/// too old wait no longer.
 pub fn retry(state: &mut WorkspaceState, now: DateTime<Utc>, concerns: impl Fn(&Lead) -> bool) -> bool {
-    let horizon = now - TimeDelta::days(state.booking_retry_days);
-    let again = state.leads.iter().filter(|(_, row)| row.value.received_at >= horizon && concerns(&row.value));
-    let again: Vec<LeadKey> = again.map(|(key, _)| key.clone()).collect();
+    let horizon = retry_horizon(state, now);
+    let mut again: Vec<LeadKey> = Vec::new();
+    for (key, row) in state.leads.iter_mut().filter(|(_, row)| concerns(&row.value)) {
+        if row.value.received_at < horizon {
+            row.value.pending_on.clear();
+        } else {
+            again.push(key.clone());
+        }
+    }
     let mut changed = false;
     for key in again {
         let Some(lead) = state.leads.get(&key).map(|row| &row.value) else { continue };

@@ -99,6 +99,8 @@ pub enum Dependency {
     Plan(String),
     /// A bookable location of this name, in lower case.
     Location(String),
+    /// That a location becomes bookable which vehicles are at, whichever it is.
+    AnyLocation,
     /// A person of this address.
     Person(Email),
 }

@@ -72,15 +72,15 @@ macro_rules! codes {
 }
 
 codes! {
-    BodyUnreadable = "body_unreadable", "The body is not JSON that can be read.", "The body is kept in intake.deliveries; have the sender correct it and send it again.";
-    TooManyEntries = "too_many_entries", "There is more in the delivery than is taken of one: more than 5,000 leads, 50,000 events, 5,000 appointments, 1,000 packages or 1,500,000 JSON values.", "The body is kept in intake.deliveries and nothing of it was applied; have the sender send it in parts.";
+    BodyUnreadable = "body_unreadable", "The body is not JSON that can be read.", "The body is kept (intake.deliveries_with_bodies); have the sender correct it and send it again.";
+    TooManyEntries = "too_many_entries", "There is more in the delivery than is taken of one: more than 5,000 leads, 50,000 events, 5,000 appointments, 1,000 packages or 1,500,000 JSON values.", "The body is kept (intake.deliveries_with_bodies) and nothing of it was applied; have the sender send it in parts.";
     FieldType = "field_type", "A field has a value of the wrong type; unless the message says that it is kept, it was read as absent.", "Have the sender send the documented type.";
     IdMissing = "id_missing", "A record came without a usable id and was not stored.", "Have the sender give the record its id.";
     NulRemoved = "nul_removed", "A text held the character U+0000, which was removed.", "Nothing needs to be done; the body as received is kept.";
     DealershipMissing = "dealership_missing", "The delivery does not say which dealership it is for, or not clearly.", "Have the sender give the dealership id, or give the credential exactly one workspace.";
     DealershipUnknown = "dealership_unknown", "No workspace is configured for this dealership id.", "Add the dealership id to a workspace in the configuration; the delivery is then applied by itself.";
     WorkspaceNotPermitted = "workspace_not_permitted", "The credential may not write to this delivery's workspace.", "Add the workspace to the credential in the configuration, or have the sender use the right credential.";
-    BodyDiffers = "body_differs", "The body that was posted beside a signed token says something else than the token.", "Nothing needs to be done: the token was used, and the body is kept in intake.deliveries.posted_body; ask the sender why they differ.";
+    BodyDiffers = "body_differs", "The body that was posted beside a signed token says something else than the token.", "Nothing needs to be done: the token was used, and the body is kept (posted_body of intake.deliveries_with_bodies); ask the sender why they differ.";
     EventUnknown = "event_unknown", "The delivery's event is not one that is handled.", "Nothing needs to be done; the delivery is kept.";
     EmailMissing = "email_missing", "There is no e-mail address, so no person can be made.", "Ask the customer for an e-mail address.";
     EmailInvalid = "email_invalid", "The e-mail address is not a valid one, so no person can be made.", "Have the address corrected at the sender.";

@@ -46,8 +46,6 @@ pub struct Keys {
     pub dependencies: BTreeSet<Dependency>,
     /// Whether a lead carries a list of appointments.
     pub has_lists: bool,
-    /// Whether leads are wanted that are blocked for want of any location or package.
-    pub any_missing_name: bool,
     /// Whether all locations and packages are wanted that the configuration names or named.
     pub configured: bool,
     /// How many rows the batch may make at the most.
@@ -198,6 +196,7 @@ impl Keys {
                 Dependency::Person(email) => _ = self.emails.insert(email),
                 Dependency::Plan(name) => _ = self.requested_packages.insert(name),
                 Dependency::Location(name) => _ = self.requested_locations.insert(name),
+                Dependency::AnyLocation => {}
             }
         }
     }

@@ -251,6 +251,7 @@ fn unknown(id: LeadId, received_at: DateTime<Utc>) -> Lead {
         blockers: Vec::new(),
         booking_requests: Vec::new(),
         pending_on: BTreeSet::new(),
+        pending_on_stored: BTreeSet::new(),
         received_at,
         updated_at: received_at,
     }

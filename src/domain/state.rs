@@ -15,6 +15,7 @@ use super::facts::{
 use super::finding::Code;
 use super::ids::{ClusterId, LeadId, ListingId, LocationId, PackageId, PersonId};
 use super::named::Named;
+use super::outcome::Tally;
 use super::values::{Email, StockNumber, Vin};
 use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
@@ -99,9 +100,19 @@ pub struct WorkspaceState {
     pub changes: Vec<ListingChange>,
     /// Bookings by lead.
     pub bookings: BTreeMap<LeadId, Row<Booking>>,
+    /// Listings of which no more was loaded than what decides on bookings: they are looked at and never changed.
+    pub looked_at: BTreeSet<ListingId>,
 }
 
 impl WorkspaceState {
+    /// The bookings that are to be written, whichever delivery made or moved them.
+    #[must_use]
+    pub fn written_bookings(&self) -> Tally {
+        let of = |state| self.bookings.values().filter(|row| row.state == state).count();
+        let count = |state| u32::try_from(of(state)).unwrap_or(u32::MAX);
+        Tally { created: count(RowState::New), updated: count(RowState::Changed), ..Tally::default() }
+    }
+
     /// The listing that has a VIN.
     #[must_use]
     pub fn listing_of_vin(&self, vin: &Vin) -> Option<&Listing> {
@@ -150,10 +161,12 @@ impl WorkspaceState {
     /// What the rules needed and did not have, because too little was loaded: what they made of it is worth nothing.
     #[must_use]
     pub fn lack(&self) -> Option<Lack> {
+        let is_changed = |id: &ListingId| self.listings.get(id).is_some_and(Row::is_dirty);
         let lacks = [
             (self.ids_short, Lack::Id),
             (self.locations.was_missed(), Lack::Location),
             (self.packages.was_missed(), Lack::Package),
+            (self.looked_at.iter().any(is_changed), Lack::Listing),
         ];
         lacks.into_iter().find_map(|(is_lacking, lack)| is_lacking.then_some(lack))
     }
@@ -168,6 +181,8 @@ pub enum Lack {
     Location,
     /// A package.
     Package,
+    /// All of a listing.
+    Listing,
 }
 
 /// What identifies a lead inside a workspace.
@@ -272,6 +287,8 @@ pub struct Lead {
     pub booking_requests: Vec<BookingRequest>,
     /// What may still make a booking possible, or a better one, once it is there.
     pub pending_on: BTreeSet<Dependency>,
+    /// What of that the database holds.
+    pub pending_on_stored: BTreeSet<Dependency>,
     /// Arrival of the first delivery about it.
     pub received_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.

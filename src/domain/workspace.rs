@@ -1,11 +1,12 @@
 //! The tenant that everything belongs to, as the configuration describes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::facts::LocationColumns;
+use super::feed::Feed;
 use super::values::{Country, PhoneRegion};
 
 /// The name of a workspace in the configuration and in `workspaces.slug`.
@@ -35,6 +36,8 @@ pub struct Workspace {
     pub locations: Vec<ConfiguredLocation>,
     /// The names of its packages.
     pub packages: Vec<String>,
+    /// At least how often each feed is expected to deliver, of each of its dealerships.
+    pub expect: BTreeMap<Feed, TimeDelta>,
 }
 
 /// A dealership of a workspace.

@@ -17,6 +17,8 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// For so long nothing of a reply may be taken.
     pub reply: Duration,
+    /// The most bytes of a request's head.
+    pub head_bytes: usize,
 }
 
 impl Bounds {
@@ -30,6 +32,7 @@ impl Bounds {
             header_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             reply: Duration::from_secs(30),
+            head_bytes: HEAD_BYTES,
         }
     }
 
@@ -40,5 +43,7 @@ impl Bounds {
     }
 }
 
+/// The most bytes of a request's head, above what any door takes, so that the doors can name their own limit.
+const HEAD_BYTES: usize = 320 << 10;
 /// How much sooner than a connection is closed its sender is asked to close it.
 const MARGIN: Duration = Duration::from_secs(5);

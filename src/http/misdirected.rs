@@ -22,6 +22,7 @@ use super::state::WebhookState;
 use crate::config::Scheme;
 use crate::domain::feed::Feed;
 use crate::feeds::shape;
+use crate::metrics::Refusal;
 use crate::quarantine::Rejected;
 
 /// So long the body may take.
@@ -32,6 +33,7 @@ pub(super) async fn receive(state: Arc<WebhookState>, request: Request) -> Respo
     if request.method() != Method::POST {
         return (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found" }))).into_response();
     }
+    state.metrics.refused(None, Refusal::NoDoor);
     let nearest = addresses::nearest(request.uri().path());
     let remote_address = peer_addr::address(request.extensions()).map(tracing::field::display);
     let (credential, looks_like) = keep(&state, request).await;

@@ -49,6 +49,7 @@ use tracing::Span;
 
 use crate::config::Proxies;
 use crate::domain::feed::Feed;
+use crate::metrics::{Metrics, Refusal};
 pub use bounds::Bounds;
 pub use health::lives;
 pub use listener::Listener;
@@ -69,7 +70,9 @@ pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
         current_policy: current_policy.clone(),
         budget: webhook_state.budget.clone(),
         clock: webhook_state.clock,
+        metrics: webhook_state.metrics.clone(),
     };
+    let metrics = webhook_state.metrics.clone();
     let (budget, proxies) = (webhook_state.budget.clone(), webhook_state.proxies.clone());
     let webhook_state = Arc::new(webhook_state);
     let strays = Arc::clone(&webhook_state);
@@ -86,7 +89,7 @@ pub fn router(webhook_state: WebhookState, checks: Vec<Check>) -> Router {
         .route(LIVEZ, get(health::livez))
         .route(READYZ, get(move || health::readyz(checks, budget.clone())))
         .fallback(move |request| misdirected::receive(strays, request))
-        .layer(CatchPanicLayer::custom(caught))
+        .layer(CatchPanicLayer::custom(move |panic| caught(&metrics, panic)))
         .layer(middleware::from_fn(lingering_close::read_on_behind))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(trace).on_failure(()))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -114,7 +117,8 @@ fn hide_secrets(current_policy: &CurrentPolicy, mut request: Request) -> Request
 }
 
 /// The answer to a panic. A panic's message can hold a piece of a payload, so it is neither answered nor logged here.
-fn caught(_panic: Box<dyn Any + Send>) -> Response {
+fn caught(metrics: &Metrics, _panic: Box<dyn Any + Send>) -> Response {
+    metrics.refused(None, Refusal::InternalError);
     tracing::error!("a request ended in a panic and was answered 500");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "internal_error" }))).into_response()
 }

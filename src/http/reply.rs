@@ -19,6 +19,7 @@ use super::state::WebhookState;
 use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::intake::{Answer, EffectSummary, Reply, Unavailable};
+use crate::metrics::Refusal;
 
 /// Why a request gets no delivery's reply.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +52,24 @@ pub(super) fn answered(answer: &Answer) -> Response {
     }
 }
 
-/// One line for each request that gets no delivery's reply. Nothing of the request's own text is in it.
+impl Error {
+    /// Its name in the metrics.
+    fn refusal(&self) -> Refusal {
+        match self {
+            Self::Unauthorized { .. } => Refusal::Unauthorized,
+            Self::Head(HeadTooLarge { .. }) => Refusal::HeadersTooLarge,
+            Self::Body(BodyError::TooLarge { .. }) => Refusal::BodyTooLarge,
+            Self::Body(BodyError::TooSlow) => Refusal::BodyTooSlow,
+            Self::Body(BodyError::Incomplete(_)) => Refusal::BodyIncomplete,
+            Self::Body(BodyError::NoRoom(_)) => Refusal::NoRoom,
+            Self::Unavailable(Unavailable) => Refusal::Unavailable,
+        }
+    }
+}
+
+/// Counts a request that gets no delivery's reply, and writes one line for it. Nothing of the request's own text is in it.
 pub(super) fn log(state: &WebhookState, error: &Error, of: Feed, address: Option<IpAddr>) {
+    state.metrics.refused(Some(of), error.refusal());
     let feed = of.name();
     let remote_address = address.map(tracing::field::display);
     match error {

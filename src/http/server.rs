@@ -39,8 +39,6 @@ use super::traffic::{Stream, Traffic};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// The most bytes of a request's head, above what any door takes, so that the doors can name their own limit.
-const HEAD_BYTES: usize = 320 << 10;
 /// The most headers of a request.
 const HEADERS: usize = 128;
 /// For so long a connection may take to begin a request when the service stops: one that was accepted and has sent nothing,
@@ -200,7 +198,7 @@ async fn serve_connection(
         let Some(rest) = part(&traffic, unheard).await else { return };
         tokio::select! {
             biased;
-            _nobody_may_be_there = http().keep_alive(false).serve_connection(TokioIo::new(rest), answer) => {}
+            _nobody_may_be_there = http(bounds).keep_alive(false).serve_connection(TokioIo::new(rest), answer) => {}
             () = overdue(&traffic, bounds) => {}
         }
     };
@@ -219,7 +217,7 @@ async fn converse(
     bounds: Bounds,
     stopping: watch::Receiver<bool>,
 ) -> Option<Bytes> {
-    let mut connection = http().serve_connection(TokioIo::new(Stream(Arc::clone(traffic))), answer);
+    let mut connection = http(bounds).serve_connection(TokioIo::new(Stream(Arc::clone(traffic))), answer);
     let mut overdue = pin!(overdue(traffic, bounds));
     let ended = tokio::select! {
         biased;
@@ -252,11 +250,11 @@ async fn converse(
 }
 
 /// The settings of HTTP/1.1. What a head and a rest may take is counted by `Traffic`.
-fn http() -> http1::Builder {
+fn http(bounds: Bounds) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(None)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(bounds.head_bytes)
         .max_headers(HEADERS)
         // A sender that has closed its half of the connection still waits for its answer.
         .half_close(true);

@@ -12,6 +12,7 @@ use crate::config::Proxies;
 use crate::domain::delivery::Delivery;
 use crate::intake::complaints::Complaints;
 use crate::intake::{Answer, Unavailable};
+use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 
 /// Accepts a delivery, and answers once it is durable.
@@ -35,6 +36,8 @@ pub struct WebhookState {
     pub misdirected: Quarantine,
     /// Which proxies' headers about a sender's address are trusted.
     pub proxies: Proxies,
+    /// Counts what is answered.
+    pub metrics: Metrics,
     /// What was logged of late, so that it is not repeated.
     pub complaints: Complaints,
 }

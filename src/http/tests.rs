@@ -34,6 +34,7 @@ use crate::domain::finding::Code;
 use crate::domain::workspace::Permitted;
 use crate::intake::complaints::Complaints;
 use crate::intake::{Answer, Effect, EffectSummary, Outcome, Reply, Unavailable};
+use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
 
 const LIMIT: usize = 1 << 20;
@@ -110,6 +111,7 @@ fn router_with(accept: Accept, timeouts: ReadTimeouts) -> Router {
         quarantine: quarantine.clone(),
         misdirected: quarantine,
         proxies: Proxies::default(),
+        metrics: Metrics::default(),
         complaints: Complaints::default(),
     };
     let postgres = Check { part: "postgres", detail: None, probe: Arc::new(|| Box::pin(async { Ok(()) })) };

@@ -19,6 +19,7 @@ use super::auth::{ClientProof, ClientProofError, Credentials, Issued, TokenRefus
 use super::body::{self, BodyError, ReadTimeouts};
 use super::body_budget::{BodyBudget, ByteShare};
 use super::{peer_addr, reply};
+use crate::metrics::{Metrics, Refusal};
 
 /// What the handler works with.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct TokenState {
     pub(crate) budget: BodyBudget,
     /// The clock by which a token begins.
     pub(crate) clock: fn() -> DateTime<Utc>,
+    /// Counts refusals.
+    pub(crate) metrics: Metrics,
 }
 
 /// Why no token is given (RFC 6749 §5.2), in words that hold nothing of the request.
@@ -70,6 +73,7 @@ pub(crate) async fn give(state: TokenState, request: Request) -> Response {
             Json(token_response(&issued)).into_response()
         }
         Err(error) => {
+            state.metrics.refused(None, Refusal::Token);
             tracing::warn!(reason = %error, remote_address, "an access token was refused");
             error.into_response()
         }

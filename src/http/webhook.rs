@@ -18,8 +18,13 @@ use crate::intake::{Answer, Unavailable};
 /// Takes in one request that was let in at a door.
 pub(super) async fn receive(State(door): State<Door>, authenticated: Authenticated, request: Request) -> Response {
     let remote_address = peer_addr::address(request.extensions());
+    let arrived = Instant::now();
     match take_in(&door, authenticated, request).await {
-        Ok(answer) => answered(&answer),
+        Ok(answer) => {
+            let is_spooled = matches!(answer, Answer::Spooled(_));
+            door.state.metrics.answered(door.feed, is_spooled, arrived.elapsed());
+            answered(&answer)
+        }
         Err(error) => {
             log(&door.state, &error, door.feed, remote_address);
             error.into_response()

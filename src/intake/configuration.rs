@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::finding::Code;
+use crate::domain::booking_request::Dependency;
 use crate::domain::keys::Keys;
 use crate::domain::reconciliation::{self, Applied, Disagreement};
 use crate::domain::state::WorkspaceState;
@@ -122,13 +122,14 @@ async fn apply_places(
     let mut state = store::load(store, &mut tx, id, keys).await?;
     let newly_bookable = locations::configure(&mut state, workspace);
     if !(newly_bookable.locations.is_empty() && newly_bookable.packages.is_empty()) {
-        let dependencies = newly_bookable.dependencies();
-        let keys = Keys { any_missing_name: true, dependencies: dependencies.clone(), ..Keys::default() };
+        let mut dependencies = newly_bookable.dependencies();
+        if !newly_bookable.locations.is_empty() {
+            // Vehicles may stand where no lead names it.
+            dependencies.insert(Dependency::AnyLocation);
+        }
+        let keys = Keys { dependencies: dependencies.clone(), ..Keys::default() };
         add(&mut state, store::load(store, &mut tx, id, keys).await?);
-        booking::retry(&mut state, now, |lead| {
-            let missing = [Code::LocationNotFound, Code::PackageNotFound];
-            missing.iter().any(|code| lead.blockers.contains(code)) || booking::is_pending_on(lead, &dependencies)
-        });
+        booking::retry(&mut state, now, |lead| booking::is_pending_on(lead, &dependencies));
     }
     store::save(store, &mut tx, id, state).await?;
     tx.commit().await?;
@@ -142,6 +143,7 @@ fn add(state: &mut WorkspaceState, waiting: WorkspaceState) {
     state.persons = waiting.persons;
     state.listings = waiting.listings;
     state.bookings = waiting.bookings;
+    state.looked_at = waiting.looked_at;
     state.locations.extend(waiting.locations);
     state.packages.extend(waiting.packages);
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::attempt::AttemptInfo;
 use super::database::Database;
+use super::submit::Settled;
 use super::{Intake, clock};
 use crate::domain::delivery::Delivery;
 use crate::spool::{Key, Refused, Spool};
@@ -155,7 +156,7 @@ struct DrainBatch<'a> {
     spool: &'a Spool,
     intake: &'a Intake,
     /// Each with what becomes of it.
-    waiting: JoinSet<(Key, bool)>,
+    waiting: JoinSet<(Key, Settled)>,
     /// How many were submitted.
     submitted: usize,
     /// How many of these are committed and have left the spool.
@@ -189,7 +190,7 @@ impl<'a> DrainBatch<'a> {
         self.waiting.spawn(async move {
             let submitted = intake.submit(delivery, AttemptInfo::again(0), peek).await;
             drop(queued);
-            (key, submitted.settled().await.is_some())
+            (key, submitted.settled_unless_held(&intake).await)
         });
         // In their order, but for those that wait: for their memory, or because work on them goes on since before.
         let began = Instant::now();
@@ -203,9 +204,9 @@ impl<'a> DrainBatch<'a> {
         let mut settled = Vec::new();
         while let Ok(Some(ended)) = timeout_at(self.end, self.waiting.join_next()).await {
             match ended {
-                Ok((key, true)) => settled.push(key),
-                Ok((key, false)) => self.given_up.push(key),
-                Err(_panic_or_stop) => {}
+                Ok((key, Settled::Done(_))) => settled.push(key),
+                Ok((key, Settled::GivenUp)) => self.given_up.push(key),
+                Ok((_, Settled::Held)) | Err(_) => {}
             }
         }
         // What is not settled by then is tried again.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::attempt::AttemptInfo;
 use super::postponed::Postponed;
 use super::replay::{self, ReplayItem};
+use super::submit::Settled;
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
 use crate::store::due::{self, RetryableRejections, Stored};
@@ -95,9 +96,10 @@ async fn again(intake: &Intake, stored: Stored) {
 
 /// Submits a stored delivery, and waits for its reply for as long as requests are held.
 async fn submit(intake: &Intake, delivery: Delivery, attempts: i32) -> Result<Reply, Unavailable> {
-    let work = async { intake.submit(delivery, AttemptInfo::again(attempts), None).await.settled().await };
+    let attempt = AttemptInfo::again(attempts);
+    let work = async { intake.submit(delivery, attempt, None).await.settled_unless_held(intake).await };
     match tokio::time::timeout(intake.shared.settings.hold, work).await {
-        Ok(Some(reply)) => Ok(reply),
-        Ok(None) | Err(_) => Err(Unavailable),
+        Ok(Settled::Done(reply)) => Ok(reply),
+        Ok(Settled::GivenUp | Settled::Held) | Err(_) => Err(Unavailable),
     }
 }

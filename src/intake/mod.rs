@@ -10,6 +10,7 @@
 //! 3. [`reply`]: the answer, only after that transaction.
 
 pub mod accept;
+mod activity;
 mod attempt;
 mod body_cache;
 mod cancellation;
@@ -20,6 +21,7 @@ mod database;
 mod drain;
 pub mod due;
 pub mod erasure;
+pub mod expiry;
 mod in_flight;
 mod memory;
 mod named;
@@ -45,7 +47,9 @@ use tokio::sync::watch;
 use crate::domain::delivery::Delivery;
 use crate::domain::ids::WorkspaceId;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
-use crate::store::Store;
+use crate::metrics::Metrics;
+use crate::store::{self, Store};
+use activity::Activity;
 use in_flight::InFlight;
 use parse::{Parser, Peek};
 use pipeline::{Pipeline, WritePermits};
@@ -59,7 +63,7 @@ use unknown_fields::UnknownFields;
 pub struct Unavailable;
 
 /// How the intake works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How long a request is held while nothing can store its delivery.
     pub hold: Duration,
@@ -69,6 +73,8 @@ pub struct Settings {
     pub reading_bytes: usize,
     /// The current time; tests set their own.
     pub clock: fn() -> DateTime<Utc>,
+    /// Counts what is committed.
+    pub metrics: Metrics,
 }
 
 /// Applies deliveries to the tables.
@@ -83,6 +89,7 @@ struct Shared {
     parser: Parser,
     pipeline: Pipeline,
     unknown_fields: UnknownFields,
+    activity: Activity,
     in_flight: InFlight,
     /// How many large deliveries are in flight.
     large: AtomicUsize,
@@ -94,12 +101,15 @@ impl Intake {
     #[must_use]
     pub fn new(store: Store, router: WorkspaceRouter, settings: Settings) -> Self {
         let permits = WritePermits::new(settings.writers, store.connections());
-        let pipeline = Pipeline::new(store.clone(), permits, settings.clock);
+        let activity = Activity::default();
+        let pipeline =
+            Pipeline::new(store.clone(), permits, activity.clone(), settings.metrics.clone(), settings.clock);
         let unknown_fields = UnknownFields::default();
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
         let (in_flight, large) = (InFlight::default(), AtomicUsize::new(0));
-        Self { shared: Arc::new(Shared { store, parser, pipeline, unknown_fields, in_flight, large, settings }) }
+        let shared = Shared { store, parser, pipeline, unknown_fields, activity, in_flight, large, settings };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Whether only the tables can decide the workspace of a delivery, so that what came before it must be in them; with the
@@ -134,6 +144,20 @@ impl Intake {
     /// Writes what is kept in memory only.
     pub async fn finish(&self) {
         self.shared.unknown_fields.write(&self.shared.store).await;
+        self.write_activity(self.now()).await;
+    }
+
+    /// Writes which dealerships were heard of since the last time. What cannot be written is kept.
+    pub async fn write_activity(&self, now: DateTime<Utc>) {
+        self.shared.activity.write(&self.shared.store, &self.router(), now).await;
+    }
+
+    /// Takes into account what was stored since a time, of which a process that was killed may not have counted all.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn recall_activity(&self, since: DateTime<Utc>) -> Result<(), store::Error> {
+        self.shared.activity.recall_since(&self.shared.store, since).await
     }
 
     /// The router as it is now.
@@ -156,6 +180,12 @@ impl Intake {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// What is counted of what is committed.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.settings.metrics
     }
 
     /// The current time of the clock in the settings.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::feed::Feed;
 use crate::domain::reconciliation::{Applied, Kept};
+use crate::domain::silence::{DealershipFeed, NO_DEALERSHIP};
 use crate::domain::workspace::{Dealership, DealershipId, Locale, Permitted, Slug, Workspace};
 use crate::store::due::RetryableRejections;
 
@@ -154,6 +155,33 @@ impl WorkspaceRouter {
     pub(super) fn configured(&self, slug: &Slug) -> Option<(&Workspace, WorkspaceId)> {
         let entry = self.workspaces.get(slug)?;
         Some((&entry.workspace, entry.id?))
+    }
+
+    /// Every dealership and feed of the configuration, with what is expected of it, by workspace.
+    #[must_use]
+    pub fn dealership_feeds(&self) -> BTreeMap<WorkspaceId, Vec<DealershipFeed>> {
+        let mut all: BTreeMap<WorkspaceId, Vec<DealershipFeed>> = BTreeMap::new();
+        for entry in self.workspaces.values() {
+            for feed in Feed::ALL.iter().copied() {
+                let mut add = |workspace: Option<WorkspaceId>, dealership, name| {
+                    let Some(workspace) = workspace else { return };
+                    let Workspace { slug, timezone, expect, .. } = &entry.workspace;
+                    let (slug, timezone, every) = (slug.clone(), *timezone, expect.get(&feed).copied());
+                    let one = DealershipFeed { workspace, slug, timezone, dealership, name, feed, every };
+                    all.entry(workspace).or_default().push(one);
+                };
+                if feed.dealership_path().is_none() {
+                    add(entry.id, NO_DEALERSHIP, None);
+                    continue;
+                }
+                for dealership in &entry.workspace.dealerships {
+                    let home = self.dealerships.get(&dealership.id);
+                    let kept = home.and_then(|home| home.kept.as_ref()).map(|kept| kept.workspace);
+                    add(kept.or(entry.id), dealership.id, dealership.name.clone());
+                }
+            }
+        }
+        all
     }
 
     /// What may give a rejected delivery its workspace.

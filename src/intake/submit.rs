@@ -2,9 +2,11 @@
 
 use crate::domain::ids::WorkspaceId;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 use tracing::Span;
 
 use super::Intake;
@@ -25,7 +27,23 @@ pub(super) struct Submitted {
     reply: oneshot::Receiver<Reply>,
     /// Counts its undocumented fields.
     count: Option<Box<dyn FnOnce() + Send>>,
+    /// In whose queue it is.
+    workspace: Option<WorkspaceId>,
 }
+
+/// What becomes of a delivery that need not be waited for.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// It is committed.
+    Done(Reply),
+    /// Its queue ended by a fault, or nothing comes of it.
+    GivenUp,
+    /// Somebody else holds its workspace for long, so that it has left the queue.
+    Held,
+}
+
+/// How long somebody must have held a workspace before what was stored elsewhere leaves its queue.
+const HELD_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Submitted {
     /// The reply, once the delivery is committed; `None` where its queue ended by a fault.
@@ -37,18 +55,37 @@ impl Submitted {
         Some(reply)
     }
 
+    /// The same for a delivery that is stored: where somebody else holds its workspace, it waits where it is stored, so
+    /// that those of other workspaces need not wait for it.
+    pub(super) async fn settled_unless_held(self, intake: &Intake) -> Settled {
+        let workspace = self.workspace;
+        let held = async {
+            loop {
+                sleep(HELD_INTERVAL).await;
+                if workspace.is_some_and(|workspace| intake.is_held(workspace)) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            reply = self.settled() => reply.map_or(Settled::GivenUp, Settled::Done),
+            () = held => Settled::Held,
+        }
+    }
+
     /// Somebody else has done it.
     fn over(reply: Reply) -> Self {
         let (told, answer) = oneshot::channel();
         // Its other end is here.
         let _ = told.send(reply);
-        Self { _kept: Kept::Over, has_memory: false, reply: answer, count: None }
+        Self { _kept: Kept::Over, has_memory: false, reply: answer, count: None, workspace: None }
     }
 
     /// Nothing comes of it.
     fn given_up() -> Self {
         let (_nobody, reply) = oneshot::channel();
-        Self { _kept: Kept::Over, has_memory: false, reply, count: None }
+        Self { _kept: Kept::Over, has_memory: false, reply, count: None, workspace: None }
     }
 }
 
@@ -129,7 +166,7 @@ impl Intake {
                 let _ = told.send(reply);
             }
         });
-        Submitted { _kept: Kept::InTask(here), has_memory: false, reply, count: None }
+        Submitted { _kept: Kept::InTask(here), has_memory: false, reply, count: None, workspace: None }
     }
 
     /// Parses a delivery and puts it into its queue; `None` where it is cancelled before it was begun.
@@ -137,7 +174,7 @@ impl Intake {
         let Prepared { workspace, entry, reply, count } = self.parse(job, peek, cancellation).await?;
         let has_memory = entry.memory.is_large();
         let guard = self.shared.pipeline.enqueue(workspace, entry).await;
-        Some(Submitted { _kept: Kept::InQueue(guard), has_memory, reply, count })
+        Some(Submitted { _kept: Kept::InQueue(guard), has_memory, reply, count, workspace })
     }
 
     /// Parses a delivery for a dry run, in which nothing of it is counted or claimed.

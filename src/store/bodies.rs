@@ -64,6 +64,12 @@ pub(super) fn month_of(received_at: DateTime<Utc>) -> NaiveDate {
     day.with_day(1).unwrap_or(day)
 }
 
+/// The first and the last month of keys: what is asked for within them is looked for in no other.
+fn span<'a>(keys: impl IntoIterator<Item = &'a BodyKey> + Copy) -> Option<(NaiveDate, NaiveDate)> {
+    let months = |key: &BodyKey| key.month;
+    Some((keys.into_iter().map(months).min()?, keys.into_iter().map(months).max()?))
+}
+
 /// Whether a delivery with this outcome shares its body with others of the same bytes: nobody's personal data is in what is
 /// said of a vehicle, and it is said again each day.
 pub(super) fn is_shared(delivery: &Delivery, outcome: Outcome) -> bool {
@@ -83,10 +89,7 @@ pub(super) async fn known(
     workspace: i64,
     keys: &BTreeSet<BodyKey>,
 ) -> Result<BTreeSet<BodyKey>, Error> {
-    let (Some(first), Some(last)) = (keys.iter().map(|key| key.month).min(), keys.iter().map(|key| key.month).max())
-    else {
-        return Ok(BTreeSet::new());
-    };
+    let Some((first, last)) = span(keys) else { return Ok(BTreeSet::new()) };
     let asked: Vec<&[u8]> = keys.iter().map(|key| key.key.as_slice()).collect();
     let rows = sqlx::query!(
         "select body_key, received_month from intake.bodies
@@ -106,15 +109,14 @@ pub(super) async fn known(
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub(super) async fn remove_own(tx: &mut PgConnection, workspace: i64, keys: &[BodyKey]) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Ok(());
-    }
+    let Some((first, last)) = span(keys) else { return Ok(()) };
     sqlx::query!(
-        "delete from intake.bodies b using unnest($2::bytea[], $3::date[]) as k (body_key, received_month)
-        where b.workspace_id = $1 and b.body_key = k.body_key and b.received_month = k.received_month",
+        "delete from intake.bodies
+        where workspace_id = $1 and body_key = any($2) and received_month >= $3 and received_month <= $4",
         workspace,
         &list(keys, |key| key.key.as_slice()) as &[&[u8]],
-        &list(keys, |key| key.month),
+        first,
+        last,
     )
     .execute(tx)
     .await?;

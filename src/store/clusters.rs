@@ -1,4 +1,4 @@
-//! Lead clusters and lead events.
+//! Lead clusters and lead events; clusters are saved with all of `customers`.
 
 use crate::domain::ids::{PersonId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,7 @@ use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Stored, Unreadable};
-use super::unnest::save_lists;
-use crate::domain::facts::{ClusterColumns, ClusterLists, EventColumns};
+use crate::domain::facts::{ClusterColumns, EventColumns};
 use crate::domain::state::{Cluster, Event, Row, WorkspaceState};
 
 /// A cluster as it was loaded.
@@ -31,48 +30,21 @@ fn read(row: Stored<'_>) -> Result<Cluster, Unreadable> {
     })
 }
 
-/// Writes the clusters that changed.
-pub(super) async fn save(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    state: &WorkspaceState,
-) -> Result<(), sqlx::Error> {
-    let dirty = state.clusters.iter().filter(|(_, row)| row.is_dirty());
-    let (mut rows, mut columns) = (Rows::default(), ClusterLists::default());
-    for (external_id, row) in dirty {
-        rows.push(external_id, &row.value);
-        columns.push(&row.value.columns);
-    }
-    if rows.id.is_empty() {
-        return Ok(());
-    }
-    save_lists!(
-        "src/store/save_clusters.sql", workspace,
-        rows => id external_id person_id person_email source_modified_at said_at appointments_as_of,
-        columns => dealership_id provider status contact_business_name contact_first_name contact_last_name
-            contact_email contact_phone contact_postcode contact_date_of_birth approver_id approver_name
-            salesperson_id salesperson_name pipeline_id pipeline_name first_lead_created_at
-            last_lead_created_at source_created_at
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// Clusters as lists: the columns that are not the sender's own.
 #[derive(Debug, Default)]
-struct Rows<'a> {
-    id: Vec<i64>,
-    external_id: Vec<&'a str>,
-    person_id: Vec<Option<i64>>,
-    person_email: Vec<Option<String>>,
-    source_modified_at: Vec<Option<DateTime<Utc>>>,
-    said_at: Vec<Option<String>>,
-    appointments_as_of: Vec<Option<String>>,
+pub(super) struct ClusterRows<'a> {
+    pub(super) id: Vec<i64>,
+    pub(super) external_id: Vec<&'a str>,
+    pub(super) person_id: Vec<Option<i64>>,
+    pub(super) person_email: Vec<Option<String>>,
+    pub(super) source_modified_at: Vec<Option<DateTime<Utc>>>,
+    pub(super) said_at: Vec<Option<String>>,
+    pub(super) appointments_as_of: Vec<Option<String>>,
 }
 
-impl<'a> Rows<'a> {
-    fn push(&mut self, external_id: &'a str, cluster: &Cluster) {
+impl<'a> ClusterRows<'a> {
+    /// Adds a row.
+    pub(super) fn push(&mut self, external_id: &'a str, cluster: &Cluster) {
         let Cluster { id, columns: _, at, modified_at, person, appointments_as_of } = cluster;
         self.id.push(id.get());
         self.external_id.push(external_id);

@@ -31,6 +31,13 @@ pub async fn remove(
     let leads =
         sqlx::query_file!("src/store/erase_leads.sql", workspace.get(), &rows.leads, erased_at, &personal as &[&str]);
     count("leads", leads.execute(&mut *tx).await?);
+    sqlx::query!(
+        "-- once\ndelete from intake.lead_dependencies where workspace_id = $1 and lead_id = any($2)",
+        workspace.get(),
+        &rows.leads
+    )
+    .execute(&mut *tx)
+    .await?;
     count("bookings", erase_bookings(tx, workspace, rows).await?);
     let (w, leads) = (workspace.get(), &rows.leads);
     let done = sqlx::query!("-- once\ndelete from trade_ins where workspace_id = $1 and lead_id = any($2)", w, leads);
@@ -48,7 +55,8 @@ pub async fn remove(
     count("appointments", erase_appointments(tx, workspace, rows).await?);
     count("lead_clusters", erase_contacts(tx, workspace, rows).await?);
     erase_others(tx, workspace, rows).await?;
-    let persons = &rows.persons;
+    let persons: Vec<i64> = rows.persons.iter().chain(&rows.alone).copied().collect();
+    let persons = persons.as_slice();
     let done = sqlx::query!(
         "-- once\ndelete from identity.driver_licences where workspace_id = $1 and person_id = any($2)",
         w,
@@ -126,7 +134,7 @@ async fn erase_bookings(
         update bookings set person_id = null, wish = wish #- '{said,contact_email}'
         where workspace_id = $1 and (person_id = any($2) or lead_id = any($3))",
         workspace.get(),
-        &rows.persons,
+        &Vec::from_iter(rows.persons.iter().chain(&rows.alone).copied()),
         &rows.leads,
     )
     .execute(tx)

@@ -39,7 +39,7 @@ pub struct Candidate {
 /// So many are looked at in one round.
 const ROUND: i64 = 500;
 
-/// The next deliveries whose body holds one of these texts, and all that were not applied: in which case nothing but
+/// The next deliveries whose body holds one of these texts, or that are about what it is the sender's id of, and all that were not applied: in which case nothing but
 /// reading them tells whom they are about. What an applied vehicle says is nobody's.
 ///
 /// # Errors
@@ -47,9 +47,10 @@ const ROUND: i64 = 500;
 pub async fn candidates(
     tx: &mut PgConnection,
     range: Range,
-    patterns: &[String],
+    texts: &[String],
     after: Cursor,
 ) -> Result<Vec<Candidate>, Error> {
+    let patterns: Vec<String> = texts.iter().map(|text| pattern(text)).collect();
     let rows = sqlx::query!(
         r#"-- once
         select id as "id!", received_at as "received_at!", feed as "feed!",
@@ -58,15 +59,16 @@ pub async fn candidates(
         where workspace_id = $1 and received_at >= $2 and received_at < $3 and settled_at >= $4
             and (received_at, id) > ($5, $6) and body is not null
             and case when outcome in ('applied', 'unchanged')
-                then feed <> 'inventory' and lower(encode(body, 'escape')) like any($7) else true end
-        order by received_at, id limit $8"#,
+                then feed <> 'inventory' and (external_id = any($8) or lower(encode(body, 'escape')) like any($7)) else true end
+        order by received_at, id limit $9"#,
         range.workspace,
         range.from,
         range.until,
         range.settled_since,
         after.0,
         after.1,
-        patterns,
+        &patterns,
+        texts,
         ROUND,
     )
     .fetch_all(tx)
@@ -81,8 +83,7 @@ pub async fn candidates(
 
 /// A text as the patterns of [`candidates`] have it: in lower case, whatever stands around it, each byte as Postgres
 /// writes it.
-#[must_use]
-pub fn pattern(text: &str) -> String {
+fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for byte in text.to_lowercase().bytes() {
         match byte {

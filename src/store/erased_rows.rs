@@ -32,7 +32,13 @@ pub struct KnownRows {
     pub phones: BTreeSet<String>,
     /// Other addresses that those leads have now.
     pub other_addresses: BTreeSet<Email>,
-    /// The persons of these that something else tells of: they stay, without what those leads told.
+    /// The leads whose address is the person's still, or none.
+    pub own_leads: Vec<i64>,
+    /// The persons of other addresses that nothing else tells of: they go with those leads.
+    pub alone: Vec<i64>,
+    /// The clusters above, by the sender's id.
+    pub cluster_ids: BTreeSet<String>,
+    /// The persons of other addresses that something else tells of: they stay, without what those leads told.
     pub others: Vec<i64>,
 }
 
@@ -188,6 +194,9 @@ async fn find_leads(
         known.spellings.extend(lead.contact_email);
         known.phones.extend([lead.contact_phone, lead.contact_home_phone].into_iter().flatten());
         let other = lead.person_email.filter(|email| !emails.contains(email));
+        if other.is_none() {
+            known.own_leads.push(lead.id);
+        }
         known.other_addresses.extend(other.as_deref().and_then(Email::stored));
         if let Some(sender) = Sender::named(&lead.sender) {
             known.subjects.insert(Subject::Lead(LeadKey { sender, external_id: lead.external_id }));
@@ -217,7 +226,7 @@ async fn find_others(tx: &mut PgConnection, workspace: WorkspaceId, known: &mut 
         if other.is_told_elsewhere {
             known.others.push(other.id);
         } else {
-            known.persons.push(other.id);
+            known.alone.push(other.id);
         }
     }
     Ok(())
@@ -237,25 +246,28 @@ async fn find_clusters(
         r#"-- once
         with wanted as (
             select id from lead_clusters where workspace_id = $1 and person_id = any($2)
+            union select id from lead_clusters where workspace_id = $1 and person_id = any($6)
             union select id from lead_clusters where workspace_id = $1 and person_email = any($3)
             union select id from lead_clusters where workspace_id = $1 and external_id = any($4)
             union select lead_cluster_id from leads where workspace_id = $1 and id = any($5)
             union select lead_cluster_id from lead_events where workspace_id = $1 and lead_id = any($5)
             union select lead_cluster_id from appointments where workspace_id = $1 and lead_id = any($5)
         )
-        select c.id, c.contact_email, c.contact_phone,
-            (c.person_email is null or c.person_email = any($3) or c.person_id = any($2)) as "is_contact!"
+        select c.id, c.external_id, c.contact_email, c.contact_phone,
+            (c.person_email is null or c.person_email = any($3) or c.person_id = any($6)) as "is_contact!"
         from wanted join lead_clusters c on c.workspace_id = $1 and c.id = wanted.id"#,
         workspace.get(),
         &known.persons,
         emails,
         &named as &[&str],
         &known.leads,
+        &known.alone,
     )
     .fetch_all(tx)
     .await?;
     for cluster in clusters {
         known.clusters.push(cluster.id);
+        known.cluster_ids.insert(cluster.external_id);
         if cluster.is_contact {
             known.contacts.push(cluster.id);
             known.spellings.extend(cluster.contact_email);

@@ -127,20 +127,3 @@ pub async fn done(tx: &mut PgConnection, orders: &[Uuid]) -> Result<Vec<(Uuid, i
     .await?;
     Ok(rows.into_iter().map(|row| (row.order_id, row.workspace_id)).collect())
 }
-
-/// Notes in `intake.actions` that somebody erased or exported: the one place where both do.
-///
-/// # Errors
-/// When Postgres refuses or cannot be reached.
-pub async fn record_action(tx: &mut PgConnection, action: &str, acted_by: &str, counts: &Counts) -> Result<(), Error> {
-    sqlx::query!(
-        "-- once
-        insert into intake.actions (action, acted_at, acted_by, counts) values ($1, now(), $2, $3)",
-        action,
-        acted_by,
-        json!(counts),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}

@@ -20,7 +20,7 @@ pub async fn rows(
         "src/store/known_person.sql",
         workspace.get(),
         &known.persons,
-        &known.leads,
+        &known.own_leads,
         &known.contacts,
         &known.clusters,
     )

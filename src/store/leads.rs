@@ -1,17 +1,19 @@
-//! Leads, with the cars offered and the identity documents as sent; the properties asked about are written in
-//! `properties`.
+//! Leads, with the cars offered, the identity documents as sent and what they wait for. They are saved with all of
+//! `customers`; the properties asked about are written in `properties`.
 
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::LeadId;
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
+use super::dependencies;
 use super::json_row::{self, JsonRow};
-use super::lead_codec::{read_dependency, read_state};
-use super::stored::{Stored, Unreadable, read_booking_request};
-use crate::domain::booking_request;
+use super::lead_codec::read_state;
+use super::stored::{Place, Stored, Unreadable, read_booking_request};
+use crate::domain::booking_request::{self, Dependency};
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
 use crate::domain::finding::Code;
-use crate::domain::state::{Lead, LeadKey, Row, WorkspaceState};
+use crate::domain::state::{Lead, LeadKey, Row};
 use crate::domain::values::{Json, StockNumber, Vin};
 use crate::domain::version::FieldVersions;
 
@@ -31,6 +33,7 @@ pub(super) fn read_row(
     trade_in: Option<&Value>,
     property: Option<&Value>,
     documents: Option<Value>,
+    dependencies: Option<&Value>,
 ) -> Result<(LeadKey, Row<Lead>), Unreadable> {
     let row = Stored::row("leads", "id", lead)?;
     let sender = row.parsed("sender", Sender::named)?;
@@ -38,6 +41,8 @@ pub(super) fn read_row(
     let columns = row.columns(LeadColumns::from_columns)?;
     let documents = documents.map(|documents| Json::from_text(documents.to_string()));
     let mut lead = read(row, LeadColumns { documents, ..columns })?;
+    lead.pending_on = read_dependencies(lead.id, dependencies)?;
+    lead.pending_on_stored.clone_from(&lead.pending_on);
     if let Some(trade_in) = trade_in {
         let row = Stored::row("trade_ins", "lead_id", trade_in)?;
         (lead.trade_in, lead.trade_in_versions) = (row.columns(TradeInColumns::from_columns)?, row.versions("clocks")?);
@@ -50,6 +55,14 @@ pub(super) fn read_row(
     Ok((key, Row::known(lead)))
 }
 
+/// What a lead waits for, from pairs of kind and key.
+fn read_dependencies(lead: LeadId, dependencies: Option<&Value>) -> Result<BTreeSet<Dependency>, Unreadable> {
+    let place = Place::new("intake.lead_dependencies", "lead_id", lead.get());
+    let pairs = dependencies.and_then(Value::as_array).into_iter().flatten();
+    let read = |pair: &Value| dependencies::read(pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
+    pairs.map(|pair| place.need("key", read(pair))).collect()
+}
+
 fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
     let versions = row.versions("clocks")?;
     let booking_requests = match row.value("wishes") {
@@ -59,7 +72,8 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
     let booking = row.parsed("booking_state", read_state)?;
     Ok(Lead {
         booking_requests,
-        pending_on: row.list("waits_for", |dependency| read_dependency(dependency.as_str()?))?,
+        pending_on: BTreeSet::new(),
+        pending_on_stored: BTreeSet::new(),
         id: row.id(),
         columns,
         versions,
@@ -78,54 +92,11 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
     })
 }
 
-/// Writes the leads that changed.
-pub(super) async fn save(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    state: &WorkspaceState,
-) -> Result<(), sqlx::Error> {
-    let dirty = || state.leads.iter().filter(|(_, row)| row.is_dirty()).map(|(key, row)| (key, &row.value));
-    if dirty().next().is_none() {
-        return Ok(());
-    }
-    super::lead_insert::save(tx, workspace, dirty()).await?;
-    let trade_ins = dirty().filter(|(_, lead)| lead.trade_in != TradeInColumns::default());
-    save_trade_ins(tx, trade_ins.map(|(_, lead)| write_trade_in(workspace, lead)).collect()).await
-}
-
-fn write_trade_in(workspace: WorkspaceId, lead: &Lead) -> Value {
+/// The car that a lead offers, as a row.
+pub(super) fn write_trade_in(lead: &Lead) -> Value {
     let mut json_row = JsonRow::new();
     lead.trade_in.visit(&mut json_row::writer(&mut json_row));
-    json_row.insert("workspace_id".to_owned(), json!(workspace.get()));
     json_row.insert("lead_id".to_owned(), json!(lead.id.get()));
     json_row.insert("clocks".to_owned(), json_row::versions(&lead.trade_in_versions));
     Value::Object(json_row)
-}
-
-/// A car whose times are as they were is left alone: the lead changed, not the car.
-async fn save_trade_ins(tx: &mut PgConnection, trade_ins: Vec<Value>) -> Result<(), sqlx::Error> {
-    if trade_ins.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into trade_ins as known
-            (workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,
-            offer_price, trade_price, retail_price, price_adjustment, offer_accepted, clocks)
-        select
-            workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,
-            offer_price, trade_price, retail_price, price_adjustment, offer_accepted, clocks
-        from jsonb_populate_recordset(null::trade_ins, $1)
-        on conflict (workspace_id, lead_id) do update set
-            registration = excluded.registration, kilometres = excluded.kilometres, make = excluded.make,
-            model = excluded.model, badge = excluded.badge, series = excluded.series, year = excluded.year,
-            state = excluded.state, title = excluded.title, offer_price = excluded.offer_price,
-            trade_price = excluded.trade_price, retail_price = excluded.retail_price,
-            price_adjustment = excluded.price_adjustment, offer_accepted = excluded.offer_accepted,
-            clocks = excluded.clocks
-        where known.clocks is distinct from excluded.clocks",
-        Value::Array(trade_ins),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }

@@ -82,7 +82,7 @@ pub(super) async fn save(
     save_lists!(
         "src/store/save_listings.sql", workspace,
         rows => id identifier vin shows_vin status withdrawn_at stock_number dealership_id source_modified_at
-            content_arrived_at claims word created_at updated_at,
+            content_arrived_at claims word created_at updated_at;
         columns => seller_name location_name seller vehicle_type listing_type sale_status sale_type make model series
             badge year body_style transmission fuel_type drive doors seats colour interior_colour odometer
             odometer_unit registration_number registration_expires_at price_egc price_dap price_before price_rrp
@@ -90,7 +90,7 @@ pub(super) async fn save(
             specification_description country_code release_date build_year build_month build_date compliance_year
             compliance_month compliance_date certified certification_type identification colours odometer_readings
             attributes features media warranty price_list vendor_data destinations subscription_pricing
-            source_created_at
+            source_created_at;
     )
     .execute(tx)
     .await?;

@@ -41,35 +41,12 @@ pub(super) async fn load(
     state.identifiers.extend(load_identifiers(tx, workspace, &BTreeSet::new(), &ids).await?);
     state.sources = load_sources(tx, workspace, &ids).await?;
     load_contents(tx, workspace, &keys.contents(&state.sources), state).await?;
-    add_rows(tx, workspace, &BTreeSet::new(), &keys.rival_stock_numbers(&state.sources), &[], state).await
-}
-
-/// Loads the listings that leads ask for or have booked.
-pub(super) async fn load_requested(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    keys: &Keys,
-    state: &mut WorkspaceState,
-) -> Result<(), LoadError> {
-    let booked = state.bookings.values().map(|row| row.value.listing);
-    let booked: Vec<ListingId> = booked.filter(|id| !state.listings.contains_key(id)).collect();
-    add_rows(tx, workspace, &keys.requested_vins, &keys.requested_stock_numbers, &booked, state).await
-}
-
-/// Loads rows that are only looked at; those that are there already stay as they are.
-async fn add_rows(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    vins: &BTreeSet<Vin>,
-    numbers: &BTreeSet<StockNumber>,
-    ids: &[ListingId],
-    state: &mut WorkspaceState,
-) -> Result<(), LoadError> {
-    if vins.is_empty() && numbers.is_empty() && ids.is_empty() {
-        return Ok(());
-    }
-    for (id, row) in load_rows(tx, workspace, &vin_texts(vins), &number_texts(numbers), ids).await? {
-        state.listings.entry(id).or_insert(row);
+    let rivals = number_texts(&keys.rival_stock_numbers(&state.sources));
+    if !rivals.is_empty() {
+        for (id, row) in load_rows(tx, workspace, &[], &rivals, &[]).await? {
+            // Those that are there already stay as they are.
+            state.listings.entry(id).or_insert(row);
+        }
     }
     Ok(())
 }
@@ -90,18 +67,22 @@ async fn load_rows(
 ) -> Result<BTreeMap<ListingId, Row<Listing>>, LoadError> {
     let rows = sqlx::query!(
         r#"with wanted as (
-            select id from listings where workspace_id = $1 and vin = any($2)
-            union select id from listings where workspace_id = $1 and stock_number = any($3)
-            union select id from listings where workspace_id = $1 and id = any($4)
+            select l.id from unnest($2::text[]) as k (vin)
+            cross join lateral (select id from listings where workspace_id = $1 and vin = k.vin offset 0) l
+            union select l.id from unnest($3::text[]) as k (stock_number)
+            cross join lateral (
+                select id from listings where workspace_id = $1 and stock_number = k.stock_number offset 0
+            ) l
+            union select k.id from unnest($4::bigint[]) as k (id)
         )
         select l.price_egc, l.price_dap, l.price_before, l.price_rrp, l.price_igc,
             l.id, l.vin, l.identifier, l.shows_vin, l.status, l.word, l.withdrawn_at, l.claims, l.stock_number,
             l.dealership_id, l.source_modified_at, l.content_arrived_at, l.created_at, l.updated_at,
             array(
                 select location_id from listing_locations k
-                where k.workspace_id = l.workspace_id and k.listing_id = l.id order by k.position
+                where k.workspace_id = $1 and k.listing_id = l.id order by k.position
             ) as "locations!"
-        from wanted join listings l on l.workspace_id = $1 and l.id = wanted.id"#,
+        from wanted cross join lateral (select * from listings where workspace_id = $1 and id = wanted.id offset 0) l"#,
         workspace.get(),
         vins,
         numbers,
@@ -182,7 +163,10 @@ async fn load_contents(
     let mut rows = sqlx::query!(
         "select s.identifier, s.vin, s.content
         from unnest($2::text[], $3::text[]) as k (identifier, vin)
-        join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin",
+        cross join lateral (
+            select identifier, vin, content from listing_sources
+            where workspace_id = $1 and identifier = k.identifier and vin = k.vin offset 0
+        ) s",
         workspace.get(),
         &identifiers,
         &vins,

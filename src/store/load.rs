@@ -1,18 +1,18 @@
 //! What is stored of the customers that deliveries are about: clusters, leads and persons, asked for in one question,
 //! because each question waits for its answer before the next is put.
 
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::{LeadId, WorkspaceId};
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::lead_codec::dependency_text;
+use super::dependencies::kind_and_key;
 use super::stored::{LoadError, Unreadable};
-use super::{clusters, leads, persons};
+use super::{bookings, clusters, leads, persons};
 use crate::domain::booking_request::Dependency;
-use crate::domain::state::{Cluster, Lead, LeadKey, Person, Row};
+use crate::domain::state::{Booking, Cluster, Lead, LeadKey, Person, Row};
 use crate::domain::values::Email;
 
 /// Whom deliveries are about.
@@ -26,8 +26,6 @@ pub(super) struct LoadKeys<'a> {
     pub(super) emails: Vec<&'a str>,
     /// Leads that are pending on one of these.
     pub(super) dependencies: BTreeSet<Dependency>,
-    /// Blocked leads for want of a location or a package, whichever.
-    pub(super) any_missing_name: bool,
 }
 
 /// What is known of them.
@@ -36,55 +34,65 @@ pub(super) struct LoadedRows {
     pub(super) clusters: BTreeMap<String, Row<Cluster>>,
     pub(super) leads: BTreeMap<LeadKey, Row<Lead>>,
     pub(super) persons: BTreeMap<Email, Row<Person>>,
+    pub(super) bookings: BTreeMap<LeadId, Row<Booking>>,
 }
 
-/// Loads what is known. Each arm has an index of its own. How many leads wait is badly guessed, so the rows are looked
-/// up one by one, whatever Postgres expects (`offset 0`).
+/// A row with its rows in other tables: a person's licence and passport; a lead's trade-in, property and documents, what
+/// it waits for, and its booking.
+struct KnownRow {
+    kind: String,
+    row: Value,
+    first: Option<Value>,
+    second: Option<Value>,
+    third: Option<Value>,
+    dependencies: Option<Value>,
+    booking: Option<Value>,
+}
+
+/// Loads what is known.
 pub(super) async fn load(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
     asked: &LoadKeys<'_>,
 ) -> Result<LoadedRows, LoadError> {
-    let LoadKeys { leads: keys, clusters, emails, dependencies, any_missing_name } = asked;
-    if keys.is_empty() && clusters.is_empty() && emails.is_empty() && dependencies.is_empty() && !any_missing_name {
+    let LoadKeys { leads: keys, clusters, emails, dependencies } = asked;
+    if keys.is_empty() && clusters.is_empty() && emails.is_empty() && dependencies.is_empty() {
         return Ok(LoadedRows::default());
     }
-    let dependencies: Vec<String> =
-        dependencies.iter().map(|dependency| dependency_text(workspace, dependency)).collect();
+    let (kinds, names): (Vec<&str>, Vec<&str>) = dependencies.iter().map(kind_and_key).unzip();
     let senders: Vec<&str> = keys.iter().map(|key| key.sender.name()).collect();
     let external_ids: Vec<&str> = keys.iter().map(|key| key.external_id.as_str()).collect();
     // One by one: as JSON they take several times as much memory.
-    let mut rows = sqlx::query_file!(
+    let mut rows = sqlx::query_file_as!(
+        KnownRow,
         "src/store/load_known.sql",
         workspace.get(),
         &senders as &[&str],
         &external_ids as &[&str],
-        &dependencies,
+        &kinds as &[&str],
+        &names as &[&str],
         emails as &[&str],
-        *any_missing_name,
         clusters as &[&str],
     )
     .fetch(tx);
     let mut known = LoadedRows::default();
     while let Some(row) = rows.try_next().await? {
-        known.add(&row.kind, &row.row, (row.first.as_ref(), row.second.as_ref(), row.third))?;
+        known.add(row)?;
     }
     Ok(known)
 }
 
 impl LoadedRows {
-    /// Adds a row with its rows in other tables: a person's licence and passport, a lead's trade-in, property and
-    /// documents.
-    fn add(
-        &mut self,
-        kind: &str,
-        row: &Value,
-        (first, second, third): (Option<&Value>, Option<&Value>, Option<Value>),
-    ) -> Result<(), Unreadable> {
-        match kind {
-            "cluster" => self.clusters.extend([clusters::read_row(row)?]),
-            "person" => self.persons.extend([persons::read_row(row, first, second)?]),
-            _ => self.leads.extend([leads::read_row(row, first, second, third)?]),
+    fn add(&mut self, row: KnownRow) -> Result<(), Unreadable> {
+        let KnownRow { kind, row, first, second, third, dependencies, booking } = row;
+        let (first, second) = (first.as_ref(), second.as_ref());
+        match kind.as_str() {
+            "cluster" => self.clusters.extend([clusters::read_row(&row)?]),
+            "person" => self.persons.extend([persons::read_row(&row, first, second)?]),
+            _ => self.leads.extend([leads::read_row(&row, first, second, third, dependencies.as_ref())?]),
+        }
+        if let Some(booking) = booking {
+            self.bookings.extend([bookings::read_row(&booking)?]);
         }
         Ok(())
     }

@@ -1,85 +1,26 @@
-//! Locations and packages, loaded by their names: a workspace may have any number of them.
+//! Locations and packages. A workspace may have any number of them: they are loaded by their names (`requested`), and
+//! those of the configuration here.
 
-use crate::domain::ids::{LocationId, WorkspaceId};
+use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::json_row::{self, JsonRow};
 use super::stored::{LoadError, Place, Unreadable};
 use crate::domain::facts::{LocationColumns, SellerLocation};
-use crate::domain::keys::Names;
 use crate::domain::state::{Location, Package, Row, WorkspaceState};
 use crate::domain::workspace::ConfiguredLocation;
 use chrono::{DateTime, Utc};
 
 /// A row of either table. Packages have no key of their name.
-struct LoadedRow {
-    id: i64,
-    name: String,
-    name_key: Option<String>,
-    configured: Option<Value>,
-    reported: Option<Value>,
-    reported_at: Option<DateTime<Utc>>,
-    reported_arrived_at: Option<DateTime<Utc>>,
-}
-
-/// Loads the locations and packages of these names, as far as they were not asked for before. Each is looked up by its
-/// own key, however many there are and whatever Postgres expects (`offset 0`).
-pub(super) async fn load(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    names: Names,
-    state: &mut WorkspaceState,
-) -> Result<(), LoadError> {
-    let names = names.without_loaded(state);
-    if names.is_empty() {
-        return Ok(());
-    }
-    let rows = sqlx::query_file_as!(
-        LoadedRow,
-        "src/store/load_places.sql",
-        workspace.get(),
-        &names.locations.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
-        &names.location_ids.iter().copied().map(LocationId::get).collect::<Vec<_>>(),
-        &names.packages.iter().map(String::as_str).collect::<Vec<_>>() as &[&str],
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    names.locations.into_iter().for_each(|name| state.locations.ask(name));
-    names.packages.iter().cloned().for_each(|name| state.packages.ask(name));
-    rows.into_iter().try_for_each(|row| add(row, state))?;
-    let missing = names.packages.iter().filter(|name| state.packages.get(name).is_none()).map(String::as_str);
-    let missing: Vec<&str> = missing.collect();
-    load_in_any_case(tx, workspace, &missing, state).await
-}
-
-/// Loads the packages whose names differ from these only in case: none of them is meant, but a finding can name it.
-async fn load_in_any_case(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    names: &[&str],
-    state: &mut WorkspaceState,
-) -> Result<(), LoadError> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let rows = sqlx::query!(
-        r#"select p.id as "id!", p.name as "name!", p.configured as "configured!", p.reported as "reported!"
-        from unnest($2::text[]) as k (name)
-        cross join lateral (
-            select id, name, configured, reported from packages
-            where workspace_id = $1 and lower(name) = lower(k.name) offset 0
-        ) p"#,
-        workspace.get(),
-        names as &[&str],
-    )
-    .fetch_all(tx)
-    .await?;
-    for row in rows {
-        let package = Package { id: row.id.into(), configured: row.configured, reported: row.reported };
-        state.packages.found(row.name, Row::known(package));
-    }
-    Ok(())
+pub(super) struct PlaceRow {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) name_key: Option<String>,
+    pub(super) configured: Option<Value>,
+    pub(super) reported: Option<Value>,
+    pub(super) reported_at: Option<DateTime<Utc>>,
+    pub(super) reported_arrived_at: Option<DateTime<Utc>>,
 }
 
 /// Loads all locations and packages that the configuration names or named. There is an index of these alone.
@@ -89,7 +30,7 @@ pub(super) async fn load_configured(
     state: &mut WorkspaceState,
 ) -> Result<(), LoadError> {
     let rows = sqlx::query_as!(
-        LoadedRow,
+        PlaceRow,
         r#"select id as "id!", name as "name!", name_key, configured, reported, reported_at, reported_arrived_at
         from locations where workspace_id = $1 and configured is not null
         union all
@@ -102,8 +43,9 @@ pub(super) async fn load_configured(
     rows.into_iter().try_for_each(|row| Ok(add(row, state)?))
 }
 
-fn add(row: LoadedRow, state: &mut WorkspaceState) -> Result<(), Unreadable> {
-    let LoadedRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
+/// Adds a location or a package that was loaded.
+pub(super) fn add(row: PlaceRow, state: &mut WorkspaceState) -> Result<(), Unreadable> {
+    let PlaceRow { id, name, name_key, configured, reported, reported_at, reported_arrived_at } = row;
     let Some(key) = name_key else {
         let is = |truth: Option<Value>| truth.as_ref().and_then(Value::as_bool).unwrap_or_default();
         state

@@ -1,13 +1,17 @@
 //! All SQL: what is loaded before the rules run, and what is saved after. [`mod@load`] and [`save`] show the order of reads
 //! and writes on one screen; each noun's statements stand in the file that bears its name.
 
+pub mod actions;
 pub mod address;
 mod appointments;
 mod bodies;
 mod bookings;
 mod clusters;
 mod content;
+mod customers;
+pub mod dealership_feeds;
 pub mod deliveries;
+pub mod dependencies;
 pub mod drift;
 pub mod due;
 pub mod erase_rows;
@@ -37,6 +41,7 @@ mod probe;
 mod properties;
 pub mod rejected;
 pub mod replay_filter;
+mod requested;
 pub mod rereading;
 mod server;
 mod session;
@@ -323,22 +328,21 @@ pub async fn load(
         locations::load_configured(tx, workspace, &mut state).await?;
     }
     listings::load(tx, workspace, &keys, &mut state).await?;
-    locations::load(tx, workspace, keys.brought(&state), &mut state).await?;
+    requested::load_named(tx, workspace, keys.brought(&state), &mut state).await?;
     let asked: BTreeSet<Email> = keys.emails.clone();
     let known = load::load(tx, workspace, &load_keys(&keys, &state)).await?;
     (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
+    state.bookings = known.bookings;
     keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
     keys.add_booking_requests(&state);
     // Those whom what was loaded names beside.
     let others = keys.emails.difference(&asked).map(Email::as_str).collect();
     let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
     state.persons.extend(load::load(tx, workspace, &others).await?.persons);
-    let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
-    state.bookings = bookings::load(tx, workspace, &leads).await?;
-    listings::load_requested(tx, workspace, &keys, &mut state).await?;
-    locations::load(tx, workspace, keys.asked_by_leads(&state), &mut state).await?;
+    requested::load(tx, workspace, &keys, &mut state).await?;
     if keys.has_lists {
         let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
+        let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
         state.appointments = appointments::load(tx, workspace, &keys.appointments, &clusters, &leads).await?;
     }
     Ok(state)
@@ -351,7 +355,6 @@ fn load_keys<'a>(keys: &'a Keys, state: &WorkspaceState) -> load::LoadKeys<'a> {
         clusters: keys.clusters.iter().map(String::as_str).collect(),
         emails: keys.emails.iter().map(Email::as_str).collect(),
         dependencies: keys.dependencies(state),
-        any_missing_name: keys.any_missing_name,
     }
 }
 
@@ -369,14 +372,11 @@ pub async fn save(
     listings::save_heads(tx, workspace, &state).await?;
     locations::save_locations(tx, workspace, &state).await?;
     locations::save_packages(tx, workspace, &state).await?;
-    persons::save(tx, workspace, &state).await?;
-    clusters::save(tx, workspace, &state).await?;
-    leads::save(tx, workspace, &state).await?;
+    listings::save(tx, workspace, &state).await?;
+    customers::save(tx, workspace, &state).await?;
     properties::save(tx, workspace, &state).await?;
     clusters::save_events(tx, workspace, &state).await?;
     appointments::save(tx, workspace, &state).await?;
-    listings::save(tx, workspace, &state).await?;
-    bookings::save(tx, workspace, &state).await?;
     listings::save_merged(tx, workspace, &state.merged).await?;
     // Names are looked up while writing, too.
     complete(&state)?;

@@ -1,15 +1,12 @@
-//! Persons, with their licences and passports.
+//! Persons, with their licences and passports; they are saved with all of `customers`.
 
-use crate::domain::ids::{PersonId, WorkspaceId};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::json_row;
 use super::stored::{Stored, Unreadable};
-use super::unnest::{list, save_lists};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
-use crate::domain::state::{Person, Row, WorkspaceState};
+use crate::domain::state::{Person, Row};
 use crate::domain::values::{Country, Email};
 
 /// A person as it was loaded, with its rows in other tables.
@@ -85,56 +82,19 @@ fn read_passport(passport: &Value) -> Result<Passport, Unreadable> {
     })
 }
 
-/// Writes the persons that changed.
-pub(super) async fn save(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    state: &WorkspaceState,
-) -> Result<(), sqlx::Error> {
-    let dirty = state.persons.iter().filter(|(_, row)| row.is_dirty());
-    let persons: Vec<(&Email, &Person)> = dirty.map(|(email, row)| (email, &row.value)).collect();
-    if persons.is_empty() {
-        return Ok(());
-    }
-    save_persons(tx, workspace, &persons).await?;
-    let passports = persons.iter().filter_map(|(_, person)| Some((person.id, person.columns.passport.as_ref()?)));
-    save_passports(tx, workspace, &passports.collect::<Vec<_>>()).await
-}
-
-async fn save_persons(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    persons: &[(&Email, &Person)],
-) -> Result<(), sqlx::Error> {
-    let (mut rows, mut columns) = (Rows::default(), Columns::default());
-    for (email, person) in persons {
-        rows.push(email, person);
-        columns.push(&person.columns);
-    }
-    save_lists!(
-        "src/store/save_persons.sql", workspace,
-        rows => id email created_at updated_at clocks,
-        columns => title first_name middle_name last_name business_name date_of_birth mobile_phone home_phone postcode
-            marketing_opt_in address_street address_city address_state address_postcode address_country licence_number
-            licence_card_number licence_state licence_expires_on licence_date_of_birth
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// Persons as lists: what is not told of them.
 #[derive(Debug, Default)]
-struct Rows<'a> {
-    id: Vec<i64>,
-    email: Vec<&'a str>,
-    created_at: Vec<DateTime<Utc>>,
-    updated_at: Vec<DateTime<Utc>>,
-    clocks: Vec<String>,
+pub(super) struct PersonRows<'a> {
+    pub(super) id: Vec<i64>,
+    pub(super) email: Vec<&'a str>,
+    pub(super) created_at: Vec<DateTime<Utc>>,
+    pub(super) updated_at: Vec<DateTime<Utc>>,
+    pub(super) clocks: Vec<String>,
 }
 
-impl<'a> Rows<'a> {
-    fn push(&mut self, email: &'a Email, person: &Person) {
+impl<'a> PersonRows<'a> {
+    /// Adds a row.
+    pub(super) fn push(&mut self, email: &'a Email, person: &Person) {
         let Person { id, columns: _, versions, created_at, updated_at } = person;
         self.id.push(id.get());
         self.email.push(email.as_str());
@@ -146,31 +106,36 @@ impl<'a> Rows<'a> {
 
 /// Persons as lists: what is told of them.
 #[derive(Debug, Default)]
-struct Columns<'a> {
-    title: Vec<Option<&'a str>>,
-    first_name: Vec<Option<&'a str>>,
-    middle_name: Vec<Option<&'a str>>,
-    last_name: Vec<Option<&'a str>>,
-    business_name: Vec<Option<&'a str>>,
-    date_of_birth: Vec<Option<NaiveDate>>,
-    mobile_phone: Vec<Option<&'a str>>,
-    home_phone: Vec<Option<&'a str>>,
-    postcode: Vec<Option<&'a str>>,
-    marketing_opt_in: Vec<Option<bool>>,
-    address_street: Vec<Option<&'a str>>,
-    address_city: Vec<Option<&'a str>>,
-    address_state: Vec<Option<&'a str>>,
-    address_postcode: Vec<Option<&'a str>>,
-    address_country: Vec<Option<&'a str>>,
-    licence_number: Vec<Option<&'a str>>,
-    licence_card_number: Vec<Option<&'a str>>,
-    licence_state: Vec<Option<&'a str>>,
-    licence_expires_on: Vec<Option<NaiveDate>>,
-    licence_date_of_birth: Vec<Option<NaiveDate>>,
+pub(super) struct PersonLists<'a> {
+    pub(super) title: Vec<Option<&'a str>>,
+    pub(super) first_name: Vec<Option<&'a str>>,
+    pub(super) middle_name: Vec<Option<&'a str>>,
+    pub(super) last_name: Vec<Option<&'a str>>,
+    pub(super) business_name: Vec<Option<&'a str>>,
+    pub(super) date_of_birth: Vec<Option<NaiveDate>>,
+    pub(super) mobile_phone: Vec<Option<&'a str>>,
+    pub(super) home_phone: Vec<Option<&'a str>>,
+    pub(super) postcode: Vec<Option<&'a str>>,
+    pub(super) marketing_opt_in: Vec<Option<bool>>,
+    pub(super) address_street: Vec<Option<&'a str>>,
+    pub(super) address_city: Vec<Option<&'a str>>,
+    pub(super) address_state: Vec<Option<&'a str>>,
+    pub(super) address_postcode: Vec<Option<&'a str>>,
+    pub(super) address_country: Vec<Option<&'a str>>,
+    pub(super) licence_number: Vec<Option<&'a str>>,
+    pub(super) licence_card_number: Vec<Option<&'a str>>,
+    pub(super) licence_state: Vec<Option<&'a str>>,
+    pub(super) licence_expires_on: Vec<Option<NaiveDate>>,
+    pub(super) licence_date_of_birth: Vec<Option<NaiveDate>>,
+    pub(super) passport_number: Vec<Option<&'a str>>,
+    pub(super) passport_country: Vec<Option<&'a str>>,
+    pub(super) passport_expires_on: Vec<Option<NaiveDate>>,
+    pub(super) passport_date_of_birth: Vec<Option<NaiveDate>>,
 }
 
-impl<'a> Columns<'a> {
-    fn push(&mut self, columns: &'a PersonColumns) {
+impl<'a> PersonLists<'a> {
+    /// Adds a row.
+    pub(super) fn push(&mut self, columns: &'a PersonColumns) {
         let PersonColumns {
             title,
             first_name,
@@ -184,7 +149,7 @@ impl<'a> Columns<'a> {
             marketing_opt_in,
             address,
             licence,
-            passport: _,
+            passport,
         } = columns;
         self.title.push(title.as_deref());
         self.first_name.push(first_name.as_deref());
@@ -198,6 +163,7 @@ impl<'a> Columns<'a> {
         self.marketing_opt_in.push(*marketing_opt_in);
         self.push_address(address.as_ref());
         self.push_licence(licence.as_ref());
+        self.push_passport(passport.as_ref());
     }
 
     fn push_address(&mut self, address: Option<&'a Address>) {
@@ -218,36 +184,11 @@ impl<'a> Columns<'a> {
         self.licence_expires_on.push(licence.map(|licence| licence.expires_on));
         self.licence_date_of_birth.push(licence.map(|licence| licence.date_of_birth));
     }
-}
 
-/// A passport that is as it was is left alone: the person changed, not the passport.
-async fn save_passports(
-    tx: &mut PgConnection,
-    workspace: WorkspaceId,
-    passports: &[(PersonId, &Passport)],
-) -> Result<(), sqlx::Error> {
-    if passports.is_empty() {
-        return Ok(());
+    fn push_passport(&mut self, passport: Option<&'a Passport>) {
+        self.passport_number.push(passport.map(|passport| passport.number.as_str()));
+        self.passport_country.push(passport.map(|passport| passport.country.code()));
+        self.passport_expires_on.push(passport.map(|passport| passport.expires_on));
+        self.passport_date_of_birth.push(passport.map(|passport| passport.date_of_birth));
     }
-    sqlx::query!(
-        "insert into identity.passports as known
-            (workspace_id, person_id, number, country, expires_on, date_of_birth)
-        select $1, person_id, number, country, expires_on, date_of_birth
-        from unnest($2::bigint[], $3::text[], $4::text[], $5::date[], $6::date[])
-            as p (person_id, number, country, expires_on, date_of_birth)
-        on conflict (workspace_id, person_id) do update set
-            number = excluded.number, country = excluded.country,
-            expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
-        where (known.number, known.country, known.expires_on, known.date_of_birth)
-            is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)",
-        workspace.get(),
-        &list(passports, |(person, _)| person.get()),
-        &list(passports, |(_, passport)| passport.number.as_str()) as &[&str],
-        &list(passports, |(_, passport)| passport.country.code()) as &[&str],
-        &list(passports, |(_, passport)| passport.expires_on),
-        &list(passports, |(_, passport)| passport.date_of_birth),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }

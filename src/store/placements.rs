@@ -5,7 +5,7 @@
 use crate::domain::ids::WorkspaceId;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -111,18 +111,22 @@ pub(super) async fn lock(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<
     Ok(locked.into_values().collect())
 }
 
+/// The first and the last of these arrivals: what is asked for within them is looked for in no other month.
+fn span(times: impl Iterator<Item = DateTime<Utc>> + Clone) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    Some((times.clone().min()?, times.max()?))
+}
+
 /// Those of these deliveries that are stored, by workspace; that of those that have none comes first.
 async fn find(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<BTreeMap<i64, Vec<DeliveryKey>>, Error> {
     let mut found: BTreeMap<i64, Vec<DeliveryKey>> = BTreeMap::new();
-    if keys.is_empty() {
-        return Ok(found);
-    }
+    let Some((first, last)) = span(keys.iter().map(|(_, received_at)| *received_at)) else { return Ok(found) };
     let rows = sqlx::query!(
-        "select d.workspace_id, d.id, d.received_at
-        from unnest($1::uuid[], $2::timestamptz[]) as k (id, received_at)
-        join intake.deliveries d on d.received_at = k.received_at and d.id = k.id",
+        "select workspace_id, id, received_at from intake.deliveries
+        where received_at = any($2) and received_at >= $3 and received_at <= $4 and id = any($1)",
         &list(keys, |(id, _)| *id),
         &list(keys, |(_, received_at)| *received_at),
+        first,
+        last,
     )
     .fetch_all(tx)
     .await?;
@@ -133,15 +137,16 @@ async fn find(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<BTreeMap<i6
 }
 
 async fn lock_in(tx: &mut PgConnection, workspace: i64, keys: &[DeliveryKey]) -> Result<Vec<LockedRow>, Error> {
+    let Some((first, last)) = span(keys.iter().map(|(_, received_at)| *received_at)) else { return Ok(Vec::new()) };
     let rows = sqlx::query!(
-        r#"select d.id, d.received_at, d.feed, d.attempts, d.outcome, d.changes, d.findings, d.shares_body, d.body_sha256,
-            d.body is not null as "holds_body!", d.erased_at is not null as "is_erased!"
-        from unnest($2::uuid[], $3::timestamptz[]) as k (id, received_at)
-        join intake.deliveries d on d.workspace_id = $1 and d.id = k.id and d.received_at = k.received_at
-        order by d.id for update of d"#,
+        r#"select id, received_at, feed, attempts, outcome, changes, findings, shares_body, body_sha256,
+            body is not null as "holds_body!", erased_at is not null as "is_erased!"
+        from intake.deliveries
+        where workspace_id = $1 and id = any($2) and received_at >= $3 and received_at <= $4 order by id for update"#,
         workspace,
         &list(keys, |(id, _)| *id),
-        &list(keys, |(_, received_at)| *received_at),
+        first,
+        last,
     )
     .fetch_all(tx)
     .await?;
@@ -191,13 +196,17 @@ pub(super) async fn leave(tx: &mut PgConnection, rows: &[(Uuid, Placement)]) -> 
     for workspace in workspaces {
         let of_workspace: Vec<&(Uuid, Placement)> =
             rows.iter().filter(|(_, placement)| placement.workspace == workspace).collect();
+        let Some((first, last)) = span(of_workspace.iter().map(|(_, placement)| placement.received_at)) else {
+            continue;
+        };
         let deleted = sqlx::query!(
-            r#"delete from intake.deliveries d using unnest($2::uuid[], $3::timestamptz[]) as k (id, received_at)
-            where d.workspace_id = $1 and d.id = k.id and d.received_at = k.received_at
-            returning d.id, d.credential, host(d.remote_address) as remote_address, d.content_type, d.replays"#,
+            "delete from intake.deliveries
+            where workspace_id = $1 and id = any($2) and received_at >= $3 and received_at <= $4
+            returning id, credential, host(remote_address) as remote_address, content_type, replays",
             workspace,
             &list(&of_workspace, |(id, _)| *id),
-            &list(&of_workspace, |(_, placement)| placement.received_at),
+            first,
+            last,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -226,25 +235,26 @@ pub(super) async fn leave(tx: &mut PgConnection, rows: &[(Uuid, Placement)]) -> 
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn locate(store: &Store, ids: &[Uuid]) -> Result<Vec<DeliveryKey>, Error> {
-    let told: Vec<DeliveryKey> = ids.iter().filter_map(|id| Some((*id, arrival_of(*id)?))).collect();
     let mut tx = store.begin(None).await?;
-    let rows = sqlx::query!(
-        "select d.id, d.received_at from unnest($1::uuid[], $2::timestamptz[]) as k (id, received_at)
-        join intake.deliveries d on d.received_at >= k.received_at
-            and d.received_at < k.received_at + interval '1 millisecond' and d.id = k.id",
-        &list(&told, |(id, _)| *id),
-        &list(&told, |(_, at)| *at),
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut found: Vec<DeliveryKey> = rows.into_iter().map(|row| (row.id, row.received_at)).collect();
+    let mut found: Vec<DeliveryKey> = Vec::new();
+    for id in ids {
+        let Some(arrival) = arrival_of(*id) else { continue };
+        let rows = sqlx::query!(
+            "select id, received_at from intake.deliveries where received_at >= $2 and received_at < $3 and id = $1",
+            id,
+            arrival,
+            arrival + TimeDelta::milliseconds(1),
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        found.extend(rows.into_iter().map(|row| (row.id, row.received_at)));
+    }
     let missing: Vec<Uuid> = ids.iter().filter(|id| !found.iter().any(|(known, _)| known == *id)).copied().collect();
     if !missing.is_empty() {
         let rows = sqlx::query!(
             "-- once
-            select d.id, d.received_at from intake.deliveries d
-            where d.workspace_id = any(array(select 0::bigint union all select w.id from workspaces w))
-                and d.id = any($1)",
+            select id, received_at from intake.deliveries
+            where workspace_id = any(array(select 0::bigint union all select w.id from workspaces w)) and id = any($1)",
             &missing,
         )
         .fetch_all(&mut *tx)

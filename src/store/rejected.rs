@@ -259,6 +259,47 @@ pub async fn feeds(store: &Store, filter: &ReplayFilter) -> Result<Vec<Feed>, Er
     Ok(feeds.iter().filter_map(|feed| Feed::named(feed)).collect())
 }
 
+/// Refused requests of one feed that presented the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfFingerprint {
+    /// Tells one wrong secret from another; none where nothing was presented.
+    pub fingerprint: Option<String>,
+    /// How many they are.
+    pub count: i64,
+    /// Arrival of the first.
+    pub first_at: DateTime<Utc>,
+}
+
+/// So many of the newest refused requests are counted at the most.
+const MOST_COUNTED: i64 = 10_000;
+
+/// The refused requests of a feed that arrived after a time and have not become deliveries, by what they presented, most
+/// first; of so many of the newest, with whatever else was refused.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn by_fingerprint(
+    tx: &mut PgConnection,
+    feed: Feed,
+    after: DateTime<Utc>,
+) -> Result<Vec<OfFingerprint>, Error> {
+    let rows = sqlx::query_as!(
+        OfFingerprint,
+        r#"-- once
+        select fingerprint, count(*) as "count!", min(received_at) as "first_at!"
+        from (
+            select fingerprint, feed, received_at, replayed_at from intake.rejected
+            where received_at > $2 order by received_at desc limit $3
+        ) as newest
+        where feed = $1 and replayed_at is null
+        group by fingerprint order by 2 desc, 1"#,
+        feed.name(),
+        after,
+        MOST_COUNTED,
+    );
+    Ok(rows.fetch_all(tx).await?)
+}
+
 /// Notes that these requests have become deliveries, of the same ids. The first time counts.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Error, Store, load, persons};
+use super::{Error, Store, customers, load, session};
 use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::text::matched;
 use crate::domain::values::{Email, StockNumber, Vin};
@@ -129,7 +129,7 @@ pub async fn save_joined(
 ) -> Result<(), Error> {
     let into = person.value.id.get();
     let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
-    persons::save(tx, workspace, &rows).await?;
+    customers::save(tx, workspace, &rows).await?;
     sqlx::query!(
         "-- once
             with of_leads as (
@@ -224,6 +224,8 @@ pub async fn finish(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(),
 
 /// Leads and clusters wait for a person by the form of the address that is matched.
 async fn rewrite_addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
+    // Whole tables against many forms.
+    session::run(tx, "set local enable_hashjoin = on").await?;
     let sent = sqlx::query_scalar!(
         r#"-- once
         select contact_email as "email!" from leads

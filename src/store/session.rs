@@ -38,8 +38,12 @@ pub(super) const BEGIN: &str = concat!(
     // costly is not, and would be compiled for longer than it runs.
     "; set local enable_seqscan = off",
     "; set local enable_indexscan = on",
-    "; set local enable_bitmapscan = on",
     "; set local enable_nestloop = on",
+    // Row by row, whatever the statistics say: to gather what several indexes give, or what a whole workspace has, and
+    // to compare that with a few keys, looks cheap where a table is believed to be small.
+    "; set local enable_bitmapscan = off",
+    "; set local enable_hashjoin = off",
+    "; set local enable_mergejoin = off",
     "; set local from_collapse_limit = 8",
     "; set local join_collapse_limit = 8",
     "; set local max_parallel_workers_per_gather = 0",
@@ -68,6 +72,9 @@ pub(super) const NO_TRANSACTION_TIMEOUT: &str = "; set local transaction_timeout
 pub(super) const MIGRATION: &str = concat!(
     "; set local default_table_access_method = heap",
     "; set local enable_seqscan = on",
+    "; set local enable_bitmapscan = on",
+    "; set local enable_hashjoin = on",
+    "; set local enable_mergejoin = on",
     "; set local check_function_bodies = on",
     "; set local lock_timeout = '60s'",
 );

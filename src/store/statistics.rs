@@ -42,7 +42,9 @@ pub async fn gather(store: &Store) -> Result<bool, Error> {
     .fetch_one(&mut *tx)
     .await?;
     if seen.some_missing {
-        sqlx::query!("analyze persons, leads, lead_clusters, listings").execute(&mut *tx).await?;
+        sqlx::query!("analyze persons, leads, lead_clusters, listings, intake.lead_dependencies")
+            .execute(&mut *tx)
+            .await?;
     }
     tx.commit().await?;
     if seen.all_known {

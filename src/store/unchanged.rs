@@ -30,9 +30,14 @@ pub async fn load(
         r#"select k.identifier as "identifier!", k.vin as "vin!", s.listing_id, s.for_sale, s.source_modified_at, s.fingerprint, i.status as word,
             i.source_modified_at as word_at, i.for_sale_at, i.vin as newest_vin, i.vin_at, l.status
         from unnest($2::text[], $3::text[]) as k (identifier, vin)
-        join listing_sources s on s.workspace_id = $1 and s.identifier = k.identifier and s.vin = k.vin
-        join listing_identifiers i on i.workspace_id = $1 and i.identifier = k.identifier
-        join listings l on l.workspace_id = $1 and l.id = s.listing_id"#,
+        cross join lateral (
+            select * from listing_sources
+            where workspace_id = $1 and identifier = k.identifier and vin = k.vin offset 0
+        ) s
+        cross join lateral (
+            select * from listing_identifiers where workspace_id = $1 and identifier = k.identifier offset 0
+        ) i
+        cross join lateral (select status from listings where workspace_id = $1 and id = s.listing_id offset 0) l"#,
         workspace.get(),
         &list(summaries, |summary| summary.key.0.as_str()) as &[&str],
         &list(summaries, |summary| vin_text(summary.key.1.as_ref())),

@@ -26,10 +26,18 @@ pub(super) fn array<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     array
 }
 
-/// A statement from a file whose parameters are a workspace and the lists of two structs, in this order.
+/// A statement from a file whose parameters are a workspace and the lists of structs, in this order; what stands in
+/// brackets is a parameter as it is.
 macro_rules! save_lists {
-    ($file:literal, $workspace:expr, $rows:expr => $($row:ident)+, $columns:expr => $($column:ident)+) => {
-        sqlx::query_file!($file, $workspace.get(), $(&$rows.$row as _,)+ $(&$columns.$column as _,)+)
+    (@collect [$file:literal $($done:tt)*]) => { sqlx::query_file!($file $($done)*) };
+    (@collect [$($done:tt)*] $rows:ident => $($row:ident)+; $($rest:tt)*) => {
+        $crate::store::unnest::save_lists!(@collect [$($done)* $(, &$rows.$row as _)+] $($rest)*)
+    };
+    (@collect [$($done:tt)*] [$value:expr]; $($rest:tt)*) => {
+        $crate::store::unnest::save_lists!(@collect [$($done)* , $value] $($rest)*)
+    };
+    ($file:literal, $workspace:expr, $($rest:tt)+) => {
+        $crate::store::unnest::save_lists!(@collect [$file, $workspace.get()] $($rest)+)
     };
 }
 

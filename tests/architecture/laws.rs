@@ -10,15 +10,34 @@ use super::sources::{Module, ModulePath, Sources, Target};
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("domain", &[]),
+    ("metrics", &["domain"]),
     ("feeds", &["domain"]),
     ("store", &["domain"]),
     ("spool", &["domain"]),
     ("quarantine", &["domain", "store"]),
-    ("intake", &["budget", "domain", "feeds", "store", "spool"]),
+    ("intake", &["budget", "domain", "feeds", "metrics", "store", "spool"]),
+    ("silence", &["domain", "intake", "metrics", "store"]),
     ("config", &["domain", "feeds", "store"]),
-    ("http", &["budget", "domain", "feeds", "intake", "quarantine", "config"]),
+    ("http", &["budget", "domain", "feeds", "intake", "metrics", "quarantine", "config"]),
+    ("admin", &["http", "metrics"]),
     ("local_postgres", &[]),
-    ("cli", &["domain", "feeds", "store", "spool", "quarantine", "intake", "config", "http", "local_postgres"]),
+    (
+        "cli",
+        &[
+            "domain",
+            "feeds",
+            "store",
+            "spool",
+            "quarantine",
+            "intake",
+            "metrics",
+            "silence",
+            "config",
+            "http",
+            "admin",
+            "local_postgres",
+        ],
+    ),
 ];
 
 /// The crates that the rules may use, beside the standard library.
@@ -26,7 +45,8 @@ const OF_DOMAIN: &[&str] =
     &["chrono", "chrono_tz", "rust_decimal", "idna", "rlibphonenumber", "sha2", "unicode_normalization", "uuid"];
 
 /// The crates that belong to certain rooms.
-const AT_HOME: &[(&str, &[&str])] = &[("sqlx", &["store", "local_postgres"]), ("axum", &["http"])];
+const AT_HOME: &[(&str, &[&str])] =
+    &[("sqlx", &["store", "local_postgres"]), ("axum", &["http", "admin"]), ("prometheus_client", &["metrics"])];
 
 /// The modules that decide: what they say is asked by `intake` between loading and saving, never while either is done.
 const RULES: &[&str] =

@@ -35,7 +35,8 @@ struct Stored {
     attempts: i32,
 }
 
-const STORED: &str = "select id::text, feed, body, outcome, attempts from intake.deliveries order by received_at, id";
+const STORED: &str =
+    "select id::text, feed, body, outcome, attempts from intake.deliveries_with_bodies order by received_at, id";
 
 /// Waits until nothing is in the spool, stops the program, compares, and adds the figures to the table.
 pub(crate) async fn prove(scenario: &str, mut harness: Harness, seen: Seen) {

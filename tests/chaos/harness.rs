@@ -124,6 +124,11 @@ impl Harness {
         self.installed = Some(place);
     }
 
+    /// Starts this file from now on, or the program under test.
+    pub(crate) fn use_program(&mut self, file: Option<PathBuf>) {
+        self.installed = file;
+    }
+
     /// Where the program listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

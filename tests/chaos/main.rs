@@ -4,7 +4,8 @@
 //! Each scenario ends with the same questions: is every delivery that was answered 200 in `intake.deliveries`, once and
 //! with an outcome, and do the business tables hold what a run without faults makes of the same deliveries? The
 //! figures of all of them are printed at the end. `FORECOURT_CHAOS=long` makes them as long as the page docs/proofs.md tells of, and
-//! a number of seconds there makes the longest ones last so long; a part of a name chooses scenarios, as it does for
+//! a number of seconds there makes the longest ones last so long; `FORECOURT_OLD_BINARY` names a file of an older version, which
+//! one scenario runs beside this one; a part of a name chooses scenarios, as it does for
 //! tests.
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +31,7 @@ mod scenario;
 mod sender;
 mod starts;
 mod table;
+mod upgrades;
 
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the integration tests use the rest of it")]
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn scenarios() -> Vec<Trial> {
-    vec![
+    let mut scenarios = vec![
         scenario("without_an_outage_the_spool_costs_nothing", outages::none),
         scenario("the_service_is_killed_again_and_again", kills::service),
         scenario("postgres_is_killed_again_and_again", kills::postgres),
@@ -78,7 +80,11 @@ fn scenarios() -> Vec<Trial> {
         scenario("the_folder_of_the_spool_is_read_only", disks::spool_read_only),
         scenario("both_stores_fail", disks::both_fail),
         scenario("thousands_of_connections_stay_silent", connections::silent),
-    ]
+    ];
+    if upgrades::older().is_some() {
+        scenarios.push(scenario("the_tables_are_upgraded_beside_an_older_version", upgrades::beside_an_older_version));
+    }
+    scenarios
 }
 
 /// A scenario in a runtime of its own, which ends with it.

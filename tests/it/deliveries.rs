@@ -151,7 +151,7 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
     let config = with_second(&CONFIG.replace("[285]", "[285, 999]"), "[\"alpha\"]");
     let service = service.restarted_with(&config).await;
     let again = tokio::spawn(due::run(service.intake().clone()));
-    wait_for(&service, "intake.deliveries where outcome = 'applied' and workspace_id is not null", 4).await;
+    wait_for(&service, "intake.deliveries where outcome = 'applied' and workspace_id <> 0", 4).await;
     wait_for(&service, "intake.deliveries where findings @> '[{\"code\": \"workspace_not_permitted\"}]'", 1).await;
     again.abort();
 
@@ -161,7 +161,7 @@ async fn deliveries_of_a_dealership_are_applied_by_themselves_once_it_is_configu
     let row = |id: &str| json!({"external_id": id, "slug": "beta"});
     assert_eq!(leads, [row("0"), row("1"), row("2")]);
     assert_eq!(service.count("listings").await, 1);
-    service.expect_record(&by_second, json!({ "outcome": "rejected", "workspace_id": null })).await;
+    service.expect_record(&by_second, json!({ "outcome": "rejected", "workspace_id": 0 })).await;
     assert_eq!(
         service.count("intake.deliveries where outcome = 'applied' and attempts = 2 and findings = '[]'").await,
         4

@@ -111,7 +111,7 @@ async fn a_dealership_of_somebody_else_looks_like_one_that_nobody_has() {
         let record = service.record(answer).await;
         assert_eq!(record["findings"][0]["code"], code);
         assert_eq!(record["findings"].as_array().unwrap().len(), 1);
-        assert_holds(&record, json!({ "outcome": "rejected", "workspace_id": null }));
+        assert_holds(&record, json!({ "outcome": "rejected", "workspace_id": 0 }));
         assert_eq!(record["dealership_id"], dealership);
         assert_eq!(record["changes"], json!({}));
     }

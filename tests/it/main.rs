@@ -7,7 +7,9 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod actions;
 mod addresses;
+mod admin;
 mod afternoon;
 mod appointments;
 mod arbitrary;
@@ -25,6 +27,7 @@ mod drift;
 mod erasure;
 mod first_path;
 mod foreign_clients;
+mod grown;
 mod image;
 mod leadpro;
 mod leadpro_tokens;
@@ -35,7 +38,9 @@ mod local_postgres;
 mod locations;
 mod log_lines;
 mod memory;
+mod metrics;
 mod migrations;
+mod months;
 mod moves;
 mod oauth;
 mod odd_input;
@@ -54,6 +59,7 @@ mod sabotage;
 mod secrets;
 mod session;
 mod setup;
+mod silence;
 mod spool;
 mod starts;
 mod support;

@@ -262,7 +262,7 @@ async fn three_requests_that_took_the_service_down_are_stored_with_their_workspa
     assert!(figures.outcomes.iter().all(|(_, outcome)| outcome == "rejected"), "{:?}", figures.outcomes);
     assert_eq!(figures.findings, ["too_many_entries"]);
     let alone: i64 = sqlx::query_scalar(
-        "select count(*) from intake.deliveries d join workspaces w on w.id = d.workspace_id
+        "select count(*) from intake.deliveries_with_bodies d join workspaces w on w.id = d.workspace_id
         where w.slug = 'alpha' and d.outcome = 'rejected' and d.findings @> '[{\"code\": \"too_many_entries\"}]'
             and d.dealership_id = 356 and octet_length(d.body) > 15000000",
     )

@@ -61,7 +61,7 @@ async fn what_is_not_json_is_kept_with_the_place_where_it_stops_being_json() {
             assert!(message.contains(place), "{start}: {message}");
         }
     }
-    let kept = service.count("intake.deliveries where workspace_id is null and dealership_id is null").await;
+    let kept = service.count("intake.deliveries where workspace_id = 0 and dealership_id is null").await;
     assert_eq!(kept, 24);
     assert_eq!(service.dump().await, service_tables_of_the_configuration(&service).await);
 }

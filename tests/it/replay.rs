@@ -194,6 +194,7 @@ async fn deliveries_are_chosen_by_each_criterion_and_by_several_together() {
         let to = format!("received_at = '2026-03-0{day}T10:00:00Z'");
         service.database.execute(&format!("update intake.deliveries set {to} where id = '{}'", answer.id())).await;
     }
+    service.database.execute("update intake.bodies set received_month = '2026-03-01'").await;
     let table: [(&[&str], &[&Answer]); 12] = [
         (&["--id", first.id(), "--id", car.id()], &[&first, &car]),
         (&["--outcome", "unchanged"], &[&again]),
@@ -375,7 +376,7 @@ async fn refused_requests_enter_once_the_secret_is_mended_and_replayed_twice_the
     assert!(first.lines[0].ends_with("lead refused -> applied person=created lead=created"), "{first:?}");
     assert!(first.lines[1].ends_with("lead refused -> rejected new findings: dealership_unknown"), "{first:?}");
     assert_eq!(first.summary(), "2 deliveries replayed: 1 applied, 1 rejected");
-    let same = "select count(*) from intake.deliveries d join intake.rejected r using (id)
+    let same = "select count(*) from intake.deliveries_with_bodies d join intake.rejected r using (id)
         where d.received_at = r.received_at and d.credential = 'all' and d.body = r.body
             and d.remote_address is not distinct from r.remote_address and r.delivery_id = d.id
             and r.replayed_at is not null and jsonb_array_length(d.replays) = 1";

@@ -147,7 +147,7 @@ async fn what_the_documents_call_pinned_has_its_value_in_every_transaction() {
         ("gin_fuzzy_search_limit", "1"),
         ("plan_cache_mode", "auto"),
         ("enable_indexscan", "off"),
-        ("enable_bitmapscan", "off"),
+        ("enable_bitmapscan", "on"),
         ("enable_nestloop", "off"),
         ("from_collapse_limit", "1"),
         ("join_collapse_limit", "1"),

@@ -13,6 +13,7 @@ use forecourt::domain::workspace::Permitted;
 use forecourt::intake::accept::{Acceptor, Timeouts};
 use forecourt::intake::configuration;
 use forecourt::intake::{Answer as Taken, Intake, Outcome, Settings, WorkspaceRouter};
+use forecourt::metrics::Metrics;
 use forecourt::store::Store;
 use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
@@ -549,7 +550,13 @@ async fn with_panics(store: &Store) -> Acceptor {
     let applied = configuration::apply(store, &config.workspaces, now()).await.unwrap();
     let router = WorkspaceRouter::new(config.workspaces, &applied, [("all".to_owned(), Permitted::All)].into());
     let hold = Duration::from_mins(2);
-    let settings = Settings { hold, writers: 4, reading_bytes: 64 << 20, clock: clock_that_may_panic };
+    let settings = Settings {
+        hold,
+        writers: 4,
+        reading_bytes: 64 << 20,
+        clock: clock_that_may_panic,
+        metrics: Metrics::default(),
+    };
     let hour = Duration::from_hours(1);
     let acceptor = Acceptor::new(None, Timeouts { deadline: hour, hold, max_held_bytes: usize::MAX });
     acceptor.open(Intake::new(store.clone(), router, settings));

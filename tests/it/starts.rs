@@ -61,12 +61,20 @@ impl Supervisor {
 
     /// Posts a lead; the answer is to be read.
     fn post(&self, id: u32) -> TcpStream {
+        let (mut stream, rest) = self.post_half(id);
+        stream.write_all(rest.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Posts a lead but for the second half of its body, which is returned.
+    fn post_half(&self, id: u32) -> (TcpStream, String) {
         let body = format!(r#"{{"id":{id},"created":"2025-10-03T06:10:08Z","dealership":{{"id":356}}}}"#);
         let mut stream = TcpStream::connect(self.socket.local_addr().unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head = "POST /webhooks/dealer-studio/leads HTTP/1.1\r\nHost: test\r\nConnection: close\r\n";
-        write!(stream, "{head}Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        stream
+        let (half, rest) = body.split_at(body.len() / 2);
+        write!(stream, "{head}Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{half}", body.len()).unwrap();
+        (stream, rest.to_owned())
     }
 }
 
@@ -155,6 +163,35 @@ async fn a_stop_at_any_moment_of_the_start_ends_well_and_answers_what_was_taken(
     for answered in posted.into_iter().map(answer) {
         assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_sigterm_changes_nothing() {
+    let supervisor = Supervisor::new().await;
+    let mut program = supervisor.start(&supervisor.database.url(), "").listening();
+    let (mut under_way, rest) = supervisor.post_half(1);
+    // The answer to a whole one shows that the half before it has been taken.
+    assert!(answer(supervisor.post(2)).starts_with("HTTP/1.1 200"));
+    program.signal(Signal::TERM);
+    supervisor.told("STOPPING=1");
+    program.signal(Signal::TERM);
+    under_way.write_all(rest.as_bytes()).unwrap();
+    assert!(answer(under_way).starts_with("HTTP/1.1 200"));
+    assert_eq!(program.ended().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_after_the_first_signal_cuts_off_what_is_under_way() {
+    let supervisor = Supervisor::new().await;
+    let mut program = supervisor.start(&supervisor.database.url(), "").listening();
+    let (under_way, _rest) = supervisor.post_half(1);
+    assert!(answer(supervisor.post(2)).starts_with("HTTP/1.1 200"));
+    program.signal(Signal::INT);
+    supervisor.told("STOPPING=1");
+    program.signal(Signal::INT);
+    program.wait_for("interrupted again: requests under way are cut off");
+    assert_eq!(program.ended().code(), Some(1));
+    assert!(!answer(under_way).starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

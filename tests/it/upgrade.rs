@@ -20,7 +20,10 @@ use super::support::service::parsed;
 use super::support::{ALL, TestService, delivery, own_cluster, service_with, tables};
 
 /// The releases of which there is a dump.
-const RELEASES: [&str; 1] = ["9c06cd2"];
+const RELEASES: [&str; 2] = ["9c06cd2", "71a3cea"];
+
+/// Tables that a release fills only where it brings an older database to its version.
+const FILLED_BY_UPGRADES: [&str; 2] = ["intake.actions", "intake.rereadings"];
 
 fn folder(release: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade").join(release)
@@ -73,7 +76,7 @@ fn config(release: &str) -> String {
 /// What came to a database, oldest first, as if it came now.
 async fn deliveries(database: &TestDatabase, config: &Config) -> Vec<Delivery> {
     let query = "select received_at, feed, credential, content_type, body, posted_body
-        from intake.deliveries order by received_at, id";
+        from intake.deliveries_with_bodies order by received_at, id";
     let rows = sqlx::query(query).fetch_all(&database.pool).await.unwrap();
     let again = |row: &sqlx::postgres::PgRow| {
         let name: String = row.get("credential");
@@ -147,7 +150,7 @@ async fn a_dump_has_rows_in_every_table_of_its_release_and_keeps_them() {
         let mut counts = Vec::new();
         for table in tables(&database.pool, ALL).await {
             let count: i64 = database.value(&format!("select count(*) from {table}")).await;
-            assert!(count > 0, "{table} of {release} is empty");
+            assert!(count > 0 || FILLED_BY_UPGRADES.contains(&table.as_str()), "{table} of {release} is empty");
             counts.push((table, count));
         }
         forecourt::store::migrate(&database.pool).await.unwrap();

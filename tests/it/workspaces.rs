@@ -87,7 +87,7 @@ async fn a_credential_writes_to_its_own_workspaces_only() {
     let records = service.table("workspace_id, outcome, findings->0->>'code' from intake.deliveries").await;
     assert_eq!(
         records,
-        json!([[null, "rejected", "workspace_not_permitted"], [null, "rejected", "workspace_not_permitted"]])
+        json!([[0, "rejected", "workspace_not_permitted"], [0, "rejected", "workspace_not_permitted"]])
     );
     for table in ["persons", "leads", "listings", "listing_identifiers"] {
         assert_eq!(service.count(table).await, 0, "{table}");

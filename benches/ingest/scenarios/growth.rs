@@ -1,63 +1,84 @@
-//! The same leads on a database with ten thousand persons, leads and deliveries, and on one with ten million.
+//! Leads on tables of twenty workspaces, one of which has half of all: with ten thousand, a million and ten million leads.
 
-use super::{Bench, SEED, ratio, say};
+use super::{Bench, MANY, ratio, say};
 use crate::Fallible;
+use crate::configuration::{DEALERSHIP, NEIGHBOUR};
+use crate::grown::{self, Grown};
 use crate::load::{Order, Pace};
-use crate::table::{Figures, Limit};
+use crate::report::{Figures, Limit, Picture};
 
-/// How many rows of each kind the small database has.
-const SMALL: u64 = 10_000;
+/// Where the numbers of the leads that are measured begin: after those that are there.
+const FIRST: u64 = 1_000_000_000;
+/// How far the numbers of the measurements are from each other.
+const STEP: u64 = 1_000_000;
+/// The workspace with half of all leads, and one of the others.
+const WATCHED: [(&str, u64); 2] = [("the large workspace", DEALERSHIP), ("a small workspace", NEIGHBOUR)];
 
 pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
-    let grown = bench.options.grown;
-    say(&format!("making {grown} rows of each kind"));
-    for (name, rows) in [("small", SMALL), ("large", grown)] {
-        bench.server.copy(SEED, name).await?;
-        bench.server.execute(name, &fill(rows)).await?;
-        bench.server.execute(name, "vacuum analyze").await?;
+    bench.many().await?;
+    let sizes = bench.options.sizes.clone();
+    for size in &sizes {
+        say(&format!("making {size} leads"));
+        fill(bench, *size).await?;
     }
+    let mut first = FIRST;
     for round in 1..=bench.options.rounds {
         say(&format!("growth, round {round}"));
-        let small = leads(bench, "small", round).await?;
-        let large = leads(bench, "large", round).await?;
-        bench.report.add("forecourt: with 10 thousand rows of each kind", small);
-        bench.report.add("forecourt: with 10 million rows of each kind", large);
-        let share = ratio(large.rate, small.rate);
-        bench.report.aim("leads a second on the large database, of the small one's", share, Limit::AtLeast(0.85));
+        for (name, dealership) in WATCHED {
+            let mut of_few = None;
+            for size in &sizes {
+                first += STEP;
+                let figures = leads(bench, *size, dealership, first).await?;
+                bench.report.add(&format!("forecourt: {name}, {} leads in all", in_words(*size)), figures);
+                bench.report.draw(Picture::Rows, name, *size, &figures);
+                let few = *of_few.get_or_insert(figures);
+                if Some(size) != sizes.first() {
+                    let what = format!("leads a second with {}, of 10 thousand: {name}", in_words(*size));
+                    bench.report.aim(&what, ratio(figures.rate, few.rate), Limit::AtLeast(0.85));
+                }
+            }
+        }
     }
-    bench.server.drop("large").await?;
-    bench.server.drop("small").await
+    for size in &sizes {
+        bench.server.drop(&database(*size)).await?;
+    }
+    Ok(())
 }
 
-async fn leads(bench: &Bench<'_>, database: &str, round: usize) -> Fallible<Figures> {
+fn database(leads: u64) -> String {
+    format!("grown_{leads}")
+}
+
+/// The database with so many leads, made by two connections at once; bodies are small, so that the largest fits on a disk.
+async fn fill(bench: &Bench<'_>, leads: u64) -> Fallible {
+    let database = database(leads);
+    bench.server.copy(MANY, &database).await?;
+    let grown = Grown { leads, body_bytes: 40, ..Grown::default() };
+    let (mut one, mut other) = (bench.server.connect(&database).await?, bench.server.connect(&database).await?);
+    let begun = grown::begin(&mut one, &grown).await?;
+    let middle = leads / 2 - leads / 2 % 50;
+    tokio::try_join!(
+        grown::fill_range(&mut one, &grown, &begun, 0..middle),
+        grown::fill_range(&mut other, &grown, &begun, middle..leads),
+    )?;
+    drop((one, other));
+    bench.server.execute(&database, "vacuum analyze").await?;
+    let bytes: i64 = bench.server.value(&database, "select pg_database_size(current_database())").await?;
+    say(&format!("{leads} leads are there, {} MiB", bytes >> 20));
+    Ok(())
+}
+
+async fn leads(bench: &Bench<'_>, size: u64, dealership: u64, first: u64) -> Fallible<Figures> {
     bench.server.execute("postgres", "checkpoint").await?;
-    let service = bench.forecourt(database).await?;
-    let first = u64::try_from(round).unwrap_or_default() * 1_000_000;
-    let order = Order { first, ..super::leads(&service, Pace::Closed { seconds: bench.seconds() }) };
+    let service = bench.forecourt(&database(size)).await?;
+    let pace = Pace::Closed { seconds: bench.seconds() };
+    let order = Order { first, dealership, ..super::leads_of_many(&service, pace) };
     Ok(bench.measure(&service, &order).await?.1)
 }
 
-/// Rows of each kind, narrow ones, so that they fit on a disk: the indexes are those of any rows. The addresses lie among
-/// those of the leads that come, evenly; the triggers of foreign keys are left out.
-fn fill(rows: u64) -> String {
-    format!(
-        "set session_replication_role = replica;
-        set synchronous_commit = off;
-        insert into persons (workspace_id, id, email, first_name, created_at, updated_at, clocks)
-        select t.workspace_id, 100000000 + n,
-            'customer' || lpad((n * 1000000 / {rows})::text, 7, '0') || '.' || n || '@example.com',
-            'Jo', t.created_at, t.updated_at, t.clocks
-        from generate_series(0, {rows}::bigint - 1) as n cross join bench.persons t;
-        insert into leads (workspace_id, id, sender, external_id, person_id, person_email, booking_state,
-            booking_blockers, contact_email, source_created_at, received_at, updated_at, clocks)
-        select t.workspace_id, 200000000 + n, t.sender, (1000000000 + n)::text, 100000000 + n, 'someone@example.com',
-            'not_requested', '{{}}', 'someone@example.com', t.source_created_at, t.received_at, t.updated_at, t.clocks
-        from generate_series(0, {rows}::bigint - 1) as n cross join bench.leads t;
-        insert into intake.deliveries (id, received_at, feed, workspace_id, credential, body, body_sha256, outcome,
-            findings, changes, attempts, processing_ms, settled_at)
-        select lpad(to_hex(n), 32, '0')::uuid, t.received_at - interval '1 day' + n * interval '1 millisecond',
-            t.feed, t.workspace_id, t.credential, substr(t.body, 1, 200), t.body_sha256, 'applied', t.findings,
-            t.changes, 1, 1, t.settled_at
-        from generate_series(0, {rows}::bigint - 1) as n cross join bench.deliveries t"
-    )
+fn in_words(leads: u64) -> String {
+    match leads {
+        1_000_000.. => format!("{} million", leads / 1_000_000),
+        _ => format!("{} thousand", leads / 1_000),
+    }
 }

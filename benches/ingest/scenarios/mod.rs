@@ -3,19 +3,26 @@
 mod feed;
 mod growth;
 mod leads;
+mod load_curve;
 mod neighbours;
 mod start;
+mod workspaces;
 
+use crate::configuration::{DEALERSHIP, TOKEN, WORKSPACES};
 use crate::load::{self, Heard, Order, Pace};
 use crate::options::{Options, Part};
 use crate::payloads::{Kind, VEHICLES};
 use crate::postgres::Server;
-use crate::processes::{DEALERSHIP, Receiver, TOKEN};
-use crate::table::{Figures, Report};
+use crate::processes::Receiver;
+use crate::report::{self, Figures, Report};
 use crate::{Fallible, floor};
 
 /// The database that the others are copies of: migrated, configured, with the vehicles that leads ask for.
 const SEED: &str = "seed";
+/// The database with vehicles in all workspaces and no leads.
+const MANY: &str = "many";
+/// How many vehicles each workspace has there, for which its leads ask.
+const STOCK: u64 = 400;
 /// How many requests are in flight at top speed.
 const IN_FLIGHT: usize = 256;
 /// How many leads are there before anything is measured: a table that holds one row is planned for as one that stays so.
@@ -30,21 +37,34 @@ struct Bench<'a> {
     report: Report,
 }
 
-/// Runs the parts that were asked for, and prints what they found.
+/// Runs the parts that were asked for, prints what they found, and keeps it where that was asked for.
 pub(crate) async fn run(options: &Options, server: &Server) -> Fallible {
+    let circumstances = circumstances(options, server).await?;
     let mut bench = Bench { options, server, report: Report::default() };
     bench.seed().await?;
     for part in &options.parts {
+        bench.report.begin(*part, &circumstances);
         match part {
             Part::Leads => leads::run(&mut bench).await?,
+            Part::Workspaces => workspaces::run(&mut bench).await?,
             Part::Feed => feed::run(&mut bench).await?,
             Part::Neighbours => neighbours::run(&mut bench).await?,
             Part::Start => start::run(&mut bench).await?,
             Part::Growth => growth::run(&mut bench).await?,
         }
     }
-    println!("{}", bench.report.print());
-    Ok(())
+    println!("\n{}", bench.report.markdown());
+    options.docs.as_ref().map_or(Ok(()), |docs| report::docs::write(&bench.report, docs))
+}
+
+/// Where and how long is measured.
+async fn circumstances(options: &Options, server: &Server) -> Fallible<String> {
+    let version: String = server.value("postgres", "show server_version").await?;
+    let version = version.split(' ').next().unwrap_or_default();
+    let processors = std::thread::available_parallelism()?;
+    let (rounds, seconds) = (options.rounds, options.seconds);
+    let times = if rounds == 1 { "one round".to_owned() } else { format!("medians of {rounds} rounds") };
+    Ok(format!("{times} of {seconds} seconds on {processors} processors, Postgres {version}"))
 }
 
 impl Bench<'_> {
@@ -64,8 +84,28 @@ impl Bench<'_> {
         floor::prepare(self.server, SEED).await
     }
 
+    /// Makes the database of many workspaces, where it is not there yet.
+    async fn many(&self) -> Fallible {
+        let known = format!("select exists (select from pg_database where datname = '{MANY}')");
+        if self.server.value("postgres", &known).await? {
+            return Ok(());
+        }
+        say("the vehicles of all workspaces");
+        self.server.create(MANY).await?;
+        let service = self.forecourt(MANY).await?;
+        for dealership in DEALERSHIP..DEALERSHIP + WORKSPACES {
+            let order = Order { dealership, ..vehicles(&service, 0, 0, Pace::All { count: STOCK }) };
+            let heard = load::send(&order).await?;
+            if heard.applied != STOCK {
+                return Err(format!("the vehicles are not taken as they should: {heard:?}").into());
+            }
+        }
+        drop(service);
+        self.server.execute(MANY, "vacuum analyze").await
+    }
+
     async fn forecourt(&self, database: &str) -> Fallible<Receiver> {
-        Receiver::forecourt(self.server.dir(), &self.server.url(database)).await
+        Receiver::forecourt(None, self.server.dir(), &self.server.url(database)).await
     }
 
     async fn plain(&self, database: &str) -> Fallible<Receiver> {
@@ -119,7 +159,12 @@ impl Bench<'_> {
 
 /// Leads at top speed, unless said otherwise.
 fn leads(to: &Receiver, pace: Pace) -> Order {
-    order(to, Kind::Lead, pace)
+    order(to, Kind::Lead { vehicles: VEHICLES }, pace)
+}
+
+/// Leads for the vehicles of the database of many workspaces.
+fn leads_of_many(to: &Receiver, pace: Pace) -> Order {
+    order(to, Kind::Lead { vehicles: STOCK }, pace)
 }
 
 /// Vehicles from this number on; so many of a hundred are changed.
@@ -133,6 +178,7 @@ fn order(to: &Receiver, kind: Kind, pace: Pace) -> Order {
         token: TOKEN.to_owned(),
         kind,
         dealership: DEALERSHIP,
+        dealerships: 1,
         first: 0,
         connections: IN_FLIGHT,
         pace,

@@ -2,10 +2,11 @@
 
 use super::{Bench, SEED, ratio, say};
 use crate::Fallible;
+use crate::configuration::NEIGHBOUR;
 use crate::load::{self, Order, Pace};
 use crate::payloads::{Kind, VEHICLES};
-use crate::processes::NEIGHBOUR;
-use crate::table::{Figures, Limit};
+
+use crate::report::{Figures, Limit};
 
 /// Leads a second of the workspace that is watched.
 const RATE: f64 = 100.0;
@@ -37,7 +38,11 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         bench.report.add("forecourt: the same beside a full feed", beside);
         bench.report.add("forecourt: that feed", Figures { rate: Some(feed.rate), ..Figures::default() });
         let times = ratio(beside.p99, alone.p99);
-        bench.report.aim("p99 beside another workspace's full feed, times alone", times, Limit::AtMost(3.0));
+        bench.report.aim(
+            "p99 of 100 leads a second beside another workspace's full feed, of the same alone",
+            times,
+            Limit::AtMost(3.0),
+        );
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::{Bench, SEED, say};
 use crate::Fallible;
-use crate::table::Limit;
+use crate::report::Limit;
 
 pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
     say("starts");

@@ -12,9 +12,12 @@ use crate::config::{Config, Environment};
 use crate::domain::values;
 use crate::intake::replay::{self, ReplayItem};
 use crate::intake::{self, Intake, configuration};
+use crate::metrics::Metrics;
+use crate::store::actions::{self, Action};
 use crate::store::replay_filter::{Cursor, ReplayFilter, START};
 use crate::store::{self, Demands, PutsUp, Store, rejected};
 
+use super::acted_by::acted_by;
 use super::command_result::{CommandError, CommandResult};
 use super::interruption::Interruption;
 use super::log::{start_log, warn};
@@ -73,7 +76,8 @@ async fn over(
     // A person looks on, and the deliveries are there already: what the server is like is for the service to say.
     let demands = Demands { allow_unsafe: config.database.allow_unsafe, puts_up: PutsUp::Always };
     let store = Store::connect(address, CONNECTIONS, demands, i64::from(config.server.booking_retry_days)).await?;
-    tables::bring_up(&store, &Progress::begin("looking at the tables", 0, environment)).await?;
+    let acted_by = acted_by(environment);
+    tables::bring_up(&store, &Progress::begin("looking at the tables", 0, environment), &acted_by).await?;
     values::warm_up();
     let entrances = Entrances::find(arguments, config, &store, replay_filter).await?;
     let of_no_door = arguments.of_no_door(replay_filter);
@@ -88,29 +92,33 @@ async fn over(
     let mut rounds = Rounds::of(&sources, arguments, interruption).await?;
     let progress = Progress::begin("replayed", u64::try_from(rounds.total).unwrap_or_default(), environment);
     let mut report = Report::new(out, arguments.dry_run, progress);
-    let mut left = None;
-    for source in &sources {
-        if left.is_none() {
-            left = rounds.replay(source, &mut report).await?;
-        }
-    }
+    let replayed = rounds.replay_all(&sources, &mut report).await;
     intake.finish().await;
+    let recorded = match report.counts() {
+        Some(counts) => actions::record_alone(&store, Action::Replay, &acted_by, counts).await,
+        None => Ok(()),
+    };
     store.close().await;
+    let left = replayed?;
     let wrong = report.end()?;
+    let unrecorded = recorded
+        .err()
+        .map(|error| format!("the replay could not be noted in intake.actions ({})", error.without_values()));
     let missing: Vec<String> =
         arguments.ids().iter().filter(|id| !rounds.seen.contains(*id)).map(ToString::to_string).collect();
     let missing = (!missing.is_empty() && left.is_none())
         .then(|| format!("nothing that was asked for has the id {}", missing.join(", ")));
-    let told: Vec<String> = [wrong, missing, left].into_iter().flatten().collect();
+    let told: Vec<String> = [wrong, missing, left, unrecorded].into_iter().flatten().collect();
     Ok((!told.is_empty()).then(|| told.join("; ")))
 }
 
 /// The intake under today's configuration. To try something out, the tables are taken as they are.
 async fn open_intake(arguments: &Arguments, config: &Config, store: &Store) -> Result<Intake, store::Error> {
     if arguments.dry_run {
-        return Ok(service::intake_over(config, store, &configuration::preview(store, &config.workspaces).await?));
+        let applied = configuration::preview(store, &config.workspaces).await?;
+        return Ok(service::intake_over(config, store, &applied, Metrics::default()));
     }
-    service::open_intake(config, store).await
+    service::open_intake(config, store, &Metrics::default()).await
 }
 
 /// The rounds of one command.
@@ -137,6 +145,17 @@ impl<'r> Rounds<'r> {
         }
         let left = arguments.limit();
         Ok(Self { arguments, interruption, total: total.min(left), left, seen: BTreeSet::new() })
+    }
+
+    /// Replays source by source. Gives what is left where somebody stopped it.
+    async fn replay_all(&mut self, sources: &[Source<'_>], report: &mut Report<'_>) -> Result<Option<String>, Failure> {
+        for source in sources {
+            let left = self.replay(source, report).await?;
+            if left.is_some() {
+                return Ok(left);
+            }
+        }
+        Ok(None)
     }
 
     /// Replays round by round, so that memory stays bounded, until somebody stops it between two rounds. Gives what is

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::progress::Progress;
 use crate::domain::{EffectSummary, Outcome};
 use crate::intake::replay::ReplayResult;
+use crate::store::actions::Counts;
 
 /// A delivery before its replay.
 pub(super) struct Before {
@@ -65,6 +67,20 @@ impl<'o> Report<'o> {
     pub(super) fn left(&mut self, before: &Before, why: &str) -> io::Result<()> {
         self.not_replayed += 1;
         self.print(&format!("{} {} not replayed: {why}", before.id, before.feed))
+    }
+
+    /// How many deliveries were replayed, and to which outcomes; none where nothing was written.
+    pub(super) fn counts(&self) -> Option<Counts> {
+        let count: usize = self.by_outcome.values().sum();
+        (count > 0 && !self.dry_run).then(|| {
+            let outcomes: Counts =
+                self.by_outcome.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+            Counts::from_iter([
+                ("deliveries".to_owned(), json!(count)),
+                ("outcomes".to_owned(), json!(outcomes)),
+                ("not_replayed".to_owned(), json!(self.not_replayed)),
+            ])
+        })
     }
 
     fn print(&mut self, line: &str) -> io::Result<()> {

@@ -59,14 +59,15 @@ fn keys_below_a_header_that_is_missing_or_wrong_are_told_once() {
     assert_eq!(
         refusals(&format!("{WORKSPACE}listen = \"127.0.0.1:1\"\n{CREDENTIAL}")),
         "3:1: unknown key `listen` in [[workspaces]]; it belongs to `[server]`; its keys are `slug`, `former_slug`, `name`, \
-         `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`"
+         `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`, `expect`"
     );
 }
 
 #[test]
 fn what_follows_from_a_header_that_is_misspelt_is_not_told_beside_it() {
     let credentials = CREDENTIAL.replace("workspaces = \"all\"", "workspaces = [\"a\"]");
-    let known = "its keys are `server`, `database`, `spool`, `rejected`, `oauth`, `workspaces`, `credentials`";
+    let known =
+        "its keys are `server`, `database`, `spool`, `rejected`, `oauth`, `alerts`, `workspaces`, `credentials`";
     assert_eq!(
         refusals(&format!("{}{credentials}", WORKSPACE.replace("workspaces", "workspace"))),
         format!("1:3: unknown key `workspace` in the file; did you mean `workspaces`? {known}")

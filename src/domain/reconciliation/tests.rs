@@ -19,6 +19,7 @@ fn configured(slug: &str, former: Option<&str>, dealerships: &[(i64, Option<&str
         dealerships: dealerships.iter().map(dealership).collect(),
         locations: Vec::new(),
         packages: Vec::new(),
+        expect: BTreeMap::new(),
     }
 }
 

@@ -204,13 +204,21 @@ impl InMemoryStore {
             merged,
             changes,
             bookings,
+            looked_at: _,
         } = state;
         let rows = &mut self.rows;
         put_named(&mut rows.locations, &locations);
         put_named(&mut rows.packages, &packages);
         put(&mut rows.persons, persons);
         put(&mut rows.clusters, clusters);
-        put(&mut rows.leads, leads);
+        let waiting = leads.into_iter().map(|(key, mut row)| {
+            if row.value.pending_on != row.value.pending_on_stored {
+                row.mark_dirty();
+            }
+            row.value.pending_on_stored.clone_from(&row.value.pending_on);
+            (key, row)
+        });
+        put(&mut rows.leads, waiting.collect());
         put(&mut rows.appointments, appointments);
         put(&mut rows.events, events);
         for (id, row) in listings.into_iter().filter(|(_, row)| row.is_dirty()) {

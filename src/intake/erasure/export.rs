@@ -8,8 +8,8 @@ use super::order::ErasureError;
 use crate::domain::erasure::Subject;
 use crate::domain::values::Email;
 use crate::intake::clock;
-use crate::store::erasures::Counts;
-use crate::store::{self, Store, erased_bodies, erased_rows, erasures, known_person};
+use crate::store::actions::{Action, Counts};
+use crate::store::{self, Store, actions, erased_bodies, erased_rows, known_person};
 
 /// All that is known of the person of an address, by workspace.
 ///
@@ -29,6 +29,10 @@ pub async fn export(store: &Store, email: &Email, acted_by: &str) -> Result<Valu
         everywhere.known.add(&gathered.known);
         let mut known = known_person::rows(&mut tx, workspace, &gathered.known).await?;
         known.insert("deliveries".to_owned(), deliveries(&mut tx, &wanted, &gathered).await?);
+        let elsewhere = gathered.known.leads.len() - gathered.known.own_leads.len();
+        if elsewhere > 0 {
+            known.insert("leads_of_other_addresses_by_now".to_owned(), json!(elsewhere));
+        }
         let others: Vec<&str> = gathered.known.other_addresses.iter().map(Email::as_str).collect();
         known.insert("other_addresses_of_these_leads".to_owned(), json!(others));
         count(&known, &mut counts);
@@ -40,7 +44,7 @@ pub async fn export(store: &Store, email: &Email, acted_by: &str) -> Result<Valu
     let wanted = Wanted { workspace: 0, key: &key, fingerprints: None };
     everywhere.complete(&mut tx, &wanted, now).await?;
     let unassigned = deliveries(&mut tx, &wanted, &everywhere).await?;
-    erasures::record_action(&mut tx, "export", acted_by, &counts).await?;
+    actions::record(&mut tx, Action::Export, acted_by, counts).await?;
     tx.commit().await?;
     Ok(json!({
         "email": email.as_str(), "exported_at": now.to_rfc3339(), "workspaces": workspaces,
@@ -50,8 +54,9 @@ pub async fn export(store: &Store, email: &Email, acted_by: &str) -> Result<Valu
 
 fn count(known: &Map<String, Value>, counts: &mut Counts) {
     for (table, rows) in known {
-        let rows = rows.as_array().map_or(0, Vec::len);
-        *counts.entry(table.clone()).or_default() += i64::try_from(rows).unwrap_or(i64::MAX);
+        let more = u64::try_from(rows.as_array().map_or(0, Vec::len)).unwrap_or(u64::MAX);
+        let before = counts.get(table).and_then(Value::as_u64).unwrap_or(0);
+        counts.insert(table.clone(), before.saturating_add(more).into());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::erasure::{self, Subject, Subjects};
 use crate::domain::facts::Facts;
 use crate::domain::ids::WorkspaceId;
 use crate::intake::named;
-use crate::store::erased_bodies::{self, Candidate, Range, pattern};
+use crate::store::erased_bodies::{self, Candidate, Range};
 use crate::store::erased_rows::{self, KnownRows};
 use crate::store::erasures::Fingerprint;
 use crate::store::replay_filter::{Cursor, START};
@@ -126,7 +126,7 @@ impl Gathered {
             until: erased_at + TimeDelta::days(36_500),
             settled_since: DateTime::UNIX_EPOCH,
         };
-        let mut since = Self { known: self.known.clone(), ..Self::default() };
+        let mut since = Self { known: self.known.clone(), clusters: self.clusters.clone(), ..Self::default() };
         since.search(tx, wanted, range, &texts).await?;
         Ok(since.deliveries.into_iter().collect())
     }
@@ -139,13 +139,16 @@ impl Gathered {
         Ok(())
     }
 
-    /// The texts of which one stands in a body about the person: the address, however a sender wrote it, or a lead's id.
+    /// The texts of which one stands in a body about the person: the address, however a sender wrote it, or the id of a lead
+    /// or of a cluster that one was ever in.
     fn texts(&self) -> BTreeSet<String> {
         let named = self.known.subjects.iter().map(|subject| match subject {
             Subject::Address(email) => email.as_str().to_owned(),
             Subject::Lead(lead) => lead.external_id.clone(),
         });
-        let texts: BTreeSet<String> = named.chain(self.known.spellings.iter().cloned()).collect();
+        let clusters = self.known.cluster_ids.iter().chain(&self.clusters);
+        let others = self.known.spellings.iter().chain(clusters);
+        let texts: BTreeSet<String> = named.chain(others.cloned()).collect();
         let escaped = texts.iter().filter(|text| !text.is_ascii()).map(|text| escaped(text));
         texts.iter().cloned().chain(escaped.collect::<Vec<_>>()).collect()
     }
@@ -158,10 +161,9 @@ impl Gathered {
         range: Range,
         texts: &[String],
     ) -> Result<(), store::Error> {
-        let patterns: Vec<String> = texts.iter().map(|text| pattern(text)).collect();
         let mut after = START;
         loop {
-            let candidates = erased_bodies::candidates(tx, range, &patterns, after).await?;
+            let candidates = erased_bodies::candidates(tx, range, texts, after).await?;
             let Some(last) = candidates.last() else { return Ok(()) };
             after = last.cursor;
             for candidate in candidates {
@@ -183,7 +185,8 @@ impl Gathered {
         let facts = candidate.feed.and_then(|feed| named::facts(feed, body, received_at));
         if candidate.was_applied {
             let Some(facts) = facts else { return };
-            if !wanted.among(erasure::named(&facts), &self.known.subjects).is_empty() {
+            let names_them = !wanted.among(erasure::named(&facts), &self.known.subjects).is_empty();
+            if names_them || self.is_of_cluster(&facts) {
                 self.keep(wanted, candidate.cursor, &facts);
             }
             return;
@@ -204,6 +207,13 @@ impl Gathered {
             Some(facts) => self.keep(wanted, candidate.cursor, &facts),
             None => _ = self.deliveries.insert(candidate.cursor),
         }
+    }
+
+    /// Whether it tells of a cluster that one of the leads was ever in, whoever else is in it.
+    fn is_of_cluster(&self, facts: &Facts) -> bool {
+        let Facts::Cluster(cluster) = facts else { return false };
+        let known = |id: &String| self.known.cluster_ids.contains(id) || self.clusters.contains(id);
+        cluster.external_id.as_ref().is_some_and(known)
     }
 
     fn keep(&mut self, wanted: &Wanted<'_>, delivery: Cursor, facts: &Facts) {

@@ -14,7 +14,8 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::state::LeadKey;
 use crate::intake::clock;
 use crate::store::erasures::{Counts, Fingerprint};
-use crate::store::{self, ErasureKey, Store, erase_rows, erased_bodies, erased_rows, erasures};
+use crate::store::actions::Action;
+use crate::store::{self, ErasureKey, Store, actions, erase_rows, erased_bodies, erased_rows, erasures};
 
 /// A batch that was under way when the gathering began has its outcome from then at the earliest.
 const LONGEST_BATCH: TimeDelta = TimeDelta::minutes(10);
@@ -137,7 +138,7 @@ impl Job<'_> {
         match self.mode {
             Mode::DryRun => return Ok(tx.rollback().await?),
             Mode::Commit => {
-                erasures::record_action(&mut tx, "erase", acted_by, counts).await?;
+                actions::record(&mut tx, Action::Erase, acted_by, told(counts)).await?;
                 tx.commit().await?;
             }
         }
@@ -150,4 +151,9 @@ impl Job<'_> {
         journal::append(path, &lines.collect::<Vec<_>>())
             .map_err(|error| ErasureError::File(path.display().to_string(), error))
     }
+}
+
+/// The counts as an act tells them.
+fn told(counts: &Counts) -> actions::Counts {
+    counts.iter().map(|(table, count)| (table.clone(), (*count).into())).collect()
 }

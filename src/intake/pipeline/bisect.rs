@@ -60,7 +60,7 @@ impl Writer {
             }
             let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, turn.take()));
             match off_thread(is_large(&part), attempt).await {
-                Ok(results) => record::answer(part, results),
+                Ok(results) => record::answer(&self.metrics, part, results),
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
                 Err(Failure::Poison(why)) => self.fail(workspace, part, &why, &mut rest).await,
                 Err(failure) => {
@@ -149,7 +149,10 @@ impl Writer {
             Ok(()) => {
                 let ids: Vec<Uuid> = part.iter().map(|entry| entry.delivery.id).collect();
                 tracing::error!(delivery = ?ids, why, "a delivery could not be applied and is kept as failed");
-                record::answer(part, results);
+                for entry in &part {
+                    self.activity.note(workspace, &entry.delivery, entry.attempt, true);
+                }
+                record::answer(&self.metrics, part, results);
             }
             Err(error) if error.is_of_the_data() => {
                 // Nobody is answered. Who waits at a door goes to the spool, and what is there is put aside.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
@@ -22,8 +22,10 @@ use super::turn::Turn;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
-use crate::domain::{self, Effects, Verdict, unchanged};
+use crate::domain::{self, Effects, Tally, Verdict, unchanged};
+use crate::intake::activity::Activity;
 use crate::intake::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay, StoredResult};
 use crate::store::placements::DeliveryKey;
 use crate::store::{self, Store};
@@ -37,10 +39,12 @@ pub(super) const LONGEST: Duration = Duration::from_mins(5);
 pub(super) struct Writer {
     pub(super) store: Store,
     pub(super) permits: WritePermits,
+    pub(super) activity: Activity,
     pub(super) clock: fn() -> DateTime<Utc>,
     /// Whether nothing was committed since something failed or took too long.
     pub(super) is_stalled: AtomicBool,
     pub(super) complaints: Complaints,
+    pub(super) metrics: Metrics,
 }
 
 /// How an attempt ends that has come so far.
@@ -51,6 +55,14 @@ pub(super) enum Mode {
     Commit(Option<oneshot::Sender<()>>),
     /// With a rollback: nothing is written.
     DryRun,
+}
+
+/// What an attempt has written.
+struct Written {
+    results: Vec<DeliveryResult>,
+    bookings: Tally,
+    /// Of each delivery, whether it is stored for the first time.
+    is_new: Vec<bool>,
 }
 
 impl Writer {
@@ -79,8 +91,9 @@ impl Writer {
         turn: Option<Turn>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
         let (turn, _large) = self.turn_for(workspace, batch, turn).await?;
+        let began = Instant::now();
         let Turn { mut tx, permit, connection: _connection } = turn;
-        let results = permit.during(self.run_in_tx(&mut tx, workspace, batch, is_repeated)).await?;
+        let written = permit.during(self.run_in_tx(&mut tx, workspace, batch, is_repeated)).await?;
         match mode {
             Mode::DryRun => tx.rollback().await?,
             Mode::Commit(saved) => {
@@ -89,12 +102,16 @@ impl Writer {
                     let _ = saved.send(());
                 }
                 tx.commit().await?;
+                for (entry, is_new) in batch.iter().zip(written.is_new) {
+                    self.activity.note(workspace, &entry.delivery, entry.attempt, is_new);
+                }
+                self.metrics.committed(batch.len(), written.bookings, began.elapsed());
                 if self.is_stalled.swap(false, Ordering::Relaxed) {
                     self.complaints.clear();
                 }
             }
         }
-        Ok(results)
+        Ok(written.results)
     }
 
     /// All of an attempt but its end.
@@ -104,7 +121,7 @@ impl Writer {
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
-    ) -> Result<Vec<DeliveryResult>, Failure> {
+    ) -> Result<Written, Failure> {
         let may_be_stored = |entry: &QueueEntry| entry.attempt.may_be_stored || entry.attempt.attempts > 0;
         let stored = if is_repeated || batch.iter().any(may_be_stored) {
             let keys: Vec<DeliveryKey> = batch.iter().map(|entry| entry.delivery.key()).collect();
@@ -114,7 +131,10 @@ impl Writer {
         };
         // A delivery is applied at most once: one that another attempt or another process has settled stays as it is.
         let done = |entry: &QueueEntry| {
-            stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
+            let is_done = |stored: &&StoredResult| {
+                stored.attempts != entry.attempt.attempts || !entry.attempt.is_manual && stored.is_settled()
+            };
+            stored.get(&entry.delivery.id).filter(is_done)
         };
         // One that was read from its row and has none any more, or no body, was erased, or let go with its month.
         let is_gone = |entry: &QueueEntry| {
@@ -123,9 +143,12 @@ impl Writer {
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
         let erased = Erased::among(&self.store, tx, workspace, batch).await?;
-        let applied = match workspace {
+        let (applied, bookings) = match workspace {
             Some(workspace) => self.apply(tx, workspace, batch, (&is_open, &erased)).await?,
-            None => batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone())).collect(),
+            None => {
+                let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
+                (rejected.collect(), Tally::default())
+            }
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
@@ -143,10 +166,13 @@ impl Writer {
         }
         for (entry, result) in batch.iter().zip(&mut results) {
             if let Some(StoredResult { outcome, effects, findings, .. }) = done(entry).cloned() {
-                *result = DeliveryResult { outcome, findings, effects, ..result.clone() };
+                *result = DeliveryResult { outcome, findings, effects, was_settled: true, ..result.clone() };
             }
         }
-        Ok(results)
+        // What is found to be stored was stored by this batch, where nobody saw the end of that, unless others may have.
+        let is_new = |entry: &QueueEntry| is_open(entry) || (is_repeated && !may_be_stored(entry));
+        let is_new = batch.iter().map(is_new).collect();
+        Ok(Written { results, bookings, is_new })
     }
 
     /// Loads what is known, applies the deliveries in their order, so that the second sees what the first did, and saves
@@ -157,7 +183,7 @@ impl Writer {
         workspace: WorkspaceId,
         batch: &[QueueEntry],
         (is_open, erased): (&(dyn Fn(&QueueEntry) -> bool + Sync), &Erased),
-    ) -> Result<Vec<(Verdict, Vec<Finding>)>, Failure> {
+    ) -> Result<(Vec<(Verdict, Vec<Finding>)>, Tally), Failure> {
         let inputs = batch_input::of(tx, workspace, batch, is_open, erased).await?;
         let mut keys = Keys::default();
         for input in &inputs {
@@ -172,8 +198,9 @@ impl Writer {
         };
         let applied = batch.iter().zip(inputs).map(|(entry, input)| apply_one(&mut state, entry, input));
         let applied = applied.collect();
+        let bookings = state.written_bookings();
         store::save(&self.store, tx, workspace, state).await?;
-        Ok(applied)
+        Ok((applied, bookings))
     }
 }
 

@@ -25,7 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::activity::Activity;
 use super::complaints::Complaints;
+use crate::metrics::Metrics;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
 use commit::Writer;
@@ -42,10 +44,16 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline that writes to this store, with these permits.
-    pub(super) fn new(store: Store, permits: WritePermits, clock: fn() -> DateTime<Utc>) -> Self {
-        let is_stalled = AtomicBool::new(false);
-        let writer = Writer { store, permits, clock, is_stalled, complaints: Complaints::default() };
+    /// A pipeline that writes to this store, with these permits, and counts what it has written.
+    pub(super) fn new(
+        store: Store,
+        permits: WritePermits,
+        activity: Activity,
+        metrics: Metrics,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Self {
+        let (is_stalled, complaints) = (AtomicBool::new(false), Complaints::default());
+        let writer = Writer { store, permits, activity, clock, is_stalled, complaints, metrics };
         Self { writer: Arc::new(writer), queues: Arc::default() }
     }
 

@@ -11,6 +11,7 @@ use crate::domain::finding::{Code, Finding};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
+use crate::metrics::Metrics;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Record};
 
@@ -38,6 +39,7 @@ pub(super) fn applied(
         retry_at: None,
         replay: None,
         erased_at: None,
+        was_settled: false,
     }
 }
 
@@ -57,6 +59,7 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: Da
         retry_at: (attempts < MOST_ATTEMPTS).then(|| now + backoff(attempts)),
         replay: None,
         erased_at: None,
+        was_settled: false,
     }
 }
 
@@ -77,12 +80,16 @@ pub(super) async fn save(
     Ok(all)
 }
 
-/// Answers the requests of a batch, and logs each delivery once, in the span that it came in.
-pub(super) fn answer(batch: Vec<QueueEntry>, results: Vec<DeliveryResult>) {
+/// Answers the requests of a batch, counts each delivery that this batch has settled, and logs each once, in the span that
+/// it came in.
+pub(super) fn answer(metrics: &Metrics, batch: Vec<QueueEntry>, results: Vec<DeliveryResult>) {
     for (entry, result) in batch.into_iter().zip(results) {
         let QueueEntry { delivery, reply, claim, span, .. } = entry;
         span.in_scope(|| log(&delivery, &result));
-        let DeliveryResult { outcome, findings, effects, .. } = result;
+        let DeliveryResult { workspace, outcome, findings, effects, was_settled, .. } = result;
+        if !was_settled {
+            metrics.settled(&delivery, workspace, outcome, &effects, &findings);
+        }
         let answer = Reply { delivery_id: delivery.id, outcome, effects: effects.summary(), findings };
         if let Some(claim) = &claim {
             claim.settle(&answer);

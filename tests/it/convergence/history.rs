@@ -336,7 +336,7 @@ const RULES: [(&str, &str); 19] = [
     (
         "a lead that moved between clusters",
         "select count(*) from (
-            select d.workspace_id, convert_from(d.body, 'UTF8')::jsonb -> 'id' as id from intake.deliveries d
+            select d.workspace_id, convert_from(d.body, 'UTF8')::jsonb -> 'id' as id from intake.deliveries_with_bodies d
             where feed = 'lead' and convert_from(d.body, 'UTF8')::jsonb ? 'lead_cluster_id'
             group by 1, 2 having count(distinct convert_from(d.body, 'UTF8')::jsonb -> 'lead_cluster_id') > 1) t",
     ),

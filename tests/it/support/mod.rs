@@ -3,6 +3,7 @@
 pub(crate) mod car;
 pub(crate) mod db_snapshot;
 mod delivery;
+pub(crate) mod grown;
 mod left_out;
 mod packed;
 pub(crate) mod payloads;
@@ -11,7 +12,9 @@ pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod replies;
 pub(crate) mod rows;
+pub(crate) mod scrape;
 pub(crate) mod service;
+pub(crate) mod sink;
 pub(crate) mod tables;
 pub(crate) mod token;
 
@@ -24,6 +27,7 @@ pub(crate) use postgres::{database, own_cluster, throwaway_options};
 pub(crate) use program::Program;
 pub(crate) use replies::counts;
 pub(crate) use rows::assert_holds;
+pub(crate) use scrape::Scrape;
 pub(crate) use service::{
     Answer, CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, PATIENCE, SECRETS, TOKEN, TOKEN_OF_BETA,
     TestService, config_with, credential, credential_of_beta, credential_of_leadpro, fixture, fixture_bytes, fixtures,

@@ -109,6 +109,15 @@ impl Program {
         self
     }
 
+    /// Where its admin listener listens, once it does.
+    #[allow(dead_code, reason = "of the test binaries only one needs it")]
+    pub(crate) fn admin_address(&mut self) -> SocketAddr {
+        let said = "metrics are served";
+        let line = self.seen.iter().find(|line| line.contains(said)).cloned();
+        let line = line.unwrap_or_else(|| self.wait_for(said));
+        line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::postgres::TestDatabase;
+use super::scrape::Scrape;
 use super::tables::{BUSINESS, tables};
 
 /// The doors of the feeds.
@@ -233,6 +234,30 @@ impl TestService {
         self.service.app.router.clone()
     }
 
+    /// The routes of its admin listener.
+    pub(crate) fn admin(&self) -> forecourt::http::Router {
+        self.service.app.admin.clone()
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &forecourt::metrics::Metrics {
+        &self.service.app.metrics
+    }
+
+    /// Its metrics, as Prometheus asks for them.
+    pub(crate) async fn scrape(&self) -> Scrape {
+        Scrape::parse(&self.scraped().await)
+    }
+
+    /// The same as text.
+    pub(crate) async fn scraped(&self) -> String {
+        let request = Request::get("/metrics").header("host", "localhost").body(Body::empty()).unwrap();
+        let response = self.admin().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
     /// Waits until the refused requests that came so far are written.
     pub(crate) async fn refusals_written(&self) {
         self.service.app.quarantine.finish().await;
@@ -349,7 +374,7 @@ impl TestService {
     /// The stored body of a delivery.
     pub(crate) async fn stored_body(&self, answer: &Answer) -> Vec<u8> {
         let id = answer.id();
-        self.database.value(&format!("select body from intake.deliveries where id = '{id}'")).await
+        self.database.value(&format!("select body from intake.deliveries_with_bodies where id = '{id}'")).await
     }
 }
 

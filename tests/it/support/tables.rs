@@ -8,11 +8,11 @@ pub(crate) const BUSINESS: &str = "'public', 'identity'";
 pub(crate) const ALL: &str = "'public', 'identity', 'intake'";
 
 /// A query for the tables of schemas, for `from`: their `oid`, their `name`, and their `path` with the schema in front. That
-/// of the migrations is none of them.
+/// of the migrations is none of them, and neither are partitions.
 pub(crate) fn listed(schemas: &str) -> String {
     format!(
         "(select oid, relname::text as name, format('%I.%I', relnamespace::regnamespace, relname) as path from pg_class
-        where relnamespace::regnamespace::text in ({schemas}) and relkind in ('r', 'p') and relname !~ '^_sqlx')"
+        where relnamespace::regnamespace::text in ({schemas}) and relkind in ('r', 'p') and not relispartition and relname !~ '^_sqlx')"
     )
 }
 
