@@ -8,9 +8,10 @@
 -- vehicle is at locations of which none is bookable, for any that becomes so. Rows go when they are met, when the lead is
 -- no longer tried again, or is erased.
 --
--- The rows are filled from leads, which are read once and not locked. Ten million leads of which a tenth wait for four
--- things each take about a minute, in which deliveries go on; only the index of the former column is dropped at the end,
--- for which leads are locked for a moment. The column stays, empty in new rows: an older version names it when it writes.
+-- The rows are filled from leads, which are read once and not locked: ten million leads of which a tenth wait for five
+-- things each take some minutes, in which an instance that runs goes on. Only to drop the index of the former column are
+-- leads locked, at the end and for a moment. The column stays, empty in new rows: an older version names it when it
+-- writes.
 
 create table intake.lead_dependencies (
     workspace_id bigint not null,
@@ -28,24 +29,21 @@ comment on column intake.lead_dependencies.key is 'The VIN, the stock number, th
 comment on column intake.lead_dependencies.lead_id is 'The lead that waits';
 
 insert into intake.lead_dependencies (workspace_id, kind, key, lead_id)
-select distinct l.workspace_id, w.kind, w.key, l.id
+select l.workspace_id, w.kind, w.key, l.id
 from leads l
-cross join lateral unnest(l.waits_for) as of (text)
 cross join lateral (
-    select
+    select distinct
         case split_part(substr(of.text, strpos(of.text, '/') + 1), ':', 1)
             when 'vin' then 'vin' when 'stock' then 'stock_number' when 'plan' then 'package'
             when 'location' then 'location' when 'email' then 'person'
         end as kind,
         substr(of.text, strpos(of.text, ':') + 1) as key
+    from unnest(l.waits_for) as of (text)
+    union all
+    select 'any_location', '' where l.booking_state = 'blocked' and l.booking_blockers @> array['location_not_found']
 ) as w
 -- What is longer than a name can be names nothing that may still come.
 where l.waits_for is not null and w.kind is not null and octet_length(w.key) <= 2000;
-
-insert into intake.lead_dependencies (workspace_id, kind, key, lead_id)
-select workspace_id, 'any_location', '', id
-from leads
-where waits_for is not null and booking_state = 'blocked' and booking_blockers @> array['location_not_found'];
 
 alter table intake.lead_dependencies
     add constraint lead_dependencies_pkey primary key (workspace_id, kind, key, lead_id);

@@ -6,7 +6,8 @@
 -- that none has arrived after this month. Both are promised here, for what comes from now on, and found true of what is there
 -- by 0020, while the service goes on writing. Bodies move to a table of their own (0022), so that rows need none any more.
 --
--- On 10 million rows this step took 10 ms: it changes what Postgres knows of the table, and reads no row.
+-- On 10 million rows (2.6 GB) this step took 0.3 s, on two cores that a load of 20 shared: it changes what Postgres knows of
+-- the table, and reads no row.
 --
 -- A service of the version before that runs on meanwhile stores what it is sent, save what it cannot give a workspace: that
 -- waits in its spool.

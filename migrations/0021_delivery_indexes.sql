@@ -4,7 +4,7 @@
 -- workspace by the dealership that they name. 0022 drops the former key.
 --
 -- While they are built, deliveries can be read and not written: a service that runs puts what it is sent into its spool. On
--- 10 million rows that took 18 s.
+-- 10 million rows that took 24 s of processor time, and one minute on two cores that a load of 20 shared.
 
 do $$
 begin

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::attempt::AttemptInfo;
 use super::database::Database;
-use super::submit::Settled;
+use super::submit::Resubmitted;
 use super::{Intake, clock};
 use crate::domain::delivery::Delivery;
 use crate::spool::{Key, Refused, Spool};
@@ -156,7 +156,7 @@ struct DrainBatch<'a> {
     spool: &'a Spool,
     intake: &'a Intake,
     /// Each with what becomes of it.
-    waiting: JoinSet<(Key, Settled)>,
+    waiting: JoinSet<(Key, Resubmitted)>,
     /// How many were submitted.
     submitted: usize,
     /// How many of these are committed and have left the spool.
@@ -204,9 +204,9 @@ impl<'a> DrainBatch<'a> {
         let mut settled = Vec::new();
         while let Ok(Some(ended)) = timeout_at(self.end, self.waiting.join_next()).await {
             match ended {
-                Ok((key, Settled::Done(_))) => settled.push(key),
-                Ok((key, Settled::GivenUp)) => self.given_up.push(key),
-                Ok((_, Settled::Held)) | Err(_) => {}
+                Ok((key, Resubmitted::Done(_))) => settled.push(key),
+                Ok((key, Resubmitted::GivenUp)) => self.given_up.push(key),
+                Ok((_, Resubmitted::Held)) | Err(_) => {}
             }
         }
         // What is not settled by then is tried again.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::attempt::AttemptInfo;
 use super::postponed::Postponed;
 use super::replay::{self, ReplayItem};
-use super::submit::Settled;
+use super::submit::Resubmitted;
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
 use crate::store::due::{self, RetryableRejections, Stored};
@@ -99,7 +99,7 @@ async fn submit(intake: &Intake, delivery: Delivery, attempts: i32) -> Result<Re
     let attempt = AttemptInfo::again(attempts);
     let work = async { intake.submit(delivery, attempt, None).await.settled_unless_held(intake).await };
     match tokio::time::timeout(intake.shared.settings.hold, work).await {
-        Ok(Settled::Done(reply)) => Ok(reply),
-        Ok(Settled::GivenUp | Settled::Held) | Err(_) => Err(Unavailable),
+        Ok(Resubmitted::Done(reply)) => Ok(reply),
+        Ok(Resubmitted::GivenUp | Resubmitted::Held) | Err(_) => Err(Unavailable),
     }
 }

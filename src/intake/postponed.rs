@@ -19,7 +19,7 @@ impl Postponed {
     /// The configuration may be another. What was applied meanwhile may have been the former one's, over the new one's: it
     /// is applied again.
     pub(super) fn look_at(&mut self, intake: &Intake) {
-        self.left = intake.router().postponed().clone();
+        self.left.clone_from(intake.router().postponed());
         self.left.append(&mut self.applied);
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Submitted {
 
 /// What becomes of a delivery that need not be waited for.
 #[derive(Debug)]
-pub(super) enum Settled {
+pub(super) enum Resubmitted {
     /// It is committed.
     Done(Reply),
     /// Its queue ended by a fault, or nothing comes of it.
@@ -57,7 +57,7 @@ impl Submitted {
 
     /// The same for a delivery that is stored: where somebody else holds its workspace, it waits where it is stored, so
     /// that those of other workspaces need not wait for it.
-    pub(super) async fn settled_unless_held(self, intake: &Intake) -> Settled {
+    pub(super) async fn settled_unless_held(self, intake: &Intake) -> Resubmitted {
         let workspace = self.workspace;
         let held = async {
             loop {
@@ -69,8 +69,8 @@ impl Submitted {
         };
         tokio::select! {
             biased;
-            reply = self.settled() => reply.map_or(Settled::GivenUp, Settled::Done),
-            () = held => Settled::Held,
+            reply = self.settled() => reply.map_or(Resubmitted::GivenUp, Resubmitted::Done),
+            () = held => Resubmitted::Held,
         }
     }
 

@@ -1,5 +1,8 @@
--- Clusters, persons and leads by what names them or what they wait for, each with its rows in other tables. The rows are
--- looked up one by one, whatever Postgres expects (`offset 0`), each by its whole key.
+-- All that is known under the keys of a batch: clusters, persons and leads by what names them or what they wait for, each
+-- with its rows in other tables; and what bookings need: of listings by VIN, stock number or row what decides on bookings,
+-- with the locations that they are at, locations by name in lower case or by row, and packages by name in any case,
+-- because a finding can name one that is written otherwise. One question, because each waits for its answer before the next
+-- is put. The rows are looked up one by one, whatever Postgres expects (`offset 0`), each by its whole key.
 with wanted_clusters as (
     select named.id from unnest($7::text[]) as k (external_id)
     cross join lateral (
@@ -25,6 +28,32 @@ with wanted_clusters as (
     cross join lateral (
         select id from leads where workspace_id = $1 and person_id is null and person_email = k.email offset 0
     ) waiting
+), listed as (
+    select l.* from unnest($8::text[]) as k (vin)
+    cross join lateral (
+        select id, vin, stock_number, dealership_id, status, claims, source_modified_at, content_arrived_at
+        from listings where workspace_id = $1 and vin = k.vin offset 0
+    ) l
+    union all
+    select l.* from unnest($9::text[]) as k (stock_number)
+    cross join lateral (
+        select id, vin, stock_number, dealership_id, status, claims, source_modified_at, content_arrived_at
+        from listings where workspace_id = $1 and stock_number = k.stock_number offset 0
+    ) l
+    union all
+    select l.* from unnest($10::bigint[]) as k (id)
+    cross join lateral (
+        select id, vin, stock_number, dealership_id, status, claims, source_modified_at, content_arrived_at
+        from listings where workspace_id = $1 and id = k.id offset 0
+    ) l
+), placed as materialized (
+    select l.*, array(
+        select k.location_id from listing_locations k
+        where k.workspace_id = $1 and k.listing_id = l.id order by k.position
+    ) as locations
+    from listed l
+), wanted_locations as (
+    select k.id from unnest($12::bigint[]) as k (id) union select unnest(locations) from placed
 )
 select 'cluster' as "kind!", to_jsonb(c) as "row!", null::jsonb as first, null::jsonb as second, null::jsonb as third,
     null::jsonb as dependencies, null::jsonb as booking
@@ -49,3 +78,26 @@ left join trade_ins t on t.workspace_id = $1 and t.lead_id = l.id
 left join property_enquiries p on p.workspace_id = $1 and p.lead_id = l.id
 left join identity.lead_documents d on d.workspace_id = $1 and d.lead_id = l.id
 left join bookings b on b.workspace_id = $1 and b.lead_id = l.id
+union all
+select 'listing', to_jsonb(placed), null, null, null, null, null from placed
+union all
+select 'location', to_jsonb(l), null, null, null, null, null
+from unnest($11::text[]) as k (name_key)
+cross join lateral (
+    select id, name, name_key, configured, reported, reported_at, reported_arrived_at from locations
+    where workspace_id = $1 and name_key = k.name_key offset 0
+) l
+union all
+select 'location', to_jsonb(l), null, null, null, null, null
+from wanted_locations
+cross join lateral (
+    select id, name, name_key, configured, reported, reported_at, reported_arrived_at from locations
+    where workspace_id = $1 and id = wanted_locations.id offset 0
+) l
+union all
+select 'package', to_jsonb(p), null, null, null, null, null
+from unnest($13::text[]) as k (name)
+cross join lateral (
+    select id, name, configured, reported from packages
+    where workspace_id = $1 and lower(name) = lower(k.name) offset 0
+) p

@@ -1,5 +1,5 @@
-//! Locations and packages. A workspace may have any number of them: they are loaded by their names (`requested`), and
-//! those of the configuration here.
+//! Locations and packages. A workspace may have any number of them: they are loaded by their names (`load`), and those
+//! of the configuration here.
 
 use crate::domain::ids::WorkspaceId;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::domain::workspace::ConfiguredLocation;
 use chrono::{DateTime, Utc};
 
 /// A row of either table. Packages have no key of their name.
+#[derive(Debug)]
 pub(super) struct PlaceRow {
     pub(super) id: i64,
     pub(super) name: String,

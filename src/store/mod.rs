@@ -52,8 +52,7 @@ mod unnest;
 mod workspace_locks;
 pub mod workspaces;
 
-use crate::domain::ids::{ClusterId, LeadId, WorkspaceId};
-use std::collections::BTreeSet;
+use crate::domain::ids::{ClusterId, LeadId, ListingId, WorkspaceId};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -63,7 +62,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
-use crate::domain::values::Email;
+use crate::domain::values::{Email, StockNumber, Vin};
 pub use erasure_key::ErasureKey;
 pub use error::Error;
 pub use flaw::Flaw;
@@ -328,18 +327,9 @@ pub async fn load(
         locations::load_configured(tx, workspace, &mut state).await?;
     }
     listings::load(tx, workspace, &keys, &mut state).await?;
-    requested::load_named(tx, workspace, keys.brought(&state), &mut state).await?;
-    let asked: BTreeSet<Email> = keys.emails.clone();
-    let known = load::load(tx, workspace, &load_keys(&keys, &state)).await?;
-    (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
-    state.bookings = known.bookings;
-    keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
-    keys.add_booking_requests(&state);
-    // Those whom what was loaded names beside.
-    let others = keys.emails.difference(&asked).map(Email::as_str).collect();
-    let others = load::LoadKeys { emails: others, ..load::LoadKeys::default() };
-    state.persons.extend(load::load(tx, workspace, &others).await?.persons);
-    requested::load(tx, workspace, &keys, &mut state).await?;
+    let brought = load::LoadKeys { names: keys.brought(&state).without_loaded(&state), ..load::LoadKeys::default() };
+    load::load(tx, workspace, brought).await?.requested.show(&mut state)?;
+    load_customers(tx, workspace, &mut keys, &mut state).await?;
     if keys.has_lists {
         let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
@@ -348,14 +338,43 @@ pub async fn load(
     Ok(state)
 }
 
-/// The customers that a batch names, and those that wait for what it may bring.
-fn load_keys<'a>(keys: &'a Keys, state: &WorkspaceState) -> load::LoadKeys<'a> {
-    load::LoadKeys {
+/// Loads the customers that a batch names, and those that wait for what it may bring, with what decides on their bookings:
+/// by what the deliveries name, and once more where the rows that were found name something else.
+async fn load_customers(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    keys: &mut Keys,
+    state: &mut WorkspaceState,
+) -> Result<(), Error> {
+    let asked = (keys.emails.clone(), keys.requested_vins.clone(), keys.requested_stock_numbers.clone());
+    let named = load::LoadKeys {
         leads: keys.leads.iter().collect(),
         clusters: keys.clusters.iter().map(String::as_str).collect(),
         emails: keys.emails.iter().map(Email::as_str).collect(),
         dependencies: keys.dependencies(state),
-    }
+        vins: keys.requested_vins.iter().map(Vin::as_str).collect(),
+        stock_numbers: keys.requested_stock_numbers.iter().map(StockNumber::as_str).collect(),
+        listings: Vec::new(),
+        names: keys.asked_by_leads(state).without_loaded(state),
+    };
+    let known = load::load(tx, workspace, named).await?;
+    (state.clusters, state.leads, state.persons) = (known.clusters, known.leads, known.persons);
+    state.bookings = known.bookings;
+    known.requested.show(state)?;
+    keys.emails.extend(state.clusters.values().filter_map(|row| row.value.email()));
+    keys.add_booking_requests(state);
+    let booked = state.bookings.values().map(|row| row.value.listing);
+    let others = load::LoadKeys {
+        emails: keys.emails.difference(&asked.0).map(Email::as_str).collect(),
+        vins: keys.requested_vins.difference(&asked.1).map(Vin::as_str).collect(),
+        stock_numbers: (keys.requested_stock_numbers.difference(&asked.2)).map(StockNumber::as_str).collect(),
+        listings: booked.filter(|id| !state.listings.contains_key(id)).map(ListingId::get).collect(),
+        names: keys.asked_by_leads(state).without_loaded(state),
+        ..load::LoadKeys::default()
+    };
+    let others = load::load(tx, workspace, others).await?;
+    state.persons.extend(others.persons);
+    Ok(others.requested.show(state)?)
 }
 
 /// Saves what a batch changed, in the order in which the tables refer to each other.

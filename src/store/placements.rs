@@ -89,7 +89,9 @@ const TRIES: usize = 3;
 pub(super) async fn lock(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<Vec<LockedRow>, Error> {
     let mut locked: BTreeMap<Uuid, LockedRow> = BTreeMap::new();
     for _ in 0..TRIES {
-        let left: Vec<DeliveryKey> = keys.iter().filter(|(id, _)| !locked.contains_key(id)).copied().collect();
+        // Who replays what the service tries again, too, has it twice in a batch.
+        let left: BTreeSet<DeliveryKey> = keys.iter().filter(|(id, _)| !locked.contains_key(id)).copied().collect();
+        let left = Vec::from_iter(left);
         let found = find(tx, &left).await?;
         if found.is_empty() {
             break;
@@ -98,9 +100,8 @@ pub(super) async fn lock(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<
         for (workspace, of_workspace) in &found {
             for row in lock_in(tx, *workspace, of_workspace).await? {
                 // Of two rows, which a commit has left whose end nobody saw, that of a workspace counts.
-                if let Some(former) = locked.insert(row.id, row) {
-                    second.push((former.id, former.placement));
-                }
+                let former = locked.insert(row.id, row).filter(|former| former.placement.workspace != *workspace);
+                second.extend(former.map(|former| (former.id, former.placement)));
             }
         }
         leave(tx, &second).await?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::due::{DeliveryRow, NotRepeatable, Stored};
-use super::{Error, Store, placements};
+use super::{Error, Store, placements, session};
 use crate::domain::feed::Feed;
 
 /// What is asked for. An empty list asks for nothing in particular; what is asked for together must hold together.
@@ -82,6 +82,43 @@ pub struct Match {
     pub codes: Vec<String>,
 }
 
+/// A chosen delivery's row.
+struct MatchRow {
+    id: Uuid,
+    received_at: DateTime<Utc>,
+    feed: String,
+    workspace_id: i64,
+    dealership_id: Option<i64>,
+    credential: String,
+    remote_address: Option<String>,
+    content_type: Option<String>,
+    body: Option<Vec<u8>>,
+    posted_body: Option<Vec<u8>>,
+    attempts: i32,
+    outcome: String,
+    codes: Vec<String>,
+}
+
+impl MatchRow {
+    fn read(self) -> Match {
+        let row = DeliveryRow {
+            id: self.id,
+            received_at: self.received_at,
+            feed: self.feed,
+            workspace_id: self.workspace_id,
+            dealership_id: self.dealership_id,
+            credential: self.credential,
+            remote_address: self.remote_address,
+            content_type: self.content_type,
+            body: self.body,
+            posted_body: self.posted_body,
+            attempts: self.attempts,
+            was_applied: false,
+        };
+        Match { stored: row.read(), outcome: self.outcome, codes: self.codes }
+    }
+}
+
 /// The chosen deliveries that come after the cursor, in order of arrival: one round.
 ///
 /// # Errors
@@ -90,7 +127,9 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
     let feeds = names(&filter.feeds);
     let Some(Asked { ids, times, since, until }) = Asked::of(store, filter).await? else { return Ok(Vec::new()) };
     let mut tx = store.begin(None).await?;
-    let rows = sqlx::query!(
+    session::run(&mut tx, session::BY_KEY).await?;
+    let rows = sqlx::query_as!(
+        MatchRow,
         r#"with chosen as (
             select workspace_id, id, received_at from intake.deliveries
             where received_at >= $1 and received_at < $4 and (received_at, id) > ($13, $2)
@@ -102,18 +141,23 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
                 and ($9::text is null or workspace_id = (select w.id from workspaces w where w.slug = $9))
             order by received_at, id limit least($10, $11::bigint)
         ), sized as (
-            select workspace_id, id, received_at,
-                coalesce(octet_length(body), 0) + coalesce(octet_length(posted_body), 0) as bytes
-            from chosen join intake.deliveries_with_bodies using (workspace_id, id, received_at)
+            select workspace_id, id, received_at, bytes from chosen c cross join lateral (
+                select coalesce(octet_length(v.body), 0) + coalesce(octet_length(v.posted_body), 0) as bytes
+                from intake.deliveries_with_bodies v
+                where v.workspace_id = c.workspace_id and v.id = c.id and v.received_at = c.received_at offset 0
+            ) as sized
         ), measured as (
             select workspace_id, id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from sized
         )
-        select id as "id!", received_at as "received_at!", feed as "feed!", workspace_id as "workspace_id!",
-            dealership_id, credential as "credential!", host(remote_address) as remote_address, content_type, body,
-            posted_body, attempts as "attempts!", outcome as "outcome!",
-            array(select f ->> 'code' from jsonb_array_elements(findings) as f where f ? 'code') as "codes!: Vec<String>"
-        from measured join intake.deliveries_with_bodies using (workspace_id, id, received_at)
-        where before < $12::bigint order by received_at, id"#,
+        select d.id as "id!", d.received_at as "received_at!", d.feed as "feed!", d.workspace_id as "workspace_id!",
+            d.dealership_id, d.credential as "credential!", host(d.remote_address) as remote_address, d.content_type,
+            d.body, d.posted_body, d.attempts as "attempts!", d.outcome as "outcome!",
+            array(select f ->> 'code' from jsonb_array_elements(d.findings) as f where f ? 'code') as "codes!: Vec<String>"
+        from measured m cross join lateral (
+            select * from intake.deliveries_with_bodies v
+            where v.workspace_id = m.workspace_id and v.id = m.id and v.received_at = m.received_at offset 0
+        ) as d
+        where m.before < $12::bigint order by d.received_at, d.id"#,
         since.max(after.0),
         after.1,
         &times,
@@ -131,26 +175,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    let matching = rows.into_iter().map(|row| Match {
-        stored: DeliveryRow {
-            id: row.id,
-            received_at: row.received_at,
-            feed: row.feed,
-            workspace_id: row.workspace_id,
-            dealership_id: row.dealership_id,
-            credential: row.credential,
-            remote_address: row.remote_address,
-            content_type: row.content_type,
-            body: row.body,
-            posted_body: row.posted_body,
-            attempts: row.attempts,
-            was_applied: false,
-        }
-        .read(),
-        outcome: row.outcome,
-        codes: row.codes,
-    });
-    Ok(matching.collect())
+    Ok(rows.into_iter().map(MatchRow::read).collect())
 }
 
 /// How many deliveries are chosen.

@@ -91,7 +91,7 @@ pub async fn persons_of(
     emails: [&str; 2],
 ) -> Result<BTreeMap<Email, Row<Person>>, Error> {
     let asked = load::LoadKeys { emails: emails.to_vec(), ..load::LoadKeys::default() };
-    Ok(load::load(tx, workspace, &asked).await?.persons)
+    Ok(load::load(tx, workspace, asked).await?.persons)
 }
 
 /// Gives a person another address.

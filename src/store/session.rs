@@ -59,6 +59,10 @@ pub(super) const PLANS_ANEW: &str = "; set local plan_cache_mode = force_custom_
 /// From then on plans are kept.
 pub(super) const PLANS_KEPT: &str = "; set local plan_cache_mode = force_generic_plan";
 
+/// What bodies are read by: each is looked up by its key. While Postgres has no statistics of a month, it would rather read
+/// all of it.
+pub(super) const BY_KEY: &str = "set local enable_hashjoin = off; set local enable_mergejoin = off";
+
 /// What has been answered is on disk, and on the standby that the server waits for.
 pub(super) const COMMITS_ON_DISK: &str = "; set local synchronous_commit = on";
 /// Stronger yet, where the server says so: what has been answered can be seen on the standby.

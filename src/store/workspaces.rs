@@ -64,7 +64,7 @@ pub async fn save(
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn make_locks(store: &Store, ids: impl Iterator<Item = WorkspaceId>) -> Result<(), Error> {
-    store.make_locks(&Vec::from_iter(ids)).await
+    store.make_locks(&ids.collect::<Vec<_>>()).await
 }
 
 /// A workspace keeps its row. One that is not named any more becomes inactive, unless a dealership stays in it.

@@ -111,7 +111,7 @@ fn whole_lead(number: i64) -> Value {
     }))
 }
 
-const OF_LEADS: [(Damage, &str); 20] = [
+const OF_LEADS: [(Damage, &str); 19] = [
     (("persons", "clocks", "'\"x\"'"), "id"),
     (("persons", "address_country", "'Nowhere'"), "id"),
     (("persons", "address_street", "null"), "id"),
@@ -121,7 +121,6 @@ const OF_LEADS: [(Damage, &str); 20] = [
     (("leads", "clocks", "'[]'"), "id"),
     (("leads", "wishes", "'[1]'"), "id"),
     (("leads", "wishes", "'{}'"), "id"),
-    (("leads", "waits_for", "array['x']"), "id"),
     (("leads", "booking_blockers", "array['x']"), "id"),
     (("leads", "membership", "null"), "id"),
     (("leads", "source_created_at", "'infinity'"), "id"),
@@ -148,6 +147,17 @@ async fn a_lead_whose_rows_are_damaged_fails_names_them_and_is_applied_once_they
     }
     assert_eq!(service.count("leads").await, 1 + i64::try_from(OF_LEADS.len()).unwrap());
     assert_eq!((service.count("bookings").await, service.count("lead_clusters").await), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_lead_waits_for_and_cannot_be_read_fails_the_lead() {
+    let (service, log) = (service().await, Log::default());
+    let _logging = log.begin();
+    assert_eq!(service.lead(&whole_lead(0)).await.body["booking"], "blocked");
+    service.database.execute("delete from intake.lead_dependencies where kind <> 'vin'").await;
+    let damage = (("intake.lead_dependencies", "key", "' '"), "lead_id");
+    let touching = async |service: &TestService| service.lead(&whole_lead(1)).await;
+    assert_told_and_applied(&service, &log, damage, touching, 1_000).await;
 }
 
 const OF_VEHICLES: [(Damage, &str); 9] = [

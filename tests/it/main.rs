@@ -22,6 +22,7 @@ mod convergence;
 mod crowds;
 mod damaged_rows;
 mod deliveries;
+mod dependencies;
 mod doors;
 mod drift;
 mod erasure;

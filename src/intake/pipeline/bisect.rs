@@ -8,13 +8,13 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::batch_tx::BatchTx;
 use super::commit::{LONGEST, Mode, Writer};
 use super::erased::Erased;
 use super::failure::{Failure, Pause};
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
-use super::turn::Turn;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
 use crate::store::placements::{DeliveryKey, Placement, lock_of, placements};
@@ -41,16 +41,16 @@ impl Rest {
 }
 
 impl Writer {
-    /// Writes a batch in the turn that was taken for it, and in further ones, however long that takes, and answers each of its
-    /// deliveries that somebody waits for. Sends on `saved` when the batch is saved and only to be committed.
+    /// Writes a batch in the transaction that was begun for it, and in further ones, however long that takes, and answers each
+    /// of its deliveries that somebody waits for. Sends on `saved` when the batch is saved and only to be committed.
     pub(super) async fn write(
         &self,
         workspace: Option<WorkspaceId>,
         batch: Vec<QueueEntry>,
-        turn: Turn,
+        begun: BatchTx,
         saved: oneshot::Sender<()>,
     ) {
-        let (mut mode, mut turn) = (Mode::Commit(Some(saved)), Some(turn));
+        let (mut mode, mut begun) = (Mode::Commit(Some(saved)), Some(begun));
         let mut rest = Rest { parts: vec![batch], is_repeated: false };
         let mut pause = Pause::default();
         while let Some(mut part) = rest.parts.pop() {
@@ -58,7 +58,7 @@ impl Writer {
             if part.is_empty() {
                 continue;
             }
-            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, turn.take()));
+            let attempt = Box::pin(self.attempt(workspace, &part, rest.is_repeated, &mut mode, begun.take()));
             match off_thread(is_large(&part), attempt).await {
                 Ok(results) => record::answer(&self.metrics, part, results),
                 Err(Failure::Poison(_)) if part.len() > 1 => rest.halve(part),
@@ -69,9 +69,9 @@ impl Writer {
                 }
             }
         }
-        if let Some(turn) = turn {
+        if let Some(begun) = begun {
             // Nothing was written in it, so that nothing is lost where that fails.
-            let _ = turn.release().await;
+            let _ = begun.release().await;
         }
     }
 

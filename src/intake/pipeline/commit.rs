@@ -13,12 +13,12 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use super::batch_input::{self, BatchInput};
+use super::batch_tx::BatchTx;
 use super::erased::Erased;
 use super::failure::Failure;
 use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
 use super::record;
-use super::turn::Turn;
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
@@ -66,19 +66,20 @@ struct Written {
 }
 
 impl Writer {
-    /// Attempts a batch, in the turn that it has or one that is waited for; a panic is the fault of one of its deliveries, and undoes the transaction as an error does.
+    /// Attempts a batch, in the transaction that it has or one that is waited for. A panic is the fault of one of its
+    /// deliveries, and undoes the transaction as an error does.
     pub(super) async fn attempt(
         &self,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
-        turn: Option<Turn>,
+        begun: Option<BatchTx>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
         if batch.iter().any(|entry| matches!(entry.task, Task::Fail)) {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
-        let work = catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode, turn));
+        let work = Box::pin(catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode, begun)));
         tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut))
     }
 
@@ -88,11 +89,11 @@ impl Writer {
         batch: &[QueueEntry],
         is_repeated: bool,
         mode: &mut Mode,
-        turn: Option<Turn>,
+        begun: Option<BatchTx>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
-        let (turn, _large) = self.turn_for(workspace, batch, turn).await?;
+        let (begun, _large) = self.tx_for(workspace, batch, begun).await?;
         let began = Instant::now();
-        let Turn { mut tx, permit, connection: _connection } = turn;
+        let BatchTx { mut tx, permit, connection: _connection } = begun;
         let written = permit.during(self.run_in_tx(&mut tx, workspace, batch, is_repeated)).await?;
         match mode {
             Mode::DryRun => tx.rollback().await?,

@@ -1,12 +1,13 @@
 //! The pipeline: deliveries of one workspace that wait together are written together.
 //!
-//! A workspace's queue asks for a turn, and takes whatever is waiting once it has it; while it writes one batch the next one
+//! A workspace's queue asks for its workspace, and takes whatever is waiting once it has that; while it writes one batch the next one
 //! gathers: nothing is added to the answer time of an idle service, and batches grow with the load. A workspace has one
 //! queue, so a full feed of one does not hold up the others; write permits are few and given out in the order of asking.
-//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`turn`], [`batch_input`], [`commit`], [`record`], and
+//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`batch_tx`], [`batch_input`], [`commit`], [`record`], and
 //! [`bisect`] for what fails.
 
 mod batch_input;
+mod batch_tx;
 mod bisect;
 mod commit;
 mod erased;
@@ -15,7 +16,6 @@ mod large;
 mod permits;
 mod queue;
 mod record;
-mod turn;
 mod workspace_queue;
 
 use crate::domain::ids::WorkspaceId;

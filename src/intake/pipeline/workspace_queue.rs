@@ -1,5 +1,5 @@
-//! The queue of one workspace: it waits for a turn, writes what waits by then as one batch, and asks for the next turn while
-//! that one is committed. What nobody waits for any more by then, because it was stored elsewhere, has left the queue.
+//! The queue of one workspace: it asks for its workspace, writes what waits once it has that as one batch, and asks again
+//! while that batch is committed. What nobody waits for any more by then, because it was stored elsewhere, has left the queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl WorkspaceQueue {
 async fn run(writer: Arc<Writer>, workspace: Option<WorkspaceId>, mut waiting: Waiting) {
     let mut pause = Pause::default();
     while waiting.wait().await {
-        let turn = match writer.take_turn(workspace).await {
-            Ok(turn) => turn,
+        let begun = match writer.begin_batch(workspace).await {
+            Ok(begun) => begun,
             Err(failure) => {
                 writer.wait_out(&failure, waiting.slots.len(), &mut pause).await;
                 continue;
@@ -53,13 +53,13 @@ async fn run(writer: Arc<Writer>, workspace: Option<WorkspaceId>, mut waiting: W
         waiting.gather();
         let batch = next_batch(&mut waiting.slots, BATCH);
         if batch.is_empty() {
-            // Where that fails, so will the next turn.
-            let _ = turn.release().await;
+            // Where that fails, so will the next one.
+            let _ = begun.release().await;
             continue;
         }
         let (saved, next) = oneshot::channel();
         let writer = Arc::clone(&writer);
-        tokio::spawn(async move { writer.write(workspace, batch, turn, saved).await });
+        tokio::spawn(async move { writer.write(workspace, batch, begun, saved).await });
         // Sent once the batch is about to be committed, or dropped where it came to its end otherwise.
         let _ = next.await;
     }

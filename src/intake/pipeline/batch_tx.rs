@@ -1,5 +1,5 @@
-//! A turn: a workspace's queue has its workspace to itself, in a transaction, and a permit to work. What is written in it
-//! is only chosen then, so that whatever came while it was waited for is written together.
+//! The transaction of a batch: it has its workspace to itself, and a permit to work. What is written in it is only chosen
+//! then, so that whatever came while it was waited for is written together.
 
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
@@ -15,14 +15,14 @@ use crate::store::placements::lock_of;
 
 /// What a batch is written in.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct BatchTx {
     pub(super) tx: store::Transaction,
     pub(super) permit: WritePermit,
     /// Given back once the transaction has come to its end.
     pub(super) connection: ConnectionPermit,
 }
 
-impl Turn {
+impl BatchTx {
     /// Gives it back: there is nothing to write.
     pub(super) async fn release(self) -> Result<(), Failure> {
         let Self { tx, permit: _, connection: _connection } = self;
@@ -31,16 +31,16 @@ impl Turn {
 }
 
 impl Writer {
-    /// Waits for a turn of a workspace; not for ever where somebody else has the workspace.
+    /// Begins a batch of a workspace, once that is to be had; not for ever where somebody else has the workspace.
     ///
     /// # Errors
     /// [`Failure::Locked`] where somebody else has it, and where Postgres is away.
-    pub(super) async fn take_turn(&self, workspace: Option<WorkspaceId>) -> Result<Turn, Failure> {
+    pub(super) async fn begin_batch(&self, workspace: Option<WorkspaceId>) -> Result<BatchTx, Failure> {
         let begun = Box::pin(self.lock(workspace));
         let (tx, connection) = timeout(LONGEST, begun).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut))?;
         // The workspace comes first, so that who waits for one holds up nobody who could work.
         let permit = self.permits.writer().await;
-        Ok(Turn { tx, permit, connection })
+        Ok(BatchTx { tx, permit, connection })
     }
 
     async fn lock(&self, workspace: Option<WorkspaceId>) -> Result<(store::Transaction, ConnectionPermit), Failure> {
@@ -71,28 +71,28 @@ impl Writer {
         }
     }
 
-    /// The turn in which a batch is written, the one that it has where that will do. While one large batch waits for the
+    /// The transaction in which a batch is written, the one that it has where that will do. While one large batch waits for the
     /// other nobody waits for its workspace, nor for a permit.
-    pub(super) async fn turn_for(
+    pub(super) async fn tx_for(
         &self,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
-        mut turn: Option<Turn>,
-    ) -> Result<(Turn, Option<SemaphorePermit<'_>>), Failure> {
+        mut begun: Option<BatchTx>,
+    ) -> Result<(BatchTx, Option<SemaphorePermit<'_>>), Failure> {
         let mut large = None;
         if is_large(batch) {
             large = self.permits.try_large();
             if large.is_none() {
-                if let Some(turn) = turn.take() {
-                    turn.release().await?;
+                if let Some(begun) = begun.take() {
+                    begun.release().await?;
                 }
                 large = self.permits.large().await;
             }
         }
-        let turn = match turn {
-            Some(turn) => turn,
-            None => self.take_turn(workspace).await?,
+        let begun = match begun {
+            Some(begun) => begun,
+            None => self.begin_batch(workspace).await?,
         };
-        Ok((turn, large))
+        Ok((begun, large))
     }
 }
