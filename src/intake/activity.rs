@@ -226,6 +226,7 @@ mod tests {
             undecoded: None,
             external_id: None,
             dealership_id: dealership,
+            external_id: None,
             schema_version: None,
         }
     }

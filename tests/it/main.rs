@@ -25,6 +25,7 @@ mod deliveries;
 mod dependencies;
 mod doors;
 mod drift;
+mod erasure;
 mod first_path;
 mod foreign_clients;
 mod grown;
