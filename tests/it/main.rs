@@ -10,6 +10,7 @@
 mod addresses;
 mod admin;
 mod afternoon;
+mod alerts;
 mod appointments;
 mod arbitrary;
 mod bookings;

@@ -120,12 +120,11 @@ impl Writer {
             stored.get(&entry.delivery.id).filter(|stored| stored.attempts != entry.attempt.attempts)
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none();
-        let (applied, bookings) = match workspace {
-            Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
-            None => {
-                let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
-                (rejected.collect(), Tally::default())
-            }
+        let (applied, bookings) = if let Some(workspace) = workspace {
+            self.apply(tx, workspace, batch, &is_open).await?
+        } else {
+            let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
+            (rejected.collect(), Tally::default())
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
