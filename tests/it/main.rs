@@ -11,6 +11,7 @@ mod actions;
 mod addresses;
 mod admin;
 mod afternoon;
+mod alerts;
 mod appointments;
 mod arbitrary;
 mod bookings;

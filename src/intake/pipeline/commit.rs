@@ -144,12 +144,11 @@ impl Writer {
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
         let erased = Erased::among(&self.store, tx, workspace, batch).await?;
-        let (applied, bookings) = match workspace {
-            Some(workspace) => self.apply(tx, workspace, batch, (&is_open, &erased)).await?,
-            None => {
-                let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
-                (rejected.collect(), Tally::default())
-            }
+        let (applied, bookings) = if let Some(workspace) = workspace {
+            self.apply(tx, workspace, batch, (&is_open, &erased)).await?
+        } else {
+            let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
+            (rejected.collect(), Tally::default())
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
