@@ -9,6 +9,7 @@ mod content;
 mod customers;
 pub mod deliveries;
 pub mod dependencies;
+mod dependency_codec;
 pub mod drift;
 mod error;
 pub mod examination;
