@@ -12,6 +12,7 @@ mod customers;
 pub mod dealership_feeds;
 pub mod deliveries;
 pub mod dependencies;
+mod dependency_codec;
 pub mod drift;
 pub mod due;
 pub mod erase_rows;
