@@ -137,7 +137,7 @@ async fn over(
             let erased = erasure::erase(&store, order, mode, None).await?;
             say(&erased, mode, out)
         }
-        (None, Some(_), Mode::Commit) => carry_out(&store, order, config, out).await,
+        (None, Some(_), Mode::Commit) => perform(&store, order, config, out).await,
         (None, None, _) => Ok(()),
     };
     store.close().await;
@@ -162,11 +162,11 @@ pub(super) async fn open(
 }
 
 /// Does what waits, this order among it.
-async fn carry_out(store: &Store, order: Option<&Order>, config: &Config, out: &mut dyn Write) -> CommandResult {
+async fn perform(store: &Store, order: Option<&Order>, config: &Config, out: &mut dyn Write) -> CommandResult {
     let data_dir = &config.server.data_dir;
     for waiting in orders::waiting(data_dir) {
         let is_own = order.is_some_and(|order| order.id == waiting.id);
-        match orders::carry_out(store, data_dir, &waiting).await {
+        match orders::perform(store, data_dir, &waiting).await {
             Ok(erased) if is_own => say(&erased, Mode::Commit, out)?,
             Ok(_) => writeln!(out, "An order that waited is done.")?,
             Err(error) if error.is_transient() => return Err(waits(order, Mode::Commit, error.to_string())),

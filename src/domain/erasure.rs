@@ -208,8 +208,8 @@ fn strip_appointment(appointment: AppointmentFacts) -> AppointmentFacts {
 pub fn addresses_in(bytes: &[u8]) -> BTreeSet<Email> {
     let text = String::from_utf8_lossy(bytes);
     let is_end = |c: char| c.is_whitespace() || c.is_control() || "\"<>()[]{},;:\\=&?'|".contains(c);
-    let words = text.split(is_end).filter(|word| word.contains('@') && word.len() <= LONGEST_WORD);
-    words.filter_map(|word| Email::parse(word.trim_matches(['.', '!']))).collect()
+    let parts = text.split(is_end).filter(|part| part.contains('@') && part.len() <= LONGEST_WORD);
+    parts.filter_map(|part| Email::parse(part.trim_matches(['.', '!']))).collect()
 }
 
 /// No address is as long, surrounding signs included.

@@ -86,13 +86,13 @@ async fn erase_others(tx: &mut PgConnection, workspace: WorkspaceId, rows: &Know
     )
     .fetch_all(&mut *tx)
     .await?;
-    for other in others {
-        let Some(versions) = read_versions(&other.clocks) else { continue };
+    for row in others {
+        let Some(versions) = read_versions(&row.clocks) else { continue };
         let told = |column: &&&str| {
             versions.of(column).is_some_and(|at| keys.contains(&(at.source.sender(), at.lead.0.as_str())))
         };
         let told: Vec<&str> = OF_PERSONS.iter().filter(told).copied().collect();
-        erase_told(tx, workspace, other.id, &told).await?;
+        erase_told(tx, workspace, row.id, &told).await?;
     }
     Ok(())
 }

@@ -130,10 +130,10 @@ async fn find_persons(
     )
     .fetch_all(tx)
     .await?;
-    for person in persons {
-        known.persons.push(person.id);
-        known.phones.extend([person.mobile_phone, person.home_phone].into_iter().flatten());
-        let Some(versions) = read_versions(&person.clocks) else { continue };
+    for row in persons {
+        known.persons.push(row.id);
+        known.phones.extend([row.mobile_phone, row.home_phone].into_iter().flatten());
+        let Some(versions) = read_versions(&row.clocks) else { continue };
         let given = versions.newest.iter().chain(versions.overrides.values());
         let given = given.filter(|at| !at.lead.0.is_empty());
         leads.extend(given.map(|at| LeadKey { sender: at.source.sender(), external_id: at.lead.0.clone() }));

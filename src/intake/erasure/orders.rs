@@ -23,7 +23,7 @@ use crate::store::Store;
 /// The folder below the data directory.
 const FOLDER: &str = "erasures";
 /// How often the service looks for orders that wait.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An order as it stands in its file.
 #[derive(Serialize, Deserialize)]
@@ -108,7 +108,7 @@ pub fn forget(data_dir: &Path, id: Uuid) {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached: then it goes on waiting.
-pub async fn carry_out(store: &Store, data_dir: &Path, order: &Order) -> Result<Erased, ErasureError> {
+pub async fn perform(store: &Store, data_dir: &Path, order: &Order) -> Result<Erased, ErasureError> {
     let mut erased = erase(store, order, Mode::Commit, Some(&data_dir.join(journal::FILE))).await?;
     let files = leftovers::remove(data_dir, &order.target);
     if files > 0 {
@@ -122,7 +122,7 @@ pub async fn carry_out(store: &Store, data_dir: &Path, order: &Order) -> Result<
 pub async fn run(intake: Intake, data_dir: PathBuf) {
     loop {
         for order in waiting(&data_dir) {
-            match carry_out(intake.store(), &data_dir, &order).await {
+            match perform(intake.store(), &data_dir, &order).await {
                 Ok(_) => tracing::info!(order = %order.id, "an order to erase that waited is done"),
                 Err(error) if error.is_transient() => {
                     tracing::debug!(order = %order.id, %error, "an order to erase waits on");
@@ -133,7 +133,7 @@ pub async fn run(intake: Intake, data_dir: PathBuf) {
                 }
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
