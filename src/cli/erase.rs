@@ -78,7 +78,9 @@ pub(super) async fn run(
         Ok(postgres) => postgres,
         Err(error) if error.downcast_ref::<CommandError>().is_some() => {
             // To wait mends nothing.
-            order.iter().for_each(|order| orders::forget(data_dir, order.id));
+            if let Some(order) = &order {
+                orders::forget(data_dir, order.id);
+            }
             return Err(error);
         }
         Err(error) => return Err(waits(order.as_ref(), mode, with_causes(error.as_ref()))),

@@ -457,12 +457,8 @@ fn the_sample_is_good_and_names_every_key() {
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
     let ours = [server::KEYS, admin::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, alerts::KEYS];
     let ours = ours.into_iter().chain([erasure::KEYS]);
-    let keys = ours.chain([
-        workspaces::KEYS,
-        workspaces::DEALERSHIP_KEYS,
-        workspaces::LOCATION_KEYS,
-        credentials::KEYS,
-    ]);
+    let keys =
+        ours.chain([workspaces::KEYS, workspaces::DEALERSHIP_KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
     for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }

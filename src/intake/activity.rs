@@ -226,7 +226,6 @@ mod tests {
             undecoded: None,
             external_id: None,
             dealership_id: dealership,
-            external_id: None,
             schema_version: None,
         }
     }

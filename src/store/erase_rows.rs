@@ -134,7 +134,7 @@ async fn erase_bookings(
         update bookings set person_id = null, wish = wish #- '{said,contact_email}'
         where workspace_id = $1 and (person_id = any($2) or lead_id = any($3))",
         workspace.get(),
-        &Vec::from_iter(rows.persons.iter().chain(&rows.alone).copied()),
+        &rows.persons.iter().chain(&rows.alone).copied().collect::<Vec<i64>>(),
         &rows.leads,
     )
     .execute(tx)

@@ -2,6 +2,8 @@
 //!
 //! A statement picks those that hold a text; whether they are about the person is found out by reading them, in `intake`.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -91,7 +93,10 @@ fn pattern(text: &str) -> String {
             b'%' | b'_' => pattern.extend(['\\', char::from(byte)]),
             0x20..0x7f => pattern.push(char::from(byte)),
             // As `\303`, of which the pattern's own backslash is doubled.
-            _ => pattern.push_str(&format!(r"\\{byte:03o}")),
+            _ => {
+                // Writing to a text cannot fail.
+                let _ = write!(pattern, r"\\{byte:03o}");
+            }
         }
     }
     pattern.push('%');

@@ -41,7 +41,8 @@ impl ErasureKey {
             hmac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hmac.update(part.as_bytes());
         }
-        hmac.finalize().into_bytes().into_iter().map(|byte| format!("{byte:02x}")).collect()
+        let hex = |byte: u8| [byte >> 4, byte & 15].map(|half| char::from_digit(u32::from(half), 16).unwrap_or('0'));
+        hmac.finalize().into_bytes().into_iter().flat_map(hex).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! bodies and then read. Each may bring more: a lead that once had the address, a cluster that a lead was in.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -231,7 +232,10 @@ fn escaped(text: &str) -> String {
     for unit in text.encode_utf16() {
         match u8::try_from(unit) {
             Ok(byte) if byte.is_ascii() => escaped.push(char::from(byte)),
-            Ok(_) | Err(_) => escaped.push_str(&format!("\\u{unit:04x}")),
+            Ok(_) | Err(_) => {
+                // Writing to a text cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         }
     }
     escaped

@@ -13,8 +13,8 @@ use crate::domain::facts::Sender;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::state::LeadKey;
 use crate::intake::clock;
-use crate::store::erasures::{Counts, Fingerprint};
 use crate::store::actions::Action;
+use crate::store::erasures::{Counts, Fingerprint};
 use crate::store::{self, ErasureKey, Store, actions, erase_rows, erased_bodies, erased_rows, erasures};
 
 /// A batch that was under way when the gathering began has its outcome from then at the earliest.

@@ -129,7 +129,7 @@ pub async fn run(intake: Intake, data_dir: PathBuf) {
                     break;
                 }
                 Err(error) => {
-                    tracing::error!(order = %order.id, %error, "an order to erase cannot be done and waits on")
+                    tracing::error!(order = %order.id, %error, "an order to erase cannot be done and waits on");
                 }
             }
         }

@@ -143,7 +143,7 @@ impl Writer {
             entry.attempt.attempts > 0 && !is_kept
         };
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
-        let erased = Erased::among(&self.store, tx, workspace, batch).await?;
+        let erased = Box::pin(Erased::among(&self.store, tx, workspace, batch)).await?;
         let (applied, bookings) = if let Some(workspace) = workspace {
             self.apply(tx, workspace, batch, (&is_open, &erased)).await?
         } else {
