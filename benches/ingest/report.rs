@@ -133,7 +133,7 @@ impl Report {
         match self.points.iter_mut().find(is_it) {
             Some(point) => point.rounds.push(round),
             None => {
-                self.points.push(Point { part: self.part(), chart, series: series.to_owned(), x, rounds: vec![round] })
+                self.points.push(Point { part: self.part(), chart, series: series.to_owned(), x, rounds: vec![round] });
             }
         }
     }

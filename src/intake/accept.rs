@@ -111,7 +111,7 @@ impl Acceptor {
     pub async fn accept(&self, delivery: Delivery) -> Result<Answer, Unavailable> {
         let acceptor = self.clone();
         // In the request's span, so that whatever becomes of the delivery is logged under the request's id.
-        let taken = tokio::spawn(async move { acceptor.first_durable(delivery).await }.in_current_span());
+        let taken = tokio::spawn(async move { Box::pin(acceptor.first_durable(delivery)).await }.in_current_span());
         taken.await.unwrap_or(Err(Unavailable))
     }
 

@@ -61,7 +61,7 @@ pub(crate) async fn restart_under_load(set_up: &str, mut harness: Harness, scena
     }
     sleep(Duration::from_millis(500)).await;
     let sent = load.end().await;
-    finish(set_up, SCALE.restarts, harness, sent, &format!("{scenario}, {} times", SCALE.restarts)).await;
+    Box::pin(finish(set_up, SCALE.restarts, harness, sent, &format!("{scenario}, {} times", SCALE.restarts))).await;
 }
 
 async fn finish(set_up: &str, restarts: u32, mut harness: Harness, sent: Vec<Sent>, scenario: &str) {
@@ -89,7 +89,7 @@ async fn finish(set_up: &str, restarts: u32, mut harness: Harness, sent: Vec<Sen
         assert_all_taken(&sent);
         assert_eq!((acknowledged, refused, stored), (posted, 0, i64::try_from(posted).unwrap()), "{set_up}");
     }
-    prove(scenario, harness, Seen { sent, ..Seen::default() }).await;
+    Box::pin(prove(scenario, harness, Seen { sent, ..Seen::default() })).await;
 }
 
 /// Prints the figures, where there are any.

@@ -519,7 +519,9 @@ async fn what_is_posted_says_who_is_silent_and_is_signed_as_standard_webhooks_sa
     let posted = sink.posted();
     assert_eq!(posted[0].line, "POST /hook/s3cret-path?token=s3cret-too HTTP/1.1");
     assert_eq!(posted[0].header("content-type"), Some("application/json"));
-    posted.iter().for_each(|posted| verify(posted, KEY));
+    for posted in &posted {
+        verify(posted, KEY);
+    }
     assert_ne!(posted[0].header("webhook-id"), posted[1].header("webhook-id"));
     let data = json!({
         "workspace": "alpha", "dealership": 356, "dealership_name": "Dealer A", "feed": "inventory",
@@ -548,7 +550,9 @@ async fn an_answer_that_is_no_success_is_tried_again_under_the_same_id_and_then_
     let ids: Vec<_> = posted.iter().map(|posted| posted.header("webhook-id").unwrap()).collect();
     assert!(ids[0] == ids[1] && ids[1] == ids[2] && ids[2] != ids[3] && ids[3] == ids[4], "{ids:?}");
     assert!(posted.iter().all(|posted| posted.line.starts_with("POST /hook/")), "no redirect is followed");
-    posted.iter().for_each(|posted| verify(posted, KEY));
+    for posted in &posted {
+        verify(posted, KEY);
+    }
     assert_eq!(posted[4].json()["type"], "sender.speaking");
 }
 

@@ -92,7 +92,7 @@ impl Writer {
         begun: Option<BatchTx>,
     ) -> Result<Vec<DeliveryResult>, Failure> {
         let (begun, _large) = self.tx_for(workspace, batch, begun).await?;
-        let began = Instant::now();
+        let started = Instant::now();
         let BatchTx { mut tx, permit, connection: _connection } = begun;
         let written = permit.during(self.run_in_tx(&mut tx, workspace, batch, is_repeated)).await?;
         match mode {
@@ -106,7 +106,7 @@ impl Writer {
                 for (entry, is_new) in batch.iter().zip(written.is_new) {
                     self.activity.note(workspace, &entry.delivery, entry.attempt, is_new);
                 }
-                self.metrics.committed(batch.len(), written.bookings, began.elapsed());
+                self.metrics.committed(batch.len(), written.bookings, started.elapsed());
                 if self.is_stalled.swap(false, Ordering::Relaxed) {
                     self.complaints.clear();
                 }

@@ -104,7 +104,7 @@ impl Planted {
         let dump = dump.await.unwrap().unwrap();
         assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
         let mut searched = Searched::default();
-        let digits = |value: &String| value.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digits = |value: &String| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let both: Vec<String> = self.values.iter().cloned().chain(self.values.iter().map(digits)).collect();
         searched.look(&both, "the dump", &dump.stdout);
         searched
