@@ -77,7 +77,7 @@ impl Harness {
     pub(crate) async fn bare(settings: Settings) -> Self {
         let cluster = Self::cluster().await;
         let database = bare_database(&cluster).await;
-        Self::with(cluster, database, settings)
+        Self::with(cluster, database, &settings)
     }
 
     async fn cluster() -> OwnCluster {
@@ -91,11 +91,11 @@ impl Harness {
     /// A harness over a server.
     pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
         let database = bare_database(&cluster).await.migrated().await;
-        Self::with(cluster, database, settings)
+        Self::with(cluster, database, &settings)
     }
 
-    fn with(cluster: OwnCluster, database: TestDatabase, settings: Settings) -> Self {
-        let Settings { hold_seconds, deadline_ms, spool } = settings;
+    fn with(cluster: OwnCluster, database: TestDatabase, settings: &Settings) -> Self {
+        let &Settings { hold_seconds, deadline_ms, spool } = settings;
         let deadline_ms = deadline_ms.unwrap_or(SCALE.deadline_ms);
         let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {deadline_ms}");
         let config = config_with(&terms).replace("max_bytes = 0", spool);

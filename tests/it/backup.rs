@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
 use super::upgrade;
-use crate::support::postgres::{OWNER, OwnCluster, TestDatabase};
+use crate::support::postgres::{OWNER, OwnCluster, SERVICE, TestDatabase, own_cluster_with};
 use crate::support::program::Launch;
 use crate::support::{
     ALL, Answer, CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, Program, SECRETS, TOKEN, TestService,
@@ -60,7 +60,7 @@ impl Shell {
 
     fn over(&mut self, database: &TestDatabase) {
         self.set("OWNER_URL", database.url_as(OWNER));
-        self.set("DATABASE_URL", database.url_as(crate::support::postgres::SERVICE));
+        self.set("DATABASE_URL", database.url_as(SERVICE));
     }
 
     fn run(&self, lines: &str) -> Output {
@@ -198,16 +198,17 @@ async fn restored(other: &OwnCluster, name: &str, shell: &mut Shell, config: &st
     assert_eq!(stored(&database, &both).await, ["applied 1", "applied 1"], "{name}");
     let first: i64 = database.value("select min(id) from leads where external_id like '71000%'").await;
     assert!(first > newest, "{name}: {first} is not after {newest}");
-    let fingerprints =
-        "select count(distinct fingerprint) from intake.rejected where credential is null and body = '{}'";
-    soon("the refused request is kept", async || {
-        let refused = "select count(*) from intake.rejected where body = '{}'";
-        database.value::<i64>(refused).await == 2
-    })
-    .await;
+    refused(&database, 2).await;
+    let fingerprints = "select count(distinct fingerprint) from intake.rejected where body = '{}'";
     assert_eq!(database.value::<i64>(fingerprints).await, 1, "{name}: the key came along");
     stop(program);
     database
+}
+
+/// Waits until so many of the refused requests are kept.
+async fn refused(database: &TestDatabase, count: i64) {
+    let query = "select count(*) from intake.rejected where body = '{}'";
+    soon("the refused request is kept", async || database.value::<i64>(query).await == count).await;
 }
 
 /// What there was when a dump was taken.
@@ -216,6 +217,23 @@ struct Before {
     shape: Value,
     spooled: Vec<String>,
     token: String,
+}
+
+/// One delivery of each feed, a request that is refused, and a reload; gives an access token.
+async fn one_of_each(program: &mut Program) -> String {
+    let token = access_token(program).await;
+    taken(program, LEADS, &lead(7_000_001)).await;
+    taken(program, INVENTORY, &car(7_000_002).body()).await;
+    let cluster_of =
+        json!({"id": 7_000_003, "dealership_id": 356, "contact": {"email": "backup@example.com"}, "leads": []});
+    taken(program, CLUSTERS, &cluster_of).await;
+    let property = json!({"event": "lead.created", "data": {"id": 7_000_004, "full_name": "Ruth Amble"}});
+    id_of(&program.post_as(OTHER_TOKEN, LEADPRO, property.to_string()).await);
+    program.post_as("a-wrong-secret-of-the-backup", LEADS, "{}").await;
+    program.signal(Signal::HUP);
+    program.wait_for("configuration reloaded");
+    drained(program).await;
+    token
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,18 +248,8 @@ async fn a_dump_and_a_copy_of_the_data_directory_make_the_same_service_on_anothe
     let mut program = start(&database.url(), folder.path(), &config);
     program.wait_for("postgres is ready");
     drained(&program).await;
-    let token = access_token(&program).await;
-    taken(&program, LEADS, &lead(7_000_001)).await;
-    taken(&program, INVENTORY, &car(7_000_002).body()).await;
-    let cluster_of =
-        json!({"id": 7_000_003, "dealership_id": 356, "contact": {"email": "backup@example.com"}, "leads": []});
-    taken(&program, CLUSTERS, &cluster_of).await;
-    let property = json!({"event": "lead.created", "data": {"id": 7_000_004, "full_name": "Ruth Amble"}});
-    id_of(&program.post_as(OTHER_TOKEN, LEADPRO, property.to_string()).await);
-    program.post_as("a-wrong-secret-of-the-backup", LEADS, "{}").await;
-    program.signal(Signal::HUP);
-    program.wait_for("configuration reloaded");
-    drained(&program).await;
+    let token = one_of_each(&mut program).await;
+    refused(&database, 1).await;
 
     // Two deliveries come while Postgres is away, and are in the spool when the data directory is copied.
     cluster.stop().await;
@@ -335,25 +343,57 @@ fn give(folder: &Path, like: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+/// What the page sets a setting of Postgres to, with this folder in the place of the page's.
+fn setting(name: &str, archive: &Path) -> String {
+    let line = PAGE.lines().find(|line| line.starts_with(name)).unwrap();
+    let value = line.split_once(" = ").unwrap().1.split("    #").next().unwrap().trim().to_owned();
+    value.replace("/backup/wal", &archive.display().to_string())
+}
+
+/// Has a server archive its log from now on, as the page says. Gives the folder.
+async fn archiving(cluster: &mut OwnCluster, database: &TestDatabase) -> PathBuf {
+    let home = cluster.options.data_dir.join("postgres");
+    let archive = home.join("archive");
+    fs::create_dir(&archive).unwrap();
+    give(&archive, &home.join("cluster"));
+    for name in ["wal_level", "archive_mode", "archive_command", "archive_timeout"] {
+        database.execute(&format!("alter system set {name} = {}", setting(name, &archive))).await;
+    }
+    cluster.stop().await;
+    cluster.start().await;
+    archive
+}
+
+/// A server of its own, brought to a moment from a base backup and the archive of another one.
+async fn brought_to(moment: &str, backup: &Path, archive: &Path, other: &OwnCluster) -> OwnCluster {
+    let options = throwaway_options();
+    let home = options.data_dir.join("postgres/cluster");
+    fs::create_dir_all(home.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-R").arg(backup.join("base")).arg(&home).status().unwrap().success());
+    let (command, action) = (setting("restore_command", archive), setting("recovery_target_action", archive));
+    let told =
+        format!("restore_command = {command}\nrecovery_target_time = '{moment}'\nrecovery_target_action = {action}\n");
+    let settings = home.join("postgresql.auto.conf");
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + &told).unwrap();
+    fs::write(home.join("recovery.signal"), "").unwrap();
+    give(&home, &other.options.data_dir.join("postgres/cluster"));
+    let server = own_cluster_with(options).await;
+    let mut connection = PgConnection::connect_with(&server.server().connect_options("postgres")).await.unwrap();
+    soon("the recovery is over", async || {
+        let is_over = sqlx::query_scalar("select not pg_is_in_recovery()");
+        is_over.fetch_one(&mut connection).await.unwrap()
+    })
+    .await;
+    server
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_is_brought_to_a_moment_and_what_came_later_is_posted_from_the_damaged_one() {
     let mut cluster = own_cluster().await;
     let Some(programs) = programs(&cluster) else { return };
     let database = cluster.database().await;
     let (folder, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let archive = cluster.options.data_dir.join("postgres/archive");
-    fs::create_dir(&archive).unwrap();
-    give(&archive, &cluster.options.data_dir.join("postgres/cluster"));
-    let page = |line: &str| {
-        let line = PAGE.lines().find(|told| told.starts_with(line)).unwrap();
-        let value = line.split_once(" = ").unwrap().1.split("    #").next().unwrap().trim().to_owned();
-        value.replace("/backup/wal", &archive.display().to_string())
-    };
-    for setting in ["wal_level", "archive_mode", "archive_command", "archive_timeout"] {
-        database.execute(&format!("alter system set {setting} = {}", page(setting))).await;
-    }
-    cluster.stop().await;
-    cluster.start().await;
+    let archive = archiving(&mut cluster, &database).await;
 
     let mut shell = Shell::new(&programs, folder.path(), backup.path());
     let replication = database.url_as("forecourt").replace(&format!("/{}?", database.name), "/?");
@@ -380,26 +420,8 @@ async fn a_database_is_brought_to_a_moment_and_what_came_later_is_posted_from_th
     ids.push(taken(&program, LEADS, &a_lead(4).into()).await);
     stop(program);
 
-    let options = throwaway_options();
-    let home = options.data_dir.join("postgres/cluster");
-    fs::create_dir_all(home.parent().unwrap()).unwrap();
-    assert!(Command::new("cp").arg("-R").arg(backup.path().join("base")).arg(&home).status().unwrap().success());
-    let (command, action) = (page("restore_command"), page("recovery_target_action"));
-    let recovery =
-        format!("restore_command = {command}\nrecovery_target_time = '{moment}'\nrecovery_target_action = {action}\n");
-    let settings = home.join("postgresql.auto.conf");
-    fs::write(&settings, fs::read_to_string(&settings).unwrap() + &recovery).unwrap();
-    fs::write(home.join("recovery.signal"), "").unwrap();
-    give(&home, &cluster.options.data_dir.join("postgres/cluster"));
-    let recovered_server = crate::support::postgres::own_cluster_with(options).await;
-    let mut connection =
-        PgConnection::connect_with(&recovered_server.server().connect_options("postgres")).await.unwrap();
-    soon("the recovery is over", async || {
-        let over = sqlx::query_scalar("select not pg_is_in_recovery()");
-        over.fetch_one(&mut connection).await.unwrap()
-    })
-    .await;
-    let recovered = recovered_server.database().await;
+    let server = brought_to(&moment, backup.path(), &archive, &cluster).await;
+    let recovered = server.database().await;
 
     let mut program = start(&recovered.url(), folder.path(), &config);
     program.wait_for("postgres is ready");
