@@ -223,7 +223,7 @@ struct Before {
 async fn one_of_each(program: &mut Program) -> String {
     let token = access_token(program).await;
     taken(program, LEADS, &lead(7_000_001)).await;
-    taken(program, INVENTORY, &car(7_000_002).body()).await;
+    taken(program, INVENTORY, car(7_000_002).body()).await;
     let cluster_of =
         json!({"id": 7_000_003, "dealership_id": 356, "contact": {"email": "backup@example.com"}, "leads": []});
     taken(program, CLUSTERS, &cluster_of).await;
@@ -421,14 +421,14 @@ async fn a_database_is_brought_to_a_moment_and_what_came_later_is_posted_from_th
     stop(program);
 
     let server = brought_to(&moment, backup.path(), &archive, &cluster).await;
-    let recovered = server.database().await;
+    let anew = server.database().await;
 
-    let mut program = start(&recovered.url(), folder.path(), &config);
+    let mut program = start(&anew.url(), folder.path(), &config);
     program.wait_for("postgres is ready");
     drained(&program).await;
-    let lost = std::slice::from_ref(&ids[2]);
-    assert_eq!(stored(&recovered, lost).await, [] as [&str; 0], "what came after the moment is gone");
-    assert_eq!(stored(&recovered, &ids).await, ["applied 1", "applied 1", "applied 1"], "and nothing else");
+    let gone = std::slice::from_ref(&ids[2]);
+    assert_eq!(stored(&anew, gone).await, [] as [&str; 0], "what came after the moment is gone");
+    assert_eq!(stored(&anew, &ids).await, ["applied 1", "applied 1", "applied 1"], "and nothing else");
     let again = PAGE.split("```sql\n").nth(1).unwrap().split(';').next().unwrap();
     let again = again.replace("2026-11-26 21:25:00+00", &moment);
     let rows: Value = database.value(&format!("select jsonb_agg(to_jsonb(r)) from ({again}) r")).await;
@@ -438,6 +438,6 @@ async fn a_database_is_brought_to_a_moment_and_what_came_later_is_posted_from_th
     assert_eq!(answer.status, 200);
     taken(&program, LEADS, &a_lead(5).into()).await;
     drained(&program).await;
-    assert_eq!(recovered.value::<i64>("select count(distinct external_id) from leads").await, 5);
+    assert_eq!(anew.value::<i64>("select count(distinct external_id) from leads").await, 5);
     stop(program);
 }
