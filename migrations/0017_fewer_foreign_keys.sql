@@ -16,7 +16,10 @@
 -- changes their listing. They see to it that a person or a lead who is deleted leaves no documents behind, and that no
 -- booking points to nothing.
 --
--- Each is dropped in a moment, for which both of its tables are locked.
+-- Each is dropped in a moment, whatever the tables hold: nothing is read. To drop a foreign key locks both of its tables for
+-- all, readers too (access exclusive), and the locks are held to the end of the six: persons, lead_clusters, leads,
+-- appointments, lead_events, listings and workspaces together. So it waits for whoever reads one of them, and everybody
+-- behind it waits, too; an instance that runs spools meanwhile. After a minute it gives up, having changed nothing.
 
 alter table persons drop constraint persons_workspace_id_fkey;
 alter table lead_clusters drop constraint lead_clusters_workspace_id_fkey;

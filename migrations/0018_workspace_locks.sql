@@ -14,7 +14,8 @@
 -- what is dead: that begins where a page is fuller than it is meant to be. Vacuum does not shorten the table at its end,
 -- for which it would lock it.
 --
--- Takes a moment whatever the tables hold, and locks `workspaces` against changes for that moment.
+-- Takes a moment whatever the other tables hold, and locks `workspaces` against changes for that moment (share row
+-- exclusive, for the foreign key); it is read meanwhile.
 --
 -- A version of forecourt from before this one takes the advisory lock and not the row, so that it must not write beside
 -- this one. It cannot: the migrations after this one change what a delivery is written to (0019), and until they are

@@ -3,8 +3,8 @@
 -- intake.actions is there since values were read anew (0013). From now on it holds what people do to many rows at once, or
 -- see of them: who did what, when, and to how many. Personal data never stands in it.
 --
--- The check reads intake.actions, which has a row for each such act and so at most some thousands, under a lock that only
--- delays other rows of this table for as long as that takes: milliseconds, whatever the other tables hold.
+-- The check reads intake.actions, which has a row for each such act and so at most some thousands, under a lock of this table
+-- for all (access exclusive), as long as that takes: milliseconds, whatever the other tables hold. Deliveries do not touch it.
 
 alter table intake.actions add constraint actions_counts_check check (jsonb_typeof(counts) = 'object');
 

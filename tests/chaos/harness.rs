@@ -69,19 +69,33 @@ impl Harness {
 
     /// A harness whose program is yet to be started.
     pub(crate) async fn set(settings: Settings) -> Self {
+        let cluster = Self::cluster().await;
+        Self::over(cluster, settings).await
+    }
+
+    /// A harness whose database has no tables: the program makes them at its start, as their owner.
+    pub(crate) async fn bare(settings: Settings) -> Self {
+        let cluster = Self::cluster().await;
+        let database = bare_database(&cluster).await;
+        Self::with(cluster, database, &settings)
+    }
+
+    async fn cluster() -> OwnCluster {
         let kept = CLUSTER.lock().unwrap().take();
-        let cluster = match kept {
+        match kept {
             Some(cluster) => cluster,
             None => own_cluster().await,
-        };
-        Self::over(cluster, settings).await
+        }
     }
 
     /// A harness over a server.
     pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
-        let Settings { hold_seconds, deadline_ms, spool } = settings;
-        let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
-        let database = database.migrated().await;
+        let database = bare_database(&cluster).await.migrated().await;
+        Self::with(cluster, database, &settings)
+    }
+
+    fn with(cluster: OwnCluster, database: TestDatabase, settings: &Settings) -> Self {
+        let &Settings { hold_seconds, deadline_ms, spool } = settings;
         let deadline_ms = deadline_ms.unwrap_or(SCALE.deadline_ms);
         let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {deadline_ms}");
         let config = config_with(&terms).replace("max_bytes = 0", spool);
@@ -115,6 +129,11 @@ impl Harness {
     /// Adds something to the configuration, before the program is started.
     pub(crate) fn configure(&mut self, more: &str) {
         self.config.push_str(more);
+    }
+
+    /// Takes something out of the configuration, before the program is started again.
+    pub(crate) fn configure_without(&mut self, what: &str) {
+        self.config = self.config.replace(what, "");
     }
 
     /// Puts the program into the place where it is started from, over the one that may be running from there.
@@ -236,6 +255,11 @@ impl Harness {
     pub(crate) fn leave(self) {
         *CLUSTER.lock().unwrap() = Some(self.cluster);
     }
+}
+
+/// A database of a scenario's own, without tables.
+async fn bare_database(cluster: &OwnCluster) -> TestDatabase {
+    cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await
 }
 
 /// An address that stays the program's while it is down: out of the range from which connections get theirs.

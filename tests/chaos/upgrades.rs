@@ -15,10 +15,28 @@ pub(crate) fn older() -> Option<PathBuf> {
     std::env::vars_os().find_map(|(name, value)| (name == "FORECOURT_OLD_BINARY").then(|| PathBuf::from(value)))
 }
 
+/// Versions that know no `allow_unsafe` put up with a throwaway server, and not with the word as a key.
+const WITHOUT_A_KEY: &str = "\n# without allow_unsafe\n";
+
+/// Whether a version knows `allow_unsafe`.
+fn knows_the_key(program: &Path) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("forecourt.toml");
+    std::fs::write(&config, "[database]\nallow_unsafe = true\n").unwrap();
+    let mut command = Command::new(program);
+    command.arg("check").env_clear().env("FORECOURT_CONFIG", config).env("FORECOURT_DATA_DIR", folder.path());
+    let output = command.output().unwrap();
+    !String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).contains("allow_unsafe")
+}
+
 /// The older version takes deliveries before, during and after the tables are brought to the newest one.
 pub(crate) async fn beside_an_older_version() {
-    let mut harness = Harness::set(ORDINARY).await;
-    harness.use_program(older());
+    let mut harness = Harness::bare(ORDINARY).await;
+    let older = older().unwrap();
+    if !knows_the_key(&older) {
+        harness.configure(WITHOUT_A_KEY);
+    }
+    harness.use_program(Some(older));
     harness.start();
     harness.wait_for("postgres is ready");
     let load = harness.load_of(SCALE.rate.min(50));
@@ -31,6 +49,7 @@ pub(crate) async fn beside_an_older_version() {
     assert_eq!(since, newest, "the older version writes nothing beside the newer one");
     assert_eq!(harness.stop().code(), Some(0));
     harness.use_program(None);
+    harness.configure_without(WITHOUT_A_KEY);
     harness.start();
     harness.wait_for("postgres is ready");
     let drained = harness.drained().await;

@@ -37,8 +37,8 @@ async fn unpacked(path: &Path) -> Vec<u8> {
     plain
 }
 
-/// A database as the release left it.
-async fn restored(cluster: &OwnCluster, release: &str) -> TestDatabase {
+/// A database as the release left it, which belongs to a superuser.
+pub(crate) async fn restored(cluster: &OwnCluster, release: &str) -> TestDatabase {
     let database = cluster.bare_database(&format!("release_{release}")).await;
     let dump = String::from_utf8(unpacked(&folder(release).join("dump.sql.gz")).await).unwrap();
     // The dump changes settings of its session, which must not be used for anything else.
@@ -76,7 +76,7 @@ async fn upgraded_after(cluster: &OwnCluster, release: &str, statements: &str) -
     service
 }
 
-fn config(release: &str) -> String {
+pub(crate) fn config(release: &str) -> String {
     std::fs::read_to_string(folder(release).join("forecourt.toml")).unwrap()
 }
 
@@ -227,8 +227,9 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     assert_equal(&before, &pictures(&old, &config).await, "read anew once more");
 }
 
-/// A lead as 9c06cd2 left it, which asks for a booking of a car that was not there.
-const WAITED: &str = "
+/// A lead as 9c06cd2 left it, which asks for a booking of a car that was not there: at a place that is, and where none is
+/// named.
+const WAITED: &str = r"
     with own as (
         select w.id as w, w.id || '/' as own, p.id as person, p.email from workspaces w
         cross join lateral (select id, email from persons p where p.workspace_id = w.id order by id limit 1) p
@@ -267,4 +268,26 @@ async fn a_lead_that_waited_before_the_upgrade_is_booked_by_the_car_that_arrives
     assert_eq!(service.count(&format!("bookings where lead_id = {lead}")).await, 1);
     assert_eq!(service.count(&format!("intake.lead_dependencies where lead_id = {lead}")).await, 0);
     assert_eq!(service.count("leads where external_id = 'waited' and booking_state = 'created'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_older_version_writes_while_the_tables_are_upgraded_is_not_missed() {
+    let cluster = own_cluster().await;
+    let database = restored(&cluster, "71a3cea").await;
+    // Somebody reads deliveries for long, so that what changes them waits in the midst of the migrations.
+    let mut reader = database.pool.begin().await.unwrap();
+    sqlx::query("select from intake.deliveries limit 1").execute(&mut *reader).await.unwrap();
+    let pool = database.pool.clone();
+    let upgrade = tokio::spawn(async move { forecourt::store::migrate(&pool).await });
+    let begun = "select to_regclass('intake.workspace_locks') is not null";
+    while !database.value::<bool>(begun).await {
+        assert!(!upgrade.is_finished(), "the reader holds it");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    database.execute(WAITED).await;
+    reader.rollback().await.unwrap();
+    upgrade.await.unwrap().unwrap();
+    let pending = "select count(*) from intake.lead_dependencies d join leads l on l.id = d.lead_id
+        where external_id = 'waited'";
+    assert_eq!(database.value::<i64>(pending).await, 5);
 }
