@@ -23,6 +23,7 @@ mod progress;
 mod readiness;
 mod reload;
 mod replay;
+mod retention;
 mod secret;
 mod seen;
 mod send;
@@ -62,8 +63,8 @@ struct CommandLine {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   it is done
-  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay` or `migrate`
-      between two deliveries or migrations, where `check` found something wrong that stops no start, and where the
+  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay`, `migrate`
+      or `retention` between two deliveries, migrations or batches, where `check` found something wrong that stops no start, and where the
       service that `health` asks is not well
   2   the command line cannot be used
   78  the configuration cannot be used: a line for each problem; to start again mends nothing";
@@ -82,6 +83,8 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Bring the tables to this version, as each start does, or say what that would take
     Migrate(migrate::Arguments),
+    /// Let go what is older than the configuration keeps it, as the service does once a day, or say what that would be
+    Retention(retention::Arguments),
     /// Make a good secret for a credential
     Secret,
     /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
@@ -139,6 +142,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Retention(arguments) => {
+            let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
+            tokio::runtime::Runtime::new()?.block_on(retention::run(&arguments, config, environment, &stop, out))
         }
         Command::Setup(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;

@@ -65,7 +65,9 @@ pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied, met
         clock: intake::clock::now,
         metrics,
     };
-    Intake::new(store.clone(), workspace_router(config, applied), settings)
+    let intake = Intake::new(store.clone(), workspace_router(config, applied), settings);
+    intake.set_retention(config.retention);
+    intake
 }
 
 /// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new
@@ -77,6 +79,7 @@ pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store:
     let applied = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
     intake.metrics().set_workspaces(&config.workspaces, &applied.ids);
     intake.set_router(workspace_router(config, &applied));
+    intake.set_retention(config.retention);
     Ok(())
 }
 

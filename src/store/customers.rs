@@ -3,6 +3,7 @@
 
 use crate::domain::ids::{LeadId, WorkspaceId};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -14,7 +15,7 @@ use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
-use crate::domain::state::{Booking, Lead, WorkspaceState};
+use crate::domain::state::{Booking, Lead, Person, WorkspaceState};
 
 /// Writes what changed of customers.
 pub(super) async fn save(
@@ -23,9 +24,11 @@ pub(super) async fn save(
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
     let (mut person_rows, mut persons) = (PersonRows::default(), PersonLists::default());
+    let mut documents = DocumentTimes::default();
     for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
         person_rows.push(email, &row.value);
         persons.push(&row.value.columns);
+        documents.push_person(&row.value);
     }
     let (mut cluster_rows, mut clusters) = (ClusterRows::default(), ClusterLists::default());
     for (external_id, row) in state.clusters.iter().filter(|(_, row)| row.is_dirty()) {
@@ -37,6 +40,7 @@ pub(super) async fn save(
     for (key, row) in state.leads.iter().filter(|(_, row)| row.is_dirty()) {
         lead_rows.push(key, &row.value);
         leads.push(&row.value.columns);
+        documents.push_lead(&row.value);
         if row.value.trade_in != TradeInColumns::default() {
             trade_ins.push(write_trade_in(&row.value));
         }
@@ -75,6 +79,7 @@ pub(super) async fn save(
         met => lead_id kind key;
         new => lead_id kind key;
         bookings => lead_id person_id listing_id location_id package_id wish created_at updated_at;
+        documents => licences passports of_leads;
     )
     .execute(tx)
     .await?;
@@ -90,6 +95,27 @@ fn dependencies(state: &WorkspaceState) -> (DependencyLists<'_>, DependencyLists
         pending_on.difference(pending_on_stored).for_each(|dependency| new.push(*id, dependency));
     }
     (met, new)
+}
+
+/// When identity documents arrived: those of persons and of leads, in the order of their lists.
+#[derive(Default)]
+struct DocumentTimes {
+    licences: Vec<DateTime<Utc>>,
+    passports: Vec<DateTime<Utc>>,
+    of_leads: Vec<DateTime<Utc>>,
+}
+
+impl DocumentTimes {
+    fn push_person(&mut self, person: &Person) {
+        let received_at = |column| person.versions.of(column).map_or(person.updated_at, |version| version.arrived_at);
+        self.licences.push(received_at("licence"));
+        self.passports.push(received_at("passport"));
+    }
+
+    fn push_lead(&mut self, lead: &Lead) {
+        let version = lead.versions.of("documents");
+        self.of_leads.push(version.map_or(lead.updated_at, |version| version.arrived_at));
+    }
 }
 
 fn bookings(state: &WorkspaceState) -> BookingLists {

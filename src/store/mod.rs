@@ -37,6 +37,7 @@ pub mod rejected;
 pub mod replay_filter;
 mod requested;
 pub mod rereading;
+pub mod retention;
 mod server;
 mod session;
 pub mod statistics;

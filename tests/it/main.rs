@@ -55,6 +55,7 @@ mod proxies;
 mod rejected;
 mod reload;
 mod replay;
+mod retention;
 mod sabotage;
 mod secrets;
 mod session;
