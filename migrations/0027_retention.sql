@@ -50,3 +50,17 @@ create table intake.retention_progress (
 comment on table intake.retention_progress is 'Of the service: how far retention is with what takes it many days';
 comment on column intake.retention_progress.name is 'What is let go: bodies_in_rows, the bodies in the rows of deliveries from before there were months';
 comment on column intake.retention_progress.done_until is 'Up to which arrival it is done';
+
+-- What stands in the default partitions, for a service that owns none of them: to be counted, and deleted by age.
+
+create view intake.deliveries_without_month as select workspace_id, id, received_at from intake.deliveries_default;
+create view intake.bodies_without_month as select workspace_id, body_key, received_month from intake.bodies_default;
+
+comment on view intake.deliveries_without_month is 'Of the service: the deliveries for whose month there is no partition';
+comment on column intake.deliveries_without_month.workspace_id is 'The workspace; 0 where it was not known or not permitted';
+comment on column intake.deliveries_without_month.id is 'Id of the delivery';
+comment on column intake.deliveries_without_month.received_at is 'Arrival';
+comment on view intake.bodies_without_month is 'Of the service: the bodies for whose month there is no partition';
+comment on column intake.bodies_without_month.workspace_id is 'The workspace of its deliveries; 0 where that was not known or not permitted';
+comment on column intake.bodies_without_month.body_key is 'SHA-256 of the body, or the id of the delivery whose own it is';
+comment on column intake.bodies_without_month.received_month is 'The first day of the month (UTC) in which its deliveries arrived';

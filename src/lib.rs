@@ -62,8 +62,11 @@
 //!   (`store/session.rs`): a role, a database or a pooler may have others, and nothing may outlive a transaction there.
 //! - Plans are made anew for each statement (`force_custom_plan`) until Postgres has statistics of the large tables: one
 //!   kept from when a table was empty reads all of it once it is full. From then on all are kept (`store::statistics`).
-//! - Statements ask for, and write, what belongs together at once, licences with persons and documents with leads: an idle
-//!   service spends most of an answer's time on waiting for the answers of Postgres, one after the other.
+//! - Statements ask for, and write, what belongs together at once, all that is known of customers and what their bookings
+//!   need, persons with leads and bookings: an idle service spends most of an answer's time on waiting for the answers of
+//!   Postgres, one after the other.
+//! - Look-ups go key by key (`cross join lateral ... offset 0`) and by nested loops only (`store/session.rs`): what they
+//!   read depends on what they find, and not on what Postgres believes of the tables.
 //! - A vehicle's body that was read before is not read again: a daily full feed repeats nearly all of them
 //!   (`intake/body_cache.rs`), and of those the rules need nothing but what is stored already (`domain::unchanged`).
 //! - Rows get their ids from a sequence in blocks, before they are written, so that rows of one batch can name each other.

@@ -4,6 +4,7 @@
 //! and every byte that forecourt's have.
 
 use crate::Fallible;
+use crate::payloads::VEHICLES;
 use crate::postgres::Server;
 
 /// How many deliveries one transaction writes.
@@ -113,7 +114,7 @@ pub(crate) async fn leads(server: &Server, database: &str) -> Fallible<String> {
     let mut script = format!(
         "select nextval('bench.batches') * {BATCH} as base \\gset
         with k as materialized (
-            select n, abs(hashint8(n)::bigint) % 1000000 as address, abs(hashint8(n + 1)::bigint) % 20000 as vehicle
+            select n, abs(hashint8(n)::bigint) % 1000000 as address, abs(hashint8(n + 1)::bigint) % {VEHICLES} as vehicle
             from generate_series(:base::bigint, :base::bigint + {BATCH} - 1) as n
         ), {}",
         delivery.patterns

@@ -105,6 +105,8 @@ impl Options {
                 _ => return Err(format!("`{word}` is not known; there are {KNOWN}").into()),
             }
         }
+        options.parts.sort_unstable();
+        options.parts.dedup();
         Ok(options)
     }
 }

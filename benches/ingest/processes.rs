@@ -82,13 +82,15 @@ fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
+/// Whether a receiver can store deliveries in its database: the spool, which makes forecourt ready before, is not meant.
 async fn is_ready(address: SocketAddr) -> bool {
     let asked = async {
         let mut stream = tokio::net::TcpStream::connect(address).await?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
+        let is_up = answer.starts_with("HTTP/1.1 200") && !answer.contains("\"postgres\":\"unavailable\"");
+        Ok::<_, std::io::Error>(is_up)
     };
     asked.await.unwrap_or_default()
 }

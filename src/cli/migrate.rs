@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::config::{Config, Environment};
+use crate::store::granting;
 use crate::store::rereading;
 use crate::store::{Demands, PutsUp, Store};
 
@@ -20,7 +21,7 @@ use super::tables;
 /// What is asked for.
 #[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
-    /// Say what would be applied, and change nothing; the exit status is 0 whether there is something or not
+    /// Say what would be applied, and change nothing; the exit status is 0 where there is nothing, and 1 where there is
     #[arg(long)]
     check: bool,
 }
@@ -40,15 +41,12 @@ pub(super) async fn run(
     start_log(&filter, config.log.format, environment)?;
     warn(&config);
     let postgres = if arguments.check {
-        let Some(postgres) = Postgres::existing(&config, environment).await? else {
-            return Ok(writeln!(
-                out,
-                "There is no private Postgres yet; the first start makes it with all its tables."
-            )?);
+        let Some(postgres) = Postgres::existing_as_owner(&config, environment).await? else {
+            return Err("there is no private Postgres yet; the first start makes it with all its tables".into());
         };
         postgres
     } else {
-        Postgres::reach(&config, environment).await?
+        Postgres::reach_as_owner(&config, environment).await?
     };
     let done = over(arguments, &config, environment, &postgres, interruption, out).await;
     let stopped = postgres.stop().await;
@@ -87,7 +85,9 @@ async fn over(
         }
     };
     drop(progress);
-    match done? {
+    let done = done?;
+    granting::give_again(&store).await?;
+    match done {
         0 => writeln!(out, "The tables are of this version; there was nothing to do.")?,
         1 => writeln!(out, "One migration was applied; the tables are of this version.")?,
         count => writeln!(out, "{count} migrations were applied; the tables are of this version.")?,
@@ -107,11 +107,16 @@ async fn say(store: &Store, out: &mut dyn Write) -> CommandResult {
     if workspaces > 0 {
         writeln!(out, "would read the stored values of {workspaces} workspaces anew")?;
     }
-    match pending.len() {
-        0 if workspaces == 0 => writeln!(out, "The tables are of this version; there is nothing to do.")?,
-        0 => {}
-        1 => writeln!(out, "One migration would be applied; nothing was changed.")?,
-        count => writeln!(out, "{count} migrations would be applied; nothing was changed.")?,
-    }
-    Ok(())
+    let missing = match pending.len() {
+        0 if workspaces == 0 => {
+            return Ok(writeln!(out, "The tables are of this version; there is nothing to do.")?);
+        }
+        0 => "stored values are to be read anew".to_owned(),
+        1 => "one migration is missing".to_owned(),
+        count => format!("{count} migrations are missing"),
+    };
+    Err(format!(
+        "{missing}, and nothing was changed: `forecourt migrate` does it, and so does a start as the tables' owner"
+    )
+    .into())
 }

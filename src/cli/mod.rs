@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod command_result;
 mod fd_limit;
+mod grant;
 mod health;
 mod interruption;
 mod log;
@@ -63,9 +64,9 @@ struct CommandLine {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   it is done
-  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay`, `migrate`
-      or `retention` between two deliveries, migrations or batches, where `check` found something wrong that stops no start, and where the
-      service that `health` asks is not well
+  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay`, `migrate` or
+      `retention` between two deliveries, migrations or batches, where `check` found something wrong that stops no start,
+      where `migrate --check` found something to apply, and where the service that `health` asks is not well
   2   the command line cannot be used
   78  the configuration cannot be used: a line for each problem; to start again mends nothing";
 
@@ -85,6 +86,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Let go what is older than the configuration keeps it, as the service does once a day, or say what that would be
     Retention(retention::Arguments),
+    /// Give a role of the database what it may read, or what the service needs
+    Grant(grant::Arguments),
     /// Make a good secret for a credential
     Secret,
     /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
@@ -146,6 +149,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Retention(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(retention::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Grant(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(grant::run(&arguments, config, environment, out))
         }
         Command::Setup(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
@@ -230,6 +237,7 @@ mod tests {
                 "setup",
                 "replay",
                 "migrate",
+                "grant",
                 "secret",
                 "health",
                 "--config",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{Config, Environment};
 use crate::local_postgres::{self, Durability, LocalPostgres, Options};
@@ -37,8 +37,7 @@ impl Postgres {
         environment: &Environment,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(url) = &config.database.url {
-            let read = address::read(url.expose_secret());
-            let options = read.map_err(|error| CommandError::Configuration(error.to_string()))?.options;
+            let options = options_of(url)?;
             let psql = match environment.setting("DATABASE_URL_FILE") {
                 Some(file) => format!("psql \"$(cat '{}')\"", file.replace('\'', "'\\''")),
                 None => "psql \"$DATABASE_URL\"".to_owned(),
@@ -74,7 +73,34 @@ impl Postgres {
         }
     }
 
+    /// The one that is configured, as the owner of its tables where the configuration names that one apart.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub(super) async fn reach_as_owner(
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(owner) = &config.database.migrations else { return Self::reach(config, environment).await };
+        let url = owner.read(environment).map_err(CommandError::Configuration)?;
+        Ok(Self { options: options_of(&url)?, psql: String::new(), private: None })
+    }
+
     /// The same where there is one: a private one that is still to be made is none.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub(super) async fn existing_as_owner(
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Box<dyn std::error::Error + Send + Sync>> {
+        match &config.database.migrations {
+            Some(_) => Self::reach_as_owner(config, environment).await.map(Some),
+            None => Self::existing(config, environment).await,
+        }
+    }
+
+    /// The one that is configured where there is one: a private one that is still to be made is none.
     ///
     /// # Errors
     /// As [`Postgres::open`].
@@ -111,6 +137,11 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+fn options_of(url: &SecretString) -> Result<store::Address, CommandError> {
+    let read = address::read(url.expose_secret());
+    Ok(read.map_err(|error| CommandError::Configuration(error.to_string()))?.options)
 }
 
 fn announce(data_dir: &Path) {

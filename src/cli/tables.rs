@@ -29,6 +29,9 @@ pub(super) async fn bring_up(store: &Store, progress: &Progress, acted_by: &str)
     let count = applied.len();
     record(store, acted_by, applied).await;
     migrated?;
+    if let Some(hindrance) = rereading_hindrance(store).await? {
+        return Err(store::Error::Migration(hindrance));
+    }
     rereading::run_telling(store, &|step| match step {
         rereading::Step::Persons(workspace, count) => {
             progress.turn_to(&format!("reading persons of workspace {workspace} anew, done"), count);
@@ -52,6 +55,15 @@ pub(super) async fn record(store: &Store, acted_by: &str, applied: Vec<i64>) {
     if let Err(error) = actions::record_alone(store, Action::Migrate, acted_by, counts).await {
         tracing::warn!(error = error.without_values(), "the migrations could not be noted in intake.actions");
     }
+}
+
+/// Why stored values that are to be read anew are not: that is the owner's to do, as migrations are.
+async fn rereading_hindrance(store: &Store) -> Result<Option<String>, store::Error> {
+    if store::rereading::workspaces(store).await? == 0 {
+        return Ok(None);
+    }
+    let hindrance = store.hindrance_to_migrate().await?;
+    Ok(hindrance.map(|hindrance| format!("stored values are to be read anew, and {hindrance}")))
 }
 
 /// A migration by its number and its name.

@@ -1,5 +1,6 @@
 //! `[database]`: which Postgres, and how many connections.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +17,8 @@ use super::section::Section;
 pub struct Database {
     /// The Postgres to use; without one a private one is started below the data directory.
     pub url: Option<SecretString>,
+    /// The same Postgres as the owner of the tables, for `migrate` and `grant`; without it these use `url`, too.
+    pub migrations: Option<NamedAddress>,
     /// The folder with `initdb` and `postgres` for the private one, where it is not found by itself.
     pub bin_dir: Option<PathBuf>,
     /// The most connections of the pool; 10 by default.
@@ -27,8 +30,34 @@ pub struct Database {
     pub allow_unsafe: bool,
 }
 
+/// An address, or where it stands. That of the tables' owner is read by the commands that need it alone: the service has
+/// no business with that password, and need not be able to read it.
+#[derive(Clone, Debug)]
+pub enum NamedAddress {
+    /// In the file: it holds no password.
+    Here(SecretString),
+    /// Somewhere else.
+    In(SecretSource),
+}
+
+impl NamedAddress {
+    /// Reads that of the tables' owner.
+    ///
+    /// # Errors
+    /// With a sentence that names where it should stand.
+    pub fn read(&self, environment: &Environment) -> Result<SecretString, String> {
+        match self {
+            Self::Here(url) => Ok(url.clone()),
+            Self::In(source) => match source.read(environment) {
+                Ok(url) => Ok(SecretString::from(url.expose_secret().trim())),
+                Err(error) => Err(format!("[database] migrations_url: {error}")),
+            },
+        }
+    }
+}
+
 impl Database {
-    /// Whether both say the same.
+    /// Whether both say the same to the service.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let url = |database: &Self| database.url.as_ref().map(|url| url.expose_secret().to_owned());
@@ -40,8 +69,18 @@ impl Database {
     }
 }
 
-pub(super) const KEYS: &[&str] =
-    &["url", "url_env", "url_file", "bin_dir", "max_connections", "writers", "allow_unsafe"];
+pub(super) const KEYS: &[&str] = &[
+    "url",
+    "url_env",
+    "url_file",
+    "migrations_url",
+    "migrations_url_env",
+    "migrations_url_file",
+    "bin_dir",
+    "max_connections",
+    "writers",
+    "allow_unsafe",
+];
 
 /// Opens `[database]` with the keys that it may have.
 pub(super) fn open<'a>(root: &Section<'a>, report: &mut Report) -> Option<Section<'a>> {
@@ -58,6 +97,7 @@ pub(super) fn read(section: Option<&Section>, base: &Path, environment: &Environ
     Database {
         writers: writers(section, url.is_none(), max_connections, report),
         url,
+        migrations: section.and_then(|section| of_owner(section, base, report)),
         bin_dir: bin_dir.map(|folder| base.join(folder.get_ref())),
         max_connections,
         allow_unsafe: section.and_then(|section| section.flag("allow_unsafe", report)).unwrap_or(false),
@@ -102,31 +142,53 @@ fn of_environment(environment: &Environment, report: &mut Report) -> Option<Secr
 
 /// The address that the file names; not looked up where the environment takes its place.
 fn of_file(section: &Section, base: &Path, env: &Environment, report: &mut Report) -> Option<SecretString> {
-    let url = section.text("url", "\"postgres://forecourt@localhost/forecourt\"", report);
-    let variable = section.text("url_env", "\"FORECOURT_DATABASE_URL\"", report);
-    let file = section.text("url_file", "\"/run/secrets/database_url\"", report);
+    let is_replaced = env.setting(VARIABLE).is_some() || env.setting(FILE_VARIABLE).is_some();
+    match written(section, ["url", "url_env", "url_file"], base, report)? {
+        (_, NamedAddress::Here(url)) => Some(url),
+        (span, NamedAddress::In(source)) if !is_replaced => of_source(&source, &Place::File(span), env, report),
+        (_, NamedAddress::In(_)) => None,
+    }
+}
+
+/// The owner's address, or where it stands.
+fn of_owner(section: &Section, base: &Path, report: &mut Report) -> Option<NamedAddress> {
+    let keys = ["migrations_url", "migrations_url_env", "migrations_url_file"];
+    written(section, keys, base, report).map(|(_, address)| address)
+}
+
+/// What the file says of an address by one of three keys: itself, a variable or a file.
+fn written(
+    section: &Section,
+    keys: [&'static str; 3],
+    base: &Path,
+    report: &mut Report,
+) -> Option<(Range<usize>, NamedAddress)> {
+    let [here, in_variable, in_file] = keys;
+    let url = section.text(here, "\"postgres://forecourt@localhost/forecourt\"", report);
+    let variable = section.text(in_variable, "\"FORECOURT_DATABASE_URL\"", report);
+    let file = section.text(in_file, "\"/run/secrets/database_url\"", report);
     let given = [&url, &variable, &file].into_iter().flatten().count();
     if given > 1 {
-        let message = "[database] names its address more than once; keep one of `url`, `url_env` and `url_file`";
+        let message = format!(
+            "[database] names its address more than once; keep one of `{here}`, `{in_variable}` and `{in_file}`"
+        );
         report.problem(&section.span(), message);
         return None;
     }
-    let is_replaced = env.setting(VARIABLE).is_some() || env.setting(FILE_VARIABLE).is_some();
     if let Some(url) = url {
         let place = Place::File(url.span());
         if holds_password(url.get_ref()) {
-            report.problem_at(&place, PASSWORD_IN_FILE);
+            report.problem_at(&place, password_in_file(keys));
         } else {
             looked_at(url.get_ref(), &place, "", report);
         }
-        return Some(SecretString::from(*url.get_ref()));
+        return Some((url.span(), NamedAddress::Here(SecretString::from(*url.get_ref()))));
     }
-    let (span, source) = match (variable, file) {
-        (Some(name), _) => (name.span(), SecretSource::variable(name.get_ref())),
-        (None, Some(path)) => (path.span(), SecretSource::file(base, path.get_ref())),
-        (None, None) => return None,
-    };
-    if is_replaced { None } else { of_source(&source, &Place::File(span), env, report) }
+    match (variable, file) {
+        (Some(name), _) => Some((name.span(), NamedAddress::In(SecretSource::variable(name.get_ref())))),
+        (None, Some(path)) => Some((path.span(), NamedAddress::In(SecretSource::file(base, path.get_ref())))),
+        (None, None) => None,
+    }
 }
 
 /// The address that stands somewhere else, which what is said of it names.
@@ -155,8 +217,13 @@ fn looked_at(url: &str, place: &Place, source: &str, report: &mut Report) {
     }
 }
 
-const PASSWORD_IN_FILE: &str = "`url` holds a password, and a secret does not stand in this file; put the whole \
-    address into an environment variable (`url_env = \"NAME\"`, or DATABASE_URL) or a file (`url_file = \"path\"`)";
+fn password_in_file([here, in_variable, in_file]: [&str; 3]) -> String {
+    let or_the_usual = if here == "url" { ", or DATABASE_URL" } else { "" };
+    format!(
+        "`{here}` holds a password, and a secret does not stand in this file; put the whole address into an environment \
+         variable (`{in_variable} = \"NAME\"`{or_the_usual}) or a file (`{in_file} = \"path\"`)"
+    )
+}
 
 fn holds_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

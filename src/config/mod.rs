@@ -45,7 +45,7 @@ pub use admin::Admin;
 pub use alerts::{AlertKey, AlertUrl, Alerts};
 pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
-pub use database::Database;
+pub use database::{Database, NamedAddress};
 pub use environment::Environment;
 pub use log::{Log, LogFormat};
 pub use oauth::Oauth;

@@ -107,6 +107,28 @@ fn a_mistake_in_the_spool_part_is_named_with_its_place_and_a_remedy() {
 }
 
 #[test]
+fn the_owners_address_is_read_by_whoever_needs_it_and_is_in_no_starts_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecourt.toml");
+    let loaded = |line: &str, variables: &[(&str, &str)]| {
+        std::fs::write(&path, format!("[database]\n{line}\n{WORKSPACE}{CREDENTIAL}")).unwrap();
+        let environment = environment(variables);
+        let owner = load(Some(&path), &environment).unwrap().database.migrations.unwrap();
+        owner.read(&environment).map(|url| url.expose_secret().to_owned())
+    };
+    let address = "postgres://ada:hush@localhost/x";
+    assert_eq!(loaded("migrations_url_env = \"OWNER\"", &[("OWNER", &format!(" {address}\n"))]).unwrap(), address);
+    assert_eq!(loaded("migrations_url = \"postgres:///x\"", &[]).unwrap(), "postgres:///x");
+    let unset = loaded("migrations_url_env = \"OWNER\"", &[]).unwrap_err();
+    assert_eq!(
+        unset,
+        "[database] migrations_url: the environment variable `OWNER` is not set; set it, or name another one"
+    );
+    std::fs::write(folder.path().join("owner"), address).unwrap();
+    assert_eq!(loaded("migrations_url_file = \"owner\"", &[]).unwrap(), address);
+}
+
+#[test]
 fn a_mistake_in_the_database_part_is_named_with_its_place_and_a_remedy() {
     let cases = [
         ("max_connections = 1", "2:19: `max_connections`: write a whole number from 2 to 1000"),
@@ -134,6 +156,16 @@ fn a_mistake_in_the_database_part_is_named_with_its_place_and_a_remedy() {
         (
             "url_env = \"T\"\nurl_file = \"f\"",
             "1:1: [database] names its address more than once; keep one of `url`, `url_env` and `url_file`",
+        ),
+        (
+            "migrations_url = \"postgres://ada:secret@localhost/x\"",
+            "2:18: `migrations_url` holds a password, and a secret does not stand in this file; put the whole address into \
+             an environment variable (`migrations_url_env = \"NAME\"`) or a file (`migrations_url_file = \"path\"`)",
+        ),
+        (
+            "migrations_url = \"postgres://ada@localhost/x\"\nmigrations_url_env = \"T\"",
+            "1:1: [database] names its address more than once; keep one of `migrations_url`, `migrations_url_env` and \
+             `migrations_url_file`",
         ),
     ];
     for (line, expected) in cases {

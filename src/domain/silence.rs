@@ -34,7 +34,7 @@ pub struct DealershipFeed {
 
 /// What is known of a dealership and feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct FeedActivity {
     /// The dealership, or [`NO_DEALERSHIP`].
     pub dealership: DealershipId,
     /// The feed.
@@ -81,7 +81,7 @@ impl Expected {
     }
 }
 
-impl Heard {
+impl FeedActivity {
     /// What is to be noted of it. All deliveries that were accepted until `complete_until` are counted: what came later may
     /// still wait in the spool, so that nobody is taken for silent since then.
     #[must_use]
@@ -96,7 +96,7 @@ impl Heard {
     }
 }
 
-impl Heard {
+impl FeedActivity {
     /// What is known of it once so much is expected of it, where that is something else than before. Nobody has spoken by
     /// that: it is silent still, unless what is expected now is not overdue.
     #[must_use]
@@ -144,9 +144,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn heard(counted_from: &str, silent_since: Option<&str>) -> Heard {
+    fn activity(counted_from: &str, silent_since: Option<&str>) -> FeedActivity {
         let (every, since) = (TimeDelta::hours(26), at("2026-11-01T00:00:00Z"));
-        Heard {
+        FeedActivity {
             dealership: 356,
             feed: Feed::Inventory,
             last_accepted_at: None,
@@ -159,27 +159,27 @@ mod tests {
     fn a_sender_is_silent_once_a_delivery_is_overdue_and_until_one_comes() {
         let (from, due) = ("2026-11-02T09:00:00Z", at("2026-11-03T11:00:00Z"));
         let second = TimeDelta::seconds(1);
-        let speaking = heard(from, None);
-        let change = |heard: &Heard, now| heard.change(now, now);
+        let speaking = activity(from, None);
+        let change = |activity: &FeedActivity, now| activity.change(now, now);
         assert_eq!(change(&speaking, due), None);
         assert_eq!(change(&speaking, due + second), Some(Change::FellSilent { since: due }));
         assert_eq!(speaking.change(due + second, due - second), None, "the spool may hold a delivery of it");
-        let silent = heard(from, Some("2026-11-03T11:00:00Z"));
+        let silent = activity(from, Some("2026-11-03T11:00:00Z"));
         assert_eq!(change(&silent, due + second), None);
         assert_eq!(silent.change(due + second, due - second), None);
-        let again = heard("2026-11-05T09:00:00Z", Some("2026-11-03T11:00:00Z"));
+        let again = activity("2026-11-05T09:00:00Z", Some("2026-11-03T11:00:00Z"));
         assert_eq!(change(&again, at("2026-11-05T09:01:00Z")), Some(Change::SpokeAgain { silent_since: due }));
         // What came late, as out of a spool, and is itself too old by now changes nothing.
-        let late = heard("2026-11-02T10:00:00Z", Some("2026-11-03T11:00:00Z"));
+        let late = activity("2026-11-02T10:00:00Z", Some("2026-11-03T11:00:00Z"));
         assert_eq!(change(&late, at("2026-11-05T09:01:00Z")), None);
-        let nobody_cares = Heard { expected: None, silent_since: None, ..speaking };
+        let nobody_cares = FeedActivity { expected: None, silent_since: None, ..speaking };
         assert_eq!(change(&nobody_cares, due + TimeDelta::days(400)), None);
     }
 
     #[test]
     fn another_expectation_is_counted_from_the_same_time_and_none_ends_the_silence() {
         let now = at("2026-11-03T12:00:00Z");
-        let silent = heard("2026-11-02T09:00:00Z", Some("2026-11-03T11:00:00Z"));
+        let silent = activity("2026-11-02T09:00:00Z", Some("2026-11-03T11:00:00Z"));
         assert_eq!(silent.expecting(Some(TimeDelta::hours(26)), now), None);
         let longer = silent.expecting(Some(TimeDelta::hours(48)), now).unwrap();
         assert_eq!((longer.silent_since, longer.expected.unwrap().since), (None, silent.expected.unwrap().since));
@@ -188,8 +188,8 @@ mod tests {
         let none = silent.expecting(None, now).unwrap();
         assert_eq!((none.expected, none.silent_since), (None, None));
         // One that was heard of before it is expected is late from the first moment on.
-        let heard_of = Heard { last_accepted_at: Some(now - TimeDelta::days(10)), ..none };
-        let again = heard_of.expecting(Some(TimeDelta::hours(26)), now).unwrap();
+        let known_before = FeedActivity { last_accepted_at: Some(now - TimeDelta::days(10)), ..none };
+        let again = known_before.expecting(Some(TimeDelta::hours(26)), now).unwrap();
         assert_eq!(
             again.change(now, now),
             Some(Change::FellSilent { since: now - TimeDelta::days(10) + TimeDelta::hours(26) })

@@ -116,7 +116,7 @@ impl Activity {
         }
         let configured = router.dealership_feeds();
         let mut left: Vec<Taken<'_>> =
-            of_workspaces.into_iter().map(|(_, counts)| Taken { activity: self, counts }).collect();
+            of_workspaces.into_values().map(|counts| Taken { activity: self, counts }).collect();
         while let Some(taken) = left.pop() {
             let workspace = taken.counts.keys().next().map(|(workspace, _, _)| *workspace);
             let Some((workspace, known)) = workspace.and_then(|id| Some((id, configured.get(&id)?))) else {
@@ -224,6 +224,7 @@ mod tests {
             body: Vec::new().into(),
             posted_body: None,
             undecoded: None,
+            external_id: None,
             dealership_id: dealership,
             schema_version: None,
         }

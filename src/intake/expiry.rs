@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_mins(10);
 /// The pause between passes.
 const DAILY: Duration = Duration::from_hours(24);
 /// The pause between batches, in which deliveries have the workspace.
-const BREATH: Duration = Duration::from_millis(100);
+const PAGE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Passes over all that leads wait for, for as long as the service runs. While deliveries wait in the spool it is put off:
 /// one that came in time may still bring what a lead waits for.
@@ -48,7 +48,7 @@ pub async fn pass(intake: &Intake) -> Result<(), store::Error> {
         while let Some(lead) = after {
             after = dependencies::forget_past(intake.store(), workspace, lead, intake.now()).await?;
             if after.is_some() {
-                sleep(BREATH).await;
+                sleep(PAGE_INTERVAL).await;
             }
         }
     }

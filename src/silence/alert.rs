@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::NAMED;
-use crate::domain::silence::{Change, DealershipFeed, Expected, Heard};
+use crate::domain::silence::{Change, DealershipFeed, Expected, FeedActivity};
 use crate::store::rejected::OfFingerprint;
 
 /// What is told of one change.
@@ -31,13 +31,13 @@ pub struct Alert {
 impl Alert {
     pub(super) fn new(
         sender: &DealershipFeed,
-        heard: &Heard,
+        activity: &FeedActivity,
         expected: Expected,
         change: Change,
         refused: Vec<OfFingerprint>,
         at: DateTime<Utc>,
     ) -> Self {
-        let (sender, last_accepted_at) = (sender.clone(), heard.last_accepted_at);
+        let (sender, last_accepted_at) = (sender.clone(), activity.last_accepted_at);
         Self { id: Uuid::now_v7(), at, sender, expected, last_accepted_at, change, refused }
     }
 

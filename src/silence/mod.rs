@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::feed::Feed;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::silence::{self, Change, DealershipFeed, Heard};
+use crate::domain::silence::{self, Change, DealershipFeed, FeedActivity};
 use crate::domain::workspace::{DealershipId, Slug};
 use crate::intake::complaints::Complaints;
 use crate::intake::{Intake, WorkspaceRouter};
@@ -210,17 +210,23 @@ impl Silence {
         let mut known = dealership_feeds::load(&mut tx, workspace).await?;
         let day = silence::day(senders.first().map_or(chrono_tz::UTC, |sender| sender.timezone), now);
         for sender in senders.iter().filter(|sender| sender.every.is_some()) {
-            if !known.iter().any(|heard| is_of(sender, heard)) {
+            if !known.iter().any(|activity| is_of(sender, activity)) {
                 let (dealership, feed) = (sender.dealership, sender.feed);
-                known.push(Heard { dealership, feed, last_accepted_at: None, expected: None, silent_since: None });
+                known.push(FeedActivity {
+                    dealership,
+                    feed,
+                    last_accepted_at: None,
+                    expected: None,
+                    silent_since: None,
+                });
             }
         }
-        for heard in &known {
-            let every = senders.iter().find(|sender| is_of(sender, heard)).and_then(|sender| sender.every);
-            let Some(next) = heard.expecting(every, now) else { continue };
+        for activity in &known {
+            let every = senders.iter().find(|sender| is_of(sender, activity)).and_then(|sender| sender.every);
+            let Some(next) = activity.expecting(every, now) else { continue };
             dealership_feeds::expect(&mut tx, workspace, &next, day).await?;
-            if heard.silent_since.is_some() && next.silent_since.is_none() {
-                let (dealership, feed) = (heard.dealership, heard.feed.name());
+            if activity.silent_since.is_some() && next.silent_since.is_none() {
+                let (dealership, feed) = (activity.dealership, activity.feed.name());
                 let workspace = workspace.get();
                 tracing::info!(
                     workspace,
@@ -250,20 +256,20 @@ impl Silence {
         }
         dealership_feeds::begin_day(&mut tx, workspace, silence::day(first.timezone, now)).await?;
         let mut told = Vec::new();
-        for heard in dealership_feeds::load(&mut tx, workspace).await? {
-            let Some(sender) = senders.iter().find(|sender| is_of(sender, &heard)) else { continue };
-            let mut is_silent = heard.silent_since.is_some();
-            if let Some(change) = heard.change(now, complete_until) {
+        for activity in dealership_feeds::load(&mut tx, workspace).await? {
+            let Some(sender) = senders.iter().find(|sender| is_of(sender, &activity)) else { continue };
+            let mut is_silent = activity.silent_since.is_some();
+            if let Some(change) = activity.change(now, complete_until) {
                 is_silent = matches!(change, Change::FellSilent { .. });
-                told.extend(note(&mut tx, sender, &heard, change, now).await?);
+                told.extend(note(&mut tx, sender, &activity, change, now).await?);
             }
             standings.push(Standing {
                 workspace: sender.slug.clone(),
-                dealership: heard.dealership,
-                feed: heard.feed,
-                is_expected: heard.expected.is_some(),
+                dealership: activity.dealership,
+                feed: activity.feed,
+                is_expected: activity.expected.is_some(),
                 is_silent,
-                last_accepted_at: heard.last_accepted_at,
+                last_accepted_at: activity.last_accepted_at,
             });
         }
         tx.commit().await?;
@@ -291,33 +297,33 @@ struct Look<'a> {
     complete_until: DateTime<Utc>,
 }
 
-fn is_of(sender: &DealershipFeed, heard: &Heard) -> bool {
-    sender.dealership == heard.dealership && sender.feed == heard.feed
+fn is_of(sender: &DealershipFeed, activity: &FeedActivity) -> bool {
+    sender.dealership == activity.dealership && sender.feed == activity.feed
 }
 
 /// Notes a change; gives what is to be told of it, unless another instance has noted it before.
 async fn note(
     tx: &mut store::Connection,
     sender: &DealershipFeed,
-    heard: &Heard,
+    activity: &FeedActivity,
     change: Change,
     now: DateTime<Utc>,
 ) -> Result<Option<Alert>, store::Error> {
     let workspace = sender.workspace;
-    let Some(expected) = heard.expected else { return Ok(None) };
+    let Some(expected) = activity.expected else { return Ok(None) };
     let is_ours = match change {
-        Change::FellSilent { since } => dealership_feeds::fall_silent(tx, workspace, heard, since).await?,
-        Change::SpokeAgain { silent_since: _ } => dealership_feeds::speak_again(tx, workspace, heard).await?,
+        Change::FellSilent { since } => dealership_feeds::fall_silent(tx, workspace, activity, since).await?,
+        Change::SpokeAgain { silent_since: _ } => dealership_feeds::speak_again(tx, workspace, activity).await?,
     };
     if !is_ours {
         return Ok(None);
     }
     let refused: Vec<OfFingerprint> = match change {
         Change::FellSilent { since: _ } => {
-            let since = heard.last_accepted_at.unwrap_or(expected.since);
-            rejected::by_fingerprint(tx, heard.feed, since).await?
+            let since = activity.last_accepted_at.unwrap_or(expected.since);
+            rejected::by_fingerprint(tx, activity.feed, since).await?
         }
         Change::SpokeAgain { silent_since: _ } => Vec::new(),
     };
-    Ok(Some(Alert::new(sender, heard, expected, change, refused, now)))
+    Ok(Some(Alert::new(sender, activity, expected, change, refused, now)))
 }

@@ -237,6 +237,7 @@ fn send(agent: &ureq::Agent, target: &Target, post: &Post) -> Result<(), String>
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is ureq's, and grows")]
 fn reason(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(_) => "there was no answer in time".to_owned(),
@@ -244,6 +245,8 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Io(error) => error.kind().to_string(),
         ureq::Error::ConnectionFailed => "no connection could be made".to_owned(),
         ureq::Error::Rustls(error) => error.to_string(),
+        ureq::Error::Tls(what) => (*what).to_owned(),
+        // Whatever else there is may hold the address.
         _ => "the request failed".to_owned(),
     }
 }

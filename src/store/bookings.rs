@@ -13,13 +13,13 @@ use crate::domain::state::{Booking, Row};
 pub(super) fn read_row(booking: &Value) -> Result<(LeadId, Row<Booking>), Unreadable> {
     let row = Stored::row("bookings", "lead_id", booking)?;
     let id = |column: &'static str| row.int(column).and_then(|id| row.need(column, id));
-    let wish = row.read("wish", read_booking_request)?;
+    let booking_request = row.read("wish", read_booking_request)?;
     let booking = Booking {
         person: id("person_id")?.into(),
         listing: id("listing_id")?.into(),
         location: id("location_id")?.into(),
         package: id("package_id")?.into(),
-        booking_request: row.need("wish", wish)?,
+        booking_request: row.need("wish", booking_request)?,
         created_at: row.needed_instant("created_at")?,
         updated_at: row.needed_instant("updated_at")?,
     };

@@ -1,7 +1,7 @@
 //! What customers are and ask for, saved by one statement: persons, clusters, leads and bookings, with what belongs to
 //! them and what leads wait for. Each statement more would wait for its answer before the next is sent.
 
-use crate::domain::ids::{LeadId, WorkspaceId};
+use crate::domain::ids::WorkspaceId;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,7 +15,64 @@ use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
-use crate::domain::state::{Booking, Lead, Person, WorkspaceState};
+use crate::domain::state::{Lead, Person, WorkspaceState};
+
+/// What changed of customers, as lists: one for each column.
+#[derive(Default)]
+struct ChangedRows<'a> {
+    person_rows: PersonRows<'a>,
+    persons: PersonLists<'a>,
+    cluster_rows: ClusterRows<'a>,
+    clusters: ClusterLists<'a>,
+    lead_rows: LeadRows<'a>,
+    leads: LeadLists<'a>,
+    trade_ins: Vec<Value>,
+    bookings: BookingLists,
+    /// What leads no longer wait for.
+    met: DependencyLists<'a>,
+    /// What leads wait for and did not before.
+    new: DependencyLists<'a>,
+    documents: DocumentTimes,
+}
+
+impl<'a> ChangedRows<'a> {
+    fn of(state: &'a WorkspaceState) -> Self {
+        let mut changed = Self::default();
+        for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
+            changed.person_rows.push(email, &row.value);
+            changed.persons.push(&row.value.columns);
+            changed.documents.push_person(&row.value);
+        }
+        for (external_id, row) in state.clusters.iter().filter(|(_, row)| row.is_dirty()) {
+            changed.cluster_rows.push(external_id, &row.value);
+            changed.clusters.push(&row.value.columns);
+        }
+        for (key, row) in state.leads.iter().filter(|(_, row)| row.is_dirty()) {
+            changed.lead_rows.push(key, &row.value);
+            changed.leads.push(&row.value.columns);
+            changed.documents.push_lead(&row.value);
+            if row.value.trade_in != TradeInColumns::default() {
+                changed.trade_ins.push(write_trade_in(&row.value));
+            }
+        }
+        // Also of leads that did not change otherwise.
+        for Lead { id, pending_on, pending_on_stored, .. } in state.leads.values().map(|row| &row.value) {
+            pending_on_stored.difference(pending_on).for_each(|dependency| changed.met.push(*id, dependency));
+            pending_on.difference(pending_on_stored).for_each(|dependency| changed.new.push(*id, dependency));
+        }
+        for (lead, row) in state.bookings.iter().filter(|(_, row)| row.is_dirty()) {
+            changed.bookings.push(*lead, &row.value);
+        }
+        changed
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { person_rows, cluster_rows, lead_rows, bookings, met, new, .. } = self;
+        [&person_rows.id, &cluster_rows.id, &lead_rows.id, &bookings.lead_id, &met.lead_id, &new.lead_id]
+            .iter()
+            .all(|ids| ids.is_empty())
+    }
+}
 
 /// Writes what changed of customers.
 pub(super) async fn save(
@@ -23,34 +80,24 @@ pub(super) async fn save(
     workspace: WorkspaceId,
     state: &WorkspaceState,
 ) -> Result<(), sqlx::Error> {
-    let (mut person_rows, mut persons) = (PersonRows::default(), PersonLists::default());
-    let mut documents = DocumentTimes::default();
-    for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
-        person_rows.push(email, &row.value);
-        persons.push(&row.value.columns);
-        documents.push_person(&row.value);
-    }
-    let (mut cluster_rows, mut clusters) = (ClusterRows::default(), ClusterLists::default());
-    for (external_id, row) in state.clusters.iter().filter(|(_, row)| row.is_dirty()) {
-        cluster_rows.push(external_id, &row.value);
-        clusters.push(&row.value.columns);
-    }
-    let (mut lead_rows, mut leads) = (LeadRows::default(), LeadLists::default());
-    let mut trade_ins: Vec<Value> = Vec::new();
-    for (key, row) in state.leads.iter().filter(|(_, row)| row.is_dirty()) {
-        lead_rows.push(key, &row.value);
-        leads.push(&row.value.columns);
-        documents.push_lead(&row.value);
-        if row.value.trade_in != TradeInColumns::default() {
-            trade_ins.push(write_trade_in(&row.value));
-        }
-    }
-    let (met, new) = dependencies(state);
-    let bookings = bookings(state);
-    let is_empty = [&person_rows.id, &cluster_rows.id, &lead_rows.id, &met.lead_id, &new.lead_id, &bookings.lead_id];
-    if is_empty.iter().all(|ids| ids.is_empty()) {
+    let changed = ChangedRows::of(state);
+    if changed.is_empty() {
         return Ok(());
     }
+    let ChangedRows {
+        person_rows,
+        persons,
+        cluster_rows,
+        clusters,
+        lead_rows,
+        leads,
+        trade_ins,
+        bookings,
+        met,
+        new,
+        documents,
+    } = changed;
+    let trade_ins = Value::Array(trade_ins);
     save_lists!(
         "src/store/save_customers.sql", workspace,
         person_rows => id email created_at updated_at clocks;
@@ -75,7 +122,7 @@ pub(super) async fn save(
             has_test_drives website website_url budget purchase_price salesperson_id salesperson_name
             salesperson_email pipeline_id pipeline_name offer_manufacturer offer_name additional_details
             source_created_at documents;
-        [Value::Array(trade_ins)];
+        [trade_ins];
         met => lead_id kind key;
         new => lead_id kind key;
         bookings => lead_id person_id listing_id location_id package_id wish created_at updated_at;
@@ -86,19 +133,8 @@ pub(super) async fn save(
     Ok(())
 }
 
-/// What leads no longer wait for, and what they wait for now and did not before. Those that did not change otherwise
-/// are not written.
-fn dependencies(state: &WorkspaceState) -> (DependencyLists<'_>, DependencyLists<'_>) {
-    let (mut met, mut new) = (DependencyLists::default(), DependencyLists::default());
-    for Lead { id, pending_on, pending_on_stored, .. } in state.leads.values().map(|row| &row.value) {
-        pending_on_stored.difference(pending_on).for_each(|dependency| met.push(*id, dependency));
-        pending_on.difference(pending_on_stored).for_each(|dependency| new.push(*id, dependency));
-    }
-    (met, new)
-}
-
 /// When identity documents arrived: those of persons and of leads, in the order of their lists.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct DocumentTimes {
     licences: Vec<DateTime<Utc>>,
     passports: Vec<DateTime<Utc>>,
@@ -116,11 +152,4 @@ impl DocumentTimes {
         let version = lead.versions.of("documents");
         self.of_leads.push(version.map_or(lead.updated_at, |version| version.arrived_at));
     }
-}
-
-fn bookings(state: &WorkspaceState) -> BookingLists {
-    let dirty = state.bookings.iter().filter(|(_, row)| row.is_dirty());
-    let mut lists = BookingLists::default();
-    dirty.for_each(|(lead, row): (&LeadId, _)| lists.push(*lead, &row.value as &Booking));
-    lists
 }

@@ -11,7 +11,7 @@ use super::unnest::list;
 use super::{Error, Store};
 use crate::domain::feed::Feed;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::silence::{Expected, Heard};
+use crate::domain::silence::{Expected, FeedActivity};
 use crate::domain::workspace::DealershipId;
 
 /// What was accepted of a dealership and feed since the last time.
@@ -91,7 +91,7 @@ pub async fn begin_day(tx: &mut PgConnection, workspace: WorkspaceId, day: Naive
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<Heard>, Error> {
+pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<FeedActivity>, Error> {
     let rows = sqlx::query!(
         r#"select dealership_id, feed, last_accepted_at, extract(epoch from expected_every)::bigint as every,
             expected_since, counted_from, silent_since
@@ -101,14 +101,14 @@ pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<H
     .fetch_all(tx)
     .await?;
     // A feed that this version does not have is a newer one's.
-    let heard = rows.into_iter().filter_map(|row| {
+    let activity = rows.into_iter().filter_map(|row| {
         let expected = match (row.every, row.expected_since, row.counted_from) {
             (Some(every), Some(since), Some(counted_from)) => {
                 Some(Expected { every: TimeDelta::seconds(every), since, counted_from })
             }
             _ => None,
         };
-        Some(Heard {
+        Some(FeedActivity {
             dealership: row.dealership_id,
             feed: Feed::named(&row.feed)?,
             last_accepted_at: row.last_accepted_at,
@@ -116,7 +116,7 @@ pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<H
             silent_since: row.silent_since,
         })
     });
-    Ok(heard.collect())
+    Ok(activity.collect())
 }
 
 /// Sets what is expected of a dealership and feed, from now on or as before; where nothing is any more, it is not silent
@@ -124,7 +124,12 @@ pub async fn load(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<H
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn expect(tx: &mut PgConnection, workspace: WorkspaceId, heard: &Heard, day: NaiveDate) -> Result<(), Error> {
+pub async fn expect(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    activity: &FeedActivity,
+    day: NaiveDate,
+) -> Result<(), Error> {
     sqlx::query!(
         "insert into intake.dealership_feeds as known
             (workspace_id, dealership_id, feed, expected_every, expected_since, counted_on, counted_from, silent_since)
@@ -133,13 +138,13 @@ pub async fn expect(tx: &mut PgConnection, workspace: WorkspaceId, heard: &Heard
             expected_since = excluded.expected_since, silent_since = excluded.silent_since,
             counted_from = greatest(known.counted_from, excluded.counted_from)",
         workspace.get(),
-        heard.dealership,
-        heard.feed.name(),
-        heard.expected.map(|expected| expected.every.as_seconds_f64()),
-        heard.expected.map(|expected| expected.since),
+        activity.dealership,
+        activity.feed.name(),
+        activity.expected.map(|expected| expected.every.as_seconds_f64()),
+        activity.expected.map(|expected| expected.since),
         day,
-        heard.expected.map(|expected| expected.counted_from),
-        heard.silent_since,
+        activity.expected.map(|expected| expected.counted_from),
+        activity.silent_since,
     )
     .execute(tx)
     .await?;
@@ -167,7 +172,7 @@ pub async fn expecting(store: &Store) -> Result<Vec<WorkspaceId>, Error> {
 pub async fn fall_silent(
     tx: &mut PgConnection,
     workspace: WorkspaceId,
-    heard: &Heard,
+    activity: &FeedActivity,
     since: DateTime<Utc>,
 ) -> Result<bool, Error> {
     let noted = sqlx::query_scalar!(
@@ -176,8 +181,8 @@ pub async fn fall_silent(
             and expected_every is not null
         returning feed",
         workspace.get(),
-        heard.dealership,
-        heard.feed.name(),
+        activity.dealership,
+        activity.feed.name(),
         since,
     );
     Ok(noted.fetch_optional(tx).await?.is_some())
@@ -187,14 +192,18 @@ pub async fn fall_silent(
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn speak_again(tx: &mut PgConnection, workspace: WorkspaceId, heard: &Heard) -> Result<bool, Error> {
+pub async fn speak_again(
+    tx: &mut PgConnection,
+    workspace: WorkspaceId,
+    activity: &FeedActivity,
+) -> Result<bool, Error> {
     let noted = sqlx::query_scalar!(
         "update intake.dealership_feeds set silent_since = null
         where workspace_id = $1 and dealership_id = $2 and feed = $3 and silent_since is not null
         returning feed",
         workspace.get(),
-        heard.dealership,
-        heard.feed.name(),
+        activity.dealership,
+        activity.feed.name(),
     );
     Ok(noted.fetch_optional(tx).await?.is_some())
 }

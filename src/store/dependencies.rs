@@ -1,7 +1,7 @@
 //! What leads wait for: `intake.lead_dependencies`, looked up by equality.
 
 use crate::domain::ids::{LeadId, WorkspaceId};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Error, Store};
 use crate::domain::booking_request::Dependency;
@@ -64,7 +64,7 @@ pub async fn forget_past(
     after: LeadId,
     now: DateTime<Utc>,
 ) -> Result<Option<LeadId>, Error> {
-    let horizon = now - chrono::TimeDelta::days(store.booking_retry_days);
+    let horizon = now - TimeDelta::days(store.booking_retry_days);
     let mut tx = store.begin(Some(workspace)).await?;
     let page = sqlx::query!(
         r#"-- once a day

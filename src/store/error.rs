@@ -8,7 +8,7 @@ use crate::domain::state::Lack;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement failed.
-    #[error("the database refused a statement")]
+    #[error("the database refused a statement{}", right(.0))]
     Database(#[from] sqlx::Error),
     /// No transaction could be begun, so that nothing is wrong with what was to be done in it.
     #[error("the database refused or could not be reached{}", advice(.0))]
@@ -54,6 +54,9 @@ const TRANSIENT: [&str; 9] = ["08", "40", "53", "57", "55P03", "58", "25006", "2
 /// A prepared statement that is not there, or there already: the connection behind the pooler is not the one before.
 const LOST_STATEMENT: [&str; 2] = ["26000", "42P05"];
 
+/// `insufficient_privilege`.
+const LACKS_A_RIGHT: &str = "42501";
+
 /// Where Postgres says that a prepared statement's result has another type since a table was changed.
 const STALE_PLAN: &str = "RevalidateCachedQuery";
 
@@ -78,7 +81,8 @@ impl Error {
             Self::Database(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 let lost = if is_one_of(&code, &LOST_STATEMENT) { format!(": {POOLER}") } else { String::new() };
-                format!("SQLSTATE {code} in {}{lost}", error.table().unwrap_or("a statement"))
+                let right = of(self).map_or("", right);
+                format!("SQLSTATE {code} in {}{lost}{right}", error.table().unwrap_or("a statement"))
             }
             Self::Unreachable(sqlx::Error::Database(error)) => {
                 format!("SQLSTATE {} ({}){}", error.code().unwrap_or_default(), error.message(), advice(of(self)))
@@ -103,7 +107,7 @@ impl Error {
                 match code.as_ref() {
                     "" => "unreachable",
                     "3D000" => "no_such_database",
-                    "42501" => "no_right",
+                    LACKS_A_RIGHT => "no_right",
                     "53100" => "disk_full",
                     "53300" => "too_many_connections",
                     "25006" => "read_only",
@@ -237,6 +241,12 @@ fn is_one_of(code: &str, known: &[&str]) -> bool {
     known.iter().any(|known| code.starts_with(known))
 }
 
+/// What a person may do about a statement that the user may not run.
+fn right(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.as_deref() == Some(LACKS_A_RIGHT) { advice(error) } else { "" }
+}
+
 /// What a person may do about it.
 fn advice<'e>(error: impl Into<Option<&'e sqlx::Error>>) -> &'static str {
     let Some(error) = error.into().and_then(|error| error.as_database_error()) else { return "" };
@@ -244,7 +254,9 @@ fn advice<'e>(error: impl Into<Option<&'e sqlx::Error>>) -> &'static str {
     match code.as_ref() {
         "28P01" | "28000" => ": check the user and the password in the database's address",
         "3D000" => ": there is no such database; make it, or check its name in the address",
-        "42501" => ": the user lacks a right; let it own the database",
+        LACKS_A_RIGHT => {
+            ": the user lacks a right; let it own the database, or give it its rights with `forecourt grant`"
+        }
         "25006" => ": this server takes no writes; name the one that does",
         "08P01" if error.message().contains("startup parameter") => {
             ": the pooler takes no startup parameters; take `options` out of the database's address and PGOPTIONS"

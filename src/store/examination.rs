@@ -2,7 +2,8 @@
 
 use sqlx::PgConnection;
 
-use super::{Error, Pending, Store};
+use super::rights::{FUNCTIONS, RELATIONS};
+use super::{Error, Pending, Store, ownership};
 
 /// What a database is like that can be connected to, and breaks no law.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub async fn examine(store: &Store) -> Result<Examination, Error> {
         tx.rollback().await?;
         return Ok(Examination { version, encoding, pending: None, lacking });
     }
-    let to_migrate = missing_rights_to_migrate(&mut tx).await?;
+    let to_migrate = ownership::missing_rights(&mut tx).await?;
     tx.rollback().await?;
     let pending = store.pending_migrations().await?;
     let lacking = if pending.is_empty() { Vec::new() } else { to_migrate };
@@ -46,75 +47,44 @@ pub async fn examine(store: &Store) -> Result<Examination, Error> {
 
 /// What the user may not do with the tables that are there.
 async fn missing_rights(tx: &mut PgConnection) -> Result<Vec<String>, Error> {
-    // A schema that may not be used hides nothing of its tables here.
-    let tables = sqlx::query_scalar!(
+    let needed = RELATIONS.iter().filter(|relation| !relation.service.is_empty());
+    let (names, rights): (Vec<String>, Vec<String>) =
+        needed.map(|relation| (relation.name.to_owned(), relation.service.to_owned())).unzip();
+    // A schema that may not be used hides nothing of its tables here. Of several rights that are asked for at once
+    // Postgres says whether there is one, so that each is asked for alone.
+    let lacking = sqlx::query_scalar!(
         r#"-- once
-        select n.nspname || '.' || c.relname as "name!"
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'S') and n.nspname in ('public', 'identity', 'intake')
-            -- By name, because to_regclass fails where the schema may not be used.
-            and c.relowner = (select d.relowner from pg_class d join pg_namespace i on i.oid = d.relnamespace
-                where i.nspname = 'intake' and d.relname = 'deliveries')
-            -- Of an identity column, the right to its table is enough.
-            and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'i' and c.relkind = 'S')
-            and not (has_schema_privilege(n.oid, 'usage') and case
-                when c.relkind = 'S' then has_sequence_privilege(c.oid, 'usage')
-                when c.relname = '_sqlx_migrations' then has_table_privilege(c.oid, 'select')
-                else has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
-                    and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete')
-            end)
-        order by 1"#
+        select c.name as "name!" from (
+            select c.oid, n.oid as schema, n.nspname || '.' || c.relname as name, c.relkind, l.service
+            from unnest($1::text[], $2::text[]) as l (name, service)
+            join pg_namespace n on n.nspname = split_part(l.name, '.', 1)
+            join pg_class c on c.relnamespace = n.oid and c.relname = split_part(l.name, '.', 2)
+        ) c
+        where not has_schema_privilege(c.schema, 'usage') or exists (
+            select from regexp_split_to_table(c.service, ', ') as r (one)
+            where not case
+                when c.relkind = 'S' then has_sequence_privilege(c.oid, r.one)
+                else has_table_privilege(c.oid, r.one)
+            end
+        )
+        union all
+        select f.name from unnest($3::text[]) as f (name)
+        where exists (select from pg_namespace where nspname = 'intake' and has_schema_privilege(oid, 'usage'))
+            and to_regprocedure(f.name) is not null and not has_function_privilege(to_regprocedure(f.name), 'execute')
+        order by 1"#,
+        &names,
+        &rights,
+        &FUNCTIONS.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
     );
-    let tables = tables.fetch_all(&mut *tx).await?;
-    let Some(first) = tables.first() else { return Ok(Vec::new()) };
-    let others = match tables.len() - 1 {
+    let lacking = lacking.fetch_all(&mut *tx).await?;
+    let Some(first) = lacking.first() else { return Ok(Vec::new()) };
+    let others = match lacking.len() - 1 {
         0 => String::new(),
         others => format!(" and {others} others"),
     };
-    let user = user(tx).await?;
+    let user = ownership::user(tx).await?;
     Ok(vec![format!(
-        "the user `{user}` may not read and write {first}{others}: let it own the database, or grant it select, insert, update \
-         and delete on all tables, and usage on all sequences, of the schemas public, identity and intake, and usage on these"
+        "the user `{user}` may not do with {first}{others} what the service does: let it own the database, or give it its \
+         rights with `forecourt grant {user} --serves` as the owner"
     )])
-}
-
-/// What the user may not do and a migration does.
-async fn missing_rights_to_migrate(tx: &mut PgConnection) -> Result<Vec<String>, Error> {
-    let may = sqlx::query!(
-        r#"-- once
-        select has_database_privilege(current_database(), 'create') as "in_database!",
-            has_schema_privilege('public', 'create') as "in_public!",
-            (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                where c.relkind in ('r', 'p') and n.nspname in ('public', 'identity', 'intake')
-                    and c.relowner = (select d.relowner from pg_class d join pg_namespace i on i.oid = d.relnamespace
-                        where i.nspname = 'intake' and d.relname = 'deliveries')
-                    and not pg_has_role(c.relowner, 'usage')
-                order by 1 limit 1) as foreign_table,
-            not exists (select from pg_namespace where nspname = 'intake') as "is_new!""#
-    );
-    let may = may.fetch_one(&mut *tx).await?;
-    let user = user(tx).await?;
-    let schemas = (may.is_new && !may.in_database).then(|| {
-        format!(
-            "the user `{user}` may not make schemas in the database, which the first migrations do: let it own the database \
-             (`alter database ... owner to`)"
-        )
-    });
-    let public = (!may.in_public).then(|| {
-        format!(
-            "the user `{user}` may not make tables in the schema public, which migrations do: let it own the database, or \
-             `grant create on schema public to` it"
-        )
-    });
-    let foreign = may.foreign_table.map(|table| {
-        format!(
-            "the user `{user}` does not own {table}, and migrations change tables: run `forecourt migrate` as their owner, or \
-             make the user a member of that role"
-        )
-    });
-    Ok([schemas, public, foreign].into_iter().flatten().collect())
-}
-
-async fn user(tx: &mut PgConnection) -> Result<String, Error> {
-    Ok(sqlx::query_scalar!(r#"select current_user::text as "user!""#).fetch_one(tx).await?)
 }

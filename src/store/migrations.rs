@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use super::error::{Error, is_transient};
 use super::server::Server;
 use super::session::{self, Transaction};
+use super::{grants, ownership};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -77,6 +78,9 @@ async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) 
         tx.rollback().await?;
         return Ok(Step::Nothing);
     };
+    if let Some(hindrance) = ownership::hindrance(&mut tx).await? {
+        return Err(Error::Migration(lacking(migration, missing.len(), &hindrance)));
+    }
     tell(Pending::of(migration), missing.len());
     if applied.is_empty() {
         make_list(&mut tx).await.map_err(|error| refused(migration, error))?;
@@ -96,9 +100,16 @@ async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) 
     Ok(Step::Done)
 }
 
+/// That migrations are missing and why they stay so.
+fn lacking(first: &Migration, count: usize, why: &str) -> String {
+    let (number, name) = (first.version, &first.description);
+    let (more, are) = if count == 1 { (String::new(), "is") } else { (format!(" and {} more", count - 1), "are") };
+    format!("migration {number:04} ({name}){more} {are} missing, and {why}")
+}
+
 /// Waits until nobody else migrates this database: neither a process of this version nor one of an older version, which
 /// holds the same lock for a whole session.
-async fn lock(tx: &mut PgConnection) -> Result<(), Error> {
+pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), Error> {
     let name = sqlx::query_scalar!(r#"select current_database()::text as "name!""#).fetch_one(&mut *tx).await?;
     let key = lock_key(&name);
     sqlx::query!(r#"select pg_advisory_xact_lock($1) as "lock!: ()""#, key).execute(tx).await?;
@@ -205,8 +216,10 @@ async fn apply(tx: &mut PgConnection, migration: &Migration) -> Result<(), sqlx:
         &migration.checksum,
         took,
     )
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    // Before anybody sees the tables as they are now.
+    grants::give_again(tx).await?;
     tracing::info!(migration = migration.version, "the tables were brought one step further");
     Ok(())
 }
@@ -218,7 +231,8 @@ fn refused(migration: &Migration, error: sqlx::Error) -> Error {
     }
     Error::Migration(format!(
         "the tables could not be brought to this version (while executing migration {}: {error}): check that the \
-         database user owns the database and may create schemas, then start again",
+         database user owns the database and may create schemas, or run `forecourt migrate` as one that does, then start \
+         again",
         migration.version,
     ))
 }

@@ -17,6 +17,8 @@ pub mod due;
 mod error;
 pub mod examination;
 mod flaw;
+pub mod granting;
+mod grants;
 mod identifiers;
 mod json_row;
 mod lead_codec;
@@ -28,6 +30,7 @@ mod load;
 mod locations;
 mod migrations;
 pub mod newcomers;
+mod ownership;
 pub mod partitions;
 mod persons;
 pub mod placements;
@@ -38,6 +41,7 @@ pub mod replay_filter;
 mod requested;
 pub mod rereading;
 pub mod retention;
+pub mod rights;
 mod server;
 mod session;
 pub mod statistics;
@@ -137,6 +141,17 @@ impl Store {
     /// When Postgres cannot be reached, or they could not be applied to these tables.
     pub async fn pending_migrations(&self) -> Result<Vec<Pending>, Error> {
         migrations::pending(&self.pool, &self.server).await
+    }
+
+    /// Why the user of this store cannot change the tables, where it does not own them.
+    ///
+    /// # Errors
+    /// When Postgres refuses or cannot be reached.
+    pub async fn hindrance_to_migrate(&self) -> Result<Option<String>, Error> {
+        let mut tx = self.begin(None).await?;
+        let hindrance = ownership::hindrance(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(hindrance)
     }
 
     /// What of the server breaks a law and is put up with.
@@ -310,7 +325,7 @@ pub async fn load(
     listings::load(tx, workspace, &keys, &mut state).await?;
     let brought = load::LoadKeys { names: keys.brought(&state).without_loaded(&state), ..load::LoadKeys::default() };
     load::load(tx, workspace, brought).await?.requested.show(&mut state)?;
-    load_customers(tx, workspace, &mut keys, &mut state).await?;
+    Box::pin(load_customers(tx, workspace, &mut keys, &mut state)).await?;
     if keys.has_lists {
         let clusters: Vec<ClusterId> = state.clusters.values().map(|row| row.value.id).collect();
         let leads: Vec<LeadId> = state.leads.values().map(|row| row.value.id).collect();
@@ -373,7 +388,8 @@ pub async fn save(
     locations::save_locations(tx, workspace, &state).await?;
     locations::save_packages(tx, workspace, &state).await?;
     listings::save(tx, workspace, &state).await?;
-    customers::save(tx, workspace, &state).await?;
+    // Its lists are many.
+    Box::pin(customers::save(tx, workspace, &state)).await?;
     properties::save(tx, workspace, &state).await?;
     clusters::save_events(tx, workspace, &state).await?;
     appointments::save(tx, workspace, &state).await?;

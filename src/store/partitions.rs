@@ -97,8 +97,8 @@ pub async fn default_rows(store: &Store) -> Result<i64, Error> {
     let mut tx = store.begin(None).await?;
     let rows = sqlx::query_scalar!(
         r#"-- once
-        select (select count(*) from (select from intake.deliveries_default limit $1) as d)
-            + (select count(*) from (select from intake.bodies_default limit $1) as b) as "rows!""#,
+        select (select count(*) from (select from intake.deliveries_without_month limit $1) as d)
+            + (select count(*) from (select from intake.bodies_without_month limit $1) as b) as "rows!""#,
         MOST_COUNTED,
     )
     .fetch_one(&mut *tx)

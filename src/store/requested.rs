@@ -3,6 +3,7 @@
 
 use crate::domain::ids::{ListingId, LocationId};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::DateTime;
 use serde_json::Value;
@@ -42,8 +43,8 @@ impl Requested {
     pub(super) fn show(self, state: &mut WorkspaceState) -> Result<(), Unreadable> {
         let Self { names, listings, places } = self;
         for (id, listing) in listings {
-            if !state.listings.contains_key(&id) {
-                state.listings.insert(id, Row::known(listing));
+            if let Entry::Vacant(place) = state.listings.entry(id) {
+                place.insert(Row::known(listing));
                 state.looked_at.insert(id);
             }
         }

@@ -129,7 +129,7 @@ pub async fn save_joined(
 ) -> Result<(), Error> {
     let into = person.value.id.get();
     let rows = WorkspaceState { persons: [(email.clone(), person)].into(), ..WorkspaceState::default() };
-    customers::save(tx, workspace, &rows).await?;
+    Box::pin(customers::save(tx, workspace, &rows)).await?;
     sqlx::query!(
         "-- once
             with of_leads as (

@@ -185,9 +185,9 @@ pub async fn delete(store: &Store, what: ByAge, before: DateTime<Utc>) -> Result
     let deleted = match what {
         ByAge::Deliveries => {
             sqlx::query!(
-                "delete from intake.deliveries_default where (workspace_id, id, received_at) in (
-                    select workspace_id, id, received_at from intake.deliveries_default
-                    where received_at < $1 order by received_at limit $2 for update skip locked
+                "delete from intake.deliveries_without_month where (workspace_id, id, received_at) in (
+                    select workspace_id, id, received_at from intake.deliveries_without_month
+                    where received_at < $1 order by received_at limit $2
                 )",
                 before,
                 BATCH,
@@ -198,9 +198,9 @@ pub async fn delete(store: &Store, what: ByAge, before: DateTime<Utc>) -> Result
         ByAge::Bodies => {
             sqlx::query!(
                 "-- once
-                delete from intake.bodies_default where (workspace_id, body_key, received_month) in (
-                    select workspace_id, body_key, received_month from intake.bodies_default
-                    where received_month < $1 limit $2 for update skip locked
+                delete from intake.bodies_without_month where (workspace_id, body_key, received_month) in (
+                    select workspace_id, body_key, received_month from intake.bodies_without_month
+                    where received_month < $1 limit $2
                 )",
                 month_of(before),
                 BATCH,
@@ -212,7 +212,6 @@ pub async fn delete(store: &Store, what: ByAge, before: DateTime<Utc>) -> Result
             sqlx::query!(
                 "delete from intake.rejected where id in (
                     select id from intake.rejected where received_at < $1 order by received_at limit $2
-                    for update skip locked
                 )",
                 before,
                 BATCH,
@@ -235,7 +234,7 @@ pub async fn count_older(store: &Store, what: ByAge, before: DateTime<Utc>) -> R
         ByAge::Deliveries => {
             sqlx::query_scalar!(
                 r#"-- once
-                select count(*) as "count!" from intake.deliveries_default where received_at < $1"#,
+                select count(*) as "count!" from intake.deliveries_without_month where received_at < $1"#,
                 before,
             )
             .fetch_one(&mut *tx)
@@ -244,7 +243,7 @@ pub async fn count_older(store: &Store, what: ByAge, before: DateTime<Utc>) -> R
         ByAge::Bodies => {
             sqlx::query_scalar!(
                 r#"-- once
-                select count(*) as "count!" from intake.bodies_default where received_month < $1"#,
+                select count(*) as "count!" from intake.bodies_without_month where received_month < $1"#,
                 month_of(before),
             )
             .fetch_one(&mut *tx)

@@ -42,9 +42,8 @@ pub async fn gather(store: &Store) -> Result<bool, Error> {
     .fetch_one(&mut *tx)
     .await?;
     if seen.some_missing {
-        sqlx::query!("analyze persons, leads, lead_clusters, listings, intake.lead_dependencies")
-            .execute(&mut *tx)
-            .await?;
+        // Only their owner may, whom this function stands for.
+        sqlx::query!(r#"select intake.gather_statistics() as "gathered!: ()""#).execute(&mut *tx).await?;
     }
     tx.commit().await?;
     if seen.all_known {

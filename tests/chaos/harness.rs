@@ -81,6 +81,7 @@ impl Harness {
     pub(crate) async fn over(cluster: OwnCluster, settings: Settings) -> Self {
         let Settings { hold_seconds, deadline_ms, spool } = settings;
         let database = cluster.bare_database(&format!("chaos_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await;
+        let database = database.migrated().await;
         let deadline_ms = deadline_ms.unwrap_or(SCALE.deadline_ms);
         let terms = format!("hold_seconds = {hold_seconds}\ndeadline_ms = {deadline_ms}");
         let config = config_with(&terms).replace("max_bytes = 0", spool);

@@ -12,7 +12,7 @@ use crate::scale::SCALE;
 
 /// The file of an older version, where the environment names one.
 pub(crate) fn older() -> Option<PathBuf> {
-    std::env::var_os("FORECOURT_OLD_BINARY").map(PathBuf::from)
+    std::env::vars_os().find_map(|(name, value)| (name == "FORECOURT_OLD_BINARY").then(|| PathBuf::from(value)))
 }
 
 /// The older version takes deliveries before, during and after the tables are brought to the newest one.

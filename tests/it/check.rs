@@ -34,8 +34,7 @@ fn run(folder: &Path, config: &str, url: &str, arguments: &[&str]) -> (i32, Stri
 
 /// A `DATABASE_URL` for another user and password.
 fn url_as(database: &TestDatabase, user: &str) -> String {
-    let whole = database.url();
-    whole.replacen(database.options.get_username(), user, 1)
+    database.url_as(user)
 }
 
 #[tokio::test]
@@ -111,7 +110,11 @@ async fn a_database_of_another_encoding_and_a_user_without_rights_are_told() {
     assert_eq!(status, 0, "{said}{wrong}");
     let (status, said, wrong) = checked(&clerk);
     assert_eq!((status, wrong.lines().count()), (1, 1), "{said}{wrong}");
-    assert!(wrong.contains("the user `clerk` may not read and write ") && wrong.contains(" others: "), "{wrong}");
+    assert!(
+        wrong.contains("the user `clerk` may not do with ") && wrong.contains(" others what the service "),
+        "{wrong}"
+    );
+    assert!(wrong.contains("`forecourt grant clerk --serves`"), "{wrong}");
     admin
         .execute(
             "grant usage on schema public, identity, intake to clerk;
@@ -119,10 +122,14 @@ async fn a_database_of_another_encoding_and_a_user_without_rights_are_told() {
         )
         .await;
     let (status, said, wrong) = checked(&clerk);
-    assert!(status == 1 && wrong.contains("may not read and write public.row_ids: "), "{said}{wrong}");
+    assert!(
+        status == 1 && wrong.contains("may not do with intake.drop_partition(text,date) and 3 others "),
+        "{said}{wrong}"
+    );
     admin
         .execute(
-            "grant usage on all sequences in schema public to clerk; create function broken() returns trigger language plpgsql
+            "grant usage on all sequences in schema public to clerk;
+            grant execute on all functions in schema intake to clerk; create function broken() returns trigger language plpgsql
                 as 'begin raise exception ''not today''; end';
             create trigger broken before insert on intake.deliveries execute function broken()",
         )
@@ -139,11 +146,12 @@ async fn what_would_be_migrated_is_told_before_it_is_done() {
     let server = SafeServer::start().await;
     let (database, folder) = (server.0.bare_database("forecourt").await, tempfile::tempdir().unwrap());
     let migrate = |arguments: &[&str]| run(folder.path(), &configuration(false), &database.url(), arguments);
-    let (status, said, _) = migrate(&["migrate", "--check"]);
+    let (status, said, wrong) = migrate(&["migrate", "--check"]);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!((status, lines[0]), (0, "would apply 0001 (workspaces)"), "{said}");
-    let count = lines.len() - 1;
-    assert_eq!(lines[count], format!("{count} migrations would be applied; nothing was changed."));
+    assert_eq!((status, lines[0]), (1, "would apply 0001 (workspaces)"), "{said}");
+    let count = lines.len();
+    assert!(wrong.starts_with(&format!("{count} migrations are missing, and nothing was changed: ")), "{wrong}");
+    assert_eq!(wrong.lines().count(), 1, "{wrong}");
     let tables: i64 = database.value("select count(*) from pg_tables where schemaname in ('public', 'intake')").await;
     assert_eq!(tables, 0, "nothing was changed");
 

@@ -8,7 +8,7 @@ use crate::support::service::CONFIG;
 use crate::support::{TestService, service, service_with};
 
 /// What the lead with this id of the sender waits for.
-async fn waits_for(service: &TestService, lead: i64) -> Value {
+async fn pending_on(service: &TestService, lead: i64) -> Value {
     let rows = service
         .rows(&format!(
             "select kind, key from intake.lead_dependencies d join leads l on l.id = d.lead_id
@@ -27,16 +27,16 @@ async fn a_lead_waits_for_what_is_missing_and_no_longer_for_what_has_come() {
     });
     service.lead(&lead(asks)).await;
     let all = json!([["location", "dealer z"], ["package", "Gold"], ["stock_number", "S1"], ["vin", VIN]]);
-    assert_eq!(waits_for(&service, 1).await, all);
+    assert_eq!(pending_on(&service, 1).await, all);
     // With the package: the stock number is that of the VIN's car, whatever comes.
     let brings =
         json!({ "Seller": { "LocationName": "Closed" }, "SubscriptionPricing": [{ "Name": "Gold", "DailyPrice": 1 }] });
     service.vehicle(&car(brings)).await;
     // The car may come to another place, or its place may be opened.
     let rest = json!([["any_location", ""], ["location", "dealer z"], ["vin", VIN]]);
-    assert_eq!(waits_for(&service, 1).await, rest);
+    assert_eq!(pending_on(&service, 1).await, rest);
     let service = service.restarted_with(&CONFIG.replace("[\"Dealer A\",", "[\"Dealer Z\", \"Dealer A\",")).await;
-    assert_eq!((waits_for(&service, 1).await, service.count("bookings").await), (json!([]), 1));
+    assert_eq!((pending_on(&service, 1).await, service.count("bookings").await), (json!([]), 1));
     assert_eq!(service.count("leads where waits_for is not null").await, 0);
 }
 
@@ -61,15 +61,15 @@ async fn a_lead_waits_no_longer_once_its_days_are_over() {
     service.database.execute(&format!("{old} <> '3'")).await;
     // Found too old when what it waits for comes.
     service.vehicle(&car(json!({ "Identification": [{ "Type": "StockNumber", "Value": "S1" }] }))).await;
-    assert_eq!((waits_for(&service, 1).await, service.count("bookings").await), (json!([]), 0));
-    assert_eq!(waits_for(&service, 2).await, json!([["stock_number", "S2"]]));
+    assert_eq!((pending_on(&service, 1).await, service.count("bookings").await), (json!([]), 0));
+    assert_eq!(pending_on(&service, 2).await, json!([["stock_number", "S2"]]));
     // And by itself.
     expiry::pass(service.intake()).await.unwrap();
-    assert_eq!(waits_for(&service, 2).await, json!([]));
-    assert_eq!(waits_for(&service, 3).await, json!([["stock_number", "S3"]]));
+    assert_eq!(pending_on(&service, 2).await, json!([]));
+    assert_eq!(pending_on(&service, 3).await, json!([["stock_number", "S3"]]));
     // A delivery that comes later does not make it wait again.
     service.lead(&lead(json!({ "id": 2, "comments": "again", "updated_at": "2025-10-03T00:00:00Z", "item": { "vin": null, "stock_number": "S2" } }))).await;
-    assert_eq!(waits_for(&service, 2).await, json!([]));
+    assert_eq!(pending_on(&service, 2).await, json!([]));
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ mod rejected;
 mod reload;
 mod replay;
 mod retention;
+mod roles;
 mod sabotage;
 mod secrets;
 mod session;

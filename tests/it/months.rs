@@ -225,7 +225,7 @@ async fn what_was_let_go_meanwhile_is_not_written_again() {
         ids: vec![id],
         feeds: vec![],
         since: None,
-        until: Utc::now(),
+        until: service.intake().now(),
         outcomes: vec![],
         codes: vec![],
         workspace: None,

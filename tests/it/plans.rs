@@ -261,7 +261,8 @@ async fn not_by_key(service: &TestService, is_kept: bool, accepted: &[Reading]) 
 
 /// How many pages lie between the top of each index and an entry, at the most: a page holds a hundred entries and more.
 async fn heights(service: &TestService) -> BTreeMap<String, f64> {
-    let query = "select relname::text, (1 + ceil(log(100, greatest(relpages, 2))))::float8 from pg_class where relkind = 'i'";
+    let query =
+        "select relname::text, (1 + ceil(log(100, greatest(relpages, 2))))::float8 from pg_class where relkind = 'i'";
     let rows: Vec<(String, f64)> = sqlx::query_as(query).fetch_all(&service.database.pool).await.unwrap();
     rows.into_iter().collect()
 }
@@ -340,7 +341,7 @@ async fn cost_of_a_lead(service: &TestService) -> (usize, i64) {
     let mut keys = Keys::default();
     keys.add(&feeds::parse(Feed::Lead, body.as_bytes(), &locale).unwrap().facts);
     let workspace: i64 = service.database.value("select id from workspaces where slug = 'alpha'").await;
-    let store = Store::new(service.database.pool.clone(), 30);
+    let store = Store::new(service.database.service_pool.clone(), 30);
     let mut tx = store.begin(Some(workspace.into())).await.unwrap();
     let tenant = store::load(&store, &mut tx, workspace.into(), keys).await.unwrap();
     tx.rollback().await.unwrap();

@@ -129,7 +129,7 @@ pub(crate) async fn each_is_tried_again(codes: &[&str]) {
     service
         .database
         .execute(
-            "create sequence tries;
+            "create sequence tries; grant usage on sequence tries to public;
             create function sabotage() returns trigger language plpgsql as $$ begin
                 if nextval('tries') % 2 = 1 then raise exception 'later' using errcode = new.comments; end if;
                 return new;
@@ -210,10 +210,12 @@ async fn a_sender_is_told_to_come_back_when_postgres_stays_away_beyond_the_hold(
     let mut cluster = own_cluster().await;
     let database = cluster.database().await;
     let mut short = database.beside();
-    short.pool = PgPoolOptions::new()
+    short.service_pool = PgPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(Duration::from_millis(200))
-        .connect_lazy_with(database.options.clone());
+        .connect_lazy_with(database.service_options.clone());
+    // The first connection may take longer than that on a machine that does other things.
+    soon("a connection", async || short.service_pool.acquire().await.is_ok()).await;
     let service = TestService::over(short, &config_with("hold_seconds = 1")).await;
     cluster.stop().await;
     let request = Request::post("/webhooks/dealer-studio/leads")

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::support::postgres::{OwnCluster, SafeServer, TestDatabase};
+use crate::support::postgres::{OWNER, OwnCluster, SERVICE, SafeServer, TestDatabase};
 use crate::support::program::Launch;
 use crate::support::service::config_with;
 use crate::support::{
@@ -156,7 +156,7 @@ async fn what_the_documents_call_pinned_has_its_value_in_every_transaction() {
     ];
     let all = values.map(|(setting, value)| format!("alter database {} set {setting} = {value};", database.name));
     database.execute(&all.concat()).await;
-    let store = Store::connect(database.options.clone(), 2, UNSAFE_IS_FINE, 30).await.unwrap();
+    let store = Store::connect(database.service_options.clone(), 2, UNSAFE_IS_FINE, 30).await.unwrap();
     let mut tx = store.begin(None).await.unwrap();
     for (setting, value) in pinned() {
         let question = format!("select current_setting('{setting}', true)");
@@ -176,7 +176,7 @@ async fn a_commit_that_waits_for_more_than_the_own_disk_goes_on_doing_so() {
     {
         let database = database().await;
         database.execute(&format!("alter database {} set synchronous_commit = {said}", database.name)).await;
-        let store = Store::connect(database.options.clone(), 2, UNSAFE_IS_FINE, 30).await.unwrap();
+        let store = Store::connect(database.service_options.clone(), 2, UNSAFE_IS_FINE, 30).await.unwrap();
         let mut tx = store.begin(None).await.unwrap();
         let is: String = sqlx::query_scalar("show synchronous_commit").fetch_one(&mut *tx).await.unwrap();
         assert_eq!(is, expected, "{said}");
@@ -231,7 +231,7 @@ async fn whatever_a_database_says_of_what_is_left_alone_or_pinned_the_same_deliv
         // All at once, by a statement that does not run under what it sets.
         let all = told.iter().map(|setting| format!("alter database {} set {setting};", database.name));
         database.execute(&all.collect::<String>()).await;
-        let address = database.options.clone();
+        let address = database.service_options.clone();
         let service = TestService::connected(database.beside(), &address, &config()).await;
         deliver_everything(&service).await;
         let again = Store::connect(address, 2, UNSAFE_IS_FINE, 30).await.unwrap();
@@ -292,7 +292,7 @@ async fn a_database_that_holds_other_tables_of_such_names_has_room_for_ours() {
 async fn what_was_answered_survives_a_kill_of_postgres_although_the_role_does_not_wait_for_its_disk() {
     let cluster = own_cluster().await;
     let database = cluster.database().await;
-    database.execute("alter role forecourt set synchronous_commit = off").await;
+    database.execute(&format!("alter role {SERVICE} set synchronous_commit = off")).await;
     database.execute("alter system set wal_writer_delay = '10s'").await;
     database.execute("select pg_reload_conf()").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -370,7 +370,7 @@ fn spawn(database: &TestDatabase, url: &str, folder: &std::path::Path, allow_uns
 
 /// The address of a database for another user.
 fn url_of(database: &TestDatabase, user: &str) -> String {
-    database.url().replacen(&format!("//{}@", database.options.get_username()), &format!("//{user}@"), 1)
+    database.url_as(user)
 }
 
 async fn ready(program: &Program) -> Value {
@@ -416,12 +416,12 @@ async fn a_server_that_becomes_unsafe_counts_as_away_until_it_is_safe_again() {
     assert_eq!(outcome(&program, 1).await, "applied");
     let others = "select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'forecourt' and pid <> pg_backend_pid()";
-    database.execute("alter role forecourt set session_replication_role = replica").await;
+    database.execute(&format!("alter role {OWNER} set session_replication_role = replica")).await;
     database.execute(others).await;
     assert_eq!(outcome(&program, 2).await, "spooled");
     program.wait_for("session_replication_role is replica");
     assert_eq!(ready(&program).await["parts"]["postgres"], "unavailable");
-    database.execute("alter role forecourt reset session_replication_role").await;
+    database.execute(&format!("alter role {OWNER} reset session_replication_role")).await;
     program.wait_for("the spool is empty again");
     assert_eq!(database.value::<i64>("select count(*) from intake.deliveries").await, 2);
 }
@@ -446,7 +446,7 @@ async fn a_database_of_another_encoding_is_refused_at_a_first_start_and_put_up_w
     assert_eq!(database.value::<Option<String>>("select to_regclass('intake.deliveries')::text").await, None);
 
     // As a version left it that did not look.
-    forecourt::store::migrate(&database.pool).await.unwrap();
+    let database = database.migrated().await;
     std::fs::create_dir_all(folder.path().join("spool")).unwrap();
     let mut program = spawn(&database, "", folder.path(), true).listening();
     assert!(program.wait_for("encoding is LATIN1").contains("ERROR"));
@@ -459,7 +459,7 @@ async fn a_database_of_another_encoding_is_refused_at_a_first_start_and_put_up_w
 async fn a_content_type_that_the_database_cannot_hold_holds_nobody_up() {
     let cluster = own_cluster().await;
     let database = latin_1(&cluster, "latin").await;
-    forecourt::store::migrate(&database.pool).await.unwrap();
+    let database = database.migrated().await;
     let service = TestService::over(database, CONFIG).await;
     let post = |id: i64, content_type: &'static str| {
         let request = Request::post(LEADS).header("authorization", "Bearer token-of-the-tests");
@@ -485,7 +485,7 @@ async fn a_spooled_delivery_that_cannot_be_stored_at_all_is_put_aside_and_those_
                 end if;
                 return new;
             end $$;
-            create trigger sabotage before insert on intake.deliveries for each row execute function sabotage()",
+            create trigger sabotage before insert on intake.bodies for each row execute function sabotage()",
         )
         .await;
     let folder = tempfile::tempdir().unwrap();
@@ -525,7 +525,7 @@ async fn a_database_that_refuses_ends_a_first_start_with_a_sentence() {
 async fn a_database_that_refuses_is_away_once_its_tables_were_seen_at_a_start_and_later() {
     let database = database().await;
     let (role, folder) = (unique_role("rotated"), tempfile::tempdir().unwrap());
-    database.execute(&format!("create role {role} login superuser")).await;
+    database.execute(&format!("create role {role} login in role {SERVICE}")).await;
     let url = url_of(&database, &role);
     let mut program = spawn(&database, &url, folder.path(), true).listening();
     program.wait_for("postgres is ready");
@@ -597,7 +597,7 @@ async fn an_older_version_that_migrates_meanwhile_is_waited_for() {
 #[tokio::test]
 async fn a_connection_that_was_ended_while_it_rested_is_replaced_without_a_word() {
     let database = database().await;
-    let store = Store::connect(database.options.clone(), 1, UNSAFE_IS_FINE, 30).await.unwrap();
+    let store = Store::connect(database.service_options.clone(), 1, UNSAFE_IS_FINE, 30).await.unwrap();
     store.begin(None).await.unwrap().commit().await.unwrap();
     let rest = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'forecourt'
         and datname = current_database()";
@@ -609,7 +609,7 @@ async fn a_connection_that_was_ended_while_it_rested_is_replaced_without_a_word(
 #[tokio::test]
 async fn a_transaction_that_a_statement_has_ended_is_not_taken_for_committed() {
     let database = database().await;
-    let store = Store::new(database.pool.clone(), 30);
+    let store = Store::new(database.service_pool.clone(), 30);
     let mut tx = store.begin(None).await.unwrap();
     assert!(sqlx::query("select 1 / 0").execute(&mut *tx).await.is_err());
     assert!(matches!(tx.commit().await, Err(Error::Database(_))));

@@ -580,7 +580,7 @@ const POISON: &str = "create function refuse_poison() returns trigger language p
 #[tokio::test]
 async fn of_a_crowd_one_that_cannot_be_saved_is_one_failed_delivery_and_a_panic_kills_no_queue() {
     let database = database().await;
-    let store = Store::new(database.pool.clone(), 30);
+    let store = Store::new(database.service_pool.clone(), 30);
     let acceptor = &with_panics(&store).await;
     database.execute(POISON).await;
     let outcomes = join_all((0..100).map(|id| accepted(acceptor, id, if id == 42 { "poison" } else { "fine" }))).await;

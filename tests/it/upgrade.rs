@@ -61,7 +61,7 @@ async fn upgraded_after(cluster: &OwnCluster, release: &str, statements: &str) -
     std::fs::create_dir(data_dir.path().join("spool")).unwrap();
     let spool = unpacked(&folder(release).join("deliveries.redb.gz")).await;
     std::fs::write(data_dir.path().join("spool/deliveries.redb"), spool).unwrap();
-    forecourt::store::migrate(&database.pool).await.unwrap();
+    let database = database.migrated().await;
     let service = TestService::with_data(database, &config(release), data_dir).await;
     assert!(service.acceptor().spool().unwrap().depth().deliveries > 0, "the spool of {release} holds deliveries");
     let waiting = async {
@@ -220,7 +220,7 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     assert_eq!(old.rows(counted).await.len(), 1, "nothing is left to do");
 
     old.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces").await;
-    rereading::run(old.intake().store()).await.unwrap();
+    rereading::run(&old.database.owner_store()).await.unwrap();
     while old.count("intake.deliveries where retry_at is not null").await > 0 {
         due::round(old.intake(), &RetryableRejections::default()).await.unwrap();
     }
@@ -256,11 +256,11 @@ async fn a_lead_that_waited_before_the_upgrade_is_booked_by_the_car_that_arrives
     let cluster = own_cluster().await;
     let service = upgraded_after(&cluster, "9c06cd2", WAITED).await;
     let lead = "(select id from leads where external_id = 'waited')";
-    let waits = format!("select kind, key from intake.lead_dependencies where lead_id = {lead} order by kind");
-    let waits = service.rows(&waits).await;
-    let kinds: Vec<&str> = waits.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    let pending = format!("select kind, key from intake.lead_dependencies where lead_id = {lead} order by kind");
+    let pending = service.rows(&pending).await;
+    let kinds: Vec<&str> = pending.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["any_location", "location", "package", "person", "vin"]);
-    assert_eq!((&waits[1]["key"], &waits[4]["key"]), (&"dealer a".into(), &"WAITEDFOR00000001".into()));
+    assert_eq!((&pending[1]["key"], &pending[4]["key"]), (&"dealer a".into(), &"WAITEDFOR00000001".into()));
 
     let names = names(Some("WAITEDFOR00000001"), None);
     let car = car(serde_json::json!({ "Identifier": 909_090, "Identification": names }));

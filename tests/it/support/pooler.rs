@@ -53,7 +53,7 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let socket = database.options.get_socket().unwrap().display().to_string();
-        let (server_port, user) = (database.options.get_port(), database.options.get_username());
+        let (server_port, user) = (database.options.get_port(), database.service_options.get_username());
         let is_root = rustix::process::getuid().is_root();
         // It refuses root, and so does the server, whose account it has to be to reach the socket.
         let account = if is_root { format!("user = {}\n", account()) } else { String::new() };
@@ -95,7 +95,7 @@ impl Pooler {
 
     /// The same as a `DATABASE_URL`.
     pub(crate) fn url(&self, database: &TestDatabase) -> String {
-        let (user, name) = (database.options.get_username(), &database.name);
+        let (user, name) = (database.service_options.get_username(), &database.name);
         format!("postgres://{user}@127.0.0.1:{}/{name}?sslmode=disable", self.port)
     }
 }

@@ -3,18 +3,32 @@
 //! It is always a private one, also where `DATABASE_URL` names another. Each test has its own runtime, and what one
 //! runtime made must not be used in the next: the cluster is therefore looked after by threads, and a test makes its
 //! pool itself. Nothing is left behind: the cluster goes with the process, however that ends.
+//!
+//! The tables belong to a role that is no superuser, and the service connects as another one, which has what `forecourt
+//! grant ROLE --serves` gives and may make nothing: no test can come to rely on more. What a test does to the database
+//! from outside, it does as a superuser.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
+use forecourt::intake::rereading;
 use forecourt::local_postgres::{Durability, LocalPostgres, Options};
+use forecourt::store::Store;
+use forecourt::store::granting;
+use forecourt::store::rights::Grant;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
 /// The migrated database that every test's database is a copy of.
 const TEMPLATE: &str = "template_forecourt";
+
+/// The role that the tables belong to.
+pub(crate) const OWNER: &str = "forecourt_owner";
+/// The role that the service connects as.
+pub(crate) const SERVICE: &str = "forecourt_service";
 
 /// The cluster that the tests of this process share; never dropped, its watchdog removes it.
 static SHARED: LazyLock<Shared> = LazyLock::new(|| on_own_thread(Shared::start));
@@ -34,10 +48,14 @@ pub(crate) const ALPHA_HELD: &str = "select version from intake.workspace_locks
 
 /// A migrated database that is one test's own. It is dropped after the test.
 pub(crate) struct TestDatabase {
-    /// Connections to it, for the runtime of this test.
+    /// Connections to it as a superuser, for the runtime of this test: to look at it from outside, or to sabotage it.
     pub(crate) pool: PgPool,
-    /// How to make more connections to it.
+    /// How to make more such connections to it.
     pub(crate) options: PgConnectOptions,
+    /// Connections for a service, as the role that it has.
+    pub(crate) service_pool: PgPool,
+    /// How a service connects to it.
+    pub(crate) service_options: PgConnectOptions,
     /// Its name.
     pub(crate) name: String,
     janitor: Option<mpsc::Sender<String>>,
@@ -50,23 +68,80 @@ pub(crate) async fn database() -> TestDatabase {
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let mut admin = connect(&shared.server).await;
     let strategy = if shared.version >= 150_000 { "strategy file_copy" } else { "" };
-    execute(&mut admin, format!("create database {name} template {TEMPLATE} {strategy}")).await;
+    execute(&mut admin, format!("create database {name} owner {OWNER} template {TEMPLATE} {strategy}")).await;
+    // What a database grants is not copied with it.
+    execute(&mut admin, format!("revoke temporary on database {name} from public")).await;
     admin.close().await.unwrap();
-    TestDatabase::open(&shared.server, name, Some(shared.janitor.clone()))
+    let database = TestDatabase::open(&shared.server, name, Some(shared.janitor.clone()));
+    database.served_by(SERVICE)
 }
 
 impl TestDatabase {
+    /// A database whose service is the superuser, too.
     fn open(server: &LocalPostgres, name: String, janitor: Option<mpsc::Sender<String>>) -> Self {
         let options = server.connect_options(&name);
-        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
-        Self { pool: pool.connect_lazy_with(options.clone()), options, name, janitor }
+        let (pool, service_pool) = (pool_of(&options), pool_of(&options));
+        Self { pool, service_pool, service_options: options.clone(), options, name, janitor }
+    }
+
+    /// The same, and its service connects as this role.
+    fn served_by(mut self, role: &str) -> Self {
+        self.service_options = self.options.clone().username(role);
+        self.service_pool = pool_of(&self.service_options);
+        self
+    }
+
+    /// The same, and it belongs to the role that the tables are to belong to.
+    async fn owned(self) -> Self {
+        self.execute(MAKE_ROLES).await;
+        let name = &self.name;
+        self.execute(&format!("alter database \"{name}\" owner to {OWNER}; alter schema public owner to {OWNER}"))
+            .await;
+        self.served_by(OWNER)
+    }
+
+    /// Makes the tables, or brings them to this version, as their owner; from now on the service connects as a role that
+    /// may not.
+    pub(crate) async fn migrated(self) -> Self {
+        // Those that a dump has left to a superuser.
+        let owned = format!(
+            "do $$ declare name text; begin
+                for name in select format('alter %s %s owner to {OWNER}', case when relkind = 'S' then 'sequence'
+                    else 'table' end, oid::regclass) from pg_class
+                    where relnamespace::regnamespace::text in ('public', 'identity', 'intake') and relkind in ('r', 'p', 'S')
+                    and not exists (select from pg_depend where objid = pg_class.oid and deptype in ('i', 'a'))
+                loop execute name; end loop;
+                for name in select nspname from pg_namespace where nspname in ('identity', 'intake')
+                loop execute format('alter schema %I owner to {OWNER}', name); end loop;
+            end $$"
+        );
+        self.execute(&owned).await;
+        // What an operator does before the first start.
+        let store = self.owner_store();
+        store.migrate().await.unwrap();
+        rereading::run(&store).await.unwrap();
+        let serves = BTreeSet::from([Grant::Serves]);
+        let granted = granting::give(&store, SERVICE, &serves, "the tests", false).await.unwrap();
+        assert_eq!(granted.remarks, [] as [&str; 0]);
+        store.close().await;
+        self.served_by(SERVICE)
+    }
+
+    /// The tables as their owner reaches them.
+    pub(crate) fn owner_store(&self) -> Store {
+        Store::new(pool_of(&self.options.clone().username(OWNER)), 30)
     }
 
     /// The same database through connections of their own, as another process has it.
     pub(crate) fn beside(&self) -> Self {
-        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
-        let pool = pool.connect_lazy_with(self.options.clone());
-        Self { pool, options: self.options.clone(), name: self.name.clone(), janitor: None }
+        Self {
+            pool: pool_of(&self.options),
+            options: self.options.clone(),
+            service_pool: pool_of(&self.service_options),
+            service_options: self.service_options.clone(),
+            name: self.name.clone(),
+            janitor: None,
+        }
     }
 
     /// Runs statements, to look at the database from outside or to sabotage it.
@@ -82,10 +157,15 @@ impl TestDatabase {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// A `DATABASE_URL` for it, to give to a process.
+    /// A `DATABASE_URL` for it, to give to a service.
     pub(crate) fn url(&self) -> String {
+        self.url_as(self.service_options.get_username())
+    }
+
+    /// A `DATABASE_URL` for it, for any user.
+    pub(crate) fn url_as(&self, user: &str) -> String {
         let socket_dir = self.options.get_socket().unwrap().display().to_string();
-        let (user, port, name) = (self.options.get_username(), self.options.get_port(), &self.name);
+        let (port, name) = (self.options.get_port(), &self.name);
         format!("postgres://{user}@localhost:{port}/{name}?host={}&sslmode=disable", socket_dir.replace('/', "%2F"))
     }
 }
@@ -108,9 +188,8 @@ impl Shared {
     async fn start() -> Self {
         let server = LocalPostgres::start(throwaway_options()).await.unwrap();
         server.ensure_database(TEMPLATE).await.unwrap();
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(server.connect_options(TEMPLATE));
-        forecourt::store::migrate(&pool).await.unwrap();
-        pool.close().await;
+        let template = TestDatabase::open(&server, TEMPLATE.to_owned(), None).owned().await.migrated().await;
+        template.pool.close().await;
         let mut admin = connect(&server).await;
         let version = sqlx::query_scalar("select current_setting('server_version_num')::int");
         let version = version.fetch_one(&mut admin).await.unwrap();
@@ -157,15 +236,13 @@ impl OwnCluster {
 
     /// A migrated database in it, the same one at each call. Its pool outlives a stop: it connects again after a start.
     pub(crate) async fn database(&self) -> TestDatabase {
-        let database = self.bare_database("forecourt").await;
-        forecourt::store::migrate(&database.pool).await.unwrap();
-        database
+        self.bare_database("forecourt").await.migrated().await
     }
 
-    /// A database in it that has no tables when it is asked for first.
+    /// A database in it that has no tables when it is asked for first; its service connects as the owner, and makes them.
     pub(crate) async fn bare_database(&self, name: &str) -> TestDatabase {
         self.server().ensure_database(name).await.unwrap();
-        TestDatabase::open(self.server(), name.to_owned(), None)
+        TestDatabase::open(self.server(), name.to_owned(), None).owned().await
     }
 
     /// Stops the server in order; its data stays for the next start.
@@ -243,6 +320,18 @@ fn free_megabytes(dir: &Path) -> Option<u64> {
 fn binaries_dir() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     if target.starts_with("/root") { Path::new("/var/lib/forecourt").to_owned() } else { target.to_owned() }
+}
+
+/// The two roles, once in a cluster.
+const MAKE_ROLES: &str = "do $$ begin
+    perform pg_advisory_xact_lock(1);
+    if not exists (select from pg_roles where rolname = 'forecourt_owner') then create role forecourt_owner login; end if;
+    if not exists (select from pg_roles where rolname = 'forecourt_service') then create role forecourt_service login; end if;
+end $$";
+
+fn pool_of(options: &PgConnectOptions) -> PgPool {
+    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+    pool.connect_lazy_with(options.clone())
 }
 
 async fn connect(server: &LocalPostgres) -> PgConnection {

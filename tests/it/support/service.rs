@@ -165,7 +165,7 @@ impl TestService {
     /// A service over a database and a data directory that exist.
     pub(crate) async fn with_data(database: TestDatabase, config: &str, data_dir: TempDir) -> Self {
         let config = parsed(config, data_dir.path());
-        let store = Store::new(database.pool.clone(), i64::from(config.server.booking_retry_days));
+        let store = Store::new(database.service_pool.clone(), i64::from(config.server.booking_retry_days));
         let service = Service::assemble(&config, &store).await.unwrap();
         Self { database, service, data_dir }
     }
