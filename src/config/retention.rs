@@ -74,7 +74,8 @@ mod tests {
     fn what_is_left_out_is_kept_for_ever_and_refused_requests_two_weeks() {
         assert_eq!(read_text("").unwrap(), (Retention::default(), vec![]));
         let (read, warnings) =
-            read_text("[retention]\ndeliveries = \"400d\"\nbodies = \"12w\"\nidentity = \"84d\"\nrejected = \"36h\"\n").unwrap();
+            read_text("[retention]\ndeliveries = \"400d\"\nbodies = \"12w\"\nidentity = \"84d\"\nrejected = \"36h\"\n")
+                .unwrap();
         let days = |days| Some(TimeDelta::days(days));
         let rejected = TimeDelta::hours(36);
         assert_eq!(read, Retention { deliveries: days(400), bodies: days(84), identity: days(84), rejected });
@@ -85,10 +86,7 @@ mod tests {
     fn days_of_rejected_are_still_read_and_not_beside_what_took_their_place() {
         let (read, warnings) = read_text("[rejected]\ndays = 7\n").unwrap();
         assert_eq!(read.rejected, TimeDelta::days(7));
-        assert_eq!(
-            warnings,
-            ["f:2:8: `days` is called otherwise now; write `rejected = \"7d\"` below [retention]"]
-        );
+        assert_eq!(warnings, ["f:2:8: `days` is called otherwise now; write `rejected = \"7d\"` below [retention]"]);
         let (read, warnings) = read_text("[rejected]\ndays = 7\n[retention]\nbodies = \"90d\"\n").unwrap();
         assert_eq!((read.rejected, warnings.len()), (TimeDelta::days(7), 1));
         assert_eq!(
@@ -103,11 +101,15 @@ mod tests {
         let forever = warned("identity = \"90d\"");
         assert_eq!(
             forever,
-            ["f:2:12: identity documents are let go after 90d, and bodies, which hold them as they were sent, are kept for \
-              ever; write `bodies = \"90d\"` or less"]
+            [
+                "f:2:12: identity documents are let go after 90d, and bodies, which hold them as they were sent, are kept for \
+              ever; write `bodies = \"90d\"` or less"
+            ]
         );
         assert!(warned("bodies = \"91d\"\nidentity = \"90d\"")[0].contains("are kept for 91d"));
-        for text in ["bodies = \"90d\"\nidentity = \"90d\"", "deliveries = \"60d\"\nidentity = \"90d\"", "bodies = \"90d\""] {
+        for text in
+            ["bodies = \"90d\"\nidentity = \"90d\"", "deliveries = \"60d\"\nidentity = \"90d\"", "bodies = \"90d\""]
+        {
             assert_eq!(warned(text), [] as [String; 0], "{text}");
         }
     }
@@ -117,7 +119,10 @@ mod tests {
         let within = "write a whole number with `m`, `h`, `d` or `w` behind it, from 1d to 36500d, such as";
         for (line, expected) in [
             ("bodies = \"23h\"", format!("f:2:10: `23h` is too short; {within} `bodies = \"90d\"`")),
-            ("deliveries = 400", format!("f:2:14: `deliveries` is a whole number here; {within} `deliveries = \"400d\"`")),
+            (
+                "deliveries = 400",
+                format!("f:2:14: `deliveries` is a whole number here; {within} `deliveries = \"400d\"`"),
+            ),
             ("rejected = \"never\"", format!("f:2:12: `never` is no span of time; {within} `rejected = \"14d\"`")),
         ] {
             assert_eq!(read_text(&format!("[retention]\n{line}\n")).unwrap_err(), expected);

@@ -153,7 +153,10 @@ mod tests {
     fn nothing_is_too_old_without_a_limit_or_with_one_that_is_longer_than_time() {
         let now = at("2026-05-02T00:00:00Z");
         let none = Retention::default();
-        assert_eq!((none.deliveries_before(now), none.bodies_before(now), none.documents_before(now)), (None, None, None));
+        assert_eq!(
+            (none.deliveries_before(now), none.bodies_before(now), none.documents_before(now)),
+            (None, None, None)
+        );
         assert_eq!(none.rejected_before(now), Some(at("2026-04-18T00:00:00Z")));
         let long = Retention { identity: Some(TimeDelta::MAX), ..none };
         assert_eq!(long.documents_before(now), None);
@@ -166,7 +169,13 @@ mod tests {
             Retention { bodies, deliveries, ..Retention::default() }.bodies_kept().map(|kept| kept.num_days())
         };
         assert_eq!(
-            [kept(None, None), kept(Some(1), None), kept(None, Some(2)), kept(Some(3), Some(2)), kept(Some(1), Some(2))],
+            [
+                kept(None, None),
+                kept(Some(1), None),
+                kept(None, Some(2)),
+                kept(Some(3), Some(2)),
+                kept(Some(1), Some(2))
+            ],
             [None, Some(1), Some(2), Some(2), Some(1)]
         );
     }

@@ -20,8 +20,11 @@ use serde_json::{Value, json};
 
 use crate::replay::replay as run_replay;
 use crate::support::payloads::Lead;
+use crate::support::postgres::OWNER;
 use crate::support::program::Launch;
-use crate::support::{CONFIG, Program, SECRETS, TestService, a_lead, car, database, delivery, service, service_with, soon};
+use crate::support::{
+    CONFIG, Program, SECRETS, TestService, a_lead, car, database, delivery, service, service_with, soon,
+};
 
 /// A delivery that arrived then.
 fn arrived(at: &str, feed: Feed, body: &Value) -> Delivery {
@@ -136,7 +139,8 @@ async fn whole_months_go_by_the_command_which_tells_before_what_would() {
     let config = format!("{CONFIG}\n[retention]\ndeliveries = \"30d\"\n");
     let done = run(&service, folder.path(), &config, &["retention"]);
     assert!(done.status.success(), "{done:?}");
-    let expected = "deliveries 2020-02: 1 rows gone\ndeliveries 2020-03: 4 rows gone\ndeliveries 2020-04: 0 rows gone\n";
+    let expected =
+        "deliveries 2020-02: 1 rows gone\ndeliveries 2020-03: 4 rows gone\ndeliveries 2020-04: 0 rows gone\n";
     assert_eq!(String::from_utf8_lossy(&done.stdout), expected);
     assert_eq!(service.count("intake.deliveries_with_bodies where body is not null").await, 1, "that of today");
 
@@ -194,10 +198,10 @@ async fn what_has_no_month_goes_by_age_and_is_counted_meanwhile() {
     assert_eq!(gone(&service, limits, "2020-04-10T00:00:00.000001Z").await, expected);
     assert_eq!(service.table("external_id from intake.deliveries").await, json!([["3"]]));
     assert_eq!(service.count("intake.bodies").await, 2, "the month of March is not over for them");
-    assert_eq!(gone(&service, limits, "2020-04-30T00:00:00Z").await, all(&[
-        ("bodies_without_month", 2),
-        ("deliveries_without_month", 1)
-    ]));
+    assert_eq!(
+        gone(&service, limits, "2020-04-30T00:00:00Z").await,
+        all(&[("bodies_without_month", 2), ("deliveries_without_month", 1)])
+    );
 }
 
 #[tokio::test]
@@ -221,12 +225,18 @@ async fn a_body_that_is_gone_costs_a_replay_and_nothing_else() {
     let before = service.versions().await;
     for delivery in [&lead, &unknown, &first] {
         let run = run_replay(&service, &["--id", &delivery.id.to_string()]).await;
-        assert!(!run.good && run.of(&delivery.id.to_string()).ends_with("not replayed: its body was erased or let go"), "{run:?}");
+        assert!(
+            !run.good && run.of(&delivery.id.to_string()).ends_with("not replayed: its body was erased or let go"),
+            "{run:?}"
+        );
     }
     assert_eq!(service.count("intake.deliveries where outcome = 'failed'").await, 0);
     // Rereading leaves it, and so does a dealership that becomes known.
-    service.database.execute("insert into intake.rereadings (workspace_id) select id from workspaces on conflict do nothing").await;
-    rereading::run(service.intake().store()).await.unwrap();
+    service
+        .database
+        .execute("insert into intake.rereadings (workspace_id) select id from workspaces on conflict do nothing")
+        .await;
+    rereading::run(&service.database.owner_store()).await.unwrap();
     service.reload(&CONFIG.replace("[285]", "[285, 999]")).await;
     assert_eq!(due::round(service.intake(), &service.intake().router().retryable()).await.unwrap(), 0);
     assert_eq!(service.versions().await, before);
@@ -253,7 +263,10 @@ async fn a_failed_delivery_that_is_still_tried_keeps_its_month_for_a_month_at_th
     assert_eq!(service.table(state).await, json!([["failed", false]]));
     // It is applied after all, and nothing keeps the month.
     let mended = service.beside(CONFIG).await;
-    service.database.execute("alter table leads drop constraint sabotage; update intake.deliveries set retry_at = now()").await;
+    service
+        .database
+        .execute("alter table leads drop constraint sabotage; update intake.deliveries set retry_at = now()")
+        .await;
     due::round(mended.intake(), &mended.intake().router().retryable()).await.unwrap();
     assert_eq!(service.count("leads").await, 2);
     let expected = all(&[("bodies 2020-02", 2), ("deliveries 2020-02", 2)]);
@@ -273,6 +286,7 @@ async fn a_failed_delivery_that_is_still_tried_keeps_its_month_for_a_month_at_th
 async fn upgraded(service: &TestService, many: i64) {
     let sql = format!(
         "create table intake.deliveries_until_2020_05 (like intake.deliveries including all);
+        alter table intake.deliveries_until_2020_05 owner to {OWNER};
         alter table intake.deliveries attach partition intake.deliveries_until_2020_05
             for values from (minvalue) to ('2020-06-01 00:00:00+00');
         insert into intake.deliveries (workspace_id, id, received_at, feed, credential, outcome, findings, changes,
@@ -303,10 +317,8 @@ async fn the_bodies_of_before_there_were_months_go_in_steps_and_their_rows_at_la
     assert_eq!(service.table(progress).await, json!([[true]]));
     // Two at once, and one that begins where they end.
     let other = service.beside(CONFIG).await;
-    let (one, two) = tokio::join!(
-        gone(&service, limits, "2020-02-20T00:00:00Z"),
-        gone(&other, limits, "2020-02-20T00:00:00Z")
-    );
+    let (one, two) =
+        tokio::join!(gone(&service, limits, "2020-02-20T00:00:00Z"), gone(&other, limits, "2020-02-20T00:00:00Z"));
     let together: i64 = one.iter().chain(&two).map(|(_, rows)| rows).sum();
     assert_eq!((together, service.count(with_body).await), (540, 360));
     assert_eq!(gone(&service, limits, "2020-12-01T00:00:00Z").await, all(&[("bodies_in_rows", 360)]));
@@ -352,7 +364,7 @@ async fn a_document_that_arrived_too_long_ago_is_not_stored_whenever_it_is_appli
     // As from a spool that was long away.
     accepted(&service, &arrived(&at(91), Feed::Lead, &with_documents(1))).await;
     let cluster = json!({ "id": 9, "dealership_id": 356, "contact": { "email": "ada@example.com" },
-        "leads": [with_documents(5).with(json!({ "dealership": null }))] });
+        "leads": [Value::from(with_documents(5).with(json!({ "dealership": null })))] });
     accepted(&service, &arrived(&at(91), Feed::LeadCluster, &cluster)).await;
     assert_eq!(documents(&service).await, [0, 0, 0]);
     let lead = service.row("select additional_details, contact_date_of_birth from leads where external_id = '1'").await;
@@ -362,10 +374,16 @@ async fn a_document_that_arrived_too_long_ago_is_not_stored_whenever_it_is_appli
 
     // A replay of what is younger brings it back, and of what is older does not; a reload changes which.
     service.database.execute(&format!("delete from {}; delete from {}", DOCUMENTS[0], DOCUMENTS[1])).await;
-    let both = [(91, 1), (89, 2)].map(|(days, id)| arrived(&at(days), Feed::Lead, &with_documents(id).comments("again").updated("2025-12-01T00:00:00Z")));
+    let both = [(91, 1), (89, 2)].map(|(days, id)| {
+        arrived(&at(days), Feed::Lead, &with_documents(id).comments("again").updated("2025-12-01T00:00:00Z"))
+    });
     let replayed = async |deliveries: &[Delivery]| {
         let permitted = Permitted::All;
-        let item = |delivery: &Delivery| ReplayItem { delivery: Delivery { permitted: permitted.clone(), ..delivery.clone() }, attempts: 1, is_unread: false };
+        let item = |delivery: &Delivery| ReplayItem {
+            delivery: Delivery { permitted: permitted.clone(), ..delivery.clone() },
+            attempts: 1,
+            is_unread: false,
+        };
         let made = replay::replay(service.intake(), deliveries.iter().map(item).collect()).await;
         assert!(made.iter().all(|made| made.as_ref().unwrap().outcome == Outcome::Applied), "{made:?}");
     };
@@ -398,7 +416,11 @@ async fn the_service_lets_go_by_itself_and_at_once_after_a_reload() {
     soon("both are recorded", async || acts(&service).await.len() == 2).await;
     let counts = [json!({ "bodies_without_month": 1 }), json!({ "deliveries_without_month": 1 })];
     assert_eq!(acts(&service).await, counts);
-    let by = service.row("select distinct acted_by = (select acted_by from intake.actions where action = 'reload') as same
-        from intake.actions where action = 'retention'").await;
+    let by = service
+        .row(
+            "select distinct acted_by = (select acted_by from intake.actions where action = 'reload') as same
+        from intake.actions where action = 'retention'",
+        )
+        .await;
     assert_eq!(by, json!({ "same": true }), "the service's own user");
 }

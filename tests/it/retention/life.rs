@@ -53,8 +53,7 @@ impl Running {
         let applied = configuration::apply(store, &config.workspaces, clock()).await.unwrap();
         let router = WorkspaceRouter::new(config.workspaces, &applied, [("all".to_owned(), Permitted::All)].into());
         let hold = Duration::from_mins(10);
-        let settings =
-            Settings { hold, writers: 4, reading_bytes: 64 << 20, clock, metrics: Metrics::default() };
+        let settings = Settings { hold, writers: 4, reading_bytes: 64 << 20, clock, metrics: Metrics::default() };
         let intake = Intake::new(store.clone(), router, settings);
         intake.set_retention(limits);
         let acceptor = Acceptor::new(None, Timeouts { deadline: hold, hold, max_held_bytes: usize::MAX });
@@ -104,7 +103,8 @@ fn of_day(day: i64) -> Vec<Delivery> {
     let is_silent = (12..17).contains(&day);
     for identifier in 1..=4_i64 {
         let vehicle = car(identifier).vin(usize::try_from(identifier).unwrap());
-        let vehicle = if identifier == 1 { vehicle.with("LastModifiedUtc", json!(at(0).to_rfc3339())) } else { vehicle };
+        let vehicle =
+            if identifier == 1 { vehicle.with("LastModifiedUtc", json!(at(0).to_rfc3339())) } else { vehicle };
         if !is_silent {
             all.push(arrive(12 + identifier, Feed::Inventory, vehicle.body()));
         }
@@ -160,7 +160,11 @@ async fn seven_weeks_with_retention_lose_nothing_that_is_to_be_kept() {
 
 fn silence_was_told_once(told: &[(i64, Vec<&'static str>)]) {
     let told: Vec<_> = told.iter().flat_map(|(day, kinds)| kinds.iter().map(|kind| (*day, *kind))).collect();
-    assert_eq!(told.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), ["sender.silent", "sender.speaking"], "{told:?}");
+    assert_eq!(
+        told.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(),
+        ["sender.silent", "sender.speaking"],
+        "{told:?}"
+    );
     assert!((13..=14).contains(&told[0].0) && (18..=19).contains(&told[1].0), "{told:?}");
 }
 
@@ -189,7 +193,12 @@ async fn what_is_kept_is_there(service: &TestService, sent: &[Delivery], limits:
     // 50 days after the 20th of January it is the 11th of March.
     assert_eq!(service.count("intake.deliveries where received_at < '2026-02-01'").await, 0);
     assert_eq!(service.count("intake.bodies where received_month < '2026-03-01'").await, 0);
-    for (table, is_there) in [("deliveries_2026_01", false), ("bodies_2026_02", false), ("deliveries_2026_02", true), ("bodies_2026_05", true)] {
+    for (table, is_there) in [
+        ("deliveries_2026_01", false),
+        ("bodies_2026_02", false),
+        ("deliveries_2026_02", true),
+        ("bodies_2026_05", true),
+    ] {
         let found: bool = service.database.value(&format!("select to_regclass('intake.{table}') is not null")).await;
         assert_eq!(found, is_there, "{table}");
     }
