@@ -1,17 +1,17 @@
-//! What was measured: figures of each round, targets with their limits, and points of pictures.
+//! What was measured: figures of each round, targets with their limits, and points of charts.
 //!
-//! The median of the rounds counts. [`markdown`] makes tables of it, [`picture`] drawings, and [`docs`] keeps both in
+//! The median of the rounds counts. [`markdown`] makes tables of it, [`chart`] drawings, and [`docs`] keeps both in
 //! `docs/speed.md`, beside what earlier runs measured.
 
 use serde::{Deserialize, Serialize};
 
 use crate::options::Part;
 
+mod chart;
 pub(crate) mod docs;
 mod markdown;
-mod picture;
 
-pub(crate) use picture::Picture;
+pub(crate) use chart::Chart;
 
 /// One measurement; what was not measured is absent.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -72,11 +72,11 @@ struct Target {
     limit: Limit,
 }
 
-/// A point of a picture, with its rate and its p99 in each round.
+/// A point of a chart, with its rate and its p99 in each round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Point {
     part: Part,
-    picture: Picture,
+    chart: Chart,
     series: String,
     x: u64,
     rounds: Vec<(f64, f64)>,
@@ -126,19 +126,15 @@ impl Report {
         }
     }
 
-    /// Adds the rate and the p99 of one round to a picture.
-    pub(crate) fn draw(&mut self, picture: Picture, series: &str, x: u64, figures: &Figures) {
+    /// Adds the rate and the p99 of one round to a chart.
+    pub(crate) fn draw(&mut self, chart: Chart, series: &str, x: u64, figures: &Figures) {
         let round = (figures.rate.unwrap_or_default(), figures.p99.unwrap_or_default());
-        let is_it = |point: &&mut Point| point.picture == picture && point.series == series && point.x == x;
+        let is_it = |point: &&mut Point| point.chart == chart && point.series == series && point.x == x;
         match self.points.iter_mut().find(is_it) {
             Some(point) => point.rounds.push(round),
-            None => self.points.push(Point {
-                part: self.part(),
-                picture,
-                series: series.to_owned(),
-                x,
-                rounds: vec![round],
-            }),
+            None => {
+                self.points.push(Point { part: self.part(), chart, series: series.to_owned(), x, rounds: vec![round] })
+            }
         }
     }
 

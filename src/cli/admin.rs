@@ -1,9 +1,8 @@
-//! The admin listener: where it listens, what its routes look at, and what is found out behind it so that no scrape has to
-//! wait: whether Postgres takes a row, and how much of the spool's disk is free.
+//! The admin listener: where it listens, and what is found out behind it so that no scrape has to wait: whether Postgres
+//! takes a row, and how much of the spool's disk is free.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,14 +10,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::admin::{self, AdminState};
 use crate::config::{Admin, Config};
-use crate::http::body_budget::BodyBudget;
-use crate::http::health::Check;
-use crate::http::{self, Bounds, Listener, Router};
+use crate::http::{self, Bounds, Listener};
 use crate::intake::accept::Acceptor;
-use crate::intake::clock;
-use crate::metrics::{Metrics, Sample, SpoolSample};
+use crate::metrics::Metrics;
 
 use super::app::{App, SPOOL};
 
@@ -100,28 +95,6 @@ impl Opened {
         tracing::info!(%address, "metrics are served");
         tasks
     }
-}
-
-/// The routes over what the service has.
-pub(super) fn routes(
-    config: &Config,
-    acceptor: &Acceptor,
-    metrics: Metrics,
-    checks: Vec<Check>,
-    budget: BodyBudget,
-) -> Router {
-    let memory_limit_bytes = u64::try_from(config.server.budgets.memory).unwrap_or(u64::MAX);
-    let (acceptor, limit_bytes) = (acceptor.clone(), config.spool.max_bytes);
-    let look = move || {
-        let spool = acceptor.spool().map(|spool| {
-            let depth = spool.depth();
-            let oldest_seconds = depth.age(clock::now());
-            SpoolSample { deliveries: depth.deliveries, bytes: depth.bytes, oldest_seconds, limit_bytes }
-        });
-        Sample { spool, memory_limit_bytes }
-    };
-    let hosts = config.admin.as_ref().map_or_else(Vec::new, |admin| admin.hosts.clone());
-    admin::router(AdminState { metrics, look: Arc::new(look), checks, budget, hosts })
 }
 
 /// Finds out again and again whether Postgres takes a row, as `/readyz` does.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use crate::admin::{self, AdminState, Look};
 use crate::config::{self, Budgets, Config, Server, keyring};
 use crate::domain::values;
 use crate::http::access::CurrentPolicy;
@@ -13,13 +14,13 @@ use crate::http::{self, Router};
 use crate::intake::accept::{Acceptor, Timeouts};
 use crate::intake::clock;
 use crate::intake::complaints::Complaints;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Sample, SpoolSample};
 use crate::quarantine::{self, Quarantine};
 use crate::silence::Standings;
 use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
-use super::{access, admin, readiness};
+use super::{access, readiness};
 
 /// The spool's folder below the data directory.
 pub(super) const SPOOL: &str = "spool";
@@ -63,7 +64,13 @@ impl App {
         let standings = Standings::default();
         let state = webhook_state(config, &current_policy, &acceptor, (&quarantine, &misdirected), &metrics);
         let checks = readiness::checks(&acceptor);
-        let admin = admin::routes(config, &acceptor, metrics.clone(), checks.clone(), state.budget.clone());
+        let admin = admin::router(AdminState {
+            metrics: metrics.clone(),
+            look: look(config, &acceptor),
+            checks: checks.clone(),
+            budget: state.budget.clone(),
+            hosts: config.admin.as_ref().map_or_else(Vec::new, |admin| admin.hosts.clone()),
+        });
         let router = http::router(state, checks);
         Ok(Self { current_policy, acceptor, quarantine, misdirected, standings, metrics, router, admin })
     }
@@ -133,4 +140,18 @@ fn webhook_state(
         metrics: metrics.clone(),
         complaints: Complaints::default(),
     }
+}
+
+/// What the metrics look at when somebody asks for them.
+fn look(config: &Config, acceptor: &Acceptor) -> Look {
+    let memory_limit_bytes = u64::try_from(config.server.budgets.memory).unwrap_or(u64::MAX);
+    let (acceptor, limit_bytes) = (acceptor.clone(), config.spool.max_bytes);
+    Arc::new(move || {
+        let spool = acceptor.spool().map(|spool| {
+            let depth = spool.depth();
+            let oldest_seconds = depth.age(clock::now());
+            SpoolSample { deliveries: depth.deliveries, bytes: depth.bytes, oldest_seconds, limit_bytes }
+        });
+        Sample { spool, memory_limit_bytes }
+    })
 }

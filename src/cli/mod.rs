@@ -12,6 +12,8 @@ mod banner;
 mod check;
 mod client;
 mod command_result;
+mod erase;
+mod export;
 mod fd_limit;
 mod grant;
 mod health;
@@ -82,6 +84,10 @@ enum Command {
     Setup(Box<setup::Arguments>),
     /// Put stored deliveries, or refused requests, through the same path again
     Replay(Box<replay::Arguments>),
+    /// Remove a person everywhere, and everything that comes later and was received before
+    Erase(Box<erase::Arguments>),
+    /// Print all that is known of a person as JSON
+    Export(export::Arguments),
     /// Bring the tables to this version, as each start does, or say what that would take
     Migrate(migrate::Arguments),
     /// Let go what is older than the configuration keeps it, as the service does once a day, or say what that would be
@@ -141,6 +147,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Replay(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(replay::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Erase(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(erase::run(&arguments, config, environment, out))
+        }
+        Command::Export(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(export::run(&arguments, config, environment, out))
         }
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());

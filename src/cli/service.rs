@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use crate::config::Config;
+use secrecy::ExposeSecret as _;
+
+use crate::config::{Config, keyring};
 use crate::domain::reconciliation::Applied;
 use crate::domain::workspace::Permitted;
 use crate::intake::{self, Intake, Settings, WorkspaceRouter, configuration, rereading};
 use crate::metrics::Metrics;
-use crate::store::{self, Store, deliveries};
+use crate::store::{self, ErasureKey, Store, deliveries};
 
 use super::access;
 use super::app::App;
+
+/// The file of the key by which erasures are known again.
+const ERASURE_KEY: &str = "erasure.key";
 
 /// The service without its listener.
 #[derive(Clone, Debug)]
@@ -58,6 +63,7 @@ pub(super) async fn open_intake(config: &Config, store: &Store, metrics: &Metric
 
 /// Opens the intake over the tables as they are.
 pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied, metrics: Metrics) -> Intake {
+    set_erasure_key(config, store);
     let settings = Settings {
         hold: config.server.hold,
         writers: config.database.writers,
@@ -68,6 +74,28 @@ pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied, met
     let intake = Intake::new(store.clone(), workspace_router(config, applied), settings);
     intake.set_retention(config.retention);
     intake
+}
+
+/// Lets a store know by which key erasures are known again. Where there is none, nothing is applied of a workspace in which
+/// somebody was erased.
+pub(super) fn set_erasure_key(config: &Config, store: &Store) {
+    match erasure_key(config) {
+        Ok(Some(key)) => store.set_erasure_key(key),
+        Ok(None) => {}
+        Err(error) => {
+            let folder = config.server.data_dir.display();
+            tracing::warn!(%error, %folder, "the key of erasures cannot be kept: let forecourt write there, or name one in `[erasure]`");
+        }
+    }
+}
+
+/// The configured key of erasures, else the one that is kept in the data directory.
+fn erasure_key(config: &Config) -> std::io::Result<Option<ErasureKey>> {
+    let secret = match &config.erasure.key {
+        Some(key) => key.clone(),
+        None => keyring::load_or_create_secret(&config.server.data_dir, ERASURE_KEY)?,
+    };
+    Ok(ErasureKey::new(secret.expose_secret()))
 }
 
 /// Applies another configuration to the tables, and lets the intake know it. What arrives for a dealership that is new

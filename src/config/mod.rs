@@ -13,6 +13,7 @@ mod database;
 pub mod demo;
 pub mod duration;
 mod environment;
+mod erasure;
 mod expect;
 pub mod keyring;
 mod log;
@@ -47,6 +48,7 @@ pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
 pub use database::{Database, NamedAddress};
 pub use environment::Environment;
+pub use erasure::Erasure;
 pub use log::{Log, LogFormat};
 pub use oauth::Oauth;
 pub use proxies::{ForwardedHeader, Proxies};
@@ -85,6 +87,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// How the access tokens of OAuth clients are signed.
     pub oauth: Oauth,
+    /// How erasures are known again.
+    pub erasure: Erasure,
     /// Where it is posted that a sender has fallen silent, if anywhere.
     pub alerts: Option<Alerts>,
     /// Which log lines are written, and in which form.
@@ -111,8 +115,19 @@ pub enum Origin {
 
 /// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
 const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
-const KEYS: &[&str] =
-    &["server", "admin", "database", "spool", "rejected", "retention", "oauth", "alerts", "workspaces", "credentials"];
+const KEYS: &[&str] = &[
+    "server",
+    "admin",
+    "database",
+    "spool",
+    "rejected",
+    "retention",
+    "oauth",
+    "erasure",
+    "alerts",
+    "workspaces",
+    "credentials",
+];
 /// The tables of the file.
 const HEADERS: &[Header] = &[
     ("[server]", server::KEYS),
@@ -121,6 +136,7 @@ const HEADERS: &[Header] = &[
     ("[rejected]", rejected::KEYS),
     ("[retention]", retention::KEYS),
     ("[oauth]", oauth::KEYS),
+    ("[erasure]", erasure::KEYS),
     ("[alerts]", alerts::KEYS),
     ("[[workspaces]]", workspaces::KEYS),
     ("[[credentials]]", credentials::KEYS),
@@ -276,6 +292,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let context = context::Context { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
+    let erasure = erasure::read(&root, &base, environment, &mut report);
     let alerts = alerts::read(&root, &context, &mut report);
     let log = log::read(environment, &mut report);
     if matches!(origin, Origin::File(_)) {
@@ -292,6 +309,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         workspaces,
         credentials,
         oauth,
+        erasure,
         alerts,
         log,
         errors: Vec::new(),

@@ -31,7 +31,10 @@ const KEY_BYTES: usize = 32;
 /// Reads `[oauth]`, which may be absent; `base` is the folder that relative paths start from.
 pub(super) fn read(root: &Section, base: &Path, environment: &Environment, report: &mut Report) -> Oauth {
     let section = root.value("oauth").and_then(|value| Section::open_value("[oauth]", value, KEYS, report));
-    let mut key = |name| section.as_ref().and_then(|section| key(section, name, base, environment, report));
+    let mut key = |name| {
+        let examples = (name, "OAUTH_SIGNING_KEY", "/run/secrets/oauth_signing_key");
+        section.as_ref().and_then(|section| key(section, examples, base, environment, report))
+    };
     let (signing_key, previous_signing_key) = (key("signing_key"), key("previous_signing_key"));
     let seconds = section.as_ref().and_then(|section| section.whole("token_seconds", &TOKEN_SECONDS, report));
     if let (Some(section), None, Some(_)) = (&section, &signing_key, &previous_signing_key) {
@@ -42,16 +45,16 @@ pub(super) fn read(root: &Section, base: &Path, environment: &Environment, repor
     Oauth { signing_key, previous_signing_key, token_lifetime: Duration::from_secs(seconds.unwrap_or(3_600)) }
 }
 
-/// A key, from the variable or the file that is named.
-fn key(
+/// A key, from the variable or the file that is named; with a variable and a file that may be written there.
+pub(super) fn key(
     section: &Section,
-    name: &str,
+    (name, variable_example, file_example): (&str, &str, &str),
     base: &Path,
     environment: &Environment,
     report: &mut Report,
 ) -> Option<SecretString> {
-    let variable = section.text(&format!("{name}_env"), "\"OAUTH_SIGNING_KEY\"", report);
-    let file = section.text(&format!("{name}_file"), "\"/run/secrets/oauth_signing_key\"", report);
+    let variable = section.text(&format!("{name}_env"), &format!("\"{variable_example}\""), report);
+    let file = section.text(&format!("{name}_file"), &format!("\"{file_example}\""), report);
     if let (Some(_), Some(file)) = (&variable, &file) {
         let message = format!("the key is named twice; keep one of `{name}_env` and `{name}_file`");
         report.problem(&file.span(), message);

@@ -455,22 +455,10 @@ fn the_sample_is_good_and_names_every_key() {
     .unwrap();
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
-    let ours = [
-        server::KEYS,
-        admin::KEYS,
-        database::KEYS,
-        rejected::KEYS,
-        spool::KEYS,
-        oauth::KEYS,
-        alerts::KEYS,
-        retention::KEYS,
-    ];
-    let keys = ours.into_iter().chain([
-        workspaces::KEYS,
-        workspaces::DEALERSHIP_KEYS,
-        workspaces::LOCATION_KEYS,
-        credentials::KEYS,
-    ]);
+    let ours = [server::KEYS, admin::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, alerts::KEYS];
+    let ours = ours.into_iter().chain([erasure::KEYS, retention::KEYS]);
+    let keys =
+        ours.chain([workspaces::KEYS, workspaces::DEALERSHIP_KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
     for key in keys.flatten() {
         assert!(sample.contains(&format!("{key} = ")) || sample.contains(&format!("{key}]")), "{key} is in the sample");
     }

@@ -275,6 +275,7 @@ fn book(
     now: DateTime<Utc>,
 ) -> Effect {
     let ResolvedBooking { person, listing, location, package } = resolved;
+    let person = Some(person);
     let asked = Booking { person, listing, location, package, booking_request, created_at: now, updated_at: now };
     let stays = state.bookings.get(&lead).is_some_and(|row| stays(state, key, &row.value, &asked.booking_request));
     let Some(row) = state.bookings.get_mut(&lead) else {

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod columns;
 pub mod content;
 pub mod delivery;
+pub mod erasure;
 pub mod event;
 pub mod facts;
 pub mod feed;

@@ -477,8 +477,8 @@ pub struct ListingChange {
 /// A person asking for a listing on a package at a location.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Booking {
-    /// The person.
-    pub person: PersonId,
+    /// The person; none where the person was erased.
+    pub person: Option<PersonId>,
     /// The vehicle.
     pub listing: ListingId,
     /// The location.

@@ -1,6 +1,6 @@
 //! Bookings, one for each lead: they are loaded with their leads, and saved with all of `customers`.
 
-use crate::domain::ids::LeadId;
+use crate::domain::ids::{LeadId, PersonId};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(super) fn read_row(booking: &Value) -> Result<(LeadId, Row<Booking>), Unread
     let id = |column: &'static str| row.int(column).and_then(|id| row.need(column, id));
     let booking_request = row.read("wish", read_booking_request)?;
     let booking = Booking {
-        person: id("person_id")?.into(),
+        person: row.pointer("person_id")?,
         listing: id("listing_id")?.into(),
         location: id("location_id")?.into(),
         package: id("package_id")?.into(),
@@ -30,7 +30,7 @@ pub(super) fn read_row(booking: &Value) -> Result<(LeadId, Row<Booking>), Unread
 #[derive(Debug, Default)]
 pub(super) struct BookingLists {
     pub(super) lead_id: Vec<i64>,
-    pub(super) person_id: Vec<i64>,
+    pub(super) person_id: Vec<Option<i64>>,
     pub(super) listing_id: Vec<i64>,
     pub(super) location_id: Vec<i64>,
     pub(super) package_id: Vec<i64>,
@@ -44,7 +44,7 @@ impl BookingLists {
     pub(super) fn push(&mut self, lead: LeadId, booking: &Booking) {
         let Booking { person, listing, location, package, booking_request, created_at, updated_at } = booking;
         self.lead_id.push(lead.get());
-        self.person_id.push(person.get());
+        self.person_id.push(person.map(PersonId::get));
         self.listing_id.push(listing.get());
         self.location_id.push(location.get());
         self.package_id.push(package.get());

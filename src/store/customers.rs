@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::bookings::BookingLists;
 use super::clusters::ClusterRows;
-use super::dependencies::DependencyLists;
+use super::dependency_codec::DependencyLists;
 use super::lead_insert::LeadRows;
 use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};

@@ -40,6 +40,8 @@ pub struct DeliveryResult {
     pub retry_at: Option<DateTime<Utc>>,
     /// What it was before, where this try is a replay that a person asked for.
     pub replay: Option<Replay>,
+    /// When whom it is about was erased, where it was received before that: its body is not kept.
+    pub erased_at: Option<DateTime<Utc>>,
     /// Whether another try had settled it before, so that nothing was written.
     pub was_settled: bool,
 }
@@ -121,7 +123,10 @@ pub async fn save(
         record.shares_body(workspace) && record.placed_in(workspace).is_some_and(is_own)
     });
     let shared_since: Vec<BodyKey> = shared_since.map(|record| record.body_key(false)).collect();
-    bodies::remove_own(tx, workspace, &shared_since).await?;
+    let erased = records.iter().filter(|record| record.result.erased_at.is_some());
+    let erased = erased.filter(|record| record.placed_in(workspace).is_some());
+    let gone: Vec<BodyKey> = shared_since.into_iter().chain(erased.map(|record| record.body_key(false))).collect();
+    bodies::remove_own(tx, workspace, &gone).await?;
     Ok(written == records.len())
 }
 
@@ -133,7 +138,8 @@ async fn bodies_to_keep<'a>(
     records: &'a [Record<'a>],
 ) -> Result<Vec<KeptBody<'a>>, Error> {
     let is_there = |placement: &Placement, is_shared: bool| placement.shares_body == is_shared && !placement.holds_body;
-    let wanted = records.iter().map(|record| (record, record.shares_body(workspace)));
+    let wanted = records.iter().filter(|record| record.result.erased_at.is_none());
+    let wanted = wanted.map(|record| (record, record.shares_body(workspace)));
     let wanted: Vec<(&Record<'_>, bool)> = wanted
         .filter(|(record, is_shared)| {
             record.placed_in(workspace).is_none_or(|placement| !is_there(placement, *is_shared))
@@ -179,7 +185,10 @@ async fn insert(
         &list(records, |record| left(record)
             .map_or(&record.delivery.content_type, |left| &left.content_type)
             .as_deref()) as &[Option<&str>],
-        &list(records, |record| record.delivery.body.sha256().as_slice()) as &[&[u8]],
+        &list(records, |record| {
+            let is_kept = record.result.erased_at.is_none();
+            is_kept.then(|| record.delivery.body.sha256().as_slice())
+        }) as &[Option<&[u8]>],
         &list(records, |record| record.delivery.schema_version) as &[Option<&str>],
         &list(records, |record| record.result.outcome.name()) as &[&str],
         &list(records, |record| findings(&record.result.findings)),
@@ -194,6 +203,7 @@ async fn insert(
         &bodies.bodies as &[&[u8]],
         &bodies.posted_bodies as &[Option<&[u8]>],
         &list(records, |record| record.shares_body(workspace)),
+        &list(records, |record| record.result.erased_at) as &[Option<DateTime<Utc>>],
     )
     .execute(tx)
     .await?;

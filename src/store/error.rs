@@ -31,6 +31,9 @@ pub enum Error {
     /// The rules needed what was not loaded or reserved.
     #[error("the rules needed a row or an id that was not loaded: {0:?}")]
     Lacking(Lack),
+    /// What was erased cannot be known again, so that nothing may be applied.
+    #[error("{ERASURE_KEY}")]
+    ErasureKey,
     /// The tables could not be brought to this version.
     #[error("{0}")]
     Migration(String),
@@ -59,6 +62,9 @@ const LACKS_A_RIGHT: &str = "42501";
 
 /// Where Postgres says that a prepared statement's result has another type since a table was changed.
 const STALE_PLAN: &str = "RevalidateCachedQuery";
+
+const ERASURE_KEY: &str = "persons were erased in this database with another key than the one that is here, so that what was \
+    erased cannot be known again: give every instance the same one by `key_env` or `key_file` in `[erasure]`";
 
 const POOLER: &str = "the pooler before the database gives each transaction another connection and loses prepared \
     statements on the way: use PgBouncer 1.21 or newer with max_prepared_statements above 0, or pool_mode = session";
@@ -94,6 +100,7 @@ impl Error {
             | Self::NotWritable(_)
             | Self::Unreadable(_)
             | Self::Lacking(_)
+            | Self::ErasureKey
             | Self::Migration(_) => self.to_string(),
         }
     }
@@ -121,6 +128,7 @@ impl Error {
             Self::Pooler => "unfit_pooler",
             Self::NotWritable(_) => "not_writable",
             Self::Unreadable(_) | Self::Lacking(_) => "internal",
+            Self::ErasureKey => "erasure_key",
             Self::Migration(_) => "not_migrated",
         }
     }
@@ -130,7 +138,12 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) => is_transient(error),
-            Self::Unreachable(_) | Self::Locked | Self::Unfit(_) | Self::Pooler | Self::NotWritable(_) => true,
+            Self::Unreachable(_)
+            | Self::Locked
+            | Self::Unfit(_)
+            | Self::Pooler
+            | Self::NotWritable(_)
+            | Self::ErasureKey => true,
             Self::Migration(_) | Self::Unreadable(_) | Self::Lacking(_) => false,
         }
     }
@@ -146,6 +159,7 @@ impl Error {
             | Self::Unfit(_)
             | Self::Pooler
             | Self::NotWritable(_)
+            | Self::ErasureKey
             | Self::Migration(_) => false,
         }
     }
@@ -169,6 +183,7 @@ impl Error {
             | Self::NotWritable(_)
             | Self::Unreadable(_)
             | Self::Lacking(_)
+            | Self::ErasureKey
             | Self::Migration(_) => false,
         }
     }
@@ -183,6 +198,7 @@ fn of(error: &Error) -> Option<&sqlx::Error> {
         | Error::NotWritable(_)
         | Error::Unreadable(_)
         | Error::Lacking(_)
+        | Error::ErasureKey
         | Error::Migration(_) => None,
     }
 }

@@ -52,9 +52,9 @@ pub async fn give(
     migrations::lock(&mut tx).await?;
     let granted = give_in(&mut tx, role, grants, acted_by).await?;
     if only_show {
-        tx.rollback().await?
+        tx.rollback().await?;
     } else {
-        tx.commit().await?
+        tx.commit().await?;
     }
     Ok(granted)
 }
@@ -104,13 +104,13 @@ async fn give_in(
     }
     let statements = there.statements(role, grants);
     session::run(tx, &statements.join("; ")).await?;
-    record(tx, role, grants, acted_by, statements.len()).await?;
+    write_down(tx, role, grants, acted_by, statements.len()).await?;
     let remarks = remarks(tx, role, grants).await?;
     Ok(Granted { statements, remarks })
 }
 
 /// Writes down what was given, and that it was.
-async fn record(
+async fn write_down(
     tx: &mut PgConnection,
     role: &str,
     grants: &BTreeSet<Grant>,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::dependencies;
+use super::dependency_codec;
 use super::json_row::{self, JsonRow};
 use super::lead_codec::read_state;
 use super::stored::{Place, Stored, Unreadable, read_booking_request};
@@ -59,7 +59,7 @@ pub(super) fn read_row(
 fn read_dependencies(lead: LeadId, dependencies: Option<&Value>) -> Result<BTreeSet<Dependency>, Unreadable> {
     let place = Place::new("intake.lead_dependencies", "lead_id", lead.get());
     let pairs = dependencies.and_then(Value::as_array).into_iter().flatten();
-    let read = |pair: &Value| dependencies::read(pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
+    let read = |pair: &Value| dependency_codec::read(pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
     pairs.map(|pair| place.need("key", read(pair))).collect()
 }
 

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::dependencies::kind_and_key;
+use super::dependency_codec::kind_and_key;
 use super::requested::Requested;
 use super::stored::{LoadError, Unreadable};
 use super::{bookings, clusters, leads, persons};

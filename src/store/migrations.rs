@@ -95,6 +95,7 @@ async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) 
         | Error::NotWritable(_)
         | Error::Unreadable(_)
         | Error::Lacking(_)
+        | Error::ErasureKey
         | Error::Migration(_)) => other,
     })?;
     Ok(Step::Done)

@@ -12,8 +12,14 @@ mod customers;
 pub mod dealership_feeds;
 pub mod deliveries;
 pub mod dependencies;
+mod dependency_codec;
 pub mod drift;
 pub mod due;
+pub mod erase_rows;
+pub mod erased_bodies;
+pub mod erased_rows;
+mod erasure_key;
+pub mod erasures;
 mod error;
 pub mod examination;
 mod flaw;
@@ -21,6 +27,7 @@ pub mod granting;
 mod grants;
 mod identifiers;
 mod json_row;
+pub mod known_person;
 mod lead_codec;
 mod lead_insert;
 mod leads;
@@ -53,7 +60,7 @@ pub mod workspaces;
 
 use crate::domain::ids::{ClusterId, LeadId, ListingId, WorkspaceId};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -62,6 +69,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::values::{Email, StockNumber, Vin};
+pub use erasure_key::ErasureKey;
 pub use error::Error;
 pub use flaw::Flaw;
 pub use migrations::Pending;
@@ -86,6 +94,7 @@ pub struct Store {
     booking_retry_days: i64,
     use_generic_plans: Arc<AtomicBool>,
     probes: Arc<Probes>,
+    erasure_key: Arc<OnceLock<ErasureKey>>,
 }
 
 /// How many ids are reserved at a time at the least.
@@ -115,8 +124,20 @@ impl Store {
     }
 
     fn over(pool: PgPool, server: Arc<Server>, booking_retry_days: i64) -> Self {
-        let (reserved, use_generic_plans, probes) = Default::default();
-        Self { pool, server, reserved, booking_retry_days, use_generic_plans, probes }
+        let (reserved, use_generic_plans, probes, erasure_key) = Default::default();
+        Self { pool, server, reserved, booking_retry_days, use_generic_plans, probes, erasure_key }
+    }
+
+    /// From now on what was erased is known by this key; only the first one counts.
+    pub fn set_erasure_key(&self, key: ErasureKey) {
+        // The same key is set again by a reload.
+        let _ = self.erasure_key.set(key);
+    }
+
+    /// The key of erasures, once there is one.
+    #[must_use]
+    pub fn erasure_key(&self) -> Option<ErasureKey> {
+        self.erasure_key.get().cloned()
     }
 
     /// Brings the tables to this version, one process at a time.

@@ -23,6 +23,13 @@ pub(super) fn number(workspace: Option<WorkspaceId>) -> i64 {
     workspace.map_or(NONE, WorkspaceId::get)
 }
 
+/// The workspace whose lock is taken for deliveries of a workspace or of none: what has none is written by one transaction
+/// at a time, too, so that an erasure finds all of it.
+#[must_use]
+pub fn lock_of(workspace: Option<WorkspaceId>) -> WorkspaceId {
+    WorkspaceId::from(number(workspace))
+}
+
 /// The workspace of a row, if any.
 pub(super) fn workspace_of(number: i64) -> Option<WorkspaceId> {
     (number != NONE).then(|| number.into())
@@ -44,6 +51,8 @@ pub struct Placement {
     pub(super) body_sha256: Option<Vec<u8>>,
     /// Whether its body stands in the row itself, as it did before there was a table of bodies.
     pub(super) holds_body: bool,
+    /// Whether its body was erased.
+    pub(super) is_erased: bool,
 }
 
 impl Placement {
@@ -51,6 +60,12 @@ impl Placement {
     #[must_use]
     pub fn attempts(&self) -> i32 {
         self.attempts
+    }
+
+    /// Whether its body was erased, so that nothing of it may be applied or kept again.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.is_erased
     }
 }
 
@@ -126,7 +141,7 @@ async fn lock_in(tx: &mut PgConnection, workspace: i64, keys: &[DeliveryKey]) ->
     let Some((first, last)) = span(keys.iter().map(|(_, received_at)| *received_at)) else { return Ok(Vec::new()) };
     let rows = sqlx::query!(
         r#"select id, received_at, feed, attempts, outcome, changes, findings, shares_body, body_sha256,
-            body is not null as "holds_body!"
+            body is not null as "holds_body!", erased_at is not null as "is_erased!"
         from intake.deliveries
         where workspace_id = $1 and id = any($2) and received_at >= $3 and received_at <= $4 order by id for update"#,
         workspace,
@@ -145,6 +160,7 @@ async fn lock_in(tx: &mut PgConnection, workspace: i64, keys: &[DeliveryKey]) ->
             shares_body: row.shares_body,
             body_sha256: row.body_sha256,
             holds_body: row.holds_body,
+            is_erased: row.is_erased,
         },
         feed: row.feed,
         outcome: row.outcome,

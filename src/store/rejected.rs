@@ -1,5 +1,6 @@
 //! Refused requests, kept for a while within bounds, and those of them that a person asks to replay.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::replay_filter::{Cursor, MOST_BYTES, MOST_ROWS, ReplayFilter, names, or_none};
-use super::{Error, Store};
+use super::{Error, Store, Transaction, erasures, placements};
+use crate::domain::erasure::{self, Subject, Subjects};
 use crate::domain::feed::Feed;
 
 /// A request that was refused.
@@ -55,19 +57,39 @@ pub struct Bounds {
 /// # Errors
 /// When Postgres refuses or cannot be reached; then nothing has changed.
 pub async fn save(store: &Store, refused: &[Refused], bounds: Bounds) -> Result<(), Error> {
-    let mut tx = store.begin(None).await?;
-    insert(&mut tx, refused).await?;
+    // What has no workspace is written by one transaction at a time, so that an erasure finds all of it.
+    let lock = (!refused.is_empty()).then_some(placements::lock_of(None));
+    let mut tx = store.begin(lock).await?;
+    let erased = erased(store, &mut tx, refused).await?;
+    insert(&mut tx, refused, &erased).await?;
     trim(&mut tx, bounds).await?;
     tx.commit().await
 }
 
-async fn insert(tx: &mut PgConnection, refused: &[Refused]) -> Result<(), Error> {
+/// Of these requests, by their ids, those that came before somebody was erased whose address stands in them.
+async fn erased(store: &Store, tx: &mut Transaction, refused: &[Refused]) -> Result<BTreeSet<Uuid>, Error> {
+    if !tx.has_erasures() {
+        return Ok(BTreeSet::new());
+    }
+    let named = |one: &Refused| -> Subjects {
+        let addresses = one.body.iter().flat_map(|body| erasure::addresses_in(body));
+        addresses.map(Subject::Address).collect()
+    };
+    let all: Subjects = refused.iter().flat_map(named).collect();
+    let times = erasures::among(store, tx, None, &all).await?;
+    let came_before =
+        |one: &&Refused| named(one).iter().any(|subject| times.get(subject).is_some_and(|at| one.received_at < *at));
+    Ok(refused.iter().filter(came_before).map(|one| one.id).collect())
+}
+
+async fn insert(tx: &mut PgConnection, refused: &[Refused], erased: &BTreeSet<Uuid>) -> Result<(), Error> {
     let ids: Vec<Uuid> = refused.iter().map(|one| one.id).collect();
     let times: Vec<DateTime<Utc>> = refused.iter().map(|one| one.received_at).collect();
     let paths: Vec<String> = refused.iter().map(|one| one.path.clone()).collect();
     let feeds: Vec<Option<&str>> = refused.iter().map(|one| one.feed.map(Feed::name)).collect();
     let texts = |of: fn(&Refused) -> Option<String>| refused.iter().map(of).collect::<Vec<Option<String>>>();
-    let bodies: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.body.clone()).collect();
+    let kept = |one: &Refused| one.body.clone().filter(|_| !erased.contains(&one.id));
+    let bodies: Vec<Option<Vec<u8>>> = refused.iter().map(kept).collect();
     sqlx::query!(
         "insert into intake.rejected
             (id, received_at, path, feed, remote_address, scheme, fingerprint, content_type, body, credential)

@@ -97,16 +97,20 @@ pub struct Transaction {
     connection: PoolConnection<Postgres>,
     ended: bool,
     workspace_version: Option<i64>,
+    /// Whether anything was erased in the workspace that it was begun for.
+    has_erasures: bool,
 }
 
 impl Transaction {
-    /// Begins one on a connection of the pool. What the message returns is the row of the workspace's lock.
+    /// Begins one on a connection of the pool. What the message returns is the row of the workspace's lock,
+    /// and whether anything was erased there.
     pub(super) async fn begin(connection: PoolConnection<Postgres>, sql: &str) -> Result<Self, sqlx::Error> {
-        let mut transaction = Self { connection, ended: false, workspace_version: None };
+        let mut transaction = Self { connection, ended: false, workspace_version: None, has_erasures: false };
         let message = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        match message.fetch_optional(&mut *transaction.connection).await {
-            Ok(row) => {
-                transaction.workspace_version = row.map(|row| row.try_get("version")).transpose()?;
+        match message.fetch_all(&mut *transaction.connection).await {
+            Ok(rows) => {
+                transaction.workspace_version = rows.iter().find_map(|row| row.try_get("version").ok());
+                transaction.has_erasures = rows.iter().any(|row| row.try_get("erasures").unwrap_or(false));
                 Ok(transaction)
             }
             Err(refusal) => {
@@ -123,6 +127,12 @@ impl Transaction {
     #[must_use]
     pub fn workspace_version(&self) -> Option<i64> {
         self.workspace_version
+    }
+
+    /// Whether anything was erased in the workspace that was asked for.
+    #[must_use]
+    pub fn has_erasures(&self) -> bool {
+        self.has_erasures
     }
 
     /// Makes it last.

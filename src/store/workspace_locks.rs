@@ -15,6 +15,9 @@ use crate::domain::ids::WorkspaceId;
 /// where somebody else has it. Postgres keeps those who wait in the order of asking. The message returns the row's
 /// version, and nothing where there is no such row.
 ///
+/// Whether anything was erased in the workspace is asked by a statement of its own, which sees what was committed while the
+/// row was waited for.
+///
 /// One statement takes the row and raises the version. What is undone, as by a dry run, has raised nothing.
 pub(super) fn take(sql: &mut String, workspace: WorkspaceId, wait: Duration) {
     let wait = wait.as_millis().max(1);
@@ -23,7 +26,8 @@ pub(super) fn take(sql: &mut String, workspace: WorkspaceId, wait: Duration) {
         sql,
         "; set local lock_timeout = {wait}\
         ; update intake.workspace_locks set version = version + 1 where workspace_id = {workspace} returning version\
-        ; set local lock_timeout = 0"
+        ; set local lock_timeout = 0\
+        ; select exists (select from intake.erasures where workspace_id = {workspace}) as erasures"
     );
 }
 

@@ -239,9 +239,9 @@ async fn the_time_of_a_senders_last_delivery_moves_and_is_kept_through_a_reload(
     let mut earlier = delivery(Feed::Lead, a_lead(3).bytes());
     earlier.received_at -= chrono::TimeDelta::hours(1);
     service.acceptor().accept(earlier).await.unwrap();
-    assert_eq!(service.scrape().await.value(series), second);
+    assert_eq!(service.scrape().await.value(series).to_bits(), second.to_bits());
     service.reload(&CONFIG.replace("[356, 357]", "[356, 358]")).await;
-    assert_eq!(service.scrape().await.value(series), second);
+    assert_eq!(service.scrape().await.value(series).to_bits(), second.to_bits());
     service.reload(&CONFIG.replace("[356, 357]", "[357, 358]")).await;
     assert!(service.scrape().await.of("forecourt_last_delivery_timestamp_seconds").is_empty());
 }

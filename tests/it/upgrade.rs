@@ -227,9 +227,8 @@ async fn values_are_read_anew_once_and_a_second_time_would_change_nothing() {
     assert_equal(&before, &pictures(&old, &config).await, "read anew once more");
 }
 
-/// A lead as 9c06cd2 left it, which asks for a booking of a car that was not there: at a place that is, and where none is
-/// named.
-const WAITED: &str = r#"
+/// A lead as 9c06cd2 left it, which asks for a booking of a car that was not there.
+const WAITED: &str = "
     with own as (
         select w.id as w, w.id || '/' as own, p.id as person, p.email from workspaces w
         cross join lateral (select id, email from persons p where p.workspace_id = w.id order by id limit 1) p
@@ -249,7 +248,7 @@ const WAITED: &str = r#"
         jsonb_build_array(jsonb_build_object('at', at, 'said', said)),
         array[own || 'vin:WAITEDFOR00000001', own || 'plan:Premium', own || 'location:dealer a', own || 'email:' || email,
             own || 'plan:' || repeat('much too long', 300)]
-    from asked"#;
+    from asked";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lead_that_waited_before_the_upgrade_is_booked_by_the_car_that_arrives_after_it() {

@@ -1,5 +1,5 @@
 //! What is kept of a run: the figures in `docs/speed/figures.json`, from which the tables in `docs/speed.md` and the
-//! pictures beside them are made. A run of some parts leaves those of the others as they are.
+//! charts beside them are made. A run of some parts leaves those of the others as they are.
 
 use std::path::Path;
 
@@ -20,8 +20,8 @@ pub(crate) fn write(report: &Report, docs: &Path) -> Fallible {
     };
     all.take_over(report);
     std::fs::write(figures, serde_json::to_string_pretty(&all)? + "\n")?;
-    for (picture, drawing) in all.pictures() {
-        std::fs::write(folder.join(picture.file()), drawing)?;
+    for (chart, drawing) in all.charts() {
+        std::fs::write(folder.join(chart.file()), drawing)?;
     }
     let page = docs.join("speed.md");
     let text = std::fs::read_to_string(&page)?;

@@ -5,7 +5,7 @@ use crate::Fallible;
 use crate::configuration::{DEALERSHIP, NEIGHBOUR};
 use crate::grown::{self, Grown};
 use crate::load::{Order, Pace};
-use crate::report::{Figures, Limit, Picture};
+use crate::report::{Chart, Figures, Limit};
 
 /// Where the numbers of the leads that are measured begin: after those that are there.
 const FIRST: u64 = 1_000_000_000;
@@ -30,7 +30,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
                 first += STEP;
                 let figures = leads(bench, *size, dealership, first).await?;
                 bench.report.add(&format!("forecourt: {name}, {} leads in all", in_words(*size)), figures);
-                bench.report.draw(Picture::Rows, name, *size, &figures);
+                bench.report.draw(Chart::Rows, name, *size, &figures);
                 let few = *of_few.get_or_insert(figures);
                 if Some(size) != sizes.first() {
                     let what = format!("leads a second with {}, of 10 thousand: {name}", in_words(*size));
@@ -72,7 +72,7 @@ async fn leads(bench: &Bench<'_>, size: u64, dealership: u64, first: u64) -> Fal
     bench.server.execute("postgres", "checkpoint").await?;
     let service = bench.forecourt(&database(size)).await?;
     let pace = Pace::Closed { seconds: bench.seconds() };
-    let order = Order { first, dealership, ..super::leads_of_many(&service, pace) };
+    let order = Order { dealership, first, ..super::leads_of_many(&service, pace) };
     Ok(bench.measure(&service, &order).await?.1)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Bench, IN_FLIGHT, load_curve, ratio, say};
 use crate::load::{Order, Pace};
-use crate::report::{Figures, Limit, Picture};
+use crate::report::{Chart, Figures, Limit};
 use crate::{Fallible, floor};
 
 /// Where the numbers of the first leads that are measured begin.
@@ -35,8 +35,8 @@ fn at_top_speed(bench: &mut Bench<'_>, floor: Figures, plain: Figures, top: Figu
     report.add("the floor: the same rows by set-based SQL", floor);
     report.add("the plain way: 256 in flight", plain);
     report.add("forecourt: 256 in flight", top);
-    report.draw(Picture::Load, load_curve::FORECOURT, 256, &top);
-    report.draw(Picture::Load, load_curve::PLAIN, 256, &plain);
+    report.draw(Chart::Load, load_curve::FORECOURT, 256, &top);
+    report.draw(Chart::Load, load_curve::PLAIN, 256, &plain);
     report.aim(
         "leads a second, one workspace, 256 in flight, of the floor",
         ratio(top.rate, floor.rate),
@@ -91,8 +91,8 @@ async fn alone(bench: &mut Bench<'_>) -> Fallible {
     report.add("a single insert: one delivery row at a time", Figures { rate, p50, p99, max, ..Figures::default() });
     report.add("the plain way: one at a time", yardstick);
     report.add("forecourt: one at a time", figures);
-    report.draw(Picture::Load, load_curve::FORECOURT, 1, &figures);
-    report.draw(Picture::Load, load_curve::PLAIN, 1, &yardstick);
+    report.draw(Chart::Load, load_curve::FORECOURT, 1, &figures);
+    report.draw(Chart::Load, load_curve::PLAIN, 1, &yardstick);
     report.aim("one at a time, p50, of the plain way's alone", ratio(figures.p50, yardstick.p50), Limit::AtMost(1.0));
     report.aim("one at a time, p50, of a single insert", ratio(figures.p50, Some(single.p50)), Limit::AtMost(5.0));
     Ok(())

@@ -5,7 +5,7 @@ use crate::Fallible;
 use crate::configuration::WORKSPACES;
 use crate::grown::{self, Grown};
 use crate::load::{Order, Pace};
-use crate::report::{Limit, Picture};
+use crate::report::{Chart, Limit};
 
 /// How many workspaces receive leads, and what is asked of the rate in all, of one workspace's.
 const STEPS: [(u64, Option<f64>); 4] = [(1, None), (2, None), (8, Some(0.9)), (WORKSPACES, Some(0.8))];
@@ -31,7 +31,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
             let figures = bench.measure(&service, &order).await?.1;
             let name = if dealerships == 1 { "workspace" } else { "workspaces at once, in all" };
             bench.report.add(&format!("forecourt: leads of {dealerships} {name}"), figures);
-            bench.report.draw(Picture::Workspaces, "forecourt", dealerships, &figures);
+            bench.report.draw(Chart::Workspaces, "forecourt", dealerships, &figures);
             let one = *of_one.get_or_insert(figures);
             if let Some(aim) = aim {
                 let what = format!("{dealerships} workspaces at once, in all, of one workspace's rate");

@@ -98,6 +98,7 @@ fn sentences(error: &store::Error) -> Vec<String> {
         | store::Error::NotWritable(_)
         | store::Error::Unreadable(_)
         | store::Error::Lacking(_)
+        | store::Error::ErasureKey
         | store::Error::Migration(_) => vec![error.without_values()],
     }
 }

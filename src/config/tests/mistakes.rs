@@ -66,8 +66,8 @@ fn keys_below_a_header_that_is_missing_or_wrong_are_told_once() {
 #[test]
 fn what_follows_from_a_header_that_is_misspelt_is_not_told_beside_it() {
     let credentials = CREDENTIAL.replace("workspaces = \"all\"", "workspaces = [\"a\"]");
-    let known =
-        "its keys are `server`, `database`, `spool`, `rejected`, `oauth`, `alerts`, `workspaces`, `credentials`";
+    let known = "its keys are `server`, `admin`, `database`, `spool`, `rejected`, `oauth`, `erasure`, `alerts`, \
+        `workspaces`, `credentials`";
     assert_eq!(
         refusals(&format!("{}{credentials}", WORKSPACE.replace("workspaces", "workspace"))),
         format!("1:3: unknown key `workspace` in the file; did you mean `workspaces`? {known}")

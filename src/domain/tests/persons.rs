@@ -166,7 +166,7 @@ fn shown(state: &WorkspaceState, with_bookings: bool) -> BTreeSet<String> {
             let place = state.locations.iter().find(|(_, row)| row.value.id == value.location).unwrap().0;
             let package = state.packages.iter().find(|(_, row)| row.value.id == value.package).unwrap().0;
             let car = state.listings[&value.listing].value.vin.clone();
-            format!("booked {:?} {:?} {car:?} {place} {package}", lead(*id), person(value.person))
+            format!("booked {:?} {:?} {car:?} {place} {package}", lead(*id), value.person.map(person))
         }));
     }
     lines

@@ -3,8 +3,10 @@
 use crate::domain::ids::WorkspaceId;
 use std::borrow::Cow;
 
+use super::erased::Erased;
 use super::failure::Failure;
 use super::queue::{QueueEntry, Task};
+use crate::domain::erasure;
 use crate::domain::facts::Facts;
 use crate::domain::unchanged::{self, ContentSummary};
 use crate::intake::body_cache::CachedBody;
@@ -56,12 +58,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The inputs of a batch, in its order. What is known of the vehicles that it names is loaded for that.
+/// The inputs of a batch, in its order, without what is personal of those who were erased. What is known of the vehicles
+/// that it names is loaded for that.
 pub(super) async fn of<'a>(
     tx: &mut store::Connection,
     workspace: WorkspaceId,
     batch: &'a [QueueEntry],
     is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
+    erased: &Erased,
 ) -> Result<Vec<BatchInput<'a>>, Failure> {
     let sources: Vec<Source<'_>> = batch.iter().map(|entry| Source::of(entry, is_open)).collect();
     let summaries: Vec<Option<&ContentSummary>> = sources.iter().map(Source::summary).collect();
@@ -71,7 +75,10 @@ pub(super) async fn of<'a>(
     let unchanged = unchanged::among(&facts, &summaries, &known);
     let inputs = sources.into_iter().zip(batch).enumerate().map(|(place, (source, entry))| match source {
         Source::Facts(..) | Source::Cached(_) if unchanged.contains(&place) => Ok(BatchInput::Unchanged),
-        Source::Facts(facts, _) => Ok(BatchInput::Apply(Cow::Borrowed(facts))),
+        Source::Facts(facts, _) => Ok(BatchInput::Apply(match erased.of(place) {
+            Some(subjects) => Cow::Owned(erasure::strip(facts.clone(), subjects)),
+            None => Cow::Borrowed(facts),
+        })),
         Source::Cached(cached) => match cached.facts(&entry.delivery.body) {
             Some(facts) => Ok(BatchInput::Apply(Cow::Owned(facts))),
             None => Err(Failure::Poison("a body is not the one that was read before".to_owned())),

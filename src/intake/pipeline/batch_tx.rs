@@ -11,6 +11,7 @@ use super::permits::{ConnectionPermit, WritePermit};
 use super::queue::QueueEntry;
 use crate::domain::ids::WorkspaceId;
 use crate::store;
+use crate::store::placements::lock_of;
 
 /// What a batch is written in.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Writer {
 
     async fn lock(&self, workspace: Option<WorkspaceId>) -> Result<(store::Transaction, ConnectionPermit), Failure> {
         let lock_try = self.permits.lock_try(workspace).await;
-        let begun = self.store.try_begin(workspace, lock_try.wait).await;
+        let begun = self.store.try_begin(Some(lock_of(workspace)), lock_try.wait).await;
         let is_held = matches!(begun, Err(store::Error::Locked));
         if is_held && let Some(workspace) = workspace.filter(|workspace| self.permits.is_held(*workspace)) {
             let kind = format!("workspace {workspace} is held");

@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::batch_tx::BatchTx;
 use super::commit::{LONGEST, Mode, Writer};
+use super::erased::Erased;
 use super::failure::{Failure, Pause};
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
 use crate::store;
 use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
-use crate::store::placements::{DeliveryKey, Placement, placements};
+use crate::store::placements::{DeliveryKey, Placement, lock_of, placements};
 
 /// What is still to be written of a batch.
 struct Rest {
@@ -174,7 +175,8 @@ impl Writer {
         part: &[QueueEntry],
         results: &mut [DeliveryResult],
     ) -> Result<(), store::Error> {
-        let mut tx = self.store.begin(None).await?;
+        let mut tx = self.store.begin(Some(lock_of(workspace))).await?;
+        Erased::among(&self.store, &mut tx, workspace, part).await?.mark(&mut *results);
         let keys: Vec<DeliveryKey> = part.iter().map(|entry| entry.delivery.key()).collect();
         let placements = placements(&mut tx, &keys).await?;
         let mut rows = Vec::with_capacity(part.len());

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::batch_input::{self, BatchInput};
 use super::batch_tx::BatchTx;
+use super::erased::Erased;
 use super::failure::Failure;
 use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
@@ -117,7 +118,7 @@ impl Writer {
     /// All of an attempt but its end.
     async fn run_in_tx(
         &self,
-        tx: &mut store::Connection,
+        tx: &mut store::Transaction,
         workspace: Option<WorkspaceId>,
         batch: &[QueueEntry],
         is_repeated: bool,
@@ -136,19 +137,23 @@ impl Writer {
             };
             stored.get(&entry.delivery.id).filter(is_done)
         };
-        // One that was read from its row and has none any more was erased, or let go with its month.
-        let is_gone = |entry: &QueueEntry| entry.attempt.attempts > 0 && !stored.contains_key(&entry.delivery.id);
+        // One that was read from its row and has none any more, or no body, was erased, or let go with its month.
+        let is_gone = |entry: &QueueEntry| {
+            let is_kept = stored.get(&entry.delivery.id).is_some_and(|stored| !stored.placement.is_erased());
+            entry.attempt.attempts > 0 && !is_kept
+        };
         let is_open = |entry: &QueueEntry| done(entry).is_none() && !is_gone(entry);
-        let (applied, bookings) = match workspace {
-            Some(workspace) => self.apply(tx, workspace, batch, &is_open).await?,
-            None => {
-                let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
-                (rejected.collect(), Tally::default())
-            }
+        let erased = Box::pin(Erased::among(&self.store, tx, workspace, batch)).await?;
+        let (applied, bookings) = if let Some(workspace) = workspace {
+            self.apply(tx, workspace, batch, (&is_open, &erased)).await?
+        } else {
+            let rejected = batch.iter().map(|entry| (Verdict::Rejected, entry.findings.clone()));
+            (rejected.collect(), Tally::default())
         };
         let results = batch.iter().zip(applied);
         let results = results.map(|(entry, applied)| record::applied(entry, workspace, applied, (self.clock)()));
         let mut results: Vec<DeliveryResult> = results.collect();
+        erased.mark(&mut results);
         let mut rows = Vec::with_capacity(batch.len());
         for (entry, result) in batch.iter().zip(&mut results).filter(|(entry, _)| is_open(entry)) {
             let before = stored.get(&entry.delivery.id);
@@ -177,9 +182,9 @@ impl Writer {
         tx: &mut store::Connection,
         workspace: WorkspaceId,
         batch: &[QueueEntry],
-        is_open: &(dyn Fn(&QueueEntry) -> bool + Sync),
+        (is_open, erased): (&(dyn Fn(&QueueEntry) -> bool + Sync), &Erased),
     ) -> Result<(Vec<(Verdict, Vec<Finding>)>, Tally), Failure> {
-        let inputs = batch_input::of(tx, workspace, batch, is_open).await?;
+        let inputs = batch_input::of(tx, workspace, batch, is_open, erased).await?;
         let mut keys = Keys::default();
         for input in &inputs {
             if let BatchInput::Apply(facts) = input {

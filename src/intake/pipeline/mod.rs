@@ -10,6 +10,7 @@ mod batch_input;
 mod batch_tx;
 mod bisect;
 mod commit;
+mod erased;
 mod failure;
 mod large;
 mod permits;

@@ -38,6 +38,7 @@ pub(super) fn applied(
         settled_at: now,
         retry_at: None,
         replay: None,
+        erased_at: None,
         was_settled: false,
     }
 }
@@ -57,6 +58,7 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: Da
         settled_at: now,
         retry_at: (attempts < MOST_ATTEMPTS).then(|| now + backoff(attempts)),
         replay: None,
+        erased_at: None,
         was_settled: false,
     }
 }

@@ -196,6 +196,11 @@ impl TestService {
         &self.service.app.acceptor
     }
 
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
     /// The folder of the spool.
     pub(crate) fn spool_dir(&self) -> std::path::PathBuf {
         self.data_dir.path().join("spool")

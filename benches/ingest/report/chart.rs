@@ -1,4 +1,4 @@
-//! Pictures: rate and p99 side by side over something, as SVG that can be read on white and on dark.
+//! Charts: rate and p99 side by side over something, as SVG that can be read on white and on dark.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::markdown::number;
 use super::{Point, Report, median};
 
-/// A picture, by what its figures are drawn over.
+/// A chart, by what its figures are drawn over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Picture {
+pub(crate) enum Chart {
     /// Over the number of workspaces that receive leads at once.
     Workspaces,
     /// Over the number of leads that the tables hold.
@@ -19,7 +19,7 @@ pub(crate) enum Picture {
     Load,
 }
 
-impl Picture {
+impl Chart {
     const ALL: [Self; 3] = [Self::Workspaces, Self::Rows, Self::Load];
 
     /// The name of its file.
@@ -54,18 +54,16 @@ const WIDTH: f64 = 290.0;
 const HEIGHT: f64 = 190.0;
 
 impl Report {
-    /// The pictures for which there are points.
-    pub(super) fn pictures(&self) -> Vec<(Picture, String)> {
-        let points = |picture| self.points.iter().filter(|point| point.picture == picture).collect::<Vec<_>>();
-        let all = Picture::ALL.into_iter().map(|picture| (picture, points(picture)));
-        all.filter(|(_, points)| !points.is_empty())
-            .map(|(picture, points)| (picture, draw(picture, &points)))
-            .collect()
+    /// The charts for which there are points.
+    pub(super) fn charts(&self) -> Vec<(Chart, String)> {
+        let points = |chart| self.points.iter().filter(|point| point.chart == chart).collect::<Vec<_>>();
+        let all = Chart::ALL.into_iter().map(|chart| (chart, points(chart)));
+        all.filter(|(_, points)| !points.is_empty()).map(|(chart, points)| (chart, draw(chart, &points))).collect()
     }
 }
 
-/// The whole picture.
-fn draw(picture: Picture, points: &[&Point]) -> String {
+/// The whole chart.
+fn draw(chart: Chart, points: &[&Point]) -> String {
     let xs: Vec<u64> = points.iter().map(|point| point.x).collect::<BTreeSet<_>>().into_iter().collect();
     let mut series: Vec<&str> = Vec::new();
     for point in points {
@@ -76,11 +74,12 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 310\" width=\"760\" height=\"310\" \
          font-family=\"sans-serif\" font-size=\"12\" fill=\"{GREY}\">\n<title>Rate and p99 over {}</title>\n",
-        picture.axis()
+        chart.axis()
     );
     for (index, name) in series.iter().enumerate() {
         let x = LEFT + 230.0 * as_number(index);
-        svg += &format!("<rect x=\"{x}\" y=\"10\" width=\"12\" height=\"12\" fill=\"{}\"/>\n", colour(index));
+        // Writing to a text cannot fail.
+        let _ = writeln!(svg, "<rect x=\"{x}\" y=\"10\" width=\"12\" height=\"12\" fill=\"{}\"/>", colour(index));
         svg += &text(x + 18.0, 20.0, "start", name);
     }
     let rate: fn(&(f64, f64)) -> f64 = |round| round.0;
@@ -96,7 +95,7 @@ fn draw(picture: Picture, points: &[&Point]) -> String {
         });
         svg += &panel(left, title, &xs, &values.collect::<Vec<_>>());
     }
-    svg += &text(LEFT + (BESIDE + WIDTH) / 2.0, 298.0, "middle", picture.axis());
+    svg += &text(LEFT + f64::midpoint(BESIDE, WIDTH), 298.0, "middle", chart.axis());
     svg + "</svg>\n"
 }
 
@@ -129,9 +128,10 @@ fn panel(left: f64, title: &str, xs: &[u64], series: &[Vec<(usize, f64)>]) -> St
         for (place, value) in values {
             let (x, y) = (at(*place), height(*value));
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>");
-            // Above the line of the first series, below those of the others.
-            let y = if index == 0 { y - 8.0 } else { y + 16.0 };
-            svg += &text(x, y, "middle", &number(*value, digits(end)));
+            // The largest of a place stands above its point, the others below.
+            let is_largest = series.iter().flatten().all(|(other, larger)| other != place || larger <= value);
+            let (y, label) = (if is_largest { y - 8.0 } else { y + 16.0 }, number(*value, digits(end)));
+            let _ = writeln!(svg, "<g fill=\"{colour}\">{}</g>", text(x, y, "middle", &label).trim_end());
         }
     }
     svg
@@ -145,10 +145,10 @@ fn colour(index: usize) -> &'static str {
     COLOURS.get(index).copied().unwrap_or(GREY)
 }
 
-/// The next number that is one, two, two and a half or five times a power of ten.
+/// The next number that is a few times a power of ten, and whose quarters are easily read.
 fn round_up(value: f64) -> f64 {
     let power = 10.0_f64.powf(value.max(0.01).log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
+    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|step| step * power).find(|round| *round >= value).unwrap_or(value)
 }
 
