@@ -138,6 +138,7 @@ pub const RELATIONS: &[Relation] = &[
     relation("intake.rejected", "select, insert, update, delete", NOBODY),
     relation("intake.rereadings", "select", NOBODY),
     relation("intake.actions", "insert", NOBODY),
+    relation("intake.erasures", "select, insert, update", NOBODY),
     relation("intake.granted_roles", "", NOBODY),
 ];
 
