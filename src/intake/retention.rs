@@ -20,7 +20,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// The pause after a pass that did not come to its end.
 const SOON: Duration = Duration::from_mins(10);
 /// The pause between batches, in which others come first.
-const BREATH: Duration = Duration::from_millis(20);
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// So many batches of each kind are let go in one pass at the most.
 const MOST_BATCHES: usize = 400;
 
@@ -255,7 +255,7 @@ async fn forget_documents(
             return Ok(());
         }
         report.note_documents(deleted);
-        sleep(BREATH).await;
+        sleep(BATCH_INTERVAL).await;
     }
     report.is_more_left = true;
     Ok(())
@@ -268,7 +268,7 @@ async fn delete(store: &Store, what: ByAge, before: DateTime<Utc>, report: &mut 
         if deleted < retention::BATCH {
             return Ok(());
         }
-        sleep(BREATH).await;
+        sleep(BATCH_INTERVAL).await;
     }
     report.is_more_left = true;
     Ok(())
@@ -282,7 +282,7 @@ async fn clear_bodies_in_rows(store: &Store, before: DateTime<Utc>, report: &mut
     for _ in 0..MOST_BATCHES {
         let Some(cleared) = retention::clear_bodies_in_rows(store, before).await? else { return Ok(()) };
         report.note(BODIES_IN_ROWS, None, cleared);
-        sleep(BREATH).await;
+        sleep(BATCH_INTERVAL).await;
     }
     report.is_more_left = true;
     Ok(())

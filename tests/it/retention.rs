@@ -207,7 +207,8 @@ async fn a_body_that_is_gone_costs_a_replay_and_nothing_else() {
     make(service.intake().store(), time("2020-02-01T00:00:00Z")).await.unwrap();
     let lead = arrived("2020-02-10T00:00:00Z", Feed::Lead, &a_lead(1));
     let unknown = arrived("2020-02-10T00:00:00Z", Feed::Lead, &a_lead(2).dealership(999));
-    let vehicle = car(1).vin(1).body().clone();
+    // Before its arrival, so that the sender's time counts.
+    let vehicle = car(1).vin(1).with("LastModifiedUtc", json!("2020-02-01T00:00:00Z")).body().clone();
     let first = arrived("2020-02-10T00:00:00Z", Feed::Inventory, &vehicle);
     for delivery in [&lead, &unknown, &first] {
         accepted(&service, delivery).await;
