@@ -127,6 +127,6 @@ mod tests {
         ] {
             assert_eq!(read_text(&format!("[retention]\n{line}\n")).unwrap_err(), expected);
         }
-        assert!(read_text("[retention]\nbody = \"90d\"\n").unwrap_err().contains("did you mean `bodies`?"));
+        assert!(read_text("[retention]\nbodie = \"90d\"\n").unwrap_err().contains("did you mean `bodies`?"));
     }
 }
