@@ -93,7 +93,7 @@ fn acceptor(config: &Config) -> Result<Acceptor, spool::OpenError> {
 /// What is kept of refused requests. Where the data directory cannot be written to, fingerprints can be compared only
 /// within this run.
 fn quarantine(config: &Config) -> io::Result<quarantine::Settings> {
-    let config::Rejected { keep, max_count, max_bytes, per_minute_and_address, days } = config.rejected;
+    let config::Rejected { keep, max_count, max_bytes, per_minute_and_address } = config.rejected;
     let fingerprint_key = match keyring::load_or_create_secret(&config.server.data_dir, FINGERPRINT_KEY) {
         Ok(key) => key,
         Err(error) => {
@@ -106,7 +106,6 @@ fn quarantine(config: &Config) -> io::Result<quarantine::Settings> {
         of_no_door: false,
         max_count: i64::from(max_count),
         max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
-        days: i64::from(days),
     };
     Ok(quarantine::Settings { keep, bounds, per_minute_and_address, fingerprint_key, clock: clock::now })
 }

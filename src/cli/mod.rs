@@ -26,6 +26,7 @@ mod progress;
 mod readiness;
 mod reload;
 mod replay;
+mod retention;
 mod secret;
 mod seen;
 mod send;
@@ -65,9 +66,9 @@ struct CommandLine {
 const EXIT_STATUS: &str = "\
 Exit status:
   0   it is done
-  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay` or `migrate`
-      between two deliveries or migrations, where `check` found something wrong that stops no start, where `migrate
-      --check` found something to apply, and where the service that `health` asks is not well
+  1   it is not, and a sentence on standard error says why; also where Ctrl-C ended `send`, `replay`, `migrate` or
+      `retention` between two deliveries, migrations or batches, where `check` found something wrong that stops no start,
+      where `migrate --check` found something to apply, and where the service that `health` asks is not well
   2   the command line cannot be used
   78  the configuration cannot be used: a line for each problem; to start again mends nothing";
 
@@ -89,6 +90,8 @@ enum Command {
     Export(export::Arguments),
     /// Bring the tables to this version, as each start does, or say what that would take
     Migrate(migrate::Arguments),
+    /// Let go what is older than the configuration keeps it, as the service does once a day, or say what that would be
+    Retention(retention::Arguments),
     /// Give a role of the database what it may read, or what the service needs
     Grant(grant::Arguments),
     /// Make a good secret for a credential
@@ -156,6 +159,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
+        }
+        Command::Retention(arguments) => {
+            let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
+            tokio::runtime::Runtime::new()?.block_on(retention::run(&arguments, config, environment, &stop, out))
         }
         Command::Grant(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;

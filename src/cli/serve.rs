@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use crate::config::{Config, Environment, Server};
 use crate::http::{self, Listener};
 use crate::intake::complaints::Complaints;
-use crate::intake::{Intake, due, erasure, expiry, partitions};
+use crate::intake::{Intake, due, erasure, expiry, partitions, retention};
 use crate::local_postgres;
 use crate::metrics::Metrics;
 use crate::store::{self, Demands, Store, statistics};
@@ -141,6 +141,7 @@ impl Work<'_> {
         tasks.spawn(reload::apply_all(intake.clone(), configs, acted_by(self.environment)));
         tasks.spawn(statistics::watch(intake.store().clone()));
         tasks.spawn(partitions::run(intake.clone()));
+        tasks.spawn(retention::run(intake.clone(), acted_by(self.environment)));
         tasks.spawn(erasure::orders::run(intake.clone(), config.server.data_dir.clone()));
         tasks.spawn(expiry::run(intake.clone(), self.app.acceptor.spool().cloned()));
         tasks.spawn(silence.clone().run());

@@ -71,7 +71,9 @@ pub(super) fn intake_over(config: &Config, store: &Store, applied: &Applied, met
         clock: intake::clock::now,
         metrics,
     };
-    Intake::new(store.clone(), workspace_router(config, applied), settings)
+    let intake = Intake::new(store.clone(), workspace_router(config, applied), settings);
+    intake.set_retention(config.retention);
+    intake
 }
 
 /// Lets a store know by which key erasures are known again. Where there is none, nothing is applied of a workspace in which
@@ -105,6 +107,7 @@ pub(super) async fn apply(config: &Config, intake: &Intake) -> Result<(), store:
     let applied = configuration::apply(intake.store(), &config.workspaces, intake.now()).await?;
     intake.metrics().set_workspaces(&config.workspaces, &applied.ids);
     intake.set_router(workspace_router(config, &applied));
+    intake.set_retention(config.retention);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod proxies;
 mod public_url;
 mod rejected;
 mod report;
+mod retention;
 mod scheme;
 mod secret;
 mod section;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::domain::retention::Retention;
 use crate::domain::workspace::Workspace;
 
 pub use admin::Admin;
@@ -75,6 +77,8 @@ pub struct Config {
     pub database: Database,
     /// What is kept of requests without a valid credential.
     pub rejected: Rejected,
+    /// How long what arrived is kept.
+    pub retention: Retention,
     /// The spool.
     pub spool: Spool,
     /// The workspaces; at least one.
@@ -111,14 +115,26 @@ pub enum Origin {
 
 /// Where the file is looked for where nobody names one: in the working directory, then where the system keeps such files.
 const PLACES: [&str; 2] = ["forecourt.toml", "/etc/forecourt/forecourt.toml"];
-const KEYS: &[&str] =
-    &["server", "admin", "database", "spool", "rejected", "oauth", "erasure", "alerts", "workspaces", "credentials"];
+const KEYS: &[&str] = &[
+    "server",
+    "admin",
+    "database",
+    "spool",
+    "rejected",
+    "retention",
+    "oauth",
+    "erasure",
+    "alerts",
+    "workspaces",
+    "credentials",
+];
 /// The tables of the file.
 const HEADERS: &[Header] = &[
     ("[server]", server::KEYS),
     ("[database]", database::KEYS),
     ("[spool]", spool::KEYS),
     ("[rejected]", rejected::KEYS),
+    ("[retention]", retention::KEYS),
     ("[oauth]", oauth::KEYS),
     ("[erasure]", erasure::KEYS),
     ("[alerts]", alerts::KEYS),
@@ -267,7 +283,8 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let admin = admin::read(&root, environment, doors, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
-    let rejected = rejected::read(&root, &mut report);
+    let (rejected, former_days) = rejected::read(&root, &mut report);
+    let retention = retention::read(&root, former_days.as_ref(), &mut report);
     let spool = spool::open(&root, &mut report);
     let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
@@ -287,6 +304,7 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
         admin,
         database,
         rejected,
+        retention,
         spool,
         workspaces,
         credentials,

@@ -1,8 +1,8 @@
-//! `[rejected]`: what is kept of requests without a valid credential, and for how long.
+//! `[rejected]`: what is kept of requests without a valid credential; for how long is said in `[retention]`.
 
 use std::ops::RangeInclusive;
 
-use super::report::Report;
+use super::report::{Report, Span};
 use super::section::Section;
 
 /// What is kept of refused requests.
@@ -16,13 +16,17 @@ pub struct Rejected {
     pub max_bytes: u64,
     /// How many of one address are kept in a minute at the most; 60 by default.
     pub per_minute_and_address: u32,
-    /// For how many days they are kept; 14 by default.
-    pub days: u32,
+}
+
+/// For how many days they are kept, as it was written before there was `[retention]`.
+pub(super) struct FormerDays {
+    pub(super) days: u32,
+    pub(super) span: Span,
 }
 
 impl Default for Rejected {
     fn default() -> Self {
-        Self { keep: true, max_count: 10_000, max_bytes: 256 << 20, per_minute_and_address: 60, days: 14 }
+        Self { keep: true, max_count: 10_000, max_bytes: 256 << 20, per_minute_and_address: 60 }
     }
 }
 
@@ -34,18 +38,20 @@ const PER_MINUTE: RangeInclusive<i64> = 1..=100_000;
 const DAYS: RangeInclusive<i64> = 1..=3650;
 
 /// Reads `[rejected]`, which may be absent.
-pub(super) fn read(root: &Section, report: &mut Report) -> Rejected {
+pub(super) fn read(root: &Section, report: &mut Report) -> (Rejected, Option<FormerDays>) {
     let default = Rejected::default();
-    let Some(value) = root.value("rejected") else { return default };
-    let Some(section) = Section::open_value("[rejected]", value, KEYS, report) else { return default };
+    let Some(value) = root.value("rejected") else { return (default, None) };
+    let Some(section) = Section::open_value("[rejected]", value, KEYS, report) else { return (default, None) };
     let per_minute = section.whole("per_minute_and_address", &PER_MINUTE, report);
-    Rejected {
+    let days = section.whole("days", &DAYS, report);
+    let former = days.map(|days| FormerDays { days, span: section.span_of("days") });
+    let rejected = Rejected {
         keep: section.flag("keep", report).unwrap_or(default.keep),
         max_count: section.whole("max_count", &MAX_COUNT, report).unwrap_or(default.max_count),
         max_bytes: section.whole("max_bytes", &MAX_BYTES, report).unwrap_or(default.max_bytes),
         per_minute_and_address: per_minute.unwrap_or(default.per_minute_and_address),
-        days: section.whole("days", &DAYS, report).unwrap_or(default.days),
-    }
+    };
+    (rejected, former)
 }
 
 #[cfg(test)]
@@ -58,7 +64,7 @@ mod tests {
         let mut report = Report::about("f", text);
         let (root, _errors) = DeTable::parse_recoverable(text);
         let section = Section::open("the file", 0..0, root.get_ref(), &["rejected"], &mut report);
-        let read = read(&section, &mut report);
+        let (read, _days) = read(&section, &mut report);
         report.conclude(Some(read)).map(|concluded| concluded.read).map_err(|problems| problems.to_string())
     }
 
@@ -66,7 +72,7 @@ mod tests {
     fn what_is_left_out_has_its_default() {
         assert_eq!(read_text("").unwrap(), Rejected::default());
         let read = read_text("[rejected]\nkeep = false\nmax_count = 5\ndays = 3650\n").unwrap();
-        assert_eq!(read, Rejected { keep: false, max_count: 5, days: 3650, ..Rejected::default() });
+        assert_eq!(read, Rejected { keep: false, max_count: 5, ..Rejected::default() });
         let read = read_text("[rejected]\nmax_bytes = 1024\nper_minute_and_address = 7\n").unwrap();
         assert_eq!(read, Rejected { max_bytes: 1024, per_minute_and_address: 7, ..Rejected::default() });
     }

@@ -456,7 +456,7 @@ fn the_sample_is_good_and_names_every_key() {
     assert_eq!((config.workspaces.len(), config.credentials.len()), (2, 4));
     assert_eq!(config.spool, read(&format!("{WORKSPACE}{CREDENTIAL}")).spool, "the sample shows the defaults");
     let ours = [server::KEYS, admin::KEYS, database::KEYS, rejected::KEYS, spool::KEYS, oauth::KEYS, alerts::KEYS];
-    let ours = ours.into_iter().chain([erasure::KEYS]);
+    let ours = ours.into_iter().chain([erasure::KEYS, retention::KEYS]);
     let keys =
         ours.chain([workspaces::KEYS, workspaces::DEALERSHIP_KEYS, workspaces::LOCATION_KEYS, credentials::KEYS]);
     for key in keys.flatten() {

@@ -24,6 +24,7 @@ pub mod named;
 mod outcome;
 pub mod person;
 pub mod reconciliation;
+pub mod retention;
 pub mod silence;
 pub mod state;
 pub mod stock;

@@ -32,6 +32,7 @@ mod postponed;
 pub mod replay;
 mod reply;
 pub mod rereading;
+pub mod retention;
 mod router;
 mod routing;
 mod submit;
@@ -46,6 +47,7 @@ use tokio::sync::watch;
 
 use crate::domain::delivery::Delivery;
 use crate::domain::ids::WorkspaceId;
+use crate::domain::retention::Retention;
 pub use crate::domain::{Effect, EffectSummary, Outcome, Tally};
 use crate::metrics::Metrics;
 use crate::store::{self, Store};
@@ -93,6 +95,7 @@ struct Shared {
     in_flight: InFlight,
     /// How many large deliveries are in flight.
     large: AtomicUsize,
+    retention: watch::Sender<Retention>,
     settings: Settings,
 }
 
@@ -108,7 +111,9 @@ impl Intake {
         tokio::spawn(unknown_fields.clone().run(store.clone()));
         let parser = Parser::new(store.clone(), router, settings.reading_bytes);
         let (in_flight, large) = (InFlight::default(), AtomicUsize::new(0));
-        let shared = Shared { store, parser, pipeline, unknown_fields, activity, in_flight, large, settings };
+        let (retention, _kept) = watch::channel(Retention::default());
+        let shared =
+            Shared { store, parser, pipeline, unknown_fields, activity, in_flight, large, retention, settings };
         Self { shared: Arc::new(shared) }
     }
 
@@ -174,6 +179,22 @@ impl Intake {
     /// Replaces the router. Deliveries that were rejected for a dealership that it has are tried again.
     pub fn set_router(&self, router: WorkspaceRouter) {
         self.shared.parser.routing().routers().send_replace(Arc::new(router));
+    }
+
+    /// From now on what arrived is kept so long.
+    pub fn set_retention(&self, retention: Retention) {
+        self.shared.retention.send_if_modified(|known| std::mem::replace(known, retention) != retention);
+    }
+
+    /// How long what arrived is kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        *self.shared.retention.borrow()
+    }
+
+    /// Notifies when that changes.
+    fn retentions(&self) -> watch::Receiver<Retention> {
+        self.shared.retention.subscribe()
     }
 
     /// The database that deliveries are applied to.

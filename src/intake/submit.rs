@@ -15,9 +15,10 @@ use super::cancellation::Cancellation;
 use super::in_flight::Claim;
 use super::memory;
 use super::parse::{LARGE_BODY, Parsed, Peek};
-use super::pipeline::{QueueEntry, QueueGuard};
+use super::pipeline::{QueueEntry, QueueGuard, Task};
 use super::reply::Reply;
 use crate::domain::delivery::Delivery;
+use crate::domain::retention::without_old_documents;
 
 /// A delivery that is worked on, or waits for that. Dropped, it is given up where that has not begun.
 pub(super) struct Submitted {
@@ -186,7 +187,10 @@ impl Intake {
     async fn parse(&self, job: Job, peek: Option<Peek>, cancellation: &mut Cancellation) -> Option<Prepared> {
         let Job { mut delivery, attempt, began_at, claim, span } = job;
         let parsed = self.shared.parser.parse(&mut delivery, peek, cancellation).await?;
-        let Parsed { workspace, task, findings, unknown, memory } = parsed;
+        let Parsed { workspace, mut task, findings, unknown, memory } = parsed;
+        if let Task::Apply(facts, _) = &mut task {
+            without_old_documents(facts, delivery.received_at, self.retention().documents_before(self.now()));
+        }
         let (reply, answer) = oneshot::channel();
         let (id, feed, received_at) = (delivery.id, delivery.feed, delivery.received_at);
         let fields = self.shared.unknown_fields.clone();

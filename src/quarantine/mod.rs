@@ -90,15 +90,15 @@ impl Quarantine {
     pub fn open(&self, store: Store) {
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
-            tokio::spawn(writer::write(Arc::clone(&self.shared), store.clone(), waiting));
-            tokio::spawn(writer::report(Arc::clone(&self.shared), store));
+            tokio::spawn(writer::write(Arc::clone(&self.shared), store, waiting));
+            tokio::spawn(writer::report(Arc::clone(&self.shared)));
         }
     }
 
     /// A quarantine that keeps nothing, for where there is no database to keep it in.
     #[must_use]
     pub fn off(clock: fn() -> DateTime<Utc>) -> Self {
-        let bounds = Bounds { of_no_door: false, max_count: 0, max_bytes: 0, days: 0 };
+        let bounds = Bounds { of_no_door: false, max_count: 0, max_bytes: 0 };
         let fingerprint_key = SecretString::default();
         Self::new(Settings { keep: false, bounds, per_minute_and_address: 0, fingerprint_key, clock })
     }
@@ -238,7 +238,7 @@ mod tests {
     fn quarantine(max_bytes: i64) -> (Quarantine, mpsc::Receiver<Queued>) {
         let settings = Settings {
             keep: true,
-            bounds: Bounds { of_no_door: false, max_count: 10, max_bytes, days: 1 },
+            bounds: Bounds { of_no_door: false, max_count: 10, max_bytes },
             per_minute_and_address: 10_000,
             fingerprint_key: "a key".into(),
             clock: noon,

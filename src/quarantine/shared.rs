@@ -17,7 +17,7 @@ use crate::store::rejected::{Bounds, Refused};
 pub struct Settings {
     /// Whether any are kept.
     pub keep: bool,
-    /// How much is kept, and for how long.
+    /// How much is kept.
     pub bounds: Bounds,
     /// How many requests of one address are kept in a minute.
     pub per_minute_and_address: u32,
@@ -34,11 +34,11 @@ impl Settings {
     /// The same for requests to no door: a tenth of all that is kept.
     #[must_use]
     pub fn of_no_door(&self) -> Self {
-        let Bounds { of_no_door: _, max_count, max_bytes, days } = self.bounds;
+        let Bounds { of_no_door: _, max_count, max_bytes } = self.bounds;
         let part = i64::from(PART);
         let (max_count, max_bytes) = (max_count.div_euclid(part).max(1), max_bytes.div_euclid(part).max(1));
         let per_minute_and_address = self.per_minute_and_address.div_ceil(PART);
-        let bounds = Bounds { of_no_door: true, max_count, max_bytes, days };
+        let bounds = Bounds { of_no_door: true, max_count, max_bytes };
         Self { bounds, per_minute_and_address, ..self.clone() }
     }
 }

@@ -16,7 +16,7 @@ const BATCH: usize = 128;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause before another try when Postgres is away.
 const AWAY: Duration = Duration::from_secs(1);
-/// How often it is reported what could not be kept, and what is too old is deleted.
+/// How often it is reported what could not be kept.
 const PERIOD: Duration = Duration::from_mins(1);
 /// So many senders are named in one report.
 const NAMED: usize = 5;
@@ -48,7 +48,7 @@ async fn write_batch(shared: &Shared, store: &Store, refused: &[Refused]) {
 
 async fn write_patiently(shared: &Shared, store: &Store, refused: &[Refused]) -> Result<(), store::Error> {
     loop {
-        let written = rejected::save(store, refused, shared.settings.bounds, (shared.settings.clock)()).await;
+        let written = rejected::save(store, refused, shared.settings.bounds).await;
         match written {
             Err(error) if error.is_transient() => tokio::time::sleep(AWAY).await,
             done => return done,
@@ -56,16 +56,12 @@ async fn write_patiently(shared: &Shared, store: &Store, refused: &[Refused]) ->
     }
 }
 
-/// Reports once a minute what was not kept or not logged, and deletes what is too old, also when nothing comes any more.
-pub(super) async fn report(shared: Arc<Shared>, store: Store) {
+/// Reports once a minute what was not kept or not logged.
+pub(super) async fn report(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(PERIOD).await;
         report_dropped(&shared);
         report_left_out(&shared);
-        let trimmed = rejected::save(&store, &[], shared.settings.bounds, (shared.settings.clock)()).await;
-        if let Err(error) = trimmed {
-            tracing::debug!(error = error.without_values(), "refused requests that are too old could not be let go");
-        }
     }
 }
 

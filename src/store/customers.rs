@@ -3,6 +3,7 @@
 
 use crate::domain::ids::WorkspaceId;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -14,7 +15,7 @@ use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
-use crate::domain::state::{Lead, WorkspaceState};
+use crate::domain::state::{Lead, Person, WorkspaceState};
 
 /// What changed of customers, as lists: one for each column.
 #[derive(Default)]
@@ -31,6 +32,7 @@ struct ChangedRows<'a> {
     met: DependencyLists<'a>,
     /// What leads wait for and did not before.
     new: DependencyLists<'a>,
+    documents: DocumentTimes,
 }
 
 impl<'a> ChangedRows<'a> {
@@ -39,6 +41,7 @@ impl<'a> ChangedRows<'a> {
         for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
             changed.person_rows.push(email, &row.value);
             changed.persons.push(&row.value.columns);
+            changed.documents.push_person(&row.value);
         }
         for (external_id, row) in state.clusters.iter().filter(|(_, row)| row.is_dirty()) {
             changed.cluster_rows.push(external_id, &row.value);
@@ -47,6 +50,7 @@ impl<'a> ChangedRows<'a> {
         for (key, row) in state.leads.iter().filter(|(_, row)| row.is_dirty()) {
             changed.lead_rows.push(key, &row.value);
             changed.leads.push(&row.value.columns);
+            changed.documents.push_lead(&row.value);
             if row.value.trade_in != TradeInColumns::default() {
                 changed.trade_ins.push(write_trade_in(&row.value));
             }
@@ -80,8 +84,19 @@ pub(super) async fn save(
     if changed.is_empty() {
         return Ok(());
     }
-    let ChangedRows { person_rows, persons, cluster_rows, clusters, lead_rows, leads, trade_ins, bookings, met, new } =
-        changed;
+    let ChangedRows {
+        person_rows,
+        persons,
+        cluster_rows,
+        clusters,
+        lead_rows,
+        leads,
+        trade_ins,
+        bookings,
+        met,
+        new,
+        documents,
+    } = changed;
     let trade_ins = Value::Array(trade_ins);
     save_lists!(
         "src/store/save_customers.sql", workspace,
@@ -111,8 +126,30 @@ pub(super) async fn save(
         met => lead_id kind key;
         new => lead_id kind key;
         bookings => lead_id person_id listing_id location_id package_id wish created_at updated_at;
+        documents => licences passports of_leads;
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// When identity documents arrived: those of persons and of leads, in the order of their lists.
+#[derive(Debug, Default)]
+struct DocumentTimes {
+    licences: Vec<DateTime<Utc>>,
+    passports: Vec<DateTime<Utc>>,
+    of_leads: Vec<DateTime<Utc>>,
+}
+
+impl DocumentTimes {
+    fn push_person(&mut self, person: &Person) {
+        let received_at = |column| person.versions.of(column).map_or(person.updated_at, |version| version.arrived_at);
+        self.licences.push(received_at("licence"));
+        self.passports.push(received_at("passport"));
+    }
+
+    fn push_lead(&mut self, lead: &Lead) {
+        let version = lead.versions.of("documents");
+        self.of_leads.push(version.map_or(lead.updated_at, |version| version.arrived_at));
+    }
 }

@@ -47,6 +47,7 @@ pub mod rejected;
 pub mod replay_filter;
 mod requested;
 pub mod rereading;
+pub mod retention;
 pub mod rights;
 mod server;
 mod session;

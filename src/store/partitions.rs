@@ -8,6 +8,8 @@ use super::{Error, Store};
 
 /// How many months are there beside this one.
 const AHEAD: u32 = 2;
+/// So many rows of each default partition are counted at the most.
+const MOST_COUNTED: i64 = 10_001;
 
 /// What has a partition a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,9 @@ pub enum Partitioned {
 }
 
 impl Partitioned {
-    fn name(self) -> &'static str {
+    /// Its table in the schema `intake`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Deliveries => "deliveries",
             Self::Bodies => "bodies",
@@ -46,12 +50,73 @@ pub async fn make(store: &Store, now: DateTime<Utc>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops the partition of a month that is over; tells whether there was one.
+/// A partition that is of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Partition {
+    /// The first day of the month; of the deliveries from before there were months, of the last of theirs.
+    pub month: NaiveDate,
+    /// Whether it holds the deliveries from before there were months.
+    pub is_first: bool,
+}
+
+impl Partition {
+    /// The partition of this name; none where that is no month, as of the default one.
+    fn named(of: Partitioned, name: &str) -> Option<Self> {
+        let month = name.strip_prefix(of.name())?.strip_prefix('_')?;
+        let (month, is_first) = month.strip_prefix("until_").map_or((month, false), |month| (month, true));
+        let (year, month) = month.split_once('_')?;
+        Some(Self { month: NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?, is_first })
+    }
+}
+
+/// The partitions that are of months, oldest first.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn list(store: &Store, of: Partitioned) -> Result<Vec<Partition>, Error> {
+    let mut tx = store.begin(None).await?;
+    let names = sqlx::query_scalar!(
+        r#"-- once
+        select c.relname::text as "name!" from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = format('intake.%I', $1::text)::regclass"#,
+        of.name(),
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let mut partitions: Vec<Partition> = names.iter().filter_map(|name| Partition::named(of, name)).collect();
+    partitions.sort_unstable();
+    Ok(partitions)
+}
+
+/// How many rows stand in default partitions, where none should be; of many, so many.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub async fn default_rows(store: &Store) -> Result<i64, Error> {
+    let mut tx = store.begin(None).await?;
+    let rows = sqlx::query_scalar!(
+        r#"-- once
+        select (select count(*) from (select from intake.deliveries_without_month limit $1) as d)
+            + (select count(*) from (select from intake.bodies_without_month limit $1) as b) as "rows!""#,
+        MOST_COUNTED,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+/// Drops the partition of a month that is over; tells whether there was one. One process at a time does so: a second one
+/// would find it gone in the middle of its work.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached; also where the month is not over.
 pub async fn drop(store: &Store, of: Partitioned, month: NaiveDate) -> Result<bool, Error> {
     let mut tx = store.begin(None).await?;
+    sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended('forecourt retention', 0)) as "lock!: ()""#)
+        .execute(&mut *tx)
+        .await?;
     let dropped = sqlx::query_scalar!(r#"select intake.drop_partition($1, $2) as "dropped!""#, of.name(), month)
         .fetch_one(&mut *tx)
         .await?;
@@ -68,5 +133,18 @@ mod tests {
         let made: Vec<String> =
             months("2026-11-30T23:59:59Z".parse().unwrap()).map(|month| month.to_string()).collect();
         assert_eq!(made, ["2026-11-01", "2026-12-01", "2027-01-01"]);
+    }
+
+    #[test]
+    fn a_partition_is_known_by_its_name() {
+        let named = |name: &str| {
+            let partition = Partition::named(Partitioned::Deliveries, name)?;
+            Some((partition.month.to_string(), partition.is_first))
+        };
+        assert_eq!(named("deliveries_2026_11"), Some(("2026-11-01".to_owned(), false)));
+        assert_eq!(named("deliveries_until_2026_02"), Some(("2026-02-01".to_owned(), true)));
+        for other in ["deliveries_default", "bodies_2026_11", "deliveries_2026_13", "deliveries_2026", "deliveries"] {
+            assert_eq!(named(other), None, "{other}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ pub struct Refused {
     pub outcome: Option<String>,
 }
 
-/// How much is kept, and for how long.
+/// How much is kept; for how long is a matter of [`super::retention`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Whether they are about requests to no door; else about those that were refused.
@@ -50,21 +50,19 @@ pub struct Bounds {
     pub max_count: i64,
     /// So many bytes of bodies.
     pub max_bytes: i64,
-    /// So many days.
-    pub days: i64,
 }
 
 /// Keeps requests, and lets the oldest go where there are more than the bounds allow.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached; then nothing has changed.
-pub async fn save(store: &Store, refused: &[Refused], bounds: Bounds, now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn save(store: &Store, refused: &[Refused], bounds: Bounds) -> Result<(), Error> {
     // What has no workspace is written by one transaction at a time, so that an erasure finds all of it.
     let lock = (!refused.is_empty()).then_some(placements::lock_of(None));
     let mut tx = store.begin(lock).await?;
     let erased = erased(store, &mut tx, refused).await?;
     insert(&mut tx, refused, &erased).await?;
-    trim(&mut tx, bounds, now).await?;
+    trim(&mut tx, bounds).await?;
     tx.commit().await
 }
 
@@ -116,16 +114,9 @@ async fn insert(tx: &mut PgConnection, refused: &[Refused], erased: &BTreeSet<Uu
     Ok(())
 }
 
-/// Lets go what is too old and, oldest first, what is too much; of the kind that the bounds are about.
-async fn trim(tx: &mut PgConnection, bounds: Bounds, now: DateTime<Utc>) -> Result<(), Error> {
-    let Bounds { of_no_door, max_count, max_bytes, days } = bounds;
-    sqlx::query!(
-        "delete from intake.rejected where received_at < $1 and (feed is null) = $2::boolean",
-        now - TimeDelta::days(days),
-        of_no_door,
-    )
-    .execute(&mut *tx)
-    .await?;
+/// Lets go what is too much, oldest first; of the kind that the bounds are about.
+async fn trim(tx: &mut PgConnection, bounds: Bounds) -> Result<(), Error> {
+    let Bounds { of_no_door, max_count, max_bytes } = bounds;
     sqlx::query!(
         "delete from intake.rejected where id in (
             select id from (

@@ -28,26 +28,29 @@ on conflict (workspace_id, id) do update set
     updated_at = excluded.updated_at, clocks = excluded.clocks
 ), saved_licences as (
 insert into identity.driver_licences as known
-    (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth)
-select $1, person_id, number, card_number, state, expires_on, date_of_birth
-from unnest($2::bigint[], $22::text[], $23::text[], $24::text[], $25::date[], $26::date[])
-    as l (person_id, number, card_number, state, expires_on, date_of_birth) where number is not null
+    (workspace_id, person_id, number, card_number, state, expires_on, date_of_birth, received_at)
+select $1, person_id, number, card_number, state, expires_on, date_of_birth, received_at
+from unnest($2::bigint[], $22::text[], $23::text[], $24::text[], $25::date[], $26::date[], $150::timestamptz[])
+    as l (person_id, number, card_number, state, expires_on, date_of_birth, received_at) where number is not null
 on conflict (workspace_id, person_id) do update set
     number = excluded.number, card_number = excluded.card_number, state = excluded.state,
-    expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
-where (known.number, known.card_number, known.state, known.expires_on, known.date_of_birth)
+    expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth, received_at = excluded.received_at
+where (known.number, known.card_number, known.state, known.expires_on, known.date_of_birth, known.received_at)
     is distinct from
-    (excluded.number, excluded.card_number, excluded.state, excluded.expires_on, excluded.date_of_birth)
+    (excluded.number, excluded.card_number, excluded.state, excluded.expires_on, excluded.date_of_birth,
+    excluded.received_at)
 ), saved_passports as (
-insert into identity.passports as known (workspace_id, person_id, number, country, expires_on, date_of_birth)
-select $1, person_id, number, country, expires_on, date_of_birth
-from unnest($2::bigint[], $27::text[], $28::text[], $29::date[], $30::date[])
-    as p (person_id, number, country, expires_on, date_of_birth) where number is not null
+insert into identity.passports as known
+    (workspace_id, person_id, number, country, expires_on, date_of_birth, received_at)
+select $1, person_id, number, country, expires_on, date_of_birth, received_at
+from unnest($2::bigint[], $27::text[], $28::text[], $29::date[], $30::date[], $151::timestamptz[])
+    as p (person_id, number, country, expires_on, date_of_birth, received_at) where number is not null
 on conflict (workspace_id, person_id) do update set
     number = excluded.number, country = excluded.country,
-    expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth
-where (known.number, known.country, known.expires_on, known.date_of_birth)
-    is distinct from (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth)
+    expires_on = excluded.expires_on, date_of_birth = excluded.date_of_birth, received_at = excluded.received_at
+where (known.number, known.country, known.expires_on, known.date_of_birth, known.received_at)
+    is distinct from
+    (excluded.number, excluded.country, excluded.expires_on, excluded.date_of_birth, excluded.received_at)
 ), saved_clusters as (
 insert into lead_clusters
     (workspace_id,
@@ -170,11 +173,12 @@ on conflict (workspace_id, id) do update set
     offer_name = excluded.offer_name, additional_details = excluded.additional_details,
     source_created_at = excluded.source_created_at
 ), saved_documents as (
-insert into identity.lead_documents as known (workspace_id, lead_id, documents)
-select $1, lead_id, documents::jsonb
-from unnest($57::bigint[], $134::text[]) as d (lead_id, documents) where documents is not null
-on conflict (workspace_id, lead_id) do update set documents = excluded.documents
-where known.documents is distinct from excluded.documents
+insert into identity.lead_documents as known (workspace_id, lead_id, documents, received_at)
+select $1, lead_id, documents::jsonb, received_at
+from unnest($57::bigint[], $134::text[], $152::timestamptz[]) as d (lead_id, documents, received_at)
+where documents is not null
+on conflict (workspace_id, lead_id) do update set documents = excluded.documents, received_at = excluded.received_at
+where (known.documents, known.received_at) is distinct from (excluded.documents, excluded.received_at)
 ), saved_trade_ins as (
 insert into trade_ins as known
     (workspace_id, lead_id, registration, kilometres, make, model, badge, series, year, state, title,

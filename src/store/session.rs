@@ -63,6 +63,9 @@ pub(super) const PLANS_KEPT: &str = "; set local plan_cache_mode = force_generic
 /// all of it.
 pub(super) const BY_KEY: &str = "set local enable_hashjoin = off; set local enable_mergejoin = off";
 
+/// How rows are counted that are most of their table, which is cheaper from end to end.
+pub(super) const WHOLE_TABLES: &str = "set local enable_seqscan = on";
+
 /// What has been answered is on disk, and on the standby that the server waits for.
 pub(super) const COMMITS_ON_DISK: &str = "; set local synchronous_commit = on";
 /// Stronger yet, where the server says so: what has been answered can be seen on the standby.

@@ -59,6 +59,7 @@ mod proxies;
 mod rejected;
 mod reload;
 mod replay;
+mod retention;
 mod roles;
 mod sabotage;
 mod secrets;

@@ -7,6 +7,7 @@ use async_compression::tokio::bufread::GzipEncoder;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use forecourt::intake::retention;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -140,17 +141,20 @@ async fn an_address_leaves_only_so_many_a_minute_and_takes_nothing_from_others()
 }
 
 #[tokio::test]
-async fn what_is_too_old_goes() {
-    let service = service_with(&with("days = 2")).await;
-    for id in 0..3 {
-        wrong(&service, json!(id).to_string()).await;
+async fn what_is_too_old_goes_by_age_as_the_former_key_says_too() {
+    for lines in ["[rejected]\ndays = 2", "[retention]\nrejected = \"2d\""] {
+        let service = service_with(&CONFIG.replacen("[[workspaces]]", &format!("{lines}\n[[workspaces]]"), 1)).await;
+        for id in 0..3 {
+            wrong(&service, json!(id).to_string()).await;
+        }
+        service.refusals_written().await;
+        let age = "update intake.rejected set received_at = now() - interval '1 hour' *
+            case encode(body, 'escape') when '0' then 49 when '1' then 47 else 0 end";
+        service.database.execute(age).await;
+        let intake = service.intake();
+        retention::round(intake, &intake.retention(), "ada").await.unwrap();
+        assert_eq!(bodies(&service).await, ["1", "2"], "{lines}");
     }
-    service.refusals_written().await;
-    let age = "update intake.rejected set received_at = now() - interval '1 hour' *
-        case encode(body, 'escape') when '0' then 49 when '1' then 47 else 0 end";
-    service.database.execute(age).await;
-    wrong(&service, "3").await;
-    assert_eq!(bodies(&service).await, ["1", "2", "3"]);
 }
 
 #[tokio::test]

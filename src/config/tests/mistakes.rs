@@ -66,7 +66,7 @@ fn keys_below_a_header_that_is_missing_or_wrong_are_told_once() {
 #[test]
 fn what_follows_from_a_header_that_is_misspelt_is_not_told_beside_it() {
     let credentials = CREDENTIAL.replace("workspaces = \"all\"", "workspaces = [\"a\"]");
-    let known = "its keys are `server`, `admin`, `database`, `spool`, `rejected`, `oauth`, `erasure`, `alerts`, \
+    let known = "its keys are `server`, `admin`, `database`, `spool`, `rejected`, `retention`, `oauth`, `erasure`, `alerts`, \
         `workspaces`, `credentials`";
     assert_eq!(
         refusals(&format!("{}{credentials}", WORKSPACE.replace("workspaces", "workspace"))),

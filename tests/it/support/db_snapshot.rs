@@ -20,17 +20,17 @@ const TABLES: [(&str, &str); 15] = [
     ),
     (
         "driver_licences",
-        "select to_jsonb(d) - '{workspace_id,person_id}'::text[] || jsonb_build_object('of', p.email) as r
+        "select to_jsonb(d) - '{workspace_id,person_id,received_at}'::text[] || jsonb_build_object('of', p.email) as r
         from identity.driver_licences d join persons p on p.id = d.person_id where d.workspace_id = $",
     ),
     (
         "passports",
-        "select to_jsonb(d) - '{workspace_id,person_id}'::text[] || jsonb_build_object('of', p.email) as r
+        "select to_jsonb(d) - '{workspace_id,person_id,received_at}'::text[] || jsonb_build_object('of', p.email) as r
         from identity.passports d join persons p on p.id = d.person_id where d.workspace_id = $",
     ),
     (
         "lead_documents",
-        "select to_jsonb(d) - '{workspace_id,lead_id}'::text[] || jsonb_build_object('of', l.external_id) as r
+        "select to_jsonb(d) - '{workspace_id,lead_id,received_at}'::text[] || jsonb_build_object('of', l.external_id) as r
         from identity.lead_documents d join leads l on l.id = d.lead_id where d.workspace_id = $",
     ),
     (
