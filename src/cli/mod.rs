@@ -160,10 +160,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
         }
-        Command::Retention(arguments) => {
-            let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
-            tokio::runtime::Runtime::new()?.block_on(retention::run(&arguments, config, environment, &stop, out))
-        }
+        Command::Retention(arguments) => retention::run(&arguments, line.config.as_deref(), environment, out),
         Command::Grant(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
             tokio::runtime::Runtime::new()?.block_on(grant::run(&arguments, config, environment, out))

@@ -2,10 +2,11 @@
 //! that would be.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::Args;
 
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 use crate::intake::clock;
 use crate::intake::retention::{self, Gone, Report};
 use crate::store::{self, Demands, PutsUp, Store};
@@ -30,7 +31,17 @@ pub(super) struct Arguments {
 const CONNECTIONS: u32 = 2;
 
 /// Lets go what is too old, or says what that is.
-pub(super) async fn run(
+pub(super) fn run(
+    arguments: &Arguments,
+    config_path: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> CommandResult {
+    let (config, stop) = (config::load(config_path, environment)?, Interruption::listen());
+    tokio::runtime::Runtime::new()?.block_on(with_postgres(arguments, config, environment, &stop, out))
+}
+
+async fn with_postgres(
     arguments: &Arguments,
     config: Config,
     environment: &Environment,

@@ -166,7 +166,7 @@ mod tests {
     fn bodies_are_not_kept_longer_than_their_deliveries() {
         let kept = |bodies: Option<i64>, deliveries: Option<i64>| {
             let [bodies, deliveries] = [bodies, deliveries].map(|days| days.map(TimeDelta::days));
-            Retention { bodies, deliveries, ..Retention::default() }.bodies_kept().map(|kept| kept.num_days())
+            Retention { deliveries, bodies, ..Retention::default() }.bodies_kept().map(|kept| kept.num_days())
         };
         assert_eq!(
             [
