@@ -14,7 +14,7 @@ use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
+use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult, Replay};
 use crate::store::placements::{DeliveryKey, Placement, placements};
 
 /// The pauses before a batch is repeated while Postgres is away: the first, doubled each time up to the last.
@@ -178,7 +178,7 @@ impl Writer {
                 };
                 result.replay = Some(Replay { before: stored.remove(&entry.delivery.id) });
             }
-            rows.push(Record { delivery: &entry.delivery, result, placement });
+            rows.push(DeliveryRecord { delivery: &entry.delivery, result, placement });
         }
         record::save(&mut tx, workspace, rows).await?;
         tx.commit().await
