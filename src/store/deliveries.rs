@@ -65,7 +65,7 @@ pub struct Replay {
 
 /// A delivery that is to be written, with its outcome.
 #[derive(Clone, Debug)]
-pub struct Record<'a> {
+pub struct DeliveryRecord<'a> {
     /// The delivery.
     pub delivery: &'a Delivery,
     /// Its outcome.
@@ -74,7 +74,7 @@ pub struct Record<'a> {
     pub placement: Option<Placement>,
 }
 
-impl Record<'_> {
+impl DeliveryRecord<'_> {
     /// Where its row stands, if in this workspace.
     fn placed_in(&self, workspace: i64) -> Option<&Placement> {
         self.placement.as_ref().filter(|placement| placement.workspace == workspace)
@@ -103,29 +103,30 @@ impl Record<'_> {
 pub async fn save(
     tx: &mut PgConnection,
     workspace: Option<WorkspaceId>,
-    records: &[Record<'_>],
+    records: &[DeliveryRecord<'_>],
 ) -> Result<bool, Error> {
     if records.is_empty() {
         return Ok(true);
     }
     let workspace = placements::number(workspace);
-    let elsewhere = |record: &&Record<'_>| record.placement.is_some() && record.placed_in(workspace).is_none();
+    let elsewhere =
+        |settled: &&DeliveryRecord<'_>| settled.placement.is_some() && settled.placed_in(workspace).is_none();
     let moved: Vec<(Uuid, Placement)> = records
         .iter()
         .filter(elsewhere)
-        .filter_map(|record| Some((record.delivery.id, record.placement.clone()?)))
+        .filter_map(|settled| Some((settled.delivery.id, settled.placement.clone()?)))
         .collect();
     let left = placements::leave(tx, &moved).await?;
     let bodies = bodies_to_keep(tx, workspace, records).await?;
     let written = insert(tx, workspace, records, &left, &BodyLists::of(&bodies)).await?;
-    let shared_since = records.iter().filter(|record| {
+    let shared_since = records.iter().filter(|settled| {
         let is_own = |placement: &Placement| !placement.shares_body && !placement.holds_body;
-        record.shares_body(workspace) && record.placed_in(workspace).is_some_and(is_own)
+        settled.shares_body(workspace) && settled.placed_in(workspace).is_some_and(is_own)
     });
-    let shared_since: Vec<BodyKey> = shared_since.map(|record| record.body_key(false)).collect();
-    let erased = records.iter().filter(|record| record.result.erased_at.is_some());
-    let erased = erased.filter(|record| record.placed_in(workspace).is_some());
-    let gone: Vec<BodyKey> = shared_since.into_iter().chain(erased.map(|record| record.body_key(false))).collect();
+    let shared_since: Vec<BodyKey> = shared_since.map(|settled| settled.body_key(false)).collect();
+    let erased = records.iter().filter(|settled| settled.result.erased_at.is_some());
+    let erased = erased.filter(|settled| settled.placed_in(workspace).is_some());
+    let gone: Vec<BodyKey> = shared_since.into_iter().chain(erased.map(|settled| settled.body_key(false))).collect();
     bodies::remove_own(tx, workspace, &gone).await?;
     Ok(written == records.len())
 }
@@ -135,25 +136,25 @@ pub async fn save(
 async fn bodies_to_keep<'a>(
     tx: &mut PgConnection,
     workspace: i64,
-    records: &'a [Record<'a>],
+    records: &'a [DeliveryRecord<'a>],
 ) -> Result<Vec<KeptBody<'a>>, Error> {
     let is_there = |placement: &Placement, is_shared: bool| placement.shares_body == is_shared && !placement.holds_body;
-    let wanted = records.iter().filter(|record| record.result.erased_at.is_none());
-    let wanted = wanted.map(|record| (record, record.shares_body(workspace)));
-    let wanted: Vec<(&Record<'_>, bool)> = wanted
-        .filter(|(record, is_shared)| {
-            record.placed_in(workspace).is_none_or(|placement| !is_there(placement, *is_shared))
+    let wanted = records.iter().filter(|settled| settled.result.erased_at.is_none());
+    let wanted = wanted.map(|settled| (settled, settled.shares_body(workspace)));
+    let wanted: Vec<(&DeliveryRecord<'_>, bool)> = wanted
+        .filter(|(settled, is_shared)| {
+            settled.placed_in(workspace).is_none_or(|placement| !is_there(placement, *is_shared))
         })
         .collect();
     let shared: BTreeSet<BodyKey> =
-        wanted.iter().filter(|(_, is_shared)| *is_shared).map(|(record, _)| record.body_key(true)).collect();
+        wanted.iter().filter(|(_, is_shared)| *is_shared).map(|(settled, _)| settled.body_key(true)).collect();
     let mut known = bodies::known(tx, workspace, &shared).await?;
     let mut kept = Vec::with_capacity(wanted.len());
-    for (record, is_shared) in wanted {
-        let key = record.body_key(is_shared);
+    for (settled, is_shared) in wanted {
+        let key = settled.body_key(is_shared);
         // Of several in one batch the first.
         if !is_shared || known.insert(key.clone()) {
-            kept.push(KeptBody { key, delivery: record.delivery });
+            kept.push(KeptBody { key, delivery: settled.delivery });
         }
     }
     Ok(kept)
@@ -163,47 +164,47 @@ async fn bodies_to_keep<'a>(
 async fn insert(
     tx: &mut PgConnection,
     workspace: i64,
-    records: &[Record<'_>],
+    records: &[DeliveryRecord<'_>],
     left: &BTreeMap<Uuid, Left>,
     bodies: &BodyLists<'_>,
 ) -> Result<usize, Error> {
-    let left = |record: &Record<'_>| left.get(&record.delivery.id);
+    let left = |settled: &DeliveryRecord<'_>| left.get(&settled.delivery.id);
     let written = sqlx::query_file!(
         "src/store/save_deliveries.sql",
         workspace,
-        &list(records, |record| record.delivery.id),
-        &list(records, |record| record.delivery.received_at),
-        &list(records, |record| record.delivery.feed.name()) as &[&str],
-        &list(records, |record| record.delivery.external_id.as_deref()) as &[Option<&str>],
-        &list(records, |record| record.delivery.dealership_id) as &[Option<i64>],
-        &list(records, |record| left(record).map_or(&record.delivery.credential, |left| &left.credential).as_str())
+        &list(records, |settled| settled.delivery.id),
+        &list(records, |settled| settled.delivery.received_at),
+        &list(records, |settled| settled.delivery.feed.name()) as &[&str],
+        &list(records, |settled| settled.delivery.external_id.as_deref()) as &[Option<&str>],
+        &list(records, |settled| settled.delivery.dealership_id) as &[Option<i64>],
+        &list(records, |settled| left(settled).map_or(&settled.delivery.credential, |left| &left.credential).as_str())
             as &[&str],
-        &list(records, |record| match left(record) {
+        &list(records, |settled| match left(settled) {
             Some(left) => left.remote_address.clone(),
-            None => record.delivery.remote_address.map(|at| at.to_string()),
+            None => settled.delivery.remote_address.map(|at| at.to_string()),
         }) as &[Option<String>],
-        &list(records, |record| left(record)
-            .map_or(&record.delivery.content_type, |left| &left.content_type)
+        &list(records, |settled| left(settled)
+            .map_or(&settled.delivery.content_type, |left| &left.content_type)
             .as_deref()) as &[Option<&str>],
-        &list(records, |record| {
-            let is_kept = record.result.erased_at.is_none();
-            is_kept.then(|| record.delivery.body.sha256().as_slice())
+        &list(records, |settled| {
+            let is_kept = settled.result.erased_at.is_none();
+            is_kept.then(|| settled.delivery.body.sha256().as_slice())
         }) as &[Option<&[u8]>],
-        &list(records, |record| record.delivery.schema_version) as &[Option<&str>],
-        &list(records, |record| record.result.outcome.name()) as &[&str],
-        &list(records, |record| findings(&record.result.findings)),
-        &list(records, |record| changes(&record.result.effects).to_string()),
-        &list(records, |record| record.result.attempts),
-        &list(records, |record| record.result.processing_ms),
-        &list(records, |record| record.result.settled_at),
-        &list(records, |record| record.result.retry_at) as &[Option<DateTime<Utc>>],
-        &list(records, |record| all_replays(left(record), record).to_string()),
+        &list(records, |settled| settled.delivery.schema_version) as &[Option<&str>],
+        &list(records, |settled| settled.result.outcome.name()) as &[&str],
+        &list(records, |settled| findings(&settled.result.findings)),
+        &list(records, |settled| changes(&settled.result.effects).to_string()),
+        &list(records, |settled| settled.result.attempts),
+        &list(records, |settled| settled.result.processing_ms),
+        &list(records, |settled| settled.result.settled_at),
+        &list(records, |settled| settled.result.retry_at) as &[Option<DateTime<Utc>>],
+        &list(records, |settled| all_replays(left(settled), settled).to_string()),
         &bodies.keys as &[&[u8]],
         &bodies.months,
         &bodies.bodies as &[&[u8]],
         &bodies.posted_bodies as &[Option<&[u8]>],
-        &list(records, |record| record.shares_body(workspace)),
-        &list(records, |record| record.result.erased_at) as &[Option<DateTime<Utc>>],
+        &list(records, |settled| settled.shares_body(workspace)),
+        &list(records, |settled| settled.result.erased_at) as &[Option<DateTime<Utc>>],
     )
     .execute(tx)
     .await?;
@@ -211,9 +212,9 @@ async fn insert(
 }
 
 /// The replays of a row: those of the one that it takes the place of, and this one.
-fn all_replays(left: Option<&Left>, record: &Record<'_>) -> Value {
+fn all_replays(left: Option<&Left>, settled: &DeliveryRecord<'_>) -> Value {
     let mut all = left.and_then(|left| left.replays.as_array().cloned()).unwrap_or_default();
-    all.extend(replays(record.delivery, record.result));
+    all.extend(replays(settled.delivery, settled.result));
     Value::Array(all)
 }
 
@@ -221,11 +222,12 @@ fn all_replays(left: Option<&Left>, record: &Record<'_>) -> Value {
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
-pub async fn note_replays(tx: &mut PgConnection, records: &[Record<'_>]) -> Result<(), Error> {
+pub async fn note_replays(tx: &mut PgConnection, records: &[DeliveryRecord<'_>]) -> Result<(), Error> {
     let workspaces: BTreeSet<i64> =
-        records.iter().filter_map(|record| Some(record.placement.as_ref()?.workspace)).collect();
+        records.iter().filter_map(|settled| Some(settled.placement.as_ref()?.workspace)).collect();
     for workspace in workspaces {
-        let here: Vec<&Record<'_>> = records.iter().filter(|record| record.placed_in(workspace).is_some()).collect();
+        let here: Vec<&DeliveryRecord<'_>> =
+            records.iter().filter(|settled| settled.placed_in(workspace).is_some()).collect();
         sqlx::query!(
             "update intake.deliveries as known
             set attempts = n.attempts, replays = known.replays || n.replays::jsonb, retry_at = null
@@ -234,10 +236,10 @@ pub async fn note_replays(tx: &mut PgConnection, records: &[Record<'_>]) -> Resu
             where known.workspace_id = $1 and known.id = any($2) and known.id = n.id
                 and known.received_at = n.received_at and known.attempts < n.attempts",
             workspace,
-            &list(&here, |record| record.delivery.id),
-            &list(&here, |record| record.delivery.received_at),
-            &list(&here, |record| record.result.attempts),
-            &list(&here, |record| Value::from_iter(replays(record.delivery, record.result)).to_string()),
+            &list(&here, |settled| settled.delivery.id),
+            &list(&here, |settled| settled.delivery.received_at),
+            &list(&here, |settled| settled.result.attempts),
+            &list(&here, |settled| Value::from_iter(replays(settled.delivery, settled.result)).to_string()),
         )
         .execute(&mut *tx)
         .await?;

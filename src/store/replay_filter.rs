@@ -46,7 +46,7 @@ pub(super) const MOST_ROWS: i64 = 200;
 pub(super) const MOST_BYTES: i64 = 16 << 20;
 
 /// Which deliveries are looked at: those of ids are found first, so that no more months are read than they are in.
-struct Asked {
+struct LookupRange {
     ids: Vec<Uuid>,
     /// The arrivals of these.
     times: Vec<DateTime<Utc>>,
@@ -54,7 +54,7 @@ struct Asked {
     until: DateTime<Utc>,
 }
 
-impl Asked {
+impl LookupRange {
     /// None where ids are asked for that there are not.
     async fn of(store: &Store, filter: &ReplayFilter) -> Result<Option<Self>, Error> {
         let (since, until) = (filter.since.unwrap_or(START.0), filter.until);
@@ -125,7 +125,9 @@ impl MatchRow {
 /// When Postgres refuses or cannot be reached.
 pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, limit: i64) -> Result<Vec<Match>, Error> {
     let feeds = names(&filter.feeds);
-    let Some(Asked { ids, times, since, until }) = Asked::of(store, filter).await? else { return Ok(Vec::new()) };
+    let Some(LookupRange { ids, times, since, until }) = LookupRange::of(store, filter).await? else {
+        return Ok(Vec::new());
+    };
     let mut tx = store.begin(None).await?;
     session::run(&mut tx, session::BY_KEY).await?;
     let rows = sqlx::query_as!(
@@ -184,7 +186,7 @@ pub async fn deliveries(store: &Store, filter: &ReplayFilter, after: Cursor, lim
 /// When Postgres refuses or cannot be reached.
 pub async fn count(store: &Store, filter: &ReplayFilter) -> Result<i64, Error> {
     let feeds = names(&filter.feeds);
-    let Some(Asked { ids, times, since, until }) = Asked::of(store, filter).await? else { return Ok(0) };
+    let Some(LookupRange { ids, times, since, until }) = LookupRange::of(store, filter).await? else { return Ok(0) };
     let count = sqlx::query_scalar!(
         r#"-- once
         select count(*) as "count!" from intake.deliveries

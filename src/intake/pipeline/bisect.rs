@@ -16,7 +16,7 @@ use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult, Record, Replay};
+use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult, Replay};
 use crate::store::placements::{DeliveryKey, Placement, lock_of, placements};
 
 /// What is still to be written of a batch.
@@ -195,7 +195,7 @@ impl Writer {
                 };
                 result.replay = Some(Replay { before: stored.remove(&entry.delivery.id) });
             }
-            rows.push(Record { delivery: &entry.delivery, result, placement });
+            rows.push(DeliveryRecord { delivery: &entry.delivery, result, placement });
         }
         record::save(&mut tx, workspace, rows).await?;
         tx.commit().await

@@ -26,7 +26,7 @@ use crate::domain::{self, Effects, Tally, Verdict, unchanged};
 use crate::intake::activity::Activity;
 use crate::intake::complaints::Complaints;
 use crate::metrics::Metrics;
-use crate::store::deliveries::{self, DeliveryResult, Record, Replay, StoredResult};
+use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult, Replay, StoredResult};
 use crate::store::placements::DeliveryKey;
 use crate::store::{self, Store};
 
@@ -159,7 +159,7 @@ impl Writer {
             let before = stored.get(&entry.delivery.id);
             result.replay = entry.attempt.is_manual.then(|| Replay { before: before.cloned() });
             let placement = before.map(|before| before.placement.clone());
-            rows.push(Record { delivery: &entry.delivery, result, placement });
+            rows.push(DeliveryRecord { delivery: &entry.delivery, result, placement });
         }
         if !record::save(tx, workspace, rows).await? {
             return Err(Failure::Conflict);

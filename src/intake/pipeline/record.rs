@@ -13,7 +13,7 @@ use crate::domain::{Effects, Outcome, Verdict};
 use crate::intake::reply::Reply;
 use crate::metrics::Metrics;
 use crate::store;
-use crate::store::deliveries::{self, DeliveryResult, Record};
+use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult};
 
 /// What the rules came to.
 pub(super) fn applied(
@@ -68,9 +68,9 @@ pub(super) fn failed(entry: &QueueEntry, workspace: Option<WorkspaceId>, now: Da
 pub(super) async fn save(
     tx: &mut store::Connection,
     workspace: Option<WorkspaceId>,
-    rows: Vec<Record<'_>>,
+    rows: Vec<DeliveryRecord<'_>>,
 ) -> Result<bool, store::Error> {
-    let stays_applied = |Record { result, .. }: &Record<'_>| {
+    let stays_applied = |DeliveryRecord { result, .. }: &DeliveryRecord<'_>| {
         let before = result.replay.as_ref().and_then(|replay| replay.before.as_ref());
         before.is_some_and(|before| before.outcome == Outcome::Applied) && result.outcome != Outcome::Applied
     };
