@@ -5,9 +5,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::NAMED;
 use crate::domain::silence::{Change, DealershipFeed, Expected, FeedActivity};
 use crate::store::rejected::OfFingerprint;
+
+/// So many fingerprints are named of refused requests.
+const NAMED: usize = 3;
 
 /// What is told of one change.
 #[derive(Clone, Debug, PartialEq, Eq)]

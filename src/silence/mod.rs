@@ -32,8 +32,6 @@ const PERIOD: Duration = Duration::from_mins(1);
 const RECALLED: TimeDelta = TimeDelta::hours(1);
 /// A delivery that was begun before a look may be committed so much later.
 const COMMIT: TimeDelta = TimeDelta::minutes(2);
-/// So many fingerprints are named of refused requests.
-const NAMED: usize = 3;
 
 /// From when on deliveries may wait in the spool, uncounted; none where it is empty.
 pub type SpooledSince = Arc<dyn Fn() -> Option<DateTime<Utc>> + Send + Sync>;
