@@ -132,7 +132,7 @@ async fn whole_months_go_by_the_command_which_tells_before_what_would() {
     assert_eq!(String::from_utf8_lossy(&done.stdout), lines("gone"));
     assert_eq!((service.count("intake.bodies").await, service.count("intake.deliveries").await), (1, 6));
     let bodies = json!({ "bodies": 4, "months_of_bodies": ["2020-02", "2020-03", "2020-04"] });
-    assert_eq!(acts(&service).await, [bodies.clone()]);
+    assert_eq!(acts(&service).await, std::slice::from_ref(&bodies));
 
     let config = format!("{CONFIG}\n[retention]\ndeliveries = \"30d\"\n");
     let done = run(&service, folder.path(), &config, &["retention"]);

@@ -10,8 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use forecourt::domain::delivery::{Delivery, id_at};
 use forecourt::domain::feed::Feed;
 use forecourt::domain::retention::Retention;
+use forecourt::domain::values::Email;
 use forecourt::domain::workspace::Permitted;
 use forecourt::intake::accept::{Acceptor, Timeouts};
+use forecourt::intake::erasure::{self, Mode, Order, Target};
 use forecourt::intake::{Answer, Intake, Settings, WorkspaceRouter, configuration, partitions, retention};
 use forecourt::metrics::Metrics;
 use forecourt::silence::{Settings as SilenceSettings, Silence, Standings};
@@ -77,7 +79,7 @@ impl Running {
         let report = retention::round(&self.intake, &self.intake.retention(), "the service").await.unwrap();
         assert!(!report.is_more_left);
         let alerts = self.silence.round(clock()).await.unwrap();
-        alerts.iter().map(|alert| alert.kind()).collect()
+        alerts.iter().map(forecourt::silence::Alert::kind).collect()
     }
 }
 
@@ -113,8 +115,27 @@ fn of_day(day: i64) -> Vec<Delivery> {
     all
 }
 
-/// What operators do on a day, in both services. An erasure has its place here.
-async fn acts_of_operators(_day: i64, _services: [&TestService; 2]) {}
+/// The day on which somebody is erased who was heard of on the third.
+const ERASED_ON: i64 = 20;
+const ERASED: &str = "ada3@example.com";
+
+/// What operators do on a day, in both services.
+async fn acts_of_operators(day: i64, services: [&TestService; 2]) {
+    if day != ERASED_ON {
+        return;
+    }
+    for service in services {
+        let order = Order {
+            id: uuid::Uuid::now_v7(),
+            erased_at: clock(),
+            target: Target::Address(Email::parse(ERASED).unwrap()),
+            workspace: None,
+            reason: None,
+            acted_by: "test".to_owned(),
+        };
+        erasure::erase(service.intake().store(), &order, Mode::Commit, None).await.unwrap();
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seven_weeks_with_retention_lose_nothing_that_is_to_be_kept() {
@@ -145,6 +166,10 @@ async fn seven_weeks_with_retention_lose_nothing_that_is_to_be_kept() {
     told.push((DAYS, one.daily().await));
 
     silence_was_told_once(&told);
+    for service in [&living, &keeping] {
+        assert_eq!(service.count(&format!("persons where email = '{ERASED}'")).await, 0);
+        assert_eq!(service.count("leads where erased_at is not null").await, 1);
+    }
     what_is_kept_is_there(&living, &sent, limits).await;
     // What is made of the deliveries is the same, identity documents aside.
     for slug in ["alpha", "beta"] {
