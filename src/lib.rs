@@ -30,7 +30,7 @@
 //! | [`metrics`] | what is counted and measured, rendered for Prometheus | `domain` |
 //! | [`spool`] | deliveries on local disk while Postgres cannot take them | `domain` |
 //! | [`quarantine`] | refused requests, kept for a while | `domain`, `store` |
-//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
+//! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again; erasures and retention | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
 //! | [`silence`] | senders that have fallen silent: noted, logged, posted, measured | `domain`, `intake`, `metrics`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
 //! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
