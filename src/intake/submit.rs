@@ -188,8 +188,11 @@ impl Intake {
         let Job { mut delivery, attempt, began_at, claim, span } = job;
         let parsed = self.shared.parser.parse(&mut delivery, peek, cancellation).await?;
         let Parsed { workspace, mut task, findings, unknown, memory } = parsed;
-        if let Task::Apply(facts, _) = &mut task {
-            without_old_documents(facts, delivery.received_at, self.retention().documents_before(self.now()));
+        let retention = self.retention();
+        if let Task::Apply(facts, _) = &mut task
+            && retention.identity.is_some()
+        {
+            without_old_documents(facts, delivery.received_at, retention.documents_before(self.now()));
         }
         let (reply, answer) = oneshot::channel();
         let (id, feed, received_at) = (delivery.id, delivery.feed, delivery.received_at);

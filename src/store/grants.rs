@@ -292,8 +292,8 @@ mod tests {
             [
                 "grant usage on schema public, identity, intake to \"svc\"",
                 "grant usage on sequence public.row_ids to \"svc\"",
-                "grant select, insert, update on table public.leads, identity.passports to \"svc\"",
-                "grant select, insert, update, delete on table intake.deliveries to \"svc\"",
+                "grant select, insert, update on table public.leads to \"svc\"",
+                "grant select, insert, update, delete on table identity.passports, intake.deliveries to \"svc\"",
                 "grant execute on function intake.gather_statistics() to \"svc\""
             ]
         );

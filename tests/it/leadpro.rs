@@ -176,7 +176,7 @@ async fn a_credential_of_several_workspaces_is_told_that_it_must_have_one() {
     let finding = &answer.body["findings"][0];
     assert_eq!((finding["code"].as_str(), finding.get("path")), (Some("dealership_missing"), None));
     assert!(finding["message"].as_str().unwrap().contains("exactly one workspace"), "{finding}");
-    assert_eq!(service.record(&answer).await["workspace_id"], json!(null));
+    assert_eq!(service.record(&answer).await["workspace_id"], json!(0));
     assert_eq!((service.count("leads").await, service.count("persons").await), (0, 0));
 
     let only = CONFIG.replace("workspaces = \"all\"", "workspaces = [\"beta\"]");

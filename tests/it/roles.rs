@@ -449,7 +449,7 @@ async fn what_a_migration_adds_is_given_with_it_to_the_service_and_to_readers_of
     assert!(!found.iter().any(|table| table.starts_with("identity") || table.starts_with("intake")), "{found:?}");
     let rights = rights(&database, SERVICE).await;
     assert_eq!(rights["intake.drift"], "select, insert, update");
-    assert_eq!(rights["identity.passports"], "select, insert, update");
+    assert_eq!(rights["identity.passports"], "select, insert, update, delete");
 }
 
 #[tokio::test]

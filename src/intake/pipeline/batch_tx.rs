@@ -4,11 +4,11 @@
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
-use super::commit::{LONGEST, Writer};
 use super::failure::Failure;
 use super::large::is_large;
 use super::permits::{ConnectionPermit, WritePermit};
 use super::queue::QueueEntry;
+use super::writer::{LONGEST, Writer};
 use crate::domain::ids::WorkspaceId;
 use crate::store;
 use crate::store::placements::lock_of;

@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::batch_tx::BatchTx;
-use super::commit::{LONGEST, Mode, Writer};
+use super::commit::Mode;
 use super::erased::Erased;
 use super::failure::{Failure, Pause};
 use super::large::{is_large, off_thread};
 use super::queue::QueueEntry;
 use super::record;
+use super::writer::{LONGEST, Writer};
 use crate::store;
 use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult, Replay};
 use crate::store::placements::{DeliveryKey, Placement, lock_of, placements};

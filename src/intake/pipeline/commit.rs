@@ -5,10 +5,9 @@ use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
@@ -16,36 +15,16 @@ use super::batch_input::{self, BatchInput};
 use super::batch_tx::BatchTx;
 use super::erased::Erased;
 use super::failure::Failure;
-use super::permits::WritePermits;
 use super::queue::{QueueEntry, Task};
 use super::record;
+use super::writer::{LONGEST, Writer};
 use crate::domain::finding::Finding;
 use crate::domain::keys::Keys;
 use crate::domain::state::WorkspaceState;
 use crate::domain::{self, Effects, Tally, Verdict, unchanged};
-use crate::intake::activity::Activity;
-use crate::intake::complaints::Complaints;
-use crate::metrics::Metrics;
+use crate::store;
 use crate::store::deliveries::{self, DeliveryRecord, DeliveryResult, Replay, StoredResult};
 use crate::store::placements::DeliveryKey;
-use crate::store::{self, Store};
-
-/// How long Postgres may work on one batch, locks of others included. A server that has vanished from the network without
-/// an answer would otherwise be waited for for ever.
-pub(super) const LONGEST: Duration = Duration::from_mins(5);
-
-/// Writes batches. All queues share it.
-#[derive(Debug)]
-pub(super) struct Writer {
-    pub(super) store: Store,
-    pub(super) permits: WritePermits,
-    pub(super) activity: Activity,
-    pub(super) clock: fn() -> DateTime<Utc>,
-    /// Whether nothing was committed since something failed or took too long.
-    pub(super) is_stalled: AtomicBool,
-    pub(super) complaints: Complaints,
-    pub(super) metrics: Metrics,
-}
 
 /// How an attempt ends that has come so far.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! A workspace's queue asks for its workspace, and takes whatever is waiting once it has that; while it writes one batch the next one
 //! gathers: nothing is added to the answer time of an idle service, and batches grow with the load. A workspace has one
 //! queue, so a full feed of one does not hold up the others; write permits are few and given out in the order of asking.
-//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`batch_tx`], [`batch_input`], [`commit`], [`record`], and
+//! In reading order: [`queue`], [`workspace_queue`], [`permits`], [`writer`], [`batch_tx`], [`batch_input`], [`commit`], [`record`], and
 //! [`bisect`] for what fails.
 
 mod batch_input;
@@ -17,6 +17,7 @@ mod permits;
 mod queue;
 mod record;
 mod workspace_queue;
+mod writer;
 
 use crate::domain::ids::WorkspaceId;
 use std::collections::HashMap;
@@ -30,11 +31,11 @@ use super::complaints::Complaints;
 use crate::metrics::Metrics;
 use crate::store::deliveries::DeliveryResult;
 use crate::store::{self, Store};
-use commit::Writer;
 pub(super) use permits::WritePermits;
 pub(super) use queue::{QueueEntry, QueueGuard, Task};
 use queue::{QueueSlot, dequeue};
 use workspace_queue::WorkspaceQueue;
+use writer::Writer;
 
 /// Every queue of the service. Copies share them.
 #[derive(Clone, Debug)]

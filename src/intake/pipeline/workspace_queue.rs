@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::commit::Writer;
 use super::failure::Pause;
 use super::queue::{QueueSlot, is_waiting, next_batch};
+use super::writer::Writer;
 use crate::domain::ids::WorkspaceId;
 
 /// How many deliveries are written together at the most.

@@ -420,7 +420,7 @@ async fn an_order_waits_while_postgres_is_away_and_is_done_by_the_service() {
 }
 
 async fn dump(database: &TestDatabase) -> Vec<u8> {
-    let url = database.url();
+    let url = database.url_of_superuser();
     let output = tokio::task::spawn_blocking(move || {
         Command::new(search::program("pg_dump")).arg("--dbname").arg(url).output().unwrap()
     });
@@ -440,7 +440,7 @@ async fn erasures_are_done_over_on_a_database_that_was_restored() {
     let log = service.data_dir().join("erasures.log");
 
     let restored = cluster.bare_database("restored").await;
-    let (url, file) = (restored.url(), service.data_dir().join("dump.sql"));
+    let (url, file) = (restored.url_of_superuser(), service.data_dir().join("dump.sql"));
     std::fs::write(&file, dumped).unwrap();
     let path = file.clone();
     let output = tokio::task::spawn_blocking(move || {

@@ -98,7 +98,7 @@ impl Planted {
 
     /// A dump, in which bytes stand as digits.
     async fn search_dump(&self, database: &TestDatabase) -> Searched {
-        let url = database.url();
+        let url = database.url_of_superuser();
         let dump =
             tokio::task::spawn_blocking(move || Command::new(program("pg_dump")).arg("--dbname").arg(url).output());
         let dump = dump.await.unwrap().unwrap();

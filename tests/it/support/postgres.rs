@@ -162,6 +162,11 @@ impl TestDatabase {
         self.url_as(self.service_options.get_username())
     }
 
+    /// A `DATABASE_URL` for it, for whoever dumps and restores it whole.
+    pub(crate) fn url_of_superuser(&self) -> String {
+        self.url_as(self.options.get_username())
+    }
+
     /// A `DATABASE_URL` for it, for any user.
     pub(crate) fn url_as(&self, user: &str) -> String {
         let socket_dir = self.options.get_socket().unwrap().display().to_string();
