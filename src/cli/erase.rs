@@ -91,6 +91,11 @@ pub(super) async fn run(
 }
 
 fn order(arguments: &Arguments, environment: &Environment) -> Result<Option<Order>, CommandError> {
+    if let (Some(email), Some(reason)) = (&arguments.email, &arguments.reason)
+        && reason.to_lowercase().contains(email.as_str())
+    {
+        return Err(CommandError::Usage("the reason names the address, and is kept: leave it out there".to_owned()));
+    }
     let target = match (&arguments.email, &arguments.lead) {
         (Some(email), _) => Target::Address(email.clone()),
         (None, Some(lead)) if !lead.trim().is_empty() => Target::Lead(lead.trim().to_owned()),
@@ -219,6 +224,9 @@ fn say(erased: &Erased, mode: Mode, out: &mut dyn Write) -> CommandResult {
     };
     for (table, count) in &erased.counts {
         writeln!(out, "{count:>8} {verb} {table}")?;
+    }
+    if erased.counts.values().all(|count| *count == 0) {
+        writeln!(out, "Nothing is known of whom that names: is it written as the sender wrote it?")?;
     }
     if !erased.other_addresses.is_empty() {
         let count = erased.other_addresses.len();

@@ -83,7 +83,11 @@ impl Postgres {
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let Some(owner) = &config.database.migrations else { return Self::reach(config, environment).await };
         let url = owner.read(environment).map_err(CommandError::Configuration)?;
-        Ok(Self { options: options_of(&url)?, psql: String::new(), private: None })
+        let options = options_of(&url)?;
+        if let Some(service) = &config.database.url {
+            same_database(&options_of(service)?, &options)?;
+        }
+        Ok(Self { options, psql: String::new(), private: None })
     }
 
     /// The same where there is one: a private one that is still to be made is none.
@@ -146,4 +150,15 @@ fn options_of(url: &SecretString) -> Result<store::Address, CommandError> {
 
 fn announce(data_dir: &Path) {
     tracing::info!(data_dir = %data_dir.display(), "no DATABASE_URL is set: starting a private Postgres");
+}
+
+/// That owner and service mean one database. Their servers may be called otherwise, as where one of them asks a pooler.
+fn same_database(service: &store::Address, owner: &store::Address) -> Result<(), CommandError> {
+    match (service.get_database(), owner.get_database()) {
+        (Some(service), Some(owner)) if service != owner => Err(CommandError::Configuration(format!(
+            "the service's database is `{service}` and that of `database.migrations_url` is `{owner}`: name one database in \
+             both, as after a restore into another one"
+        ))),
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
 }

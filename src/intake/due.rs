@@ -82,7 +82,7 @@ pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<u
 /// Tries one stored delivery again.
 async fn again(intake: &Intake, stored: Stored) {
     let Stored { mut delivery, workspace, attempts, was_applied } = stored;
-    if workspace.is_some_and(|workspace| intake.is_held(workspace)) {
+    if intake.is_held(workspace) {
         // It stays due, and those of other workspaces need not wait for it.
         return;
     }

@@ -134,7 +134,7 @@ impl Intake {
     }
 
     /// Whether somebody else holds a workspace for longer than a batch takes, so that nothing is written to it for now.
-    fn is_held(&self, workspace: WorkspaceId) -> bool {
+    fn is_held(&self, workspace: Option<WorkspaceId>) -> bool {
         self.shared.pipeline.is_held(workspace)
     }
 

@@ -63,7 +63,7 @@ impl Submitted {
         let held = async {
             loop {
                 sleep(HELD_INTERVAL).await;
-                if workspace.is_some_and(|workspace| intake.is_held(workspace)) {
+                if intake.is_held(workspace) {
                     return;
                 }
             }

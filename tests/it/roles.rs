@@ -606,6 +606,13 @@ async fn migrations_and_grants_are_made_as_the_owner_whom_the_configuration_name
     let (status, said, wrong) = run(named, &[], &["migrate"]);
     assert_eq!(status, 78, "{said}{wrong}");
     assert!(wrong.contains("migrations_url: the environment variable `OWNER_URL` is not set"), "{wrong}");
+    // After a restore into another database, the owner's address may still name the old one.
+    let elsewhere = owner.replace("/forecourt?", "/restored?");
+    assert_ne!(elsewhere, owner);
+    for words in [&["migrate"][..], &["migrate", "--check"], &["grant", SERVICE, "--serves"]] {
+        let (status, said, wrong) = run(named, &[("OWNER_URL", &elsewhere)], words);
+        assert!(status == 78 && wrong.contains("name one database in both"), "{said}{wrong}");
+    }
     let service = TestService::over(database.migrated().await, CONFIG).await;
     assert_eq!(service.lead(&a_lead(1)).await.outcome(), "applied");
 }

@@ -157,6 +157,27 @@ async fn a_workspace_that_somebody_holds_for_long_costs_no_other_anything() {
     assert_eq!(service.count(others).await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_what_has_no_workspace_is_held_for_long_the_workspaces_are_written() {
+    let service = service_with(&spooling()).await;
+    let mut somebody = service.database.pool.begin().await.unwrap();
+    let held = "select version from intake.workspace_locks where workspace_id = 0 for update";
+    sqlx::query(held).execute(&mut *somebody).await.unwrap();
+    for turn in 0..3 {
+        let leads: Vec<_> = (0..20).map(|id| a_lead(100 * turn + id).dealership(999)).collect();
+        for answer in join_all(leads.iter().map(|lead| service.lead(lead))).await {
+            assert_eq!(answer.body["outcome"], "spooled");
+        }
+        for id in 0..5 {
+            let answer = service.lead(&a_lead(1_000 + 10 * turn + id).dealership(285)).await;
+            assert_eq!(answer.body["outcome"], "applied", "{turn} {id}");
+        }
+    }
+    somebody.rollback().await.unwrap();
+    drained(&service).await;
+    assert_eq!(service.count("intake.deliveries where workspace_id = 0 and outcome = 'rejected'").await, 60);
+}
+
 #[tokio::test]
 async fn a_workspace_that_somebody_holds_keeps_no_start_and_no_reload_from_the_others() {
     let service = service().await;

@@ -33,7 +33,12 @@ pub async fn again(
     journal: Option<&Path>,
 ) -> Result<(usize, Erased), ErasureError> {
     let key = store.erasure_key().ok_or(store::Error::ErasureKey)?;
-    let lines = journal::read(text).map_err(ErasureError::Line)?;
+    let (lines, unreadable) = journal::read(text);
+    match (lines.first(), unreadable.first()) {
+        (None, Some(first)) => return Err(ErasureError::Line(*first)),
+        (Some(_), Some(_)) => tracing::warn!(lines = ?unreadable, "lines that cannot be read are passed over"),
+        (Some(_) | None, None) => {}
+    }
     if let Some(place) = lines.iter().position(|line| line.key_id != key.id()) {
         return Err(ErasureError::Line(place + 1));
     }

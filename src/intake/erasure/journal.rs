@@ -1,8 +1,8 @@
 //! `erasures.log` in the data directory: a line for each thing that was erased, by its fingerprint, so that it can be erased
 //! again where an older database was restored. It says nothing of whom it was about.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -39,23 +39,39 @@ pub struct Line {
 /// # Errors
 /// When the file cannot be written.
 pub fn append(path: &Path, lines: &[Line]) -> io::Result<()> {
-    let mut text = String::new();
+    let mut file = OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(path)?;
+    // What a crash has cut off stays a line of its own.
+    let mut text = String::from(if is_cut_off(&mut file)? { "\n" } else { "" });
     for line in lines {
         text.push_str(&serde_json::to_string(line)?);
         text.push('\n');
     }
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
-/// The lines of a text; the number of one that is none.
-///
-/// # Errors
-/// With the number of the first line that cannot be read.
-pub fn read(text: &str) -> Result<Vec<Line>, usize> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(place, line)| serde_json::from_str(line).map_err(|_invalid| place + 1)).collect()
+/// Whether the last line has no end.
+fn is_cut_off(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// The lines of a text, and the numbers of those that cannot be read, as one that a crash has cut off.
+#[must_use]
+pub fn read(text: &str) -> (Vec<Line>, Vec<usize>) {
+    let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
+    for (place, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(_invalid) => unreadable.push(place + 1),
+        }
+    }
+    (lines, unreadable)
 }
 
 #[cfg(test)]
@@ -80,8 +96,11 @@ mod tests {
         append(&path, std::slice::from_ref(&line)).unwrap();
         append(&path, std::slice::from_ref(&line)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(read(&text), Ok(vec![line.clone(), line]));
-        assert_eq!(read(&(text + "\nnothing")), Err(4));
+        assert_eq!(read(&text), (vec![line.clone(), line.clone()], vec![]));
+        std::fs::write(&path, format!("{text}{{\"order_id\":\"01a2")).unwrap();
+        append(&path, std::slice::from_ref(&line)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read(&text), (vec![line.clone(), line.clone(), line], vec![3]));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -47,7 +47,8 @@ impl Writer {
         let lock_try = self.permits.lock_try(workspace).await;
         let begun = self.store.try_begin(Some(lock_of(workspace)), lock_try.wait).await;
         let is_held = matches!(begun, Err(store::Error::Locked));
-        if is_held && let Some(workspace) = workspace.filter(|workspace| self.permits.is_held(*workspace)) {
+        if is_held && self.permits.is_held(workspace) {
+            let workspace = lock_of(workspace);
             let kind = format!("workspace {workspace} is held");
             if let Some(left_out) = self.complaints.take(&kind) {
                 tracing::warn!(

@@ -71,7 +71,7 @@ impl Pipeline {
     }
 
     /// Whether somebody else holds a workspace for longer than a batch takes, so that nothing is written to it for now.
-    pub(super) fn is_held(&self, workspace: WorkspaceId) -> bool {
+    pub(super) fn is_held(&self, workspace: Option<WorkspaceId>) -> bool {
         self.writer.permits.is_held(workspace)
     }
 

@@ -42,8 +42,8 @@ pub(in crate::intake) struct WritePermits {
     writers: Arc<Semaphore>,
     /// One large batch is written at a time, so that there is always one processor and some writers for the others.
     large: Semaphore,
-    /// The workspaces that somebody else held when they were last asked for, and when that was.
-    held: Mutex<HashMap<WorkspaceId, Instant>>,
+    /// The workspaces, and what has none, that somebody else held when they were last asked for, and when that was.
+    held: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
 }
 
 /// A connection for a batch.
@@ -79,7 +79,7 @@ impl WritePermits {
     /// Waits for a connection on which to ask for a workspace.
     pub(super) async fn lock_try(&self, workspace: Option<WorkspaceId>) -> LockTry<'_> {
         // No semaphore is ever closed.
-        let is_held = workspace.is_some_and(|workspace| self.held().contains_key(&workspace));
+        let is_held = self.held().contains_key(&workspace);
         let long_wait = if is_held { self.long_waits.acquire().await.ok() } else { None };
         let wait = if is_held { NEXT_TRY } else { FIRST_TRY };
         LockTry { connection: ConnectionPermit(acquire(&self.connections).await), wait, _long_wait: long_wait }
@@ -87,7 +87,6 @@ impl WritePermits {
 
     /// Notes whether somebody else held a workspace when it was asked for.
     pub(super) fn note(&self, workspace: Option<WorkspaceId>, is_held: bool) {
-        let Some(workspace) = workspace else { return };
         if is_held {
             self.held().insert(workspace, Instant::now());
         } else {
@@ -96,7 +95,7 @@ impl WritePermits {
     }
 
     /// Whether somebody else holds a workspace for longer than a batch takes.
-    pub(super) fn is_held(&self, workspace: WorkspaceId) -> bool {
+    pub(super) fn is_held(&self, workspace: Option<WorkspaceId>) -> bool {
         self.held().get(&workspace).is_some_and(is_recent)
     }
 
@@ -105,7 +104,7 @@ impl WritePermits {
         self.held().values().any(is_recent)
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, Instant>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Option<WorkspaceId>, Instant>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -176,7 +175,7 @@ mod tests {
         let (permits, alpha, beta) = (WritePermits::new(2, 10), Some(1.into()), Some(2.into()));
         assert_eq!(permits.lock_try(alpha).await.wait, FIRST_TRY);
         permits.note(alpha, true);
-        assert!(permits.is_held(1.into()) && !permits.is_held(2.into()) && permits.is_any_held());
+        assert!(permits.is_held(Some(1.into())) && !permits.is_held(Some(2.into())) && permits.is_any_held());
         let waiting = [permits.lock_try(alpha).await, permits.lock_try(alpha).await];
         assert!(waiting.iter().all(|one| one.wait == NEXT_TRY));
         assert!(timeout(Duration::from_millis(20), permits.lock_try(alpha)).await.is_err());
@@ -184,6 +183,8 @@ mod tests {
         permits.note(alpha, false);
         assert_eq!(permits.lock_try(alpha).await.wait, FIRST_TRY);
         assert!(!permits.is_any_held());
+        permits.note(None, true);
+        assert!(permits.is_held(None) && permits.is_any_held());
     }
 
     #[tokio::test]

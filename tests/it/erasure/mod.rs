@@ -350,6 +350,10 @@ async fn an_erasure_says_by_fingerprints_what_was_erased_and_nothing_else() {
     assert_eq!(std::fs::read_dir(service.data_dir().join("erasures")).unwrap().count(), 0, "no order is left");
     assert_eq!(erase(&service, &["--email", "nobody"]).await.status, Some(2));
     assert_eq!(erase(&service, &[]).await.status, Some(2));
+    let told = erase(&service, &["--email", ADA, "--reason", &format!("{} asked", ADA.to_uppercase())]).await;
+    assert!(told.status == Some(2) && told.error.contains("leave it out"), "{told:?}");
+    let unknown = erase(&service, &["--email", "nobody@example.com", "--dry-run"]).await;
+    assert!(unknown.out.contains("Nothing is known of whom that names"), "{unknown:?}");
 }
 
 #[tokio::test]
