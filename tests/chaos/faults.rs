@@ -11,11 +11,13 @@ use crate::support::postgres::OwnCluster;
 /// Sends a signal to every process of a server; what has gone meanwhile needs none.
 pub(crate) fn signal_all(cluster: &OwnCluster, signal: Signal) {
     let server = cluster.server().pid();
-    // The main process first, so that it makes no further ones.
-    for pid in std::iter::once(server).chain(children(server)) {
+    let send = |pid: u32| {
         let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         let _may_be_gone = kill_process(pid, signal);
-    }
+    };
+    // The main process first, and the others are only looked for then: it makes no further ones.
+    send(server);
+    children(server).into_iter().for_each(send);
 }
 
 /// Kills a server with all its processes, and starts it again at once: whoever keeps it would wait longer each time.
