@@ -50,7 +50,8 @@ pub(super) struct Arguments {
 /// So many connections: one looks ahead, one writes.
 const CONNECTIONS: u32 = 2;
 
-fn address(text: &str) -> Result<Email, &'static str> {
+/// Reads an address of the command line.
+pub(super) fn address(text: &str) -> Result<Email, &'static str> {
     Email::parse(text).ok_or("this is not an e-mail address")
 }
 
@@ -181,7 +182,8 @@ async fn perform(store: &Store, order: Option<&Order>, config: &Config, out: &mu
                 orders::forget(data_dir, waiting.id);
                 return Err(wrong(error));
             }
-            Err(error) => return Err(error.into()),
+            // It holds up none that came after it.
+            Err(error) => tracing::error!(order = %waiting.id, %error, "an order to erase cannot be done and waits on"),
         }
     }
     Ok(())

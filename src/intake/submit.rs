@@ -28,9 +28,13 @@ pub(super) struct Submitted {
     reply: oneshot::Receiver<Reply>,
     /// Counts its undocumented fields.
     count: Option<Box<dyn FnOnce() + Send>>,
-    /// In whose queue it is.
-    workspace: Option<WorkspaceId>,
+    /// The queue that it is in; none where it is read in a task of its own, and goes to its end there.
+    queue: Option<QueueKey>,
 }
+
+/// Names a queue: that of a workspace, or that of what has none.
+#[derive(Clone, Copy, Debug)]
+struct QueueKey(Option<WorkspaceId>);
 
 /// What becomes of a delivery that need not be waited for.
 #[derive(Debug)]
@@ -59,11 +63,11 @@ impl Submitted {
     /// The same for a delivery that is stored: where somebody else holds its workspace, it waits where it is stored, so
     /// that those of other workspaces need not wait for it.
     pub(super) async fn settled_unless_held(self, intake: &Intake) -> Resubmitted {
-        let workspace = self.workspace;
+        let queue = self.queue;
         let held = async {
             loop {
                 sleep(HELD_INTERVAL).await;
-                if intake.is_held(workspace) {
+                if queue.is_some_and(|QueueKey(workspace)| intake.is_held(workspace)) {
                     return;
                 }
             }
@@ -80,13 +84,13 @@ impl Submitted {
         let (told, answer) = oneshot::channel();
         // Its other end is here.
         let _ = told.send(reply);
-        Self { _kept: Kept::Over, has_memory: false, reply: answer, count: None, workspace: None }
+        Self { _kept: Kept::Over, has_memory: false, reply: answer, count: None, queue: None }
     }
 
     /// Nothing comes of it.
     fn given_up() -> Self {
         let (_nobody, reply) = oneshot::channel();
-        Self { _kept: Kept::Over, has_memory: false, reply, count: None, workspace: None }
+        Self { _kept: Kept::Over, has_memory: false, reply, count: None, queue: None }
     }
 }
 
@@ -167,7 +171,7 @@ impl Intake {
                 let _ = told.send(reply);
             }
         });
-        Submitted { _kept: Kept::InTask(here), has_memory: false, reply, count: None, workspace: None }
+        Submitted { _kept: Kept::InTask(here), has_memory: false, reply, count: None, queue: None }
     }
 
     /// Parses a delivery and puts it into its queue; `None` where it is cancelled before it was begun.
@@ -175,7 +179,7 @@ impl Intake {
         let Prepared { workspace, entry, reply, count } = self.parse(job, peek, cancellation).await?;
         let has_memory = entry.memory.is_large();
         let guard = self.shared.pipeline.enqueue(workspace, entry).await;
-        Some(Submitted { _kept: Kept::InQueue(guard), has_memory, reply, count, workspace })
+        Some(Submitted { _kept: Kept::InQueue(guard), has_memory, reply, count, queue: Some(QueueKey(workspace)) })
     }
 
     /// Parses a delivery for a dry run, in which nothing of it is counted or claimed.

@@ -285,7 +285,7 @@ pub async fn newest_since(store: &Store, since: DateTime<Utc>) -> Result<Newest,
         r#"-- once
         select distinct on (workspace_id, dealership_id, feed) workspace_id as "workspace_id!", dealership_id, feed,
             received_at, id
-        from intake.deliveries where received_at >= $1 and workspace_id is not null
+        from intake.deliveries where received_at >= $1 and workspace_id <> 0
         order by workspace_id, dealership_id, feed, received_at desc"#,
         since,
     )

@@ -75,8 +75,9 @@ impl ErasureError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
+            // For the right key a delivery waits; of an order it is told at once.
+            Self::Store(store::Error::ErasureKey) | Self::UnknownWorkspace(_) | Self::File(..) | Self::Line(_) => false,
             Self::Store(error) => error.is_transient(),
-            Self::UnknownWorkspace(_) | Self::File(..) | Self::Line(_) => false,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::order::{Erased, ErasureError, Mode, Order, Target};
 use super::{journal, leftovers};
 use crate::domain::values::Email;
 use crate::intake::Intake;
+use crate::intake::complaints::Complaints;
 use crate::store::Store;
 
 /// The folder below the data directory.
@@ -120,6 +121,7 @@ pub async fn perform(store: &Store, data_dir: &Path, order: &Order) -> Result<Er
 
 /// Does the orders that wait, for as long as the service runs.
 pub async fn run(intake: Intake, data_dir: PathBuf) {
+    let complaints = Complaints::default();
     loop {
         for order in waiting(&data_dir) {
             match perform(intake.store(), &data_dir, &order).await {
@@ -129,7 +131,9 @@ pub async fn run(intake: Intake, data_dir: PathBuf) {
                     break;
                 }
                 Err(error) => {
-                    tracing::error!(order = %order.id, %error, "an order to erase cannot be done and waits on");
+                    if let Some(left_out) = complaints.take(&order.id.to_string()) {
+                        tracing::error!(order = %order.id, %error, left_out, "an order to erase cannot be done and waits on");
+                    }
                 }
             }
         }

@@ -185,7 +185,7 @@ impl Writer {
             let placement = placements.get(&entry.delivery.id).cloned();
             // What another try has settled stays as it is, and what was erased or let go is not written anew.
             let tried = placement.as_ref().map_or(0, Placement::attempts);
-            if tried != entry.attempt.attempts {
+            if tried != entry.attempt.attempts || placement.as_ref().is_some_and(Placement::is_erased) {
                 continue;
             }
             if entry.attempt.is_manual {

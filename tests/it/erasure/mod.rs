@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use forecourt::domain::values::Email;
+use forecourt::intake::due;
 use forecourt::intake::erasure::{self, Mode, Order, Target};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -271,6 +272,19 @@ fn ada() -> Target {
 }
 
 #[tokio::test]
+async fn what_was_received_between_an_order_and_its_doing_makes_the_person_anew() {
+    let service = service().await;
+    service.lead(&a_lead(1).email(ADA).comments("before")).await.expect("applied", &[]);
+    let given = order(ada());
+    service.lead(&a_lead(2).email(ADA).comments("after")).await.expect("applied", &[]);
+    erasure::erase(service.intake().store(), &given, Mode::Commit, None).await.unwrap();
+    due::round(service.intake(), &service.intake().router().retryable()).await.unwrap();
+    let leads = service.table("external_id, comments from leads order by 1").await;
+    assert_eq!(leads, json!([["1", null], ["2", "after"]]));
+    assert_eq!(service.table("email from persons").await, json!([[ADA]]));
+}
+
+#[tokio::test]
 async fn what_is_received_after_an_erasure_makes_the_person_anew() {
     let service = service().await;
     let lead = a_lead(1).email(ADA).comments("before");
@@ -423,6 +437,19 @@ async fn an_order_waits_while_postgres_is_away_and_is_done_by_the_service() {
     assert_eq!(service.count("persons").await, 0);
 }
 
+#[tokio::test]
+async fn an_order_that_cannot_be_done_holds_up_none_that_came_after_it() {
+    let service = service_with(&config()).await;
+    service.lead(&a_lead(1).email(ADA)).await.expect("applied", &[]);
+    let of_nowhere = Order { workspace: Some("nowhere".to_owned()), ..order(ada()) };
+    erasure::orders::keep(service.data_dir(), &of_nowhere).unwrap();
+    let run = erase(&service, &["--email", ADA]).await;
+    well(&run);
+    assert!(run.error.contains("an order to erase cannot be done and waits on"), "{run:?}");
+    assert_eq!(service.count("persons").await, 0);
+    assert_eq!(erasure::orders::waiting(service.data_dir()), [of_nowhere]);
+}
+
 async fn dump(database: &TestDatabase) -> Vec<u8> {
     let url = database.url_of_superuser();
     let output = tokio::task::spawn_blocking(move || {
@@ -487,6 +514,9 @@ async fn an_export_has_all_that_is_known_of_a_person_and_of_nobody_else() {
     let count = |table: &str| alpha[table].as_array().map_or(0, Vec::len);
     for table in ["persons", "identity.driver_licences", "identity.passports", "bookings"] {
         assert_eq!(count(table), 1, "{table}: {known}");
+    }
+    for table in ["trade_ins", "lead_events", "appointments", "lead_clusters", "identity.lead_documents"] {
+        assert!(count(table) > 0, "{table}: {known}");
     }
     assert_eq!(count("leads"), 2, "{known}");
     assert_eq!(alpha["leads_of_other_addresses_by_now"], 1);
