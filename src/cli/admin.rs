@@ -14,8 +14,9 @@ use crate::config::{Admin, Config};
 use crate::http::{self, Bounds, Listener};
 use crate::intake::accept::Acceptor;
 use crate::metrics::Metrics;
+use crate::spool;
 
-use super::app::{App, SPOOL};
+use super::app::App;
 
 /// The most connections at a time: those who look at a service are few.
 const CONNECTIONS: usize = 64;
@@ -90,7 +91,7 @@ impl Opened {
         });
         tasks.spawn(look_at_postgres(app.acceptor.clone(), app.metrics.clone()));
         if config.spool.max_bytes > 0 {
-            tasks.spawn(look_at_disk(config.server.data_dir.join(SPOOL), app.metrics.clone()));
+            tasks.spawn(look_at_disk(config.server.data_dir.join(spool::FOLDER), app.metrics.clone()));
         }
         tracing::info!(%address, "metrics are served");
         tasks

@@ -16,14 +16,11 @@ use crate::intake::clock;
 use crate::intake::complaints::Complaints;
 use crate::metrics::{Metrics, Sample, SpoolSample};
 use crate::quarantine::{self, Quarantine};
-use crate::silence::Standings;
 use crate::spool::{self, Spool};
 use crate::store::rejected::Bounds;
 
 use super::{access, readiness};
 
-/// The spool's folder below the data directory.
-pub(super) const SPOOL: &str = "spool";
 /// The file of the key that makes fingerprints of what refused requests presented.
 const FINGERPRINT_KEY: &str = "fingerprint.key";
 
@@ -38,8 +35,6 @@ pub struct App {
     pub quarantine: Quarantine,
     /// Takes requests that were posted to no door.
     pub misdirected: Quarantine,
-    /// How the senders stood when it was last looked who is silent.
-    pub standings: Standings,
     /// What is counted and measured.
     pub metrics: Metrics,
     /// The routes.
@@ -61,7 +56,6 @@ impl App {
         let misdirected = Quarantine::new(settings.of_no_door());
         let quarantine = Quarantine::new(settings);
         let metrics = Metrics::default();
-        let standings = Standings::default();
         let state = webhook_state(config, &current_policy, &acceptor, (&quarantine, &misdirected), &metrics);
         let checks = readiness::checks(&acceptor);
         let admin = admin::router(AdminState {
@@ -72,7 +66,7 @@ impl App {
             hosts: config.admin.as_ref().map_or_else(Vec::new, |admin| admin.hosts.clone()),
         });
         let router = http::router(state, checks);
-        Ok(Self { current_policy, acceptor, quarantine, misdirected, standings, metrics, router, admin })
+        Ok(Self { current_policy, acceptor, quarantine, misdirected, metrics, router, admin })
     }
 }
 
@@ -85,7 +79,7 @@ fn acceptor(config: &Config) -> Result<Acceptor, spool::OpenError> {
         let limits = spool::Limits { max_bytes, min_free_bytes };
         // All bodies there are may wait for it.
         let waiting = u32::try_from(budgets.held.saturating_add(budgets.arriving)).unwrap_or(u32::MAX);
-        Some(Spool::open_for(&config.server.data_dir.join(SPOOL), limits, waiting)?)
+        Some(Spool::open_for(&config.server.data_dir.join(spool::FOLDER), limits, waiting)?)
     };
     Ok(Acceptor::new(spool, Timeouts { deadline, hold, max_held_bytes: budgets.held }))
 }

@@ -11,7 +11,7 @@ use crate::store::Store;
 
 use super::acted_by::acted_by;
 use super::command_result::CommandResult;
-use super::erase::open;
+use super::erase::{address, open};
 use super::log::{start_log, warn};
 use super::postgres::Postgres;
 
@@ -21,10 +21,6 @@ pub(super) struct Arguments {
     /// The person of this e-mail address
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     email: Email,
-}
-
-fn address(text: &str) -> Result<Email, &'static str> {
-    Email::parse(text).ok_or("this is not an e-mail address")
 }
 
 /// Prints what is known.

@@ -15,7 +15,7 @@ use crate::store::PutsUp;
 /// The file, a line for each database.
 const FILE: &str = "tables-seen";
 /// What the data directory of a service has that was started before there was that file.
-const LEFT_BEHIND: [&str; 2] = ["spool", "fingerprint.key"];
+const LEFT_BEHIND: [&str; 2] = [crate::spool::FOLDER, "fingerprint.key"];
 
 /// The databases in which this data directory has seen its tables.
 pub(super) struct SeenTables {

@@ -20,6 +20,5 @@ pub(super) fn watch(config: &Config, app: &App, intake: Intake) -> Silence {
             .inspect_err(|error| tracing::error!(%error, "alerts are not posted: their thread cannot be started"))
             .ok()
     });
-    let settings = Settings::new(spooled_since, outbox, app.standings.clone());
-    Silence::new(intake, Settings { metrics: app.metrics.clone(), ..settings })
+    Silence::new(intake, Settings::new(spooled_since, outbox, app.metrics.clone()))
 }

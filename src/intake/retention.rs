@@ -12,7 +12,7 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::retention::{Retention, is_over, limit};
 use crate::store::actions::{self, Action, Counts};
 use crate::store::partitions::{self, Partition, Partitioned};
-use crate::store::retention::{self, ByAge, Documents, WaitedFor};
+use crate::store::retention::{self, BODIES_IN_ROWS, ByAge, Documents, WaitedFor};
 use crate::store::{self, Store, workspaces};
 
 /// The pause between passes.
@@ -231,9 +231,6 @@ async fn all_workspaces(store: &Store) -> Result<Vec<WorkspaceId>, store::Error>
     tx.commit().await?;
     Ok(workspaces)
 }
-
-/// What bodies are called that stand in the rows of deliveries.
-const BODIES_IN_ROWS: &str = "bodies_in_rows";
 
 fn name(what: ByAge) -> &'static str {
     match what {

@@ -26,13 +26,14 @@ use crate::domain::delivery::Delivery;
 use crate::domain::feed::Feed;
 use crate::domain::finding::Finding;
 use crate::domain::ids::WorkspaceId;
+pub use crate::domain::silence::NO_DEALERSHIP;
 use crate::domain::workspace::{DealershipId, Slug, Workspace};
 use crate::domain::{Effects, Outcome, Tally};
 use counted::Counted;
 pub use refusal::Refusal;
 pub use sample::{Sample, SpoolSample};
 use senders::Senders;
-pub use senders::{NO_DEALERSHIP, SilentSender};
+pub use senders::SilentSender;
 
 /// What is counted and measured. Copies share it.
 #[derive(Clone)]

@@ -11,10 +11,8 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::feed::Feed;
 use crate::domain::ids::WorkspaceId;
+use crate::domain::silence::NO_DEALERSHIP;
 use crate::domain::workspace::{DealershipId, Slug, Workspace};
-
-/// What stands for the dealership of a feed that names none.
-pub const NO_DEALERSHIP: DealershipId = 0;
 
 /// A sender that something is expected of.
 #[derive(Clone, Debug, PartialEq, Eq)]

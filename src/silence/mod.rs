@@ -8,7 +8,7 @@ mod alert;
 mod outbox;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,51 +46,31 @@ pub struct Settings {
     /// Where it is posted what has changed, if anywhere.
     pub outbox: Option<Outbox>,
     /// Where the last look can be seen.
-    pub standings: Standings,
-    /// What shows it to whoever scrapes.
     pub metrics: Metrics,
 }
 
 impl Settings {
     /// Those of the service.
     #[must_use]
-    pub fn new(spooled_since: SpooledSince, outbox: Option<Outbox>, standings: Standings) -> Self {
-        let (longest_pause, metrics) = (TimeDelta::minutes(5), Metrics::default());
-        Self { longest_pause, spooled_since, outbox, standings, metrics }
+    pub fn new(spooled_since: SpooledSince, outbox: Option<Outbox>, metrics: Metrics) -> Self {
+        Self { longest_pause: TimeDelta::minutes(5), spooled_since, outbox, metrics }
     }
 }
 
 /// How a dealership and feed stood at the last look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+struct Standing {
     /// The workspace's name in the configuration.
-    pub workspace: Slug,
+    workspace: Slug,
     /// The dealership; 0 for LeadPro.
-    pub dealership: DealershipId,
+    dealership: DealershipId,
     /// The feed.
-    pub feed: Feed,
+    feed: Feed,
     /// Whether deliveries are expected.
-    pub is_expected: bool,
+    is_expected: bool,
     /// Whether it is silent.
-    pub is_silent: bool,
+    is_silent: bool,
     /// Arrival of the newest delivery.
-    pub last_accepted_at: Option<DateTime<Utc>>,
-}
-
-/// How all dealerships and feeds stood at the last look, to be read without Postgres. Copies share it.
-#[derive(Clone, Debug, Default)]
-pub struct Standings(Arc<Mutex<Arc<Vec<Standing>>>>);
-
-impl Standings {
-    /// Those of the configuration that were heard of or are expected.
-    #[must_use]
-    pub fn all(&self) -> Arc<Vec<Standing>> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn set(&self, all: Vec<Standing>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
-    }
+    last_accepted_at: Option<DateTime<Utc>>,
 }
 
 /// Watches for silence.
@@ -140,7 +120,6 @@ impl Silence {
             told.extend(self.look(&look, &mut standings).await?);
         }
         self.measure(&standings);
-        self.settings.standings.set(standings);
         Ok(told)
     }
 

@@ -21,6 +21,10 @@ const TOTAL: TableDefinition<&str, u64> = TableDefinition::new("total_bytes");
 
 /// The name of the file.
 const NAME: &str = "deliveries.redb";
+/// How the file of a delivery begins that was put aside.
+pub const UNREADABLE: &str = "unreadable-";
+/// The same of a whole file that was put aside because it was damaged.
+pub const DAMAGED: &str = "damaged-";
 /// Only its owner may read what customers wrote.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -176,7 +180,7 @@ impl SpoolFile {
             Ok(record)
         })?;
         if let Some(record) = record {
-            let mut file = private_file(&self.dir.join(format!("unreadable-{key}")))?;
+            let mut file = private_file(&self.dir.join(format!("{UNREADABLE}{key}")))?;
             file.set_len(0)?;
             file.write_all(&record)?;
             file.sync_all()?;
@@ -232,7 +236,7 @@ impl SpoolFile {
 
     /// Puts a damaged file aside, for a person to look at: it may hold deliveries.
     fn put_aside(&self, why: &str) -> Result<(), Fault> {
-        let name = |number: u32| self.dir.join(format!("damaged-{number}.redb"));
+        let name = |number: u32| self.dir.join(format!("{DAMAGED}{number}.redb"));
         let aside = (1..=u32::MAX).map(name).find(|path| !path.exists());
         if let Some(aside) = aside {
             let path = aside.display();

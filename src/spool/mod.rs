@@ -17,12 +17,15 @@ use std::thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::domain::delivery::Delivery;
+pub use file::{DAMAGED, UNREADABLE};
 use file::{Fault, SpoolFile};
 pub use key::Key;
 pub use limits::{Depth, Limits, OpenError, Refused};
 pub use record::Unreadable;
 use writer::{Command, Done, Put, Writer};
 
+/// Its folder in the data directory.
+pub const FOLDER: &str = "spool";
 /// How many bytes of bodies wait to be written at the most, those included that no request waits for any more.
 const WAITING_BYTES: u32 = 256 << 20;
 

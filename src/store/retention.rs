@@ -11,8 +11,8 @@ use crate::domain::retention::end_of;
 
 /// So many rows are let go in one transaction at the most.
 pub const BATCH: i64 = 500;
-/// The name of the bodies in rows, in `intake.retention_progress`.
-const BODIES_IN_ROWS: &str = "bodies_in_rows";
+/// What the bodies that stand in the rows of deliveries are called, in `intake.retention_progress` and in a report.
+pub const BODIES_IN_ROWS: &str = "bodies_in_rows";
 
 /// A month in which a failed delivery is still tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -122,6 +122,10 @@ async fn bookings_are_counted_whichever_delivery_makes_them() {
     let answer = service.lead(&payloads::lead(json!({"id": 2, "prospect": {"email": "bo@example.com"}}))).await;
     assert_eq!(answer.body["booking"], "created");
     assert_eq!(states().await, [2, 0, 1]);
+    let other_plan = json!({ "subscription_plan": "Starter" });
+    let newer = json!({ "updated_at": "2025-10-02T00:00:00Z", "additional_details": other_plan });
+    assert_eq!(service.lead(&payloads::lead(newer)).await.body["booking"], "updated");
+    assert_eq!(states().await, [2, 1, 1]);
 }
 
 #[tokio::test]

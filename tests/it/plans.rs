@@ -219,7 +219,13 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
         "lower(name) = ",
     ]
     .iter()
-    .any(|key| condition.replace("workspace_id = ", "").replace("workspace_id)", "").contains(key));
+    .any(|key| {
+        condition
+            .replace("workspace_id = ANY", "")
+            .replace("workspace_id = ", "")
+            .replace("workspace_id)", "")
+            .contains(key)
+    });
     // There is an index of those few that the configuration names, which are read all.
     let of_configured = plan["Index Name"].as_str().is_some_and(|index| index.ends_with("_configured_idx"));
     let names_a_key = names_a_key || of_configured;

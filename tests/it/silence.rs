@@ -15,7 +15,8 @@ use forecourt::domain::delivery::Delivery;
 use forecourt::domain::feed::Feed;
 use forecourt::domain::silence::Change;
 use forecourt::domain::workspace::Permitted;
-use forecourt::silence::{Alert, Outbox, Settings, Silence, Standings, Target};
+use forecourt::metrics::Metrics;
+use forecourt::silence::{Alert, Outbox, Settings, Silence, Target};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -49,7 +50,7 @@ fn watching(service: &TestService) -> Silence {
 }
 
 fn watching_with(service: &TestService, outbox: Option<Outbox>) -> Silence {
-    let settings = Settings::new(Arc::new(|| None), outbox, Standings::default());
+    let settings = Settings::new(Arc::new(|| None), outbox, Metrics::default());
     Silence::new(service.intake().clone(), Settings { longest_pause: TimeDelta::days(4_000), ..settings })
 }
 
@@ -136,7 +137,7 @@ async fn one_that_never_began_is_silent_once_its_time_is_over_whatever_restarts_
 async fn time_in_which_no_service_ran_makes_nobody_silent() {
     let service = service_with(&of_one()).await;
     let careful = |service: &TestService| {
-        let settings = Settings::new(Arc::new(|| None), None, Standings::default());
+        let settings = Settings::new(Arc::new(|| None), None, Metrics::default());
         Silence::new(service.intake().clone(), settings)
     };
     careful(&service).round(start()).await.unwrap();
@@ -335,7 +336,7 @@ async fn nobody_is_silent_whose_delivery_may_wait_in_the_spool() {
     let spooled = Arc::new(AtomicI64::new(i64::MAX));
     let of_spool = Arc::clone(&spooled);
     let since = move || DateTime::from_timestamp(of_spool.load(Ordering::SeqCst), 0);
-    let settings = Settings::new(Arc::new(since), None, Standings::default());
+    let settings = Settings::new(Arc::new(since), None, Metrics::default());
     let settings = Settings { longest_pause: TimeDelta::days(4_000), ..settings };
     let silence = Silence::new(service.intake().clone(), settings);
     silence.round(start()).await.unwrap();
@@ -409,25 +410,21 @@ async fn what_is_not_expected_any_more_is_not_silent_and_nobody_is_told_that_it_
 #[tokio::test]
 async fn how_all_stand_can_be_seen_without_postgres() {
     let service = service_with(&of_one()).await;
-    let standings = Standings::default();
-    let settings = Settings::new(Arc::new(|| None), None, standings.clone());
-    let (longest_pause, metrics) = (TimeDelta::days(4_000), service.metrics().clone());
-    let silence = Silence::new(service.intake().clone(), Settings { longest_pause, metrics, ..settings });
-    assert_eq!(standings.all().len(), 0);
+    let settings = Settings::new(Arc::new(|| None), None, service.metrics().clone());
+    let longest_pause = TimeDelta::days(4_000);
+    let silence = Silence::new(service.intake().clone(), Settings { longest_pause, ..settings });
+    assert_eq!(service.scrape().await.of("forecourt_sender_silent").len(), 0);
     arrive(&service, Delivery { received_at: start(), ..delivery(Feed::Lead, a_lead(1).bytes()) }).await;
     silence.round(start()).await.unwrap();
     silence.round(start() + hours(27)).await.unwrap();
     service.database.pool.close().await;
-    let all = standings.all();
-    let one = |at: usize| {
-        (all[at].dealership, all[at].feed, all[at].is_expected, all[at].is_silent, all[at].last_accepted_at)
-    };
-    assert_eq!(one(0), (356, Feed::Inventory, true, true, None));
-    assert_eq!(one(1), (356, Feed::Lead, false, false, Some(start())));
-    assert_eq!((all.len(), all[0].workspace.as_str()), (2, "alpha"));
     let scrape = service.scrape().await;
     let inventory = r#"forecourt_sender_silent{workspace="alpha",dealership="356",feed="inventory"}"#;
     assert_eq!(scrape.of("forecourt_sender_silent").into_iter().collect::<Vec<_>>(), [(inventory, 1.0)]);
+    let lead = r#"forecourt_last_delivery_timestamp_seconds{workspace="alpha",dealership="356",feed="lead"}"#;
+    let last = scrape.of("forecourt_last_delivery_timestamp_seconds");
+    let began = f64::from(u32::try_from(start().timestamp()).unwrap());
+    assert_eq!(last.into_iter().collect::<Vec<_>>(), [(lead, began)]);
 }
 
 #[tokio::test]

@@ -6,17 +6,14 @@ use std::path::Path;
 
 use super::order::Target;
 use crate::domain::erasure;
-
-/// How the spool names what it has put aside.
-const UNREADABLE: &str = "unreadable-";
-const DAMAGED: &str = "damaged-";
+use crate::spool::{DAMAGED, FOLDER, UNREADABLE};
 
 /// Deletes the deliveries that the spool has put aside and that hold the address, and says of damaged files that they may.
 /// Gives how many were deleted.
 pub(super) fn remove(data_dir: &Path, target: &Target) -> i64 {
     let Target::Address(email) = target else { return 0 };
     let mut removed = 0;
-    for entry in fs::read_dir(data_dir.join("spool")).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(data_dir.join(FOLDER)).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         let is_aside = name.starts_with(UNREADABLE) || name.starts_with(DAMAGED);

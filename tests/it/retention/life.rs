@@ -16,7 +16,7 @@ use forecourt::intake::accept::{Acceptor, Timeouts};
 use forecourt::intake::erasure::{self, Mode, Order, Target};
 use forecourt::intake::{Answer, Intake, Settings, WorkspaceRouter, configuration, partitions, retention};
 use forecourt::metrics::Metrics;
-use forecourt::silence::{Settings as SilenceSettings, Silence, Standings};
+use forecourt::silence::{Settings as SilenceSettings, Silence};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ impl Running {
         intake.set_retention(limits);
         let acceptor = Acceptor::new(None, Timeouts { deadline: hold, hold, max_held_bytes: usize::MAX });
         acceptor.open(intake.clone());
-        let settings = SilenceSettings::new(Arc::new(|| None), None, Standings::default());
+        let settings = SilenceSettings::new(Arc::new(|| None), None, Metrics::default());
         let silence = Silence::new(intake.clone(), SilenceSettings { longest_pause: TimeDelta::days(2), ..settings });
         Self { intake, acceptor, silence }
     }
