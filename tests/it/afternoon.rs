@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 const PAGE: &str = "docs/first-afternoon.md";
-/// How long a command may take, and what a terminal is to show.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a command may take, and what a terminal is to show: on a busy machine, too.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A fenced block of the page.
 #[derive(Debug)]

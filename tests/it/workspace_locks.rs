@@ -106,15 +106,15 @@ async fn the_row_that_is_written_with_every_batch_stays_in_its_page() {
     let (store, alpha) = (Store::new(service.database.pool.clone(), 30), id(&service.database, "alpha").await);
     let pages = "select (pg_relation_size('intake.workspace_locks') + pg_relation_size('intake.workspace_locks_pkey'))
         / current_setting('block_size')::bigint";
-    let mut grown = Vec::new();
-    for _ in 0..3 {
+    let mut sizes = vec![service.database.value::<i64>(pages).await];
+    // What else begins on the server holds on to old versions for a while; without that the row has room where it is.
+    while sizes.len() < 20 && !sizes.windows(2).skip(1).any(|pair| pair[0] == pair[1]) {
         for _ in 0..1_500 {
             store.begin(Some(alpha)).await.unwrap().commit().await.unwrap();
         }
-        grown.push(service.database.value::<i64>(pages).await);
+        sizes.push(service.database.value::<i64>(pages).await);
     }
-    // What was begun at the start may hold on to old versions for a while; later the row has room where it is.
-    assert!(grown[2] - grown[1] <= 1 || grown[1] - grown[0] <= 1, "{grown:?}");
+    assert!(sizes.len() < 20, "{sizes:?}");
 }
 
 /// A spool that is used after a second, so that what is behind a lock goes there.
