@@ -89,6 +89,13 @@ pub(super) fn set_erasure_key(config: &Config, store: &Store) {
     }
 }
 
+/// The same for who makes no key: without one nothing was erased by this data directory yet.
+pub(super) fn set_existing_erasure_key(config: &Config, store: &Store) {
+    if config.erasure.key.is_some() || config.server.data_dir.join(ERASURE_KEY).exists() {
+        set_erasure_key(config, store);
+    }
+}
+
 /// The configured key of erasures, else the one that is kept in the data directory.
 fn erasure_key(config: &Config) -> std::io::Result<Option<ErasureKey>> {
     let secret = match &config.erasure.key {

@@ -65,7 +65,8 @@ pub async fn run(intake: Intake) {
 /// # Errors
 /// When Postgres cannot be asked what is due.
 pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<usize, crate::store::Error> {
-    let stored = due::due(intake.store(), intake.now(), retryable, BATCH).await?;
+    let held = intake.held_workspaces();
+    let stored = due::due(intake.store(), intake.now(), retryable, &held, BATCH).await?;
     let count = stored.len();
     let known = stored.into_iter().filter_map(|stored| match stored {
         Ok(stored) => Some(again(intake, stored)),

@@ -138,6 +138,11 @@ impl Intake {
         self.shared.pipeline.is_held(workspace)
     }
 
+    /// The workspaces of which that is so.
+    fn held_workspaces(&self) -> Vec<Option<WorkspaceId>> {
+        self.shared.pipeline.held_workspaces()
+    }
+
     /// Notes that a delivery was not settled in time. Beside a large one that is no sign of a slow Postgres: it takes its time,
     /// and so does what waits in its queue.
     fn note_late(&self) {

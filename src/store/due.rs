@@ -116,8 +116,9 @@ impl RetryableRejections {
 }
 
 /// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; oldest
-/// first. Those whose body is gone are left out. Each is looked up by its key: by `offset 0`, whatever Postgres believes of
-/// how many there are.
+/// first. Left out are those whose body is gone, those of a feed that only a newer version knows, and those of a workspace
+/// that is held, so that none of them takes the place of one that can be tried. Each is looked up by its key: by `offset 0`,
+/// whatever Postgres believes of how many there are.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -125,16 +126,19 @@ pub async fn due(
     store: &Store,
     now: DateTime<Utc>,
     retryable: &RetryableRejections,
+    held: &[Option<WorkspaceId>],
     limit: usize,
 ) -> Result<Vec<Result<Stored, NotRepeatable>>, Error> {
     let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
     let mut tx = store.begin(None).await?;
     session::run(&mut tx, session::BY_KEY).await?;
     let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
+    let known_feeds: Vec<&str> = Feed::ALL.iter().map(|feed| feed.name()).collect();
+    let held: Vec<i64> = held.iter().map(|workspace| placements::number(*workspace)).collect();
     let rows = sqlx::query_as!(
         DeliveryRow,
         r#"with wanted as (
-            select workspace_id, id, received_at from intake.deliveries where retry_at <= $1
+            select workspace_id, id, received_at from intake.deliveries where retry_at <= $1 and feed = any($8) and workspace_id <> all($9)
             union select workspace_id, id, received_at from intake.deliveries
             where workspace_id = 0 and outcome = 'rejected' and dealership_id = any($2)
                 and credential = any($6) and findings @> '[{"code": "dealership_unknown"}]'
@@ -168,6 +172,8 @@ pub async fn due(
         &nameless_feeds as &[&str],
         known_credentials,
         MOST_BYTES,
+        &known_feeds as &[&str],
+        &held,
     )
     .fetch_all(&mut *tx)
     .await?;

@@ -302,12 +302,12 @@ impl Store {
         self.begin(None).await?.rollback().await
     }
 
-    /// Whether a delivery can be written: found out by an insert that is undone, at most once in five seconds.
+    /// Whether a delivery can be written and applied: found out by an insert that is undone, at most once in five seconds.
     ///
     /// # Errors
-    /// When none can, or none could a moment ago.
+    /// When none can, or none could a moment ago; or persons were erased with another key than the one that is here.
     pub async fn probe(&self) -> Result<(), Error> {
-        self.probes.ask(self.begin(None).await?).await
+        self.probes.ask(self.begin(None).await?, self.erasure_key.get()).await
     }
 }
 

@@ -1,5 +1,5 @@
-//! Whether a delivery can be written: the rights, the disk and the server may be such that reading goes well and writing
-//! does not.
+//! Whether a delivery can be written and applied: the rights, the disk and the server may be such that reading goes well and
+//! writing does not, and what was erased must be known again.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,8 @@ use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::erasure_key::ErasureKey;
+use super::erasures;
 use super::error::Error;
 use super::session::Transaction;
 
@@ -16,27 +18,48 @@ const HOLDS: Duration = Duration::from_secs(5);
 /// The answer to the last insert.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    last: Mutex<Option<(Instant, Result<(), String>)>>,
+    last: Mutex<Option<(Instant, Result<(), Refusal>)>>,
+}
+
+/// What the last answer was, where it was no.
+#[derive(Clone, Debug)]
+enum Refusal {
+    ErasureKey,
+    /// Why, without the values of rows.
+    NotWritable(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::ErasureKey => Self::ErasureKey,
+            Refusal::NotWritable(why) => Self::NotWritable(why),
+        }
+    }
 }
 
 impl Probes {
     /// Whether a server that has begun a transaction takes an insert, now or a moment ago. Who does not wait for it leaves
     /// behind that there was no answer.
-    pub(super) async fn ask(&self, mut tx: Transaction) -> Result<(), Error> {
+    pub(super) async fn ask(&self, mut tx: Transaction, key: Option<&ErasureKey>) -> Result<(), Error> {
         let mut last = self.last.lock().await;
         if let Some((at, answer)) = &*last
             && at.elapsed() < HOLDS
         {
             let answer = answer.clone();
             tx.rollback().await?;
-            return answer.map_err(Error::NotWritable);
+            return answer.map_err(Error::from);
         }
-        *last = Some((Instant::now(), Err("it does not answer in time".to_owned())));
-        let written = write(&mut tx).await;
+        *last = Some((Instant::now(), Err(Refusal::NotWritable("it does not answer in time".to_owned()))));
+        let written = match write(&mut tx).await {
+            Ok(()) => erasures::check_key(key, &mut tx).await,
+            Err(error) => Err(error),
+        };
         if let Some((_, known)) = &mut *last {
             *known = match &written {
                 Ok(()) => Ok(()),
-                Err(error) => Err(error.without_values()),
+                Err(Error::ErasureKey) => Err(Refusal::ErasureKey),
+                Err(error) => Err(Refusal::NotWritable(error.without_values())),
             };
         }
         drop(last);

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use forecourt::domain::ids::WorkspaceId;
+use forecourt::intake::due;
+use forecourt::store::due::RetryableRejections;
 use forecourt::store::{Error, Store};
 use futures_util::future::join_all;
 use sqlx::Connection as _;
@@ -160,6 +162,31 @@ async fn a_workspace_that_somebody_holds_for_long_costs_no_other_anything() {
     // Nothing of it was held against the deliveries.
     let others = "intake.deliveries where outcome <> 'applied' or attempts <> 1";
     assert_eq!(service.count(others).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_of_a_workspace_that_is_held_takes_no_turn_of_another() {
+    let service = service_with(&spooling()).await;
+    // More than one round tries, and all of it older than what is due of beta; and one of a feed of a later version.
+    let leads: Vec<_> = (0..201).map(a_lead).collect();
+    join_all(leads.iter().map(|lead| service.lead(lead))).await;
+    service.lead(&a_lead(1_000).dealership(285)).await;
+    service.lead(&a_lead(1_001).dealership(285)).await;
+    for change in [
+        "update intake.deliveries set outcome = 'failed', retry_at = received_at",
+        "update intake.deliveries set feed = 'of_tomorrow' where id = (select id from intake.deliveries order by id desc limit 1)",
+    ] {
+        service.database.execute(change).await;
+    }
+    let somebody = somebody(&service.database).await;
+    assert_eq!(service.lead(&a_lead(2_000)).await.outcome(), "spooled");
+    let round = async || due::round(service.intake(), &RetryableRejections::default()).await.unwrap();
+    assert_eq!(round().await, 1);
+    assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 2").await, 1);
+    let_go(somebody).await;
+    drained(&service).await;
+    assert_eq!(round().await, 200);
+    assert_eq!((round().await, round().await), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

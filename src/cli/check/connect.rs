@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::cli::command_result::with_causes;
 use crate::cli::postgres::Postgres;
-use crate::cli::tables;
+use crate::cli::{service, tables};
 use crate::config::{Config, Environment};
 use crate::intake::configuration;
 use crate::store::{self, Demands, PutsUp, Store, examination};
@@ -50,6 +50,7 @@ async fn over(
         Ok(store) => store,
         Err(error) => return Ok(sentences(&error)),
     };
+    service::set_existing_erasure_key(config, &store);
     let examined = examine_with(config, &store).await;
     store.close().await;
     let examination::Examination { version, encoding, pending, lacking } = match examined {

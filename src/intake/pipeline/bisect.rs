@@ -127,9 +127,12 @@ impl Writer {
 
     fn note_away(&self, error: &store::Error, waiting: usize) {
         self.is_stalled.store(true, Ordering::Relaxed);
-        let error = error.without_values();
-        if let Some(left_out) = self.complaints.take(&error) {
-            tracing::warn!(error, waiting, left_out, "postgres is away: trying again");
+        let sentence = error.without_values();
+        let Some(left_out) = self.complaints.take(&sentence) else { return };
+        if matches!(error, store::Error::ErasureKey) {
+            tracing::warn!(waiting, left_out, "nothing is applied: {sentence}");
+        } else {
+            tracing::warn!(error = sentence, waiting, left_out, "postgres is away: trying again");
         }
     }
 

@@ -75,6 +75,11 @@ impl Pipeline {
         self.writer.permits.is_held(workspace)
     }
 
+    /// The workspaces of which that is so.
+    pub(super) fn held_workspaces(&self) -> Vec<Option<WorkspaceId>> {
+        self.writer.permits.held_workspaces()
+    }
+
     /// Puts a delivery into its workspace's queue; waits while the queue is full.
     pub(super) async fn enqueue(&self, workspace: Option<WorkspaceId>, entry: QueueEntry) -> QueueGuard {
         let queue = {

@@ -99,6 +99,11 @@ impl WritePermits {
         self.held().get(&workspace).is_some_and(is_recent)
     }
 
+    /// The workspaces of which that is so.
+    pub(super) fn held_workspaces(&self) -> Vec<Option<WorkspaceId>> {
+        self.held().iter().filter(|(_, since)| is_recent(since)).map(|(workspace, _)| *workspace).collect()
+    }
+
     /// Whether somebody holds any workspace so: what is late then is no sign that Postgres is away, because it has answered.
     pub(super) fn is_any_held(&self) -> bool {
         self.held().values().any(is_recent)

@@ -415,6 +415,10 @@ async fn an_instance_with_another_key_applies_nothing_where_somebody_was_erased(
     let other = service.beside(&config()).await;
     assert_eq!(other.lead(&a_lead(2).email(ADA)).await.outcome(), "spooled");
     assert_eq!(service.count("leads").await, 1);
+    // It says so wherever somebody may look: of the one and of the other.
+    let other_is = other.intake().store().probe().await.unwrap_err();
+    assert_eq!((other_is.code(), other_is.without_values().contains("key_file")), ("erasure_key", true));
+    service.intake().store().probe().await.unwrap();
     other.acceptor().close().await;
     assert_eq!(service.lead(&a_lead(3)).await.outcome(), "applied");
 }
