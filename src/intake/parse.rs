@@ -5,12 +5,13 @@
 //! so that other requests need not wait for them.
 
 use crate::domain::ids::WorkspaceId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::body_cache::{BodyCache, CacheKey, CachedBody};
 
@@ -20,6 +21,7 @@ use super::pipeline::Task;
 use super::router::{Found, Route, WorkspaceRouter};
 use super::routing::{Rejection, Routing, right_door};
 use crate::domain::delivery::Delivery;
+use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::unchanged::ContentSummary;
 use crate::feeds::scan::{Scan, scan};
@@ -114,21 +116,39 @@ struct Shared {
     memory: Memory,
     /// Permits to go over large bodies, or to read them.
     off_thread: Arc<Semaphore>,
+    /// Turns to do so with small ones, by feed: what comes all at once, as a full feed does, waits here and not in the way
+    /// of the leads, of batches and of answers, which wait for a processor, too.
+    turns: BTreeMap<Feed, Semaphore>,
 }
 
 impl Parser {
     /// A parser for the workspaces of a router, which takes so many bytes for what it makes of bodies.
     pub(super) fn new(store: Store, router: WorkspaceRouter, bytes: usize) -> Self {
         // One processor is left to those who wait.
-        let permits = std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
-        let (routing, off_thread) = (Routing::new(store, router), Arc::new(Semaphore::new(permits)));
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let (routing, off_thread) = (Routing::new(store, router), Arc::new(Semaphore::new(processors.div_ceil(2))));
+        // A full feed leaves one processor to the leads.
+        let turns_of = |feed: &Feed| if feed.is_sent_again() { processors.div_ceil(2) } else { processors };
+        let turns = Feed::ALL.iter().map(|feed| (*feed, Semaphore::new(turns_of(feed)))).collect();
         let (cache, memory) = (BodyCache::default(), Memory::new(bytes));
-        Self { shared: Arc::new(Shared { routing, cache, memory, off_thread }) }
+        Self { shared: Arc::new(Shared { routing, cache, memory, off_thread, turns }) }
     }
 
     /// Finds workspaces.
     pub(super) fn routing(&self) -> &Routing {
         &self.shared.routing
+    }
+
+    /// The turn of a small body.
+    async fn turn(&self, feed: Feed) -> Option<SemaphorePermit<'_>> {
+        // None is ever closed.
+        self.shared.turns.get(&feed)?.acquire().await.ok()
+    }
+
+    /// Goes over a small body in its turn, where it was not read before.
+    pub(super) async fn peek_in_turn(&self, delivery: &Delivery) -> Peek {
+        let _turn = self.turn(delivery.feed).await;
+        self.peek(delivery)
     }
 
     /// Goes over a body, where it was not read before.
@@ -160,7 +180,7 @@ impl Parser {
             peek
         } else {
             let (parser, copy) = (self.clone(), delivery.clone());
-            self.off_thread(delivery.bytes(), cancellation, move || parser.peek(&copy)).await?
+            self.off_thread(delivery.feed, delivery.bytes(), cancellation, move || parser.peek(&copy)).await?
         };
         let scanned = match peek {
             Peek::Scanned(scanned) => scanned,
@@ -207,7 +227,7 @@ impl Parser {
             tracing::debug!(delivery = %delivery.id, weight, "a large delivery is read");
         }
         let bytes = if is_large { LARGE_BODY } else { 0 };
-        let (reading, differs, read, memory) = self.off_thread(bytes, cancellation, read).await?;
+        let (reading, differs, read, memory) = self.off_thread(delivery.feed, bytes, cancellation, read).await?;
         *delivery = read;
         let reading = match reading {
             Ok(reading) => reading,
@@ -255,15 +275,17 @@ impl Parser {
         })
     }
 
-    /// Does something with a body of so many bytes: at once where it is small, else on a thread of its own, a few at a
+    /// Does something with a body of so many bytes: in its turn where it is small, else on a thread of its own, a few at a
     /// time. What was begun there goes on to its end.
     async fn off_thread<T: Send + 'static>(
         &self,
+        feed: Feed,
         bytes: usize,
         cancellation: &mut Cancellation,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         if bytes < LARGE_BODY {
+            let _turn = self.turn(feed).await;
             return Some(work());
         }
         // It is never closed.

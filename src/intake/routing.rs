@@ -58,7 +58,8 @@ impl Routing {
                 self.router().find(dealership, &delivery.permitted, delivery.received_at)
             }
             DealershipKey::Unusable => Found::Unknown,
-            DealershipKey::Missing => match self.route_of_fragment(delivery, scan).await {
+            // Boxed, because it is rare, and every delivery's future would be larger by it, and is moved.
+            DealershipKey::Missing => match Box::pin(self.route_of_fragment(delivery, scan)).await {
                 Some(route) => Found::Route(route),
                 None => return Err(Rejection { workspace: None, findings: missing_dealership(delivery, scan) }),
             },

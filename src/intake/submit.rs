@@ -148,7 +148,10 @@ impl Intake {
         }
         let began_at = if attempt.may_be_stored { self.now() } else { delivery.received_at };
         let small = delivery.bytes() < LARGE_BODY;
-        let peek = peek.or_else(|| small.then(|| self.shared.parser.peek(&delivery)));
+        let peek = match peek {
+            None if small => Some(self.shared.parser.peek_in_turn(&delivery).await),
+            known => known,
+        };
         let is_small = peek.as_ref().is_some_and(|peek| peek.weight(&delivery) < memory::LARGE);
         let job = Job { delivery, attempt, began_at, claim, span: Span::current() };
         if attempt.is_manual || small && is_small {

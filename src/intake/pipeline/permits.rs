@@ -27,6 +27,8 @@ const FIRST_TRY: Duration = Duration::from_millis(250);
 const NEXT_TRY: Duration = Duration::from_secs(1);
 /// How long after a try that found it held a workspace counts as held. The next try ends well before.
 const HELD: Duration = Duration::from_secs(5);
+/// For so long after its last batch a workspace is somebody's neighbour.
+const NEIGHBOUR: Duration = Duration::from_secs(1);
 /// For so long a batch is worked on at the most; after that it waits for something else than a processor.
 const LONGEST_WORK: Duration = Duration::from_secs(1);
 /// How long the large batch before is waited for.
@@ -44,6 +46,8 @@ pub(in crate::intake) struct WritePermits {
     large: Semaphore,
     /// The workspaces, and what has none, that somebody else held when they were last asked for, and when that was.
     held: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
+    /// Those that were written a moment ago, and when.
+    written: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
 }
 
 /// A connection for a batch.
@@ -73,6 +77,7 @@ impl WritePermits {
             writers: Arc::new(Semaphore::new(writers)),
             large: Semaphore::new(1),
             held: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
@@ -107,6 +112,15 @@ impl WritePermits {
     /// Whether somebody holds any workspace so: what is late then is no sign that Postgres is away, because it has answered.
     pub(super) fn is_any_held(&self) -> bool {
         self.held().values().any(is_recent)
+    }
+
+    /// Notes that a workspace is written, and says whether another one was a moment ago: the answers of a large batch, and the
+    /// requests that follow them all at once, would keep that one's deliveries from the processors.
+    pub(super) fn has_neighbours(&self, workspace: Option<WorkspaceId>) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(workspace, Instant::now());
+        written.retain(|_, at| at.elapsed() < NEIGHBOUR);
+        written.len() > 1
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Option<WorkspaceId>, Instant>> {
@@ -173,6 +187,13 @@ mod tests {
         for ((writers, connections), expected) in cases {
             assert_eq!(of_batches(writers, connections), expected, "{writers} {connections}");
         }
+    }
+
+    #[test]
+    fn a_workspace_has_neighbours_while_another_one_is_written() {
+        let permits = WritePermits::new(2, 10);
+        assert!(!permits.has_neighbours(Some(1.into())) && !permits.has_neighbours(Some(1.into())));
+        assert!(permits.has_neighbours(None) && permits.has_neighbours(Some(1.into())));
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use crate::domain::ids::WorkspaceId;
 
 /// How many deliveries are written together at the most.
 const BATCH: usize = 128;
+/// The same while other workspaces are written, too: what comes at once is answered at once, and followed by as much again,
+/// and all of that is in the way of the others.
+const BATCH_BESIDE: usize = 32;
 /// How many deliveries wait in one queue at the most; requests beyond that wait.
 const WAITING: usize = 1_024;
 
@@ -51,7 +54,8 @@ async fn run(writer: Arc<Writer>, workspace: Option<WorkspaceId>, mut waiting: W
         };
         pause = Pause::default();
         waiting.gather();
-        let batch = next_batch(&mut waiting.slots, BATCH);
+        let most = if writer.permits.has_neighbours(workspace) { BATCH_BESIDE } else { BATCH };
+        let batch = next_batch(&mut waiting.slots, most);
         if batch.is_empty() {
             // Where that fails, so will the next one.
             let _ = begun.release().await;
