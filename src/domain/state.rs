@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::booking_request::{BookingRequest, Dependency};
 use super::facts::{
@@ -14,56 +15,13 @@ use super::facts::{
 };
 use super::finding::Code;
 use super::ids::{ClusterId, LeadId, ListingId, LocationId, PackageId, PersonId};
+use super::lead_history::{LeadChanges, LeadHistory};
 use super::named::Named;
-use super::outcome::Tally;
+use super::outcome::{OtherBookings, Tally};
+pub use super::row::{Row, RowState};
 use super::values::{Email, StockNumber, Vin};
 use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
-
-/// How a row in memory relates to the row in the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowState {
-    /// As in the database.
-    Known,
-    /// In the database, with other values.
-    Changed,
-    /// Not in the database yet.
-    New,
-}
-
-/// A row with its relation to the database.
-#[derive(Clone, Debug)]
-pub struct Row<T> {
-    /// The row.
-    pub value: T,
-    /// Whether it must be written.
-    pub state: RowState,
-}
-
-impl<T> Row<T> {
-    /// A row as loaded.
-    pub fn known(value: T) -> Self {
-        Self { value, state: RowState::Known }
-    }
-
-    /// A row that is new.
-    pub fn new(value: T) -> Self {
-        Self { value, state: RowState::New }
-    }
-
-    /// Marks the row as different from the database.
-    pub fn mark_dirty(&mut self) {
-        if self.state == RowState::Known {
-            self.state = RowState::Changed;
-        }
-    }
-
-    /// Whether it must be written.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.state != RowState::Known
-    }
-}
 
 /// One workspace, as far as a batch can touch it.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +56,12 @@ pub struct WorkspaceState {
     pub merged: Vec<(ListingId, ListingId)>,
     /// Changes of price and status, to be added.
     pub changes: Vec<ListingChange>,
+    /// Changes of leads' watched values.
+    pub lead_changes: LeadChanges,
+    /// The delivery that is being applied; none where it is the configuration.
+    pub delivery: Option<Uuid>,
+    /// Bookings that it made or changed of leads that were tried again.
+    pub other_bookings: OtherBookings,
     /// Bookings by lead.
     pub bookings: BTreeMap<LeadId, Row<Booking>>,
     /// Listings of which no more was loaded than what decides on bookings: they are looked at and never changed.
@@ -275,6 +239,10 @@ pub struct Lead {
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
     pub cluster: Option<VersionedRef<ClusterId>>,
+    /// The sender's id of that cluster.
+    pub cluster_external_id: Option<String>,
+    /// Its watched values over time.
+    pub history: LeadHistory,
     /// The person with its e-mail address.
     pub person: Option<PersonId>,
     /// The time of its newest list of appointments, where the payload named no cluster.
@@ -487,6 +455,8 @@ pub struct Booking {
     pub package: PackageId,
     /// The booking request that it was made for.
     pub booking_request: BookingRequest,
+    /// The delivery that made it or changed it last; none where the configuration did, or that is not known.
+    pub delivery: Option<Uuid>,
     /// Arrival of the delivery that made it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the delivery that last changed it.
