@@ -15,6 +15,7 @@ use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
 use super::unnest::save_lists;
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
+use crate::domain::person;
 use crate::domain::state::{Lead, Person, WorkspaceState};
 
 /// What changed of customers, as lists: one for each column.
@@ -39,7 +40,7 @@ impl<'a> ChangedRows<'a> {
     fn of(state: &'a WorkspaceState) -> Self {
         let mut changed = Self::default();
         for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
-            changed.person_rows.push(email, &row.value);
+            changed.person_rows.push(email, &row.value, person::consent(state, &row.value));
             changed.persons.push(&row.value.columns);
             changed.documents.push_person(&row.value);
         }
@@ -127,6 +128,7 @@ pub(super) async fn save(
         new => lead_id kind key;
         bookings => lead_id person_id listing_id location_id package_id wish created_at updated_at;
         documents => licences passports of_leads;
+        person_rows => marketing_opt_in_at marketing_opt_in_lead_id;
     )
     .execute(tx)
     .await?;
