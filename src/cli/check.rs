@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 
 use crate::config::{Admin, Alerts, Config, Credential, Environment, Origin, duration};
+use crate::domain::values::Currency;
 use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
 use super::command_result::CommandResult;
@@ -80,6 +81,7 @@ fn workspace_line(workspace: &Workspace) -> String {
         timezone,
         phone_region,
         country,
+        currency,
         dealerships,
         locations,
         packages,
@@ -92,8 +94,8 @@ fn workspace_line(workspace: &Workspace) -> String {
     let expected = expect.iter().map(|(feed, every)| format!("{} every {}", feed.name(), duration::shown(*every)));
     let expected = if expect.is_empty() { String::new() } else { format!("; expected: {}", listed(expected)) };
     format!(
-        "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}; dealerships: {}; \
-         locations: {}; packages: {}{expected}",
+        "workspace {slug} ({name}): {timezone}, phone region {phone_region}, country {country}, currency {currency}; \
+         dealerships: {}; locations: {}; packages: {}{expected}",
         listed(dealerships),
         listed(locations.iter().map(|location| {
             if location.bookable { location.name.clone() } else { format!("{} (not bookable)", location.name) }
@@ -101,6 +103,7 @@ fn workspace_line(workspace: &Workspace) -> String {
         listed(packages.iter().cloned()),
         phone_region = phone_region.code(),
         country = country.code(),
+        currency = currency.as_ref().map_or("none", Currency::code),
     )
 }
 

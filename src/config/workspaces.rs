@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use crate::domain::facts::LocationColumns;
 use crate::domain::values::text::matched;
-use crate::domain::values::{Country, PhoneRegion};
+use crate::domain::values::{Country, Currency, PhoneRegion};
 use crate::domain::workspace::{ConfiguredLocation, Dealership, Workspace};
 
 use super::expect;
@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "timezone",
     "phone_region",
     "country",
+    "currency",
     "dealerships",
     "locations",
     "packages",
@@ -90,6 +91,7 @@ fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<
     let country = section.text("country", "\"AU\"", report).map_or("AU", Text::into_inner);
     let phone_region = known(PhoneRegion::parse(phone_region), "phone_region", phone_region, &section, report);
     let country = known(Country::parse(country), "country", country, &section, report);
+    let currency = currency(&section, country.as_ref(), report);
     let dealerships = dealerships(&section, slug, file, report);
     let locations = locations(&section, report);
     let packages = packages(&section, report);
@@ -102,6 +104,7 @@ fn workspace(entry: &Value, file: &mut FileWide, report: &mut Report) -> Option<
         timezone: timezone.unwrap_or(Tz::Australia__Brisbane),
         phone_region: phone_region?,
         country: country?,
+        currency,
         dealerships,
         locations,
         packages,
@@ -145,6 +148,18 @@ fn timezone(text: &Text, report: &mut Report) -> Option<Tz> {
         report.problem(&text.span(), format!("unknown time zone `{name}`{}", zones::instead_of(name)));
     }
     zone
+}
+
+/// The currency that is written, else that of the country, where one is known.
+fn currency(section: &Section, country: Option<&Country>, report: &mut Report) -> Option<Currency> {
+    let Some(text) = section.text("currency", "\"AUD\"", report) else { return country.and_then(Currency::of) };
+    let currency = Currency::parse(text.get_ref());
+    if currency.is_none() {
+        let message =
+            format!("unknown currency `{}`; write an ISO code of three letters, such as \"AUD\"", text.get_ref());
+        report.problem(&text.span(), message);
+    }
+    currency
 }
 
 /// Passes on a value that could be parsed, and reports one that could not.

@@ -10,8 +10,8 @@ use super::facts::{
     Address, AddressParts, Field, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
 };
 use super::finding::{Code, Finding};
-use super::ids::PersonId;
-use super::state::{Person, Row, WorkspaceState};
+use super::ids::{LeadId, PersonId};
+use super::state::{LeadKey, Person, Row, WorkspaceState};
 use super::values::Email;
 use super::version::{FieldVersions, Version};
 
@@ -96,15 +96,45 @@ fn upsert_person(state: &mut WorkspaceState, email: &Email, incoming: PersonColu
     (Effect::Created, true)
 }
 
+/// The column that says whether a customer wants marketing.
+const MARKETING_OPT_IN: &str = "marketing_opt_in";
+
+/// When a customer said what is known about marketing, and with which lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// When, as the version of the word says.
+    pub at: DateTime<Utc>,
+    /// The lead; none where it had no usable id.
+    pub lead: Option<LeadId>,
+}
+
+/// What belongs to the newest word of a customer on marketing; nothing where there is none.
+///
+/// The word's version names its lead by the sender's id. A word that came with this state's deliveries came with a lead
+/// that is in the state; of an older one the lead is stored with the person.
+#[must_use]
+pub fn consent(state: &WorkspaceState, person: &Person) -> Option<Consent> {
+    person.columns.marketing_opt_in?;
+    let version = person.versions.of(MARKETING_OPT_IN)?;
+    let has_lead = !version.lead.0.is_empty();
+    let key = LeadKey { sender: version.source.sender(), external_id: version.lead.0.clone() };
+    let lead = || state.leads.get(&key).map(|row| row.value.id).or(person.consent_lead);
+    Some(Consent { at: version.at, lead: has_lead.then(lead).flatten() })
+}
+
 /// Takes over what is known of another person who turned out to be the same: of each column the newest value stays.
 pub fn absorb(person: &mut Person, other: Person) {
-    let Person { id: _, columns, versions, created_at, updated_at } = other;
+    let Person { id: _, columns, versions, consent_lead, created_at, updated_at } = other;
     let times: BTreeSet<Version> =
         columns.non_null().into_iter().filter_map(|column| versions.of(column).cloned()).collect();
     for at in times {
         let mut incoming = PersonColumns::default();
         incoming.merge_from(columns.clone(), &mut |field| versions.of(field.column) == Some(&at));
         person.versions.merge(&mut person.columns, incoming, &at);
+    }
+    let is_of_other = person.versions.of(MARKETING_OPT_IN) == versions.of(MARKETING_OPT_IN);
+    if columns.marketing_opt_in.is_some() && is_of_other {
+        person.consent_lead = consent_lead;
     }
     person.created_at = person.created_at.min(created_at);
     person.updated_at = person.updated_at.max(updated_at);
@@ -116,6 +146,7 @@ fn new_person(id: PersonId, arrived_at: DateTime<Utc>) -> Person {
         id,
         columns: PersonColumns::default(),
         versions: FieldVersions::default(),
+        consent_lead: None,
         created_at: arrived_at,
         updated_at: arrived_at,
     }

@@ -176,6 +176,8 @@ pub struct Person {
     pub columns: PersonColumns,
     /// The version of each column.
     pub versions: FieldVersions,
+    /// The lead that is stored as the one with which the customer said what about marketing; see [`super::person::consent`].
+    pub consent_lead: Option<LeadId>,
     /// Arrival of the first delivery about it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the newest delivery that changed it.

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::facts::LocationColumns;
 use super::feed::Feed;
-use super::values::{Country, PhoneRegion};
+use super::values::{Country, Currency, PhoneRegion};
 
 /// The name of a workspace in the configuration and in `workspaces.slug`.
 pub type Slug = String;
@@ -30,6 +30,8 @@ pub struct Workspace {
     pub phone_region: PhoneRegion,
     /// The country that stands in where a feed has none.
     pub country: Country,
+    /// The currency of its money, where a payload does not tell it.
+    pub currency: Option<Currency>,
     /// The dealerships whose deliveries belong to it.
     pub dealerships: Vec<Dealership>,
     /// Its locations.

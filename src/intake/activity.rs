@@ -20,7 +20,7 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::silence::{self, DealershipFeed};
 use crate::domain::workspace::DealershipId;
 use crate::store::dealership_feeds::{self, Accepted, Newest};
-use crate::store::{self, Store};
+use crate::store::{self, Store, dealership_names};
 
 /// How many seconds are counted together: no zone's day begins within a quarter of an hour.
 const QUARTER: i64 = 900;
@@ -174,6 +174,7 @@ async fn write_one(
     }
     let mut tx = store.begin(None).await?;
     dealership_feeds::add(&mut tx, workspace, day, &accepted).await?;
+    dealership_names::save_reported(&mut tx, workspace, &accepted).await?;
     tx.commit().await
 }
 

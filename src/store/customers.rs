@@ -16,6 +16,7 @@ use super::persons::{PersonLists, PersonRows};
 use super::unnest::{list, save_lists};
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
 use crate::domain::lead_history::LeadChange;
+use crate::domain::person;
 use crate::domain::state::{Lead, Person, WorkspaceState};
 
 /// What changed of customers, as lists: one for each column.
@@ -41,7 +42,7 @@ impl<'a> ChangedRows<'a> {
     fn of(state: &'a WorkspaceState) -> Self {
         let mut changed = Self::default();
         for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
-            changed.person_rows.push(email, &row.value);
+            changed.person_rows.push(email, &row.value, person::consent(state, &row.value));
             changed.persons.push(&row.value.columns);
             changed.documents.push_person(&row.value);
         }
@@ -133,6 +134,7 @@ pub(super) async fn save(
         lead_rows => history;
         bookings => delivery_id;
         changes => lead_id field old_value new_value changed_at;
+        person_rows => marketing_opt_in_at marketing_opt_in_lead_id;
     )
     .execute(&mut *tx)
     .await?;

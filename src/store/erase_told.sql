@@ -16,6 +16,8 @@ update persons set
     home_phone = case when 'home_phone' = any($3) then null else home_phone end,
     postcode = case when 'postcode' = any($3) then null else postcode end,
     marketing_opt_in = case when 'marketing_opt_in' = any($3) then null else marketing_opt_in end,
+    marketing_opt_in_at = case when 'marketing_opt_in' = any($3) then null else marketing_opt_in_at end,
+    marketing_opt_in_lead_id = case when 'marketing_opt_in' = any($3) then null else marketing_opt_in_lead_id end,
     address_street = case when 'address' = any($3) then null else address_street end,
     address_city = case when 'address' = any($3) then null else address_city end,
     address_state = case when 'address' = any($3) then null else address_state end,

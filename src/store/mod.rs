@@ -10,6 +10,7 @@ mod clusters;
 mod content;
 mod customers;
 pub mod dealership_feeds;
+pub mod dealership_names;
 pub mod deliveries;
 pub mod dependencies;
 mod dependency_codec;

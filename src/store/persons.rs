@@ -6,6 +6,8 @@ use serde_json::Value;
 use super::json_row;
 use super::stored::{Stored, Unreadable};
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
+use crate::domain::ids::LeadId;
+use crate::domain::person::Consent;
 use crate::domain::state::{Person, Row};
 use crate::domain::values::{Country, Email};
 
@@ -39,6 +41,7 @@ fn read(row: Stored<'_>, licence: Option<&Value>, passport: Option<&Value>) -> R
             passport: passport.map(read_passport).transpose()?,
         },
         versions: row.versions("clocks")?,
+        consent_lead: row.pointer("marketing_opt_in_lead_id")?,
         created_at: row.needed_instant("created_at")?,
         updated_at: row.needed_instant("updated_at")?,
     })
@@ -90,17 +93,21 @@ pub(super) struct PersonRows<'a> {
     pub(super) created_at: Vec<DateTime<Utc>>,
     pub(super) updated_at: Vec<DateTime<Utc>>,
     pub(super) clocks: Vec<String>,
+    pub(super) marketing_opt_in_at: Vec<Option<DateTime<Utc>>>,
+    pub(super) marketing_opt_in_lead_id: Vec<Option<i64>>,
 }
 
 impl<'a> PersonRows<'a> {
     /// Adds a row.
-    pub(super) fn push(&mut self, email: &'a Email, person: &Person) {
-        let Person { id, columns: _, versions, created_at, updated_at } = person;
+    pub(super) fn push(&mut self, email: &'a Email, person: &Person, consent: Option<Consent>) {
+        let Person { id, columns: _, versions, consent_lead: _, created_at, updated_at } = person;
         self.id.push(id.get());
         self.email.push(email.as_str());
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
         self.clocks.push(json_row::versions(versions).to_string());
+        self.marketing_opt_in_at.push(consent.map(|consent| consent.at));
+        self.marketing_opt_in_lead_id.push(consent.and_then(|consent| consent.lead).map(LeadId::get));
     }
 }
 

@@ -5,24 +5,25 @@
 with saved_persons as (
 insert into persons
     (workspace_id, id, email, created_at, updated_at, clocks, title, first_name, middle_name, last_name,
-    business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street,
-    address_city, address_state, address_postcode, address_country)
+    business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, marketing_opt_in_at,
+    marketing_opt_in_lead_id, address_street, address_city, address_state, address_postcode, address_country)
 select $1, id, email, created_at, updated_at, clocks::jsonb, title, first_name, middle_name, last_name,
-    business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street,
-    address_city, address_state, address_postcode, address_country
+    business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, marketing_opt_in_at,
+    marketing_opt_in_lead_id, address_street, address_city, address_state, address_postcode, address_country
 from unnest(
     $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::date[], $13::text[], $14::text[], $15::text[], $16::boolean[], $17::text[],
-    $18::text[], $19::text[], $20::text[], $21::text[]
+    $18::text[], $19::text[], $20::text[], $21::text[], $160::timestamptz[], $161::bigint[]
 ) as p (
     id, email, created_at, updated_at, clocks, title, first_name, middle_name, last_name,
     business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street,
-    address_city, address_state, address_postcode, address_country)
+    address_city, address_state, address_postcode, address_country, marketing_opt_in_at, marketing_opt_in_lead_id)
 on conflict (workspace_id, id) do update set
     title = excluded.title, first_name = excluded.first_name, middle_name = excluded.middle_name,
     last_name = excluded.last_name, business_name = excluded.business_name, date_of_birth = excluded.date_of_birth,
     mobile_phone = excluded.mobile_phone, home_phone = excluded.home_phone, postcode = excluded.postcode,
-    marketing_opt_in = excluded.marketing_opt_in, address_street = excluded.address_street,
+    marketing_opt_in = excluded.marketing_opt_in, marketing_opt_in_at = excluded.marketing_opt_in_at,
+    marketing_opt_in_lead_id = excluded.marketing_opt_in_lead_id, address_street = excluded.address_street,
     address_city = excluded.address_city, address_state = excluded.address_state,
     address_postcode = excluded.address_postcode, address_country = excluded.address_country,
     updated_at = excluded.updated_at, clocks = excluded.clocks

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::{Error, Store};
 use crate::domain::reconciliation::{Plan, StoredWorkspace};
+use crate::domain::values::Currency;
 use crate::domain::workspace::{Dealership, DealershipId, Slug, Workspace};
 
 /// The workspaces and dealerships as the tables have them, in a transaction that no other configuration is applied
@@ -83,7 +84,8 @@ async fn save_workspaces(
         json!({
             "id": ids.get(&workspace.slug).copied().map(WorkspaceId::get), "slug": plan.kept_slugs.get(&workspace.slug).unwrap_or(&workspace.slug),
             "name": workspace.name, "timezone": workspace.timezone.name(),
-            "phone_region": workspace.phone_region.code(), "country": workspace.country.code(), "active": true,
+            "phone_region": workspace.phone_region.code(), "country": workspace.country.code(),
+            "currency": workspace.currency.as_ref().map(Currency::code), "active": true,
         })
     });
     let rows = Value::Array(rows.collect());
@@ -97,14 +99,15 @@ async fn save_workspaces(
     .execute(&mut *tx)
     .await?;
     sqlx::query!(
-        "insert into workspaces as known (id, slug, name, timezone, phone_region, country, active)
-        select id, slug, name, timezone, phone_region, country, active
+        "insert into workspaces as known (id, slug, name, timezone, phone_region, country, currency, active)
+        select id, slug, name, timezone, phone_region, country, currency, active
         from jsonb_populate_recordset(null::workspaces, $1)
         on conflict (id) do update set slug = excluded.slug, name = excluded.name, timezone = excluded.timezone,
-            phone_region = excluded.phone_region, country = excluded.country, active = excluded.active
-        where (known.slug, known.name, known.timezone, known.phone_region, known.country, known.active)
+            phone_region = excluded.phone_region, country = excluded.country, currency = excluded.currency,
+            active = excluded.active
+        where (known.slug, known.name, known.timezone, known.phone_region, known.country, known.currency, known.active)
             is distinct from (excluded.slug, excluded.name, excluded.timezone, excluded.phone_region, excluded.country,
-            excluded.active)",
+            excluded.currency, excluded.active)",
         rows,
     )
     .execute(tx)
@@ -112,7 +115,8 @@ async fn save_workspaces(
     Ok(ids)
 }
 
-/// A dealership belongs to the workspace that the configuration has it in, unless it stays where it is.
+/// A dealership belongs to the workspace that the configuration has it in, unless it stays where it is. Without a name in
+/// the configuration it has that which payloads gave.
 async fn save_dealerships(
     tx: &mut PgConnection,
     workspaces: &[Workspace],
@@ -123,7 +127,7 @@ async fn save_dealerships(
         workspace.dealerships.iter().map(|Dealership { id, name, timezone, moved_from: _ }| {
             let kept = plan.kept.get(id).map(|kept| kept.workspace);
             json!({
-                "dealership_id": id, "workspace_id": kept.or(ids.get(&workspace.slug).copied()).map(WorkspaceId::get), "name": name,
+                "dealership_id": id, "workspace_id": kept.or(ids.get(&workspace.slug).copied()).map(WorkspaceId::get), "configured_name": name,
                 "timezone": timezone.map(chrono_tz::Tz::name), "active": true,
             })
         })
@@ -135,12 +139,14 @@ async fn save_dealerships(
         .execute(&mut *tx)
         .await?;
     sqlx::query!(
-        "insert into dealerships as known (dealership_id, workspace_id, name, timezone, active)
-        select dealership_id, workspace_id, name, timezone, active from jsonb_populate_recordset(null::dealerships, $1)
-        on conflict (dealership_id) do update set workspace_id = excluded.workspace_id, name = excluded.name,
+        "insert into dealerships as known (dealership_id, workspace_id, name, configured_name, timezone, active)
+        select dealership_id, workspace_id, configured_name, configured_name, timezone, active
+        from jsonb_populate_recordset(null::dealerships, $1)
+        on conflict (dealership_id) do update set workspace_id = excluded.workspace_id,
+            name = coalesce(excluded.configured_name, known.reported_name), configured_name = excluded.configured_name,
             timezone = excluded.timezone, active = excluded.active
-        where (known.workspace_id, known.name, known.timezone, known.active) is distinct from
-            (excluded.workspace_id, excluded.name, excluded.timezone, excluded.active)",
+        where (known.workspace_id, known.configured_name, known.timezone, known.active) is distinct from
+            (excluded.workspace_id, excluded.configured_name, excluded.timezone, excluded.active)",
         rows,
     )
     .execute(tx)

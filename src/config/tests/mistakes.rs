@@ -59,7 +59,7 @@ fn keys_below_a_header_that_is_missing_or_wrong_are_told_once() {
     assert_eq!(
         refusals(&format!("{WORKSPACE}listen = \"127.0.0.1:1\"\n{CREDENTIAL}")),
         "3:1: unknown key `listen` in [[workspaces]]; it belongs to `[server]`; its keys are `slug`, `former_slug`, `name`, \
-         `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`, `expect`"
+         `timezone`, `phone_region`, `country`, `currency`, `dealerships`, `locations`, `packages`, `expect`"
     );
 }
 

@@ -16,6 +16,7 @@ fn configured(slug: &str, former: Option<&str>, dealerships: &[(i64, Option<&str
         timezone: chrono_tz::Tz::UTC,
         phone_region: PhoneRegion::parse("AU").unwrap(),
         country: Country::parse("AU").unwrap(),
+        currency: None,
         dealerships: dealerships.iter().map(dealership).collect(),
         locations: Vec::new(),
         packages: Vec::new(),

@@ -4,6 +4,7 @@
 //! means for a delivery (a finding, and null) is decided where the payload is read.
 
 mod country;
+mod currency;
 mod email;
 mod json;
 mod number;
@@ -14,6 +15,7 @@ mod time;
 mod vehicle;
 
 pub use country::Country;
+pub use currency::Currency;
 pub use email::Email;
 pub use json::Json;
 pub use number::{decimal, truth};

@@ -15,8 +15,9 @@ pub(crate) type DbSnapshot = BTreeMap<&'static str, Vec<Value>>;
 const TABLES: [(&str, &str); 16] = [
     (
         "persons",
-        "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks}'::text[] as r
-        from persons p where workspace_id = $",
+        "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks,marketing_opt_in_lead_id}'::text[]
+            || jsonb_build_object('opted_in_by', l.external_id) as r
+        from persons p left join leads l on l.id = p.marketing_opt_in_lead_id where p.workspace_id = $",
     ),
     (
         "driver_licences",
