@@ -16,7 +16,6 @@ mod appointments;
 mod arbitrary;
 mod backup;
 mod bookings;
-mod browser;
 mod check;
 mod clusters;
 mod columns;

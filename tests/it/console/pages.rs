@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Visitor, actions, console_service};
-use crate::support::payloads::{car, enquiry};
+use crate::support::payloads::{car, lead};
 use crate::support::{LEADS, TestService, a_lead, fixture, fixture_bytes};
 
 async fn posted(service: &TestService, fixture: &str) -> String {
@@ -21,7 +21,7 @@ async fn the_overview_tells_what_came_what_waits_who_is_refused_and_what_is_unkn
 
     service.lead(&a_lead(1)).await;
     service.lead(&a_lead(2).dealership(99)).await;
-    service.lead(&enquiry(3, json!({}))).await;
+    service.lead(&lead(json!({ "id": 3 }))).await;
     service.post_as("wrong", LEADS, "{}").await;
     service.refusals_written().await;
     service.database.execute(
@@ -79,7 +79,7 @@ async fn deliveries_are_listed_as_asked_for_and_older_ones_are_reached() {
 #[tokio::test]
 async fn blocked_leads_are_listed_by_reason_with_what_they_ask_for() {
     let service = console_service().await;
-    service.lead(&enquiry(3, json!({ "item": { "vin": "WAUZZZ8V0KA000001" } }))).await;
+    service.lead(&lead(json!({ "id": 3, "item": { "vin": "WAUZZZ8V0KA000001" } }))).await;
     let mut visitor = Visitor::logged_in(&service).await;
     let text = visitor.get("/blocked?workspace=alpha&reason=asset_not_found").await.text;
     assert!(text.contains("VIN WAUZZZ8V0KA000001"), "{text}");
