@@ -320,6 +320,7 @@ const READABLE: &[(Grant, &[&str])] = &[
             "public.appointments",
             "public.bookings",
             "public.dealerships",
+            "public.lead_changes",
             "public.lead_clusters",
             "public.lead_events",
             "public.leads",

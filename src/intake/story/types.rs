@@ -74,8 +74,8 @@ pub struct Story {
     pub leads: Vec<Lead>,
     /// What happened, the oldest first.
     pub timeline: Vec<Entry>,
-    /// How many older entries or leads are left out, because a story is bounded.
-    pub left_out: u64,
+    /// Whether older entries or leads are left out, because a story is bounded.
+    pub has_more: bool,
 }
 
 /// The workspace of a story.
