@@ -51,12 +51,7 @@ const VARIABLE: &str = "FORECOURT_ADMIN_LISTEN";
 const EXAMPLE: &str = "\"127.0.0.1:8081\"";
 
 /// Reads `[admin]`, which may be absent. `doors` is where the service itself listens.
-pub(super) fn read(
-    root: &Section,
-    context: &Context,
-    doors: Option<SocketAddr>,
-    report: &mut Report,
-) -> Option<Admin> {
+pub(super) fn read(root: &Section, context: &Context, doors: Option<SocketAddr>, report: &mut Report) -> Option<Admin> {
     let section = root.value("admin").and_then(|value| Section::open_value("[admin]", value, KEYS, report));
     let hosts = section.as_ref().map_or_else(Vec::new, |section| hosts(section, report));
     let console = section.as_ref().and_then(|section| console(section, context, report));

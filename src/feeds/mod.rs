@@ -21,8 +21,8 @@ use crate::domain::facts::Facts;
 pub use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
-pub use identity::is_identity_key;
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
+pub use identity::is_identity_key;
 use lenient::{Diagnostics, Fields, Fill, Position, Scalar, lone_id};
 
 /// The dealership that a body names.

@@ -51,7 +51,9 @@ impl Chromium {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let said = lines.find_map(|line| line.unwrap().strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned));
+        let said = lines.find_map(|line| {
+            line.unwrap().strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned)
+        });
         let port = said.unwrap().trim_end_matches('.').to_owned();
         // It is not to wait for somebody who reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
@@ -63,7 +65,9 @@ impl Chromium {
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_binary(self.program.to_str().unwrap()).unwrap();
         // Tests run as root in CI, where Chromium has no sandbox, and /dev/shm is small in containers.
-        for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"] {
+        for argument in
+            ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"]
+        {
             wanted.add_arg(argument).unwrap();
         }
         if is_dark {
@@ -72,7 +76,8 @@ impl Chromium {
         }
         wanted.add_arg(&format!("--window-size={width},{height}")).unwrap();
         if width < 500 {
-            let metrics = json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1.0, "touch": true } });
+            let metrics =
+                json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1.0, "touch": true } });
             wanted.add_experimental_option("mobileEmulation", metrics).unwrap();
         }
         let driver = WebDriver::builder(self.address.clone(), wanted).client(Client).connect().await.unwrap();

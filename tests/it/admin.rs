@@ -77,7 +77,10 @@ async fn it_serves_metrics_in_both_forms_the_doors_description_and_health() {
     let unknown = ask(&service, "/", "localhost").await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let told = text(unknown).await;
-    assert!(told.contains("write `user` and `password_file`") && told.contains("/metrics"), "there is no console: {told}");
+    assert!(
+        told.contains("write `user` and `password_file`") && told.contains("/metrics"),
+        "there is no console: {told}"
+    );
     let unknown = ask(&service, "/nothing", "localhost").await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     assert!(text(unknown).await.contains("\"/metrics\""));

@@ -52,11 +52,7 @@ impl DeliveriesPage {
 }
 
 /// Deliveries, the newest first.
-pub(super) async fn show(
-    State(console): State<Console>,
-    Extension(session): Extension<Session>,
-    uri: Uri,
-) -> Response {
+pub(super) async fn show(State(console): State<Console>, Extension(session): Extension<Session>, uri: Uri) -> Response {
     let frame = Frame::of(&session, "deliveries");
     page::or_failure(deliveries(&console, frame.clone(), &Fields::of_query(uri.query())).await, frame)
 }

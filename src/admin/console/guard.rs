@@ -37,8 +37,11 @@ pub(super) async fn of_origin(State(_console): State<Console>, mut request: Requ
         return next.run(request).await;
     }
     let Some(sender) = sender(request.headers()) else {
-        return refusal(StatusCode::FORBIDDEN, "This was not sent by a page of this console. A proxy in front has to pass \
-            `Host` on as it came.");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "This was not sent by a page of this console. A proxy in front has to pass \
+            `Host` on as it came.",
+        );
     };
     let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
         kind.to_str().is_ok_and(|kind| kind.split(';').next() == Some("application/x-www-form-urlencoded"))
@@ -67,7 +70,10 @@ pub(super) async fn of_session(State(console): State<Console>, mut request: Requ
         return to_login(&request);
     };
     if *request.method() == Method::POST && !has_token(&request, &session) {
-        return refusal(StatusCode::FORBIDDEN, "The form is of another login. Go back, load the page again, and try anew.");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "The form is of another login. Go back, load the page again, and try anew.",
+        );
     }
     request.extensions_mut().insert(session);
     next.run(request).await

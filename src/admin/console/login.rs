@@ -57,8 +57,7 @@ fn form(
     let token = known.as_ref().or(made.as_ref()).and_then(|id| console.sign("login", id));
     let next = fields.given("next").and_then(own_path).unwrap_or_default().to_owned();
     let user = fields.get("user").chars().take(200).collect();
-    let mut response =
-        page::html(status, &LoginPage { token: token.unwrap_or_default(), next, user, problem });
+    let mut response = page::html(status, &LoginPage { token: token.unwrap_or_default(), next, user, problem });
     if let Some(made) = made {
         set_cookie(&mut response, &cookie(FORM, &made, "/login", FORM_SECONDS, false));
     }
@@ -166,9 +165,15 @@ mod tests {
         for path in ["/", "/deliveries?outcome=failed", "/search?q=a%40b"] {
             assert_eq!(own_path(path), Some(path));
         }
-        for path in
-            ["", "//evil.example", "/\\evil.example", "https://evil.example", "evil.example", "/a\r\nSet-Cookie: x=y", "/ü"]
-        {
+        for path in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "evil.example",
+            "/a\r\nSet-Cookie: x=y",
+            "/ü",
+        ] {
             assert_eq!(own_path(path), None, "{path:?}");
         }
     }

@@ -1,10 +1,10 @@
 //! Pages: how they are rendered, what stands around them, and what is shown where there is none.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_FRAME_OPTIONS,
 };
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::store;

@@ -263,7 +263,8 @@ impl Token {
 /// Whether a key names what no person has to see, whoever asks.
 fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let words = ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "authorization", "private_key"];
+    let words =
+        ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "authorization", "private_key"];
     words.iter().any(|word| key.contains(word))
 }
 
@@ -320,7 +321,12 @@ mod tests {
         let tokens = shown(body.as_bytes(), notes, view).unwrap().tokens;
         let line = |token| match token {
             Token::Open { key, is_open, notes, is_match, .. } => {
-                format!("{key}{}{}{}", if is_open { "{" } else { "(" }, if is_match { "!" } else { "" }, numbers(&notes))
+                format!(
+                    "{key}{}{}{}",
+                    if is_open { "{" } else { "(" },
+                    if is_match { "!" } else { "" },
+                    numbers(&notes)
+                )
             }
             Token::Close => "}".to_owned(),
             Token::Leaf { key, value, notes, is_match, .. } => {
@@ -352,8 +358,22 @@ mod tests {
             note(6, ""),
         ];
         let expected = [
-            "{ #4", "leads{ #3", "[0]{", "item{ #2", "}", "}", "[1]{", "item{", "vin=X #1", "}", "}", "}", "a.b{", "c=1 #5",
-            "}", "}",
+            "{ #4",
+            "leads{ #3",
+            "[0]{",
+            "item{ #2",
+            "}",
+            "}",
+            "[1]{",
+            "item{",
+            "vin=X #1",
+            "}",
+            "}",
+            "}",
+            "a.b{",
+            "c=1 #5",
+            "}",
+            "}",
         ];
         assert_eq!(lines(body, &notes, &View::default()), expected);
     }

@@ -60,7 +60,8 @@ pub(super) async fn replay(
         let _turn = console.turns().take(intake.store().connections()).await.ok_or(Failure::Busy)?;
         let chosen = Chosen::find(&console, &intake, &id).await?;
         if !guard::same(fields.get("proof"), &chosen.proof(&console, &session)) {
-            let message = "The delivery has to be tried out first, and was tried again since. Go back and try it out anew.";
+            let message =
+                "The delivery has to be tried out first, and was tried again since. Go back and try it out anew.";
             return Err(Failure::Refused(message.to_owned()));
         }
         // It is finished and noted, whoever waits for it.
@@ -85,7 +86,10 @@ struct Done {
 async fn carry_out(intake: Intake, item: ReplayItem, acted_by: String) -> Done {
     let result = replay::replay(&intake, vec![item]).await.into_iter().next().flatten();
     let Some(made) = &result else {
-        return Done { result, remark: "The database did not take it in time. Nothing was changed by this replay so far." };
+        return Done {
+            result,
+            remark: "The database did not take it in time. Nothing was changed by this replay so far.",
+        };
     };
     let outcomes = Counts::from_iter([(made.outcome.name().to_owned(), json!(1))]);
     let counts = [

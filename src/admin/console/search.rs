@@ -40,7 +40,8 @@ impl StoryView {
             Kind::Delivery => format!("/deliveries/{}", link.key),
             Kind::Lead | Kind::Person | Kind::Vehicle | Kind::Cluster => {
                 let workspace = self.story.workspace.as_ref().map(|workspace| workspace.slug.as_str());
-                let fields = [("kind", Some(link.kind.name())), ("q", Some(link.key.as_str())), ("workspace", workspace)];
+                let fields =
+                    [("kind", Some(link.kind.name())), ("q", Some(link.key.as_str())), ("workspace", workspace)];
                 form::address("/search", &fields)
             }
         }
@@ -72,11 +73,7 @@ impl SearchPage {
 }
 
 /// What a key names.
-pub(super) async fn show(
-    State(console): State<Console>,
-    Extension(session): Extension<Session>,
-    uri: Uri,
-) -> Response {
+pub(super) async fn show(State(console): State<Console>, Extension(session): Extension<Session>, uri: Uri) -> Response {
     let fields = Fields::of_query(uri.query());
     let query = fields.get("q").trim().chars().take(400).collect();
     let frame = Frame { query, ..Frame::of(&session, "search") };

@@ -98,7 +98,9 @@ async fn searches_answer_while_deliveries_come_in() {
     let mut visitor = Visitor::logged_in(&service).await;
     let mut slowest = Duration::ZERO;
     for (name, query) in KEYS {
-        let sample = format!("select json_agg(k) from (select * from ({query} limit 20000) f (k) order by md5(k) limit {searches}) s");
+        let sample = format!(
+            "select json_agg(k) from (select * from ({query} limit 20000) f (k) order by md5(k) limit {searches}) s"
+        );
         let keys: Option<serde_json::Value> = service.database.value(&sample).await;
         let keys = keys.unwrap_or_else(|| json!([]));
         let mut times = Vec::new();
@@ -108,7 +110,9 @@ async fn searches_answer_while_deliveries_come_in() {
         }
         tell(name, &mut times, &mut slowest);
     }
-    for (name, path) in [("overview", "/"), ("list", "/deliveries?outcome=failed"), ("nothing", "/search?q=nothing-has-this")] {
+    for (name, path) in
+        [("overview", "/"), ("list", "/deliveries?outcome=failed"), ("nothing", "/search?q=nothing-has-this")]
+    {
         let mut times = Vec::new();
         for _ in 0..searches {
             times.push(timed(&mut visitor, path).await);

@@ -119,9 +119,13 @@ async fn identity_documents_are_masked_until_they_are_asked_for_which_is_noted()
     let service = console_service().await;
     let id = posted(&service, "licence_and_passport.json").await;
     let details = fixture("dealer_studio/lead/licence_and_passport.json")["additional_details"].clone();
-    let values: Vec<String> = details.as_object().unwrap().iter()
+    let values: Vec<String> = details
+        .as_object()
+        .unwrap()
+        .iter()
         .filter(|(key, _)| key.contains("number"))
-        .map(|(_, value)| value.as_str().map_or(value.to_string(), str::to_owned)).collect();
+        .map(|(_, value)| value.as_str().map_or(value.to_string(), str::to_owned))
+        .collect();
     assert!(values.len() >= 3, "{values:?}");
     let mut visitor = Visitor::logged_in(&service).await;
     let masked = visitor.get(&format!("/deliveries/{id}")).await.text;
@@ -157,7 +161,10 @@ async fn a_body_that_is_no_json_is_masked_and_one_that_is_gone_is_said_to_be() {
     let body = String::from_utf8(fixture_bytes("dealer_studio/lead/not_json.txt")).unwrap();
     let mut visitor = Visitor::logged_in(&service).await;
     let masked = visitor.get(&format!("/deliveries/{id}")).await.text;
-    assert!(masked.contains("It is no JSON, and may hold identity documents.") && !masked.contains(body.trim()), "{masked}");
+    assert!(
+        masked.contains("It is no JSON, and may hold identity documents.") && !masked.contains(body.trim()),
+        "{masked}"
+    );
     let shown = visitor.post_with_token(&format!("/deliveries/{id}/documents"), &[]).await.text;
     assert!(shown.contains("<pre class=\"raw\""), "{shown}");
 
@@ -187,7 +194,11 @@ async fn a_replay_is_tried_out_first_then_done_and_noted() {
     let before = service.versions().await;
     let dry = visitor.post_with_token(&format!("/deliveries/{id}/dry-run"), &[]).await;
     assert_eq!(dry.status, StatusCode::OK);
-    assert!(dry.text.contains("What a replay would do now") && dry.text.contains("Nothing was written."), "{}", dry.text);
+    assert!(
+        dry.text.contains("What a replay would do now") && dry.text.contains("Nothing was written."),
+        "{}",
+        dry.text
+    );
     assert!(dry.text.contains("lead: created") && dry.text.contains("No longer found"), "{}", dry.text);
     assert_eq!(service.versions().await, before);
     assert_eq!(actions(&service).await, [] as [Value; 0]);

@@ -56,7 +56,11 @@ async fn whoever_has_not_logged_in_is_led_to_the_login_and_sees_nothing() {
         }
         for path in posts(&id) {
             let page = visitor.post(&path, &[("token", "made-up"), ("proof", "made-up")]).await;
-            assert_eq!((page.status, page.location(), page.text.as_str()), (StatusCode::SEE_OTHER, "/login", ""), "{path}");
+            assert_eq!(
+                (page.status, page.location(), page.text.as_str()),
+                (StatusCode::SEE_OTHER, "/login", ""),
+                "{path}"
+            );
         }
     }
     assert_eq!(actions(&service).await, [] as [serde_json::Value; 0]);
@@ -69,9 +73,11 @@ async fn whoever_has_not_logged_in_is_led_to_the_login_and_sees_nothing() {
 #[tokio::test]
 async fn a_login_leads_to_the_page_that_was_asked_for_and_to_no_other_site() {
     let service = console_service().await;
-    for (next, expected) in
-        [("/deliveries?outcome=failed", "/deliveries?outcome=failed"), ("//evil.example", "/"), ("https://evil.example", "/")]
-    {
+    for (next, expected) in [
+        ("/deliveries?outcome=failed", "/deliveries?outcome=failed"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+    ] {
         let mut visitor = Visitor::of(&service);
         let page = visitor.get(&format!("/login?{}", encoded("next", next))).await;
         let (token, next) = (page.hidden("token"), page.hidden("next").replace("&#38;", "&"));
@@ -179,7 +185,9 @@ async fn what_is_posted_comes_from_a_page_of_this_session_or_does_nothing() {
             assert_eq!(page.status, StatusCode::FORBIDDEN, "{path} {wrong}");
         }
         assert_eq!(visitor.post(&path, &[]).await.status, StatusCode::FORBIDDEN, "{path} without a token");
-        for origin in [None, Some("null"), Some("http://evil.example"), Some("http://localhost:8082"), Some("https://localhost")] {
+        for origin in
+            [None, Some("null"), Some("http://evil.example"), Some("http://localhost:8082"), Some("https://localhost")]
+        {
             let mut elsewhere = visitor.clone();
             elsewhere.origin = origin.map(str::to_owned);
             let page = elsewhere.post(&path, &[("token", &token)]).await;
@@ -224,7 +232,9 @@ fn has_nothing_of_its_own(page: &Page) {
     let scripts = text.matches("<script").count();
     let loaded = text.matches("<script src=\"/assets/htmx-2.0.11.min.js\" defer></script>").count();
     assert_eq!(scripts, loaded, "{text}");
-    for word in ["<style", " style=", "javascript:", " onclick", " onerror", " onload", "<iframe", "http://", "https://"] {
+    for word in
+        ["<style", " style=", "javascript:", " onclick", " onerror", " onload", "<iframe", "http://", "https://"]
+    {
         assert!(!text.contains(word), "{word}: {text}");
     }
 }
@@ -305,7 +315,11 @@ async fn what_arrives_is_shown_and_never_run() {
         assert_eq!(text.matches("<script").count(), text.matches("<script src=\"/assets/").count(), "{path}");
     }
     let page = visitor.get(&format!("/deliveries/{id}")).await;
-    assert!(page.text.contains("&#60;script&#62;alert(1)&#60;/script&#62;"), "it is shown as it was sent: {}", page.text);
+    assert!(
+        page.text.contains("&#60;script&#62;alert(1)&#60;/script&#62;"),
+        "it is shown as it was sent: {}",
+        page.text
+    );
 }
 
 #[tokio::test]
