@@ -37,11 +37,11 @@ pub(super) async fn try_out(
     let made = async {
         let intake = console.intake().ok_or(Failure::NoTables)?;
         let _turn = console.turns().take(intake.store().connections()).await.ok_or(Failure::Busy)?;
-        let chosen = Chosen::find(&console, &intake, &id).await?;
-        let proof = chosen.proof(&console, &session);
-        let results = timeout(PATIENCE, replay::dry_run(&intake, vec![chosen.item.clone()])).await;
+        let target = Target::find(&console, &intake, &id).await?;
+        let proof = target.proof(&console, &session);
+        let results = timeout(PATIENCE, replay::dry_run(&intake, vec![target.item.clone()])).await;
         let result = results.map_err(|_elapsed| Failure::Busy)??.into_iter().next();
-        let tried = Tried { is_dry_run: true, proof, ..chosen.tried(result.as_ref()) };
+        let tried = Tried { is_dry_run: true, proof, ..target.tried(result.as_ref()) };
         delivery::render(&console, &intake, frame.clone(), &id, Extra { tried: Some(tried), ..Extra::default() }).await
     };
     page::or_failure(made.await, frame)
@@ -58,18 +58,18 @@ pub(super) async fn replay(
     let made = async {
         let intake = console.intake().ok_or(Failure::NoTables)?;
         let _turn = console.turns().take(intake.store().connections()).await.ok_or(Failure::Busy)?;
-        let chosen = Chosen::find(&console, &intake, &id).await?;
-        if !guard::same(fields.get("proof"), &chosen.proof(&console, &session)) {
+        let target = Target::find(&console, &intake, &id).await?;
+        if !guard::same(fields.get("proof"), &target.proof(&console, &session)) {
             let message =
                 "The delivery has to be tried out first, and was tried again since. Go back and try it out anew.";
             return Err(Failure::Refused(message.to_owned()));
         }
         // It is finished and noted, whoever waits for it.
-        let task = tokio::spawn(carry_out(intake.clone(), chosen.item.clone(), session.acted_by()));
+        let task = tokio::spawn(carry_out(intake.clone(), target.item.clone(), session.acted_by()));
         let tried = match timeout(PATIENCE, task).await {
-            Ok(Ok(done)) => Tried { remark: done.remark, ..chosen.tried(done.result.as_ref()) },
+            Ok(Ok(done)) => Tried { remark: done.remark, ..target.tried(done.result.as_ref()) },
             Ok(Err(_panic)) => return Err(Failure::Refused("It failed through a fault of forecourt.".to_owned())),
-            Err(_elapsed) => Tried { remark: "It goes on. Load this page again in a while.", ..chosen.tried(None) },
+            Err(_elapsed) => Tried { remark: "It goes on. Load this page again in a while.", ..target.tried(None) },
         };
         delivery::render(&console, &intake, frame.clone(), &id, Extra { tried: Some(tried), ..Extra::default() }).await
     };
@@ -109,14 +109,14 @@ async fn carry_out(intake: Intake, item: ReplayItem, acted_by: String) -> Done {
 }
 
 /// The delivery that is to be replayed.
-struct Chosen {
+struct Target {
     id: Uuid,
     outcome: String,
     codes: BTreeSet<String>,
     item: ReplayItem,
 }
 
-impl Chosen {
+impl Target {
     async fn find(console: &Console, intake: &Intake, id: &str) -> Result<Self, Failure> {
         let no_delivery = || Failure::NotFound("There is no delivery of this id.".to_owned());
         let id: Uuid = id.parse().map_err(|_no_id| no_delivery())?;
