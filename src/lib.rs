@@ -33,7 +33,7 @@
 //! | [`intake`] | accept, parse, queue, commit; stored deliveries tried again; erasures and retention | `budget`, `domain`, `feeds`, `metrics`, `store`, `spool` |
 //! | [`silence`] | senders that have fallen silent: noted, logged, posted, measured | `domain`, `intake`, `metrics`, `store` |
 //! | [`http`] | routes, credentials, bodies, replies | `budget`, `domain`, `feeds`, `intake`, `metrics`, `quarantine`, `config` |
-//! | [`admin`] | the routes of the second listener: metrics, the doors' description, health | `http`, `metrics` |
+//! | [`admin`] | the routes of the second listener: metrics, the doors' description, health, the console | `config`, `domain`, `feeds`, `http`, `intake`, `metrics`, `store` |
 //! | [`config`] | `forecourt.toml` and the environment, read once | `domain`, `feeds`, of `store` how an address is read |
 //! | [`local_postgres`] | the private Postgres of first runs and of tests | nothing of ours |
 //! | [`cli`] | the commands; `serve` puts everything together | everything |

@@ -1,8 +1,10 @@
-//! The admin listener's routes: metrics for Prometheus, the description of the doors, and whether the service is well. It
-//! has a listener of its own and asks nobody for a credential, so it answers only to names that it is known by ([`host`]).
+//! The admin listener's routes: metrics for Prometheus, the description of the doors, whether the service is well, and the
+//! console. It has a listener of its own and asks nobody but whoever wants the console for a credential, so it answers only to
+//! names that it is known by ([`host`]).
 //!
 //! A scrape asks Postgres nothing: it renders what was counted, and what is looked at in memory.
 
+mod console;
 mod host;
 
 use std::any::Any;
@@ -24,6 +26,8 @@ use crate::http::health::{self, Check};
 use crate::http::openapi;
 use crate::metrics::{Format, Metrics, Sample};
 
+pub use console::ConsoleSettings;
+
 /// Looks at what is measured only when somebody asks. It waits for nothing.
 pub type Look = Arc<dyn Fn() -> Sample + Send + Sync>;
 
@@ -40,6 +44,8 @@ pub struct AdminState {
     pub budget: BodyBudget,
     /// The names that it answers to, beside those of the machine itself.
     pub hosts: Vec<String>,
+    /// The console, where somebody may log in.
+    pub console: Option<ConsoleSettings>,
 }
 
 impl fmt::Debug for AdminState {
@@ -56,9 +62,13 @@ static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", openapi::d
 
 /// Every route, under every layer.
 pub fn router(state: AdminState) -> Router {
-    let AdminState { metrics, look, checks, budget, hosts } = state;
+    let AdminState { metrics, look, checks, budget, hosts, console } = state;
     let (checks, hosts): (Arc<[Check]>, Arc<[String]>) = (checks.into(), hosts.into());
-    Router::new()
+    let console = match console {
+        Some(settings) => console::routes(settings),
+        None => Router::new().route("/", get(no_console)),
+    };
+    console
         .route("/metrics", get(move |headers: HeaderMap| async move { scraped(&metrics, &look, &headers) }))
         .route("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI.as_str())))
         .route("/livez", get(health::livez))
@@ -83,6 +93,13 @@ fn scraped(metrics: &Metrics, look: &Look, headers: &HeaderMap) -> Response {
     }
 }
 
+/// What stands where the console would be.
+async fn no_console() -> Response {
+    let message = "There is no console: write `user` and `password_file` (or `password_env`) into `[admin]`, and start \
+                   forecourt again. Metrics are at /metrics, the description of the doors is at /openapi.json.\n";
+    (StatusCode::NOT_FOUND, message).into_response()
+}
+
 async fn unknown(_request: Request) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found", "paths": PATHS }))).into_response()
 }
@@ -93,9 +110,9 @@ fn caught(_panic: Box<dyn Any + Send>) -> HttpResponse<axum::body::Body> {
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "internal_error" }))).into_response()
 }
 
-/// Nothing of it is to be kept on the way, or taken for something else than it says.
+/// Nothing of it is to be kept on the way, unless it says so, or taken for something else than it says.
 fn not_kept(mut response: Response) -> Response {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let sniffing = HeaderName::from_static("x-content-type-options");
     response.headers_mut().insert(sniffing, HeaderValue::from_static("nosniff"));
     response

@@ -55,7 +55,7 @@ pub(super) async fn listen(config: &Config) -> Result<Option<Opened>, String> {
         Err(error) if *is_optional => {
             tracing::warn!(
                 address = %listen, %error,
-                "no metrics are served: set FORECOURT_ADMIN_LISTEN to an address that is free, or to nothing"
+                "no metrics and no console are served: set FORECOURT_ADMIN_LISTEN to an address that is free, or to nothing"
             );
             Ok(None)
         }
@@ -67,6 +67,11 @@ pub(super) async fn listen(config: &Config) -> Result<Option<Opened>, String> {
 }
 
 impl Opened {
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Serves its routes until the service stops. What is given back ends with whoever drops it.
     pub(super) fn serve(self, app: &App, config: &Config, mut stopped: watch::Receiver<bool>) -> JoinSet<()> {
         let Self { socket, address } = self;
@@ -93,7 +98,8 @@ impl Opened {
         if config.spool.max_bytes > 0 {
             tasks.spawn(look_at_disk(config.server.data_dir.join(spool::FOLDER), app.metrics.clone()));
         }
-        tracing::info!(%address, "metrics are served");
+        let has_console = config.admin.as_ref().is_some_and(|admin| admin.console.is_some()).then_some(true);
+        tracing::info!(%address, has_console, "metrics are served");
         tasks
     }
 }

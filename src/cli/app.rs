@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use crate::admin::{self, AdminState, Look};
+use crate::admin::{self, AdminState, ConsoleSettings, Look};
 use crate::config::{self, Budgets, Config, Server, keyring};
 use crate::domain::values;
 use crate::http::access::CurrentPolicy;
@@ -64,10 +64,18 @@ impl App {
             checks: checks.clone(),
             budget: state.budget.clone(),
             hosts: config.admin.as_ref().map_or_else(Vec::new, |admin| admin.hosts.clone()),
+            console: console(config, &acceptor),
         });
         let router = http::router(state, checks);
         Ok(Self { current_policy, acceptor, quarantine, misdirected, metrics, router, admin })
     }
+}
+
+/// What the console works with, where somebody may log in to it.
+fn console(config: &Config, acceptor: &Acceptor) -> Option<ConsoleSettings> {
+    let login = config.admin.as_ref()?.console.clone()?;
+    let proxies = config.server.proxies.clone();
+    Some(ConsoleSettings { login, acceptor: acceptor.clone(), proxies, clock: clock::now })
 }
 
 fn acceptor(config: &Config) -> Result<Acceptor, spool::OpenError> {

@@ -7,7 +7,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 
-use crate::config::{Admin, Alerts, Config, Credential, Environment, Origin, duration};
+use crate::config::{self, Admin, Alerts, Config, ConsoleLogin, Credential, Environment, Origin, duration};
 use crate::domain::values::Currency;
 use crate::domain::workspace::{Dealership, Permitted, Workspace};
 
@@ -53,9 +53,15 @@ fn describe(config: &Config, now: DateTime<Utc>, out: &mut dyn Write) -> Command
     let postgres = if config.database.url.is_some() { "the Postgres that is named" } else { "a private Postgres" };
     let (listen, data_dir) = (config.server.listen, config.server.data_dir.display());
     writeln!(out, "It listens on {listen}, uses {postgres}, and keeps its files in {data_dir}.")?;
-    if let Some(Admin { listen, hosts, is_optional: _ }) = &config.admin {
+    if let Some(Admin { listen, hosts, console, is_optional: _ }) = &config.admin {
         let names = listed(["localhost".to_owned()].into_iter().chain(hosts.iter().cloned()));
         writeln!(out, "It serves metrics on {listen}, to whoever asks for {names}.")?;
+        match console {
+            Some(ConsoleLogin { user, password: _ }) => {
+                writeln!(out, "The console is at http://{}/, for the user {user}.", config::reachable(*listen))?;
+            }
+            None => writeln!(out, "There is no console: `user` and `password_file` of [admin] would make one.")?,
+        }
     }
     for workspace in &config.workspaces {
         writeln!(out, "{}", workspace_line(workspace))?;

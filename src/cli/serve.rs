@@ -76,12 +76,13 @@ pub(super) async fn run(
         // The sender is dropped at the end only, and then it is time to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
+    let admin_address = admin.as_ref().map(admin::Opened::address);
     let serving_admin = admin.map(|admin| admin.serve(&app, &config, stop.subscribe()));
     let (workspaces, credentials) = (config.workspaces.len(), config.credentials.len());
     tracing::info!(%address, workspaces, credentials, is_held = is_held.then_some(true), "listening");
     let supervisor = Supervisor::default();
     tokio::spawn(supervisor.clone().pulse(answers_itself(&app, serving.abort_handle())));
-    let print_banner = |psql: &str| match banner(&config, address, psql) {
+    let print_banner = |psql: &str| match banner(&config, address, admin_address, psql) {
         Some(banner) => write!(out, "{banner}").and_then(|()| out.flush()),
         None => Ok(()),
     };

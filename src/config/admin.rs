@@ -1,8 +1,12 @@
-//! `[admin]`: the listener for metrics and health, which is none of the doors' and off unless it is asked for.
+//! `[admin]`: the listener for metrics, health and the console, which is none of the doors' and off unless it is asked for.
 
 use std::net::{IpAddr, SocketAddr};
 
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::context::Context;
 use super::environment::Environment;
+use super::oauth::named_secret;
 use super::report::{Place, Report};
 use super::section::Section;
 use super::server::not_an_address;
@@ -14,26 +18,44 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The names that it answers to, beside those of the machine itself, without ports.
     pub hosts: Vec<String>,
+    /// Who may log in to the console; nobody where there is none.
+    pub console: Option<ConsoleLogin>,
     /// Whether the service starts without it where its address is taken: the demo configuration asks for it unasked.
     pub is_optional: bool,
 }
 
-pub(super) const KEYS: &[&str] = &["listen", "hosts"];
+/// With what one logs in to the console.
+#[derive(Clone, Debug)]
+pub struct ConsoleLogin {
+    /// The name.
+    pub user: String,
+    /// The password, in memory only.
+    pub password: SecretString,
+}
+
+impl PartialEq for ConsoleLogin {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user && self.password.expose_secret() == other.password.expose_secret()
+    }
+}
+
+impl Eq for ConsoleLogin {}
+
+pub(super) const KEYS: &[&str] = &["listen", "hosts", "user", "password_env", "password_file"];
+
+/// A shorter password could be guessed by somebody who is patient.
+const PASSWORD_CHARACTERS: usize = 12;
 
 /// The variable that takes the place of `listen`; empty, there is no admin listener.
 const VARIABLE: &str = "FORECOURT_ADMIN_LISTEN";
 const EXAMPLE: &str = "\"127.0.0.1:8081\"";
 
 /// Reads `[admin]`, which may be absent. `doors` is where the service itself listens.
-pub(super) fn read(
-    root: &Section,
-    environment: &Environment,
-    doors: Option<SocketAddr>,
-    report: &mut Report,
-) -> Option<Admin> {
+pub(super) fn read(root: &Section, context: &Context, doors: Option<SocketAddr>, report: &mut Report) -> Option<Admin> {
     let section = root.value("admin").and_then(|value| Section::open_value("[admin]", value, KEYS, report));
     let hosts = section.as_ref().map_or_else(Vec::new, |section| hosts(section, report));
-    let (listen, place) = listen(section.as_ref(), environment, report)?;
+    let console = section.as_ref().and_then(|section| console(section, context, report));
+    let (listen, place) = listen(section.as_ref(), context.environment, report)?;
     if Some(listen) == doors && listen.port() != 0 {
         let message = format!("the doors listen on {listen} already; write another port, such as `127.0.0.1:8081`");
         report.problem_at(&place, message);
@@ -42,12 +64,45 @@ pub(super) fn read(
     if !listen.ip().to_canonical().is_loopback() {
         let names = if hosts.is_empty() {
             "and answers to no name but localhost: write those that it is asked by into `hosts` of `[admin]`"
+        } else if console.is_some() {
+            "and asks for no credential but at the console: let nobody reach the rest who is not to see how the service \
+             fares, and have a proxy speak HTTPS, or the console's password can be read on the way"
         } else {
             "and asks for no credential: let nobody reach it who is not to see how the service fares"
         };
         report.warning_at(&place, format!("the admin listener can be reached from other machines, {names}"));
     }
-    Some(Admin { listen, hosts, is_optional: false })
+    Some(Admin { listen, hosts, console, is_optional: false })
+}
+
+/// Who may log in to the console: nobody, unless both a user and a password are named.
+fn console(section: &Section, context: &Context, report: &mut Report) -> Option<ConsoleLogin> {
+    let user = section.text("user", "\"support\"", report);
+    let names = ("password", "CONSOLE_PASSWORD", "/run/secrets/console_password");
+    let password = named_secret(section, names, "password", context.base, context.environment, report);
+    if let Some((span, password)) = &password
+        && password.expose_secret().chars().count() < PASSWORD_CHARACTERS
+    {
+        let message = format!(
+            "the password has less than {PASSWORD_CHARACTERS} characters, so it could be guessed; make one with \
+             `forecourt secret`"
+        );
+        report.problem(span, message);
+    }
+    let is_named = section.value("password_env").is_some() || section.value("password_file").is_some();
+    match (user, password) {
+        (Some(user), Some((_, password))) => Some(ConsoleLogin { user: (*user.get_ref()).to_owned(), password }),
+        (Some(user), None) if !is_named => {
+            let message = "the console has a user and no password; name it with `password_env` or `password_file`";
+            report.problem(&user.span(), message);
+            None
+        }
+        (None, Some((span, _))) if section.value("user").is_none() => {
+            report.problem(&span, "the console has a password and no user; write `user = \"support\"`");
+            None
+        }
+        (_, _) => None,
+    }
 }
 
 /// Where it listens, and where that is written; none where there is no admin listener.
@@ -103,7 +158,8 @@ mod tests {
         let (root, _errors) = DeTable::parse_recoverable(text);
         let section = Section::open("the file", 0..0, root.get_ref(), &["admin"], &mut report);
         let environment = Environment::of(variables.iter().copied());
-        let admin = read(&section, &environment, "127.0.0.1:8080".parse().ok(), &mut report);
+        let context = Context { environment: &environment, base: std::path::Path::new("/nowhere"), slugs: Vec::new() };
+        let admin = read(&section, &context, "127.0.0.1:8080".parse().ok(), &mut report);
         let concluded = report.conclude(Some(admin)).map_err(|problems| problems.to_string())?;
         let Concluded { read, warnings, .. } = concluded;
         Ok((read, warnings))
@@ -143,6 +199,37 @@ mod tests {
         );
         let nameless = warned("", &[(VARIABLE, "0.0.0.0:8081")]);
         assert!(nameless.starts_with("FORECOURT_ADMIN_LISTEN: ") && nameless.contains("`hosts`"), "{nameless}");
+    }
+
+    #[test]
+    fn the_console_has_a_user_and_a_password_that_cannot_be_guessed() {
+        let listen = "[admin]\nlisten = \"127.0.0.1:1\"\n";
+        let variables = [("PASSWORD", "twelve-letters"), ("SHORT", "eleven-lett")];
+        let with = |lines: &str| read_with(&format!("{listen}{lines}"), &variables);
+        let (admin, warnings) = with("user = \"ada\"\npassword_env = \"PASSWORD\"\n").unwrap();
+        let login = admin.unwrap().console.unwrap();
+        assert_eq!((login.user.as_str(), login.password.expose_secret()), ("ada", "twelve-letters"));
+        assert!(!format!("{login:?}").contains("twelve"), "{login:?}");
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(with("").unwrap().0.unwrap().console, None);
+        for (lines, expected) in [
+            ("user = \"ada\"", "f:3:8: the console has a user and no password; name it with `password_env` or"),
+            ("password_env = \"PASSWORD\"", "f:3:16: the console has a password and no user; write `user = "),
+            ("user = \"ada\"\npassword_env = \"SHORT\"", "f:4:16: the password has less than 12 characters, so"),
+            ("user = \"ada\"\npassword_env = \"ABSENT\"", "f:4:16: the environment variable `ABSENT` is not set"),
+            ("user = \"ada\"\npassword_file = \"p\"", "f:4:17: the secret file `/nowhere/p` does not exist"),
+            ("user = \"ada\"\npassword = \"p\"", "f:3:8: the console has a user and no password"),
+        ] {
+            let problem = with(lines).unwrap_err();
+            assert!(problem.starts_with(expected), "{problem}");
+            assert!(!problem.contains("eleven"), "{problem}");
+        }
+        let written = with("user = \"ada\"\npassword = \"hunter2\"").unwrap_err();
+        assert!(written.contains("a secret does not stand in this file; name an environment variable (`password_env"));
+        assert!(!written.contains("hunter2"), "{written}");
+        let open = "[admin]\nlisten = \"0.0.0.0:1\"\nhosts = [\"a\"]\nuser = \"ada\"\npassword_env = \"PASSWORD\"\n";
+        let warned = read_with(open, &variables).unwrap().1.concat();
+        assert!(warned.contains("have a proxy speak HTTPS"), "{warned}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The configuration of a first start: one workspace for each documented dealership, and a token of its own.
+//! The configuration of a first start: one workspace for each documented dealership, with a token
+//! and a password of its own.
 
 use std::path::Path;
 
@@ -20,6 +21,8 @@ pub(super) const OVER_A_DATABASE: &str = "THE DEMO CONFIGURATION IS USED ON THE 
     /etc/forecourt, or name one with `--config` or FORECOURT_CONFIG";
 
 const TOKEN_FILE: &str = "demo-token";
+/// The password of the console.
+const PASSWORD_FILE: &str = "demo-console-password";
 
 /// Where the token of a demo service of this environment is kept; `None` where no data directory is known.
 #[must_use]
@@ -28,12 +31,15 @@ pub fn token_source(environment: &Environment) -> Option<SecretSource> {
     Some(SecretSource::File(server::data_dir_without_file(environment, root)?.join(TOKEN_FILE)))
 }
 
-/// Makes the token of a data directory where there is none yet.
-pub(super) fn ensure_token(data_dir: &Path) -> Result<(), Problems> {
-    let path = data_dir.join(TOKEN_FILE);
-    keyring::ensure(data_dir, &path).map_err(|error| {
-        let message =
-            format!("the demo token cannot be kept there ({error}); set FORECOURT_DATA_DIR to a folder of yours");
-        Problems::of(path.display().to_string(), message)
-    })
+/// Makes the token and the console's password of a data directory where there are none yet.
+pub(super) fn ensure_secrets(data_dir: &Path) -> Result<(), Problems> {
+    for (file, what) in [(TOKEN_FILE, "token"), (PASSWORD_FILE, "console's password")] {
+        let path = data_dir.join(file);
+        keyring::ensure(data_dir, &path).map_err(|error| {
+            let message =
+                format!("the demo {what} cannot be kept there ({error}); set FORECOURT_DATA_DIR to a folder of yours");
+            Problems::of(path.display().to_string(), message)
+        })?;
+    }
+    Ok(())
 }

@@ -42,7 +42,7 @@ use toml::de::DeTable;
 use crate::domain::retention::Retention;
 use crate::domain::workspace::Workspace;
 
-pub use admin::Admin;
+pub use admin::{Admin, ConsoleLogin};
 pub use alerts::{AlertKey, AlertUrl, Alerts};
 pub use budgets::{Budgets, DECODER};
 pub use credentials::Credential;
@@ -246,7 +246,7 @@ fn demo(environment: &Environment) -> Result<Config, Problems> {
         return Err(Problems::of("FORECOURT_DATA_DIR", message));
     };
     let base = token.parent().unwrap_or(&token).to_path_buf();
-    demo::ensure_token(&base)?;
+    demo::ensure_secrets(&base)?;
     let input = Input { origin: Origin::Demo, name: demo::NAME.to_owned(), base };
     let mut config = parse(demo::TEXT, input, environment)?;
     // Nobody has asked for it there: where its address is taken, the rest goes on.
@@ -280,7 +280,8 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let server = server::open(&root, &mut report);
     let server = server::read(server.as_ref(), &base, environment, &mut report);
     let doors = server.as_ref().map(|server| server.listen);
-    let admin = admin::read(&root, environment, doors, &mut report);
+    let context = context::Context { environment, base: &base, slugs: workspaces::slugs(&root) };
+    let admin = admin::read(&root, &context, doors, &mut report);
     let database = database::open(&root, &mut report);
     let database = database::read(database.as_ref(), &base, environment, &mut report);
     let (rejected, former_days) = rejected::read(&root, &mut report);
@@ -288,8 +289,6 @@ fn parse(text: &str, input: Input, environment: &Environment) -> Result<Config, 
     let spool = spool::open(&root, &mut report);
     let spool = spool::read(spool.as_ref(), &mut report);
     let workspaces = workspaces::read(&root, &mut report);
-    let slugs = workspaces::slugs(&root);
-    let context = context::Context { environment, base: &base, slugs };
     let credentials = credentials::read(&root, &context, &mut report);
     let oauth = oauth::read(&root, &base, environment, &mut report);
     let erasure = erasure::read(&root, &base, environment, &mut report);

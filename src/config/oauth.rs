@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::environment::Environment;
-use super::report::Report;
+use super::report::{Report, Span};
 use super::secret::SecretSource;
 use super::section::Section;
 
@@ -48,15 +48,35 @@ pub(super) fn read(root: &Section, base: &Path, environment: &Environment, repor
 /// A key, from the variable or the file that is named; with a variable and a file that may be written there.
 pub(super) fn key(
     section: &Section,
-    (name, variable_example, file_example): (&str, &str, &str),
+    examples: (&str, &str, &str),
     base: &Path,
     environment: &Environment,
     report: &mut Report,
 ) -> Option<SecretString> {
+    let (span, key) = named_secret(section, examples, "key", base, environment, report)?;
+    if key.expose_secret().len() < KEY_BYTES {
+        let message = format!(
+            "the key has less than {KEY_BYTES} characters, so it could be guessed; make one with `forecourt secret`"
+        );
+        report.problem(&span, message);
+    }
+    Some(key)
+}
+
+/// A secret, from the variable or the file that is named, and where it is named; with the words for what it is, and a
+/// variable and a file that may be written there.
+pub(super) fn named_secret(
+    section: &Section,
+    (name, variable_example, file_example): (&str, &str, &str),
+    what: &str,
+    base: &Path,
+    environment: &Environment,
+    report: &mut Report,
+) -> Option<(Span, SecretString)> {
     let variable = section.text(&format!("{name}_env"), &format!("\"{variable_example}\""), report);
     let file = section.text(&format!("{name}_file"), &format!("\"{file_example}\""), report);
     if let (Some(_), Some(file)) = (&variable, &file) {
-        let message = format!("the key is named twice; keep one of `{name}_env` and `{name}_file`");
+        let message = format!("the {what} is named twice; keep one of `{name}_env` and `{name}_file`");
         report.problem(&file.span(), message);
     }
     let (span, source) = match (variable, file) {
@@ -70,12 +90,6 @@ pub(super) fn key(
     if let SecretSource::File(path) = &source {
         report.used(path);
     }
-    let key = source.read(environment).map_err(|error| report.problem(&span, error.to_string())).ok()?;
-    if key.expose_secret().len() < KEY_BYTES {
-        let message = format!(
-            "the key has less than {KEY_BYTES} characters, so it could be guessed; make one with `forecourt secret`"
-        );
-        report.problem(&span, message);
-    }
-    Some(key)
+    let secret = source.read(environment).map_err(|error| report.problem(&span, error.to_string())).ok()?;
+    Some((span, secret))
 }

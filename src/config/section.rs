@@ -234,6 +234,8 @@ fn is_secret(key: &str) -> bool {
 fn instead_of_secret(keys: &[&str]) -> &'static str {
     if keys.contains(&"secret_env") {
         "name an environment variable (`secret_env = \"NAME\"`) or a file (`secret_file = \"path\"`) that holds it"
+    } else if keys.contains(&"password_env") {
+        "name an environment variable (`password_env = \"NAME\"`) or a file (`password_file = \"path\"`) that holds it"
     } else if keys.contains(&"url_env") {
         "put the whole address into an environment variable (`url_env = \"NAME\"`) or a file (`url_file = \"path\"`)"
     } else {

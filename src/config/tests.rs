@@ -505,6 +505,13 @@ fn the_demo_token_is_made_once_and_only_its_owner_may_read_it() {
     assert_eq!(token(&demo(&environment).unwrap()), first);
     let file = folder.path().join("demo-token");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: std::collections::BTreeSet<String> = names.collect();
+    assert_eq!(names, ["demo-console-password", "demo-token"].map(str::to_owned).into(), "no draft is left");
+    let console = demo(&environment).unwrap().admin.unwrap().console.unwrap();
+    assert_eq!((console.user.as_str(), console.password.expose_secret().len()), ("demo", 43));
+    assert_ne!(console.password.expose_secret(), first);
+    let file = folder.path().join("demo-console-password");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(demo::token_source(&environment).unwrap().read(&environment).unwrap().expose_secret(), first);
 }

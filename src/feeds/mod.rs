@@ -22,6 +22,7 @@ pub use crate::domain::feed::Feed;
 use crate::domain::finding::{Code, Finding};
 use crate::domain::workspace::{DealershipId, Locale};
 use dealer_studio::{inventory, lead, lead_cluster, vehicle};
+pub use identity::is_identity_key;
 use lenient::{Diagnostics, Fields, Fill, Position, Scalar, lone_id};
 
 /// The dealership that a body names.

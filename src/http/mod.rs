@@ -53,6 +53,7 @@ use crate::metrics::{Metrics, Refusal};
 pub use bounds::Bounds;
 pub use health::lives;
 pub use listener::Listener;
+pub use peer_addr::sender_network;
 pub use server::serve;
 
 use access::CurrentPolicy;

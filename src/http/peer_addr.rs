@@ -36,6 +36,14 @@ pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<SenderAddress>().map(|SenderAddress(address)| *address).or_else(|| peer(extensions))
 }
 
+/// The address of a request's sender as far as it counts, found out past these proxies; none where the connection's other
+/// end is not known.
+#[must_use]
+pub fn sender_network(proxies: &Proxies, request: &Request) -> Option<IpAddr> {
+    let peer = peer(request.extensions())?;
+    Some(network(sender(proxies, peer, request.headers())))
+}
+
 /// The address of the connection's other end.
 fn peer(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())

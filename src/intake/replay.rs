@@ -16,6 +16,7 @@ use super::{EffectSummary, Intake, Outcome};
 use crate::domain::delivery::Delivery;
 use crate::domain::finding::{Code, Finding};
 use crate::store;
+use crate::store::due::Stored;
 
 /// A delivery that a person asks for.
 #[derive(Clone, Debug)]
@@ -29,6 +30,15 @@ pub struct ReplayItem {
 }
 
 impl ReplayItem {
+    /// A stored delivery with this outcome, as its own credential may post it now.
+    #[must_use]
+    pub fn of_stored(intake: &Intake, stored: Stored, outcome: &str) -> Self {
+        let Stored { delivery, workspace, attempts, was_applied: _ } = stored;
+        let permitted = intake.router().permission(&delivery.credential, workspace);
+        let is_unread = outcome == Outcome::Rejected.name();
+        Self { delivery: Delivery { permitted, ..delivery }, attempts, is_unread }
+    }
+
     fn attempt(&self) -> AttemptInfo {
         AttemptInfo::manual(self.attempts, self.is_unread)
     }

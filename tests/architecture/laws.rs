@@ -19,7 +19,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("silence", &["domain", "intake", "metrics", "store"]),
     ("config", &["domain", "feeds", "store"]),
     ("http", &["budget", "domain", "feeds", "intake", "metrics", "quarantine", "config"]),
-    ("admin", &["http", "metrics"]),
+    ("admin", &["config", "domain", "feeds", "http", "intake", "metrics", "store"]),
     ("local_postgres", &[]),
     (
         "cli",

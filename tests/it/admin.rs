@@ -76,6 +76,13 @@ async fn it_serves_metrics_in_both_forms_the_doors_description_and_health() {
 
     let unknown = ask(&service, "/", "localhost").await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let told = text(unknown).await;
+    assert!(
+        told.contains("write `user` and `password_file`") && told.contains("/metrics"),
+        "there is no console: {told}"
+    );
+    let unknown = ask(&service, "/nothing", "localhost").await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     assert!(text(unknown).await.contains("\"/metrics\""));
     let posted = Request::post("/metrics").header("host", "localhost").body(Body::empty()).unwrap();
     assert_eq!(service.admin().oneshot(posted).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -216,7 +223,7 @@ async fn the_demo_goes_on_without_it_where_its_address_is_taken() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let warned = seen.iter().find(|line| line.contains("no metrics are served"));
+    let warned = seen.iter().find(|line| line.contains("no metrics and no console are served"));
     assert!(warned.is_some_and(|line| line.contains("WARN") && line.contains("127.0.0.1:8081")), "{seen:#?}");
     assert!(seen.last().unwrap().contains("listening address="), "{seen:#?}");
 }

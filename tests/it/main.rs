@@ -20,6 +20,7 @@ mod check;
 mod clusters;
 mod columns;
 mod commands;
+mod console;
 mod convergence;
 mod crowds;
 mod damaged_rows;

@@ -139,7 +139,8 @@ fn statements(workspace: i64, keys: usize) -> Vec<Statement> {
         let file: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
         let query = file["query"].as_str().unwrap();
         let large = query.split(|c: char| !c.is_alphanumeric() && c != '_').any(is_large);
-        let is_of_batches = ["insert", "analyze", "-- once"].iter().all(|begin| !query.starts_with(begin));
+        let is_of_batches =
+            ["insert", "analyze", "-- once", "-- console"].iter().all(|begin| !query.starts_with(begin));
         // What looks at the catalogue names tables, and reads none of them.
         if large && is_of_batches && !query.contains("pg_tables") {
             let parameters = file["describe"]["parameters"]["Left"].as_array().unwrap();

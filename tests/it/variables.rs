@@ -100,6 +100,7 @@ async fn the_first_line_of_the_examples_says_that_the_block_is_expected_and_it_h
     let url = database.url();
     let config =
         include_str!("../../demo/forecourt.toml").replace("secret_file = \"demo-token\"", "secret_env = \"TOKEN\"");
+    let config = config.replace("user = \"demo\"\npassword_file = \"demo-console-password\"\n", "");
     let launch = Launch { config: &config, ..launch(&url, folder.path(), "info", "") };
     let mut program = Program::launch(&launch);
     program.wait_for("postgres is ready");

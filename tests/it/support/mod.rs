@@ -29,8 +29,8 @@ pub(crate) use replies::counts;
 pub(crate) use rows::assert_holds;
 pub(crate) use scrape::Scrape;
 pub(crate) use service::{
-    Answer, CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, PATIENCE, SECRETS, TOKEN, TOKEN_OF_BETA,
-    TestService, config_with, credential, credential_of_beta, credential_of_leadpro, fixture, fixture_bytes, fixtures,
-    named_fixtures, service, service_with, soon, unique, workspaces,
+    Answer, CLUSTERS, CONFIG, CONSOLE, CONSOLE_PASSWORD, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, PATIENCE, SECRETS,
+    TOKEN, TOKEN_OF_BETA, TestService, config_with, credential, credential_of_beta, credential_of_leadpro, fixture,
+    fixture_bytes, fixtures, named_fixtures, service, service_with, soon, unique, workspaces,
 };
 pub(crate) use tables::{ALL, BUSINESS, listed, tables};

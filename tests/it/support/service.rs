@@ -35,6 +35,17 @@ pub(crate) const OTHER_TOKEN: &str = "another-token-of-the-tests";
 /// The secret behind `BETA`, of a credential that may write to `beta` only.
 pub(crate) const TOKEN_OF_BETA: &str = "the-token-of-beta";
 
+/// The password of the console, where a configuration has [`CONSOLE`].
+pub(crate) const CONSOLE_PASSWORD: &str = "the console's password & more";
+/// An admin listener with a console, for the user `ada`.
+pub(crate) const CONSOLE: &str = "
+[admin]
+listen = \"127.0.0.1:0\"
+hosts = [\"console.example\"]
+user = \"ada\"
+password_env = \"CONSOLE_PASSWORD\"
+";
+
 /// No spool, so that Postgres alone is waited for, and two workspaces: `alpha` with the dealerships 356 and 357, `beta` with 285. `all` may write to both.
 /// Postgres has a minute: on a machine that does other things no test fails for want of time that it is not about.
 pub(crate) const CONFIG: &str = r#"
@@ -90,11 +101,12 @@ pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// Secrets of further credentials, by the environment variables that a configuration names.
-pub(crate) const SECRETS: [(&str, &str); 8] = [
+pub(crate) const SECRETS: [(&str, &str); 9] = [
     ("TOKEN", TOKEN),
     ("BETA", TOKEN_OF_BETA),
     ("OTHER_TOKEN", OTHER_TOKEN),
     ("PASSWORD", "pass:word-of-the-tests"),
+    ("CONSOLE_PASSWORD", CONSOLE_PASSWORD),
     ("CLIENT_SECRET", "client secret & more: of+the%20tests"),
     ("NEXT_CLIENT_SECRET", "the-next-client-secret-of-the-tests"),
     ("SIGNING_KEY", "a-signing-key-of-the-tests-0123456789"),
