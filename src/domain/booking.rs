@@ -276,19 +276,21 @@ fn book(
 ) -> Effect {
     let ResolvedBooking { person, listing, location, package } = resolved;
     let person = Some(person);
-    let asked = Booking { person, listing, location, package, booking_request, created_at: now, updated_at: now };
+    let (created_at, updated_at, delivery) = (now, now, state.delivery);
+    let asked = Booking { person, listing, location, package, booking_request, delivery, created_at, updated_at };
     let stays = state.bookings.get(&lead).is_some_and(|row| stays(state, key, &row.value, &asked.booking_request));
     let Some(row) = state.bookings.get_mut(&lead) else {
         state.bookings.insert(lead, Row::new(asked));
         return Effect::Created;
     };
     let known = &row.value;
-    let asked = Booking { created_at: known.created_at, updated_at: known.updated_at, ..asked };
+    let (created_at, updated_at) = (known.created_at, known.updated_at);
+    let asked = Booking { created_at, updated_at, delivery: known.delivery, ..asked };
     if stays || *known == asked {
         return Effect::Unchanged;
     }
     let same_rows = Booking { booking_request: known.booking_request.clone(), ..asked.clone() } == *known;
-    row.value = if same_rows { asked } else { Booking { updated_at: known.updated_at.max(now), ..asked } };
+    row.value = if same_rows { asked } else { Booking { updated_at: updated_at.max(now), delivery, ..asked } };
     row.mark_dirty();
     if same_rows { Effect::Unchanged } else { Effect::Updated }
 }
@@ -337,6 +339,10 @@ pub fn retry(state: &mut WorkspaceState, now: DateTime<Utc>, concerns: impl Fn(&
         let before = (lead.booking, lead.blockers.clone());
         let evaluation = evaluate(state, lead);
         let effect = settle(state, &key, evaluation, now);
+        if let Some(effect @ (Effect::Created | Effect::Updated)) = effect {
+            // One that was made and then changed was made.
+            state.other_bookings.entry(key.external_id.clone()).or_insert(effect);
+        }
         let after = state.leads.get(&key).map(|row| (row.value.booking, row.value.blockers.clone()));
         changed |= effect == Some(Effect::Updated) || after != Some(before);
     }

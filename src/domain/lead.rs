@@ -10,6 +10,7 @@ use super::booking_request::{self, BookingRequestColumns};
 use super::facts::{EventFacts, LeadColumns, LeadFacts, PropertyColumns, Sender, Source, TradeInColumns};
 use super::finding::{Code, Finding};
 use super::ids::{ClusterId, LeadId};
+use super::lead_history::{self, LeadHistory, Noted};
 use super::state::{BookingState, Lead, LeadKey, Row, WorkspaceState};
 use super::version::{FieldVersions, LeadOrder, Version, merge_ref};
 use super::{Effect, Effects, appointment, booking, event, person, values};
@@ -59,7 +60,6 @@ pub fn apply(
     });
     if let Some(key) = &key {
         let columns = LeadColumns { source_created_at: created_at, ..columns };
-        let cluster = cluster.map(|(_, id)| id);
         let property = property.map_or_else(PropertyColumns::default, |property| *property);
         let modified_at = modified_at.or(created_at);
         let merged =
@@ -68,7 +68,8 @@ pub fn apply(
             findings.push(older_than_known(&path_prefix));
         }
         effects.lead = Some(merged.effect);
-        effects.other_rows_changed |= merged.timestamp_advanced;
+        effects.other_rows_changed |= merged.timestamp_advanced || !merged.noted.changes.is_empty();
+        state.lead_changes.extend(merged.noted.changes);
     }
     if let Some(list) = appointments {
         let lead = key.as_ref().and_then(|key| Some((key, state.leads.get(key)?.value.id)));
@@ -77,9 +78,11 @@ pub fn apply(
     let lead = key.as_ref().and_then(|key| state.leads.get(key)).map(|row| row.value.id);
     let of = event::Of { cluster: cluster.map(|(_, id)| id), lead, source, linked_at: Some(versions.cluster.at) };
     effects.other_rows_changed |= merge_events(state, events, of, received_at);
-    effects.booking = key
-        .filter(|key| may_ask(key.sender))
-        .and_then(|key| booking::request_booking(state, &key, &path_prefix, received_at, findings));
+    let own = key.as_ref().filter(|key| may_ask(key.sender));
+    effects.booking = own.and_then(|key| booking::request_booking(state, key, &path_prefix, received_at, findings));
+    // What a person whom this delivery made had waited for is no other lead's where it is this one's.
+    let own = own.and_then(|key| state.other_bookings.remove(&key.external_id));
+    effects.booking = own.filter(|_| effects.booking == Some(Effect::Unchanged)).or(effects.booking);
     effects
 }
 
@@ -142,12 +145,12 @@ impl Versions {
 }
 
 /// What a delivery holds of the lead itself.
-struct LeadUpdate {
+struct LeadUpdate<'a> {
     columns: LeadColumns,
     trade_in: TradeInColumns,
     property: PropertyColumns,
     modified_at: Option<DateTime<Utc>>,
-    cluster: Option<ClusterId>,
+    cluster: Option<(&'a str, ClusterId)>,
     timezone: Tz,
 }
 
@@ -156,6 +159,7 @@ struct LeadMergeResult {
     effect: Effect,
     timestamp_advanced: bool,
     stale: bool,
+    noted: Noted,
 }
 
 impl LeadMergeResult {
@@ -165,12 +169,13 @@ impl LeadMergeResult {
 }
 
 /// Finds or makes the lead, and merges the update into it.
-fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versions: &Versions) -> LeadMergeResult {
+fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate<'_>, versions: &Versions) -> LeadMergeResult {
     let at = &versions.lead;
     let is_new = !state.leads.contains_key(key);
     let id = if is_new { state.take_id() } else { LeadId::from(0) };
     let row = state.leads.entry(key.clone()).or_insert_with(|| Row::new(unknown(id, at.arrived_at)));
     let lead = &mut row.value;
+    let noted = if is_new { Noted::default() } else { note_history(lead, &incoming, versions) };
     let newer_time = incoming.modified_at > lead.modified_at;
     let known_requests = lead.booking_requests.len();
     if may_ask(key.sender) {
@@ -182,7 +187,12 @@ fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versio
         .merge(&mut lead.columns, incoming.columns, at)
         .and(lead.trade_in_versions.merge(&mut lead.trade_in, incoming.trade_in, at))
         .and(lead.property_versions.merge(&mut lead.property, incoming.property, at))
-        .and(merge_ref(&mut lead.cluster, incoming.cluster, &versions.cluster));
+        .and(merge_ref(&mut lead.cluster, incoming.cluster.map(|(_, id)| id), &versions.cluster));
+    if let Some((external_id, id)) = incoming.cluster
+        && lead.cluster.as_ref().is_some_and(|known| known.to == id)
+    {
+        lead.cluster_external_id = Some(external_id.to_owned());
+    }
     if newer_time {
         lead.modified_at = incoming.modified_at;
     }
@@ -194,7 +204,7 @@ fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versio
     if changed {
         lead.updated_at = lead.updated_at.max(at.arrived_at);
     }
-    if changed || merged.timestamp_advanced || lead.booking_requests.len() != known_requests {
+    if changed || merged.timestamp_advanced || noted.wrote || lead.booking_requests.len() != known_requests {
         row.mark_dirty();
     }
     let effect = match (is_new, changed) {
@@ -202,7 +212,15 @@ fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate, versio
         (false, true) => Effect::Updated,
         (false, false) => Effect::Unchanged,
     };
-    LeadMergeResult { effect, timestamp_advanced: merged.timestamp_advanced, stale: merged.stale }
+    LeadMergeResult { effect, timestamp_advanced: merged.timestamp_advanced, stale: merged.stale, noted }
+}
+
+/// Takes the watched values that the delivery brings into the lead's history, before they are merged.
+fn note_history(lead: &mut Lead, incoming: &LeadUpdate<'_>, versions: &Versions) -> Noted {
+    let cluster = incoming.cluster.map(|(external_id, _)| (external_id, &versions.cluster));
+    let told = lead_history::told(&incoming.columns, &versions.lead, cluster);
+    let known = lead_history::known(lead);
+    lead.history.note(lead.id, known, told, versions.lead.arrived_at)
 }
 
 /// The wished day and time, and the moment that they name: computed from the two, whichever deliveries said them.
@@ -245,6 +263,8 @@ fn unknown(id: LeadId, received_at: DateTime<Utc>) -> Lead {
         property_versions: FieldVersions::default(),
         modified_at: None,
         cluster: None,
+        cluster_external_id: None,
+        history: LeadHistory::default(),
         person: None,
         appointments_as_of: None,
         booking: BookingState::NotRequested,

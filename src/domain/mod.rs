@@ -18,6 +18,7 @@ pub mod finding;
 pub mod ids;
 pub mod keys;
 pub mod lead;
+pub mod lead_history;
 pub mod listing;
 pub mod locations;
 pub mod named;
@@ -37,7 +38,7 @@ use chrono::{DateTime, Utc};
 
 use facts::Facts;
 use finding::Finding;
-pub use outcome::{Counts, Effect, EffectSummary, Effects, Outcome, Tally, Verdict};
+pub use outcome::{Counts, Effect, EffectSummary, Effects, OtherBookings, Outcome, Tally, Verdict};
 use state::WorkspaceState;
 
 /// Merges one delivery into a workspace.
@@ -47,12 +48,16 @@ pub fn apply(
     received_at: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) -> Verdict {
-    match facts {
+    let mut verdict = match facts {
         Facts::Lead(lead) => Verdict::Merged(lead::apply(state, *lead, received_at, findings)),
         Facts::Cluster(cluster) => Verdict::Merged(cluster::apply(state, *cluster, received_at, findings)),
         Facts::Vehicle(vehicle) => listing::apply(state, *vehicle, received_at, findings),
         Facts::Ignored => Verdict::Ignored,
+    };
+    if let Verdict::Merged(effects) = &mut verdict {
+        effects.other_bookings = std::mem::take(&mut state.other_bookings);
     }
+    verdict
 }
 
 #[cfg(test)]

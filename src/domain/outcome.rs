@@ -1,5 +1,7 @@
 //! What became of a delivery, and of the rows that it is about.
 
+use std::collections::BTreeMap;
+
 /// What became of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -33,7 +35,7 @@ impl Effect {
 }
 
 /// What became of the rows that a delivery is about. What it was not about is absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// The person.
     pub person: Option<Effect>,
@@ -47,9 +49,14 @@ pub struct Effects {
     pub booking: Option<Effect>,
     /// How many rows of each kind, where the delivery holds many.
     pub counts: Option<Counts>,
+    /// Bookings of leads that it was not about, which it made or changed: it brought what they waited for.
+    pub other_bookings: OtherBookings,
     /// Whether anything else was written: a cluster, an appointment, a location, a package, another lead's booking.
     pub other_rows_changed: bool,
 }
+
+/// What became of bookings, by the sender's id of the lead.
+pub type OtherBookings = BTreeMap<String, Effect>;
 
 /// What replies and reports tell of one kind of row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +134,9 @@ impl Effects {
     /// What replies and reports tell, kind by kind; what the delivery was not about is left out.
     #[must_use]
     pub fn summary(&self) -> Vec<(&'static str, EffectSummary)> {
-        let Self { person, lead, lead_cluster, listing, booking, counts, other_rows_changed: _ } = *self;
+        let Self { person, lead, lead_cluster, listing, booking, counts, other_bookings: _, other_rows_changed: _ } =
+            self;
+        let (person, lead, lead_cluster, listing, booking) = (*person, *lead, *lead_cluster, *listing, *booking);
         let one = |effect: Option<Effect>| effect.map(EffectSummary::One);
         let many = |tally: fn(&Counts) -> Tally| counts.as_ref().map(tally).filter(|tally| !tally.is_empty());
         let kinds = [
@@ -147,6 +156,7 @@ impl Effects {
         let rows = [self.person, self.lead, self.lead_cluster, self.listing, self.booking];
         let counted = self.counts.is_some_and(|counts| counts.wrote());
         self.other_rows_changed
+            || !self.other_bookings.is_empty()
             || counted
             || rows.iter().any(|row| matches!(row, Some(Effect::Created | Effect::Updated)))
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::booking_request::{BookingRequest, Dependency};
 use super::facts::{
@@ -14,8 +15,9 @@ use super::facts::{
 };
 use super::finding::Code;
 use super::ids::{ClusterId, LeadId, ListingId, LocationId, PackageId, PersonId};
+use super::lead_history::{LeadChanges, LeadHistory};
 use super::named::Named;
-use super::outcome::Tally;
+use super::outcome::{OtherBookings, Tally};
 use super::values::{Email, StockNumber, Vin};
 use super::version::{FieldVersions, SourceTime, Version, Versioned, VersionedRef};
 use super::workspace::{ConfiguredLocation, DealershipId};
@@ -98,6 +100,12 @@ pub struct WorkspaceState {
     pub merged: Vec<(ListingId, ListingId)>,
     /// Changes of price and status, to be added.
     pub changes: Vec<ListingChange>,
+    /// Changes of leads' watched values.
+    pub lead_changes: LeadChanges,
+    /// The delivery that is being applied; none where it is the configuration.
+    pub delivery: Option<Uuid>,
+    /// Bookings that it made or changed of leads that were tried again.
+    pub other_bookings: OtherBookings,
     /// Bookings by lead.
     pub bookings: BTreeMap<LeadId, Row<Booking>>,
     /// Listings of which no more was loaded than what decides on bookings: they are looked at and never changed.
@@ -277,6 +285,10 @@ pub struct Lead {
     pub modified_at: Option<DateTime<Utc>>,
     /// The cluster it belongs to.
     pub cluster: Option<VersionedRef<ClusterId>>,
+    /// The sender's id of that cluster.
+    pub cluster_external_id: Option<String>,
+    /// Its watched values over time.
+    pub history: LeadHistory,
     /// The person with its e-mail address.
     pub person: Option<PersonId>,
     /// The time of its newest list of appointments, where the payload named no cluster.
@@ -489,6 +501,8 @@ pub struct Booking {
     pub package: PackageId,
     /// The booking request that it was made for.
     pub booking_request: BookingRequest,
+    /// The delivery that made it or changed it last; none where the configuration did, or that is not known.
+    pub delivery: Option<Uuid>,
     /// Arrival of the delivery that made it.
     pub created_at: DateTime<Utc>,
     /// Arrival of the delivery that last changed it.

@@ -131,8 +131,13 @@ async fn apply_places(
         add(&mut state, store::load(store, &mut tx, id, keys).await?);
         booking::retry(&mut state, now, |lead| booking::is_pending_on(lead, &dependencies));
     }
+    let bookings = state.other_bookings.len();
     store::save(store, &mut tx, id, state).await?;
     tx.commit().await?;
+    if bookings > 0 {
+        let workspace = &workspace.slug;
+        tracing::info!(workspace, bookings, "the configuration brought what leads had waited for");
+    }
     Ok(())
 }
 

@@ -35,6 +35,7 @@ pub mod rereading;
 pub mod retention;
 mod router;
 mod routing;
+pub mod story;
 mod submit;
 mod unknown_fields;
 

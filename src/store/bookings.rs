@@ -4,6 +4,7 @@ use crate::domain::ids::{LeadId, PersonId};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::json_row;
 use super::stored::{Stored, Unreadable, read_booking_request};
@@ -20,6 +21,7 @@ pub(super) fn read_row(booking: &Value) -> Result<(LeadId, Row<Booking>), Unread
         location: id("location_id")?.into(),
         package: id("package_id")?.into(),
         booking_request: row.need("wish", booking_request)?,
+        delivery: row.parsed("delivery_id", |id| id.parse().ok())?,
         created_at: row.needed_instant("created_at")?,
         updated_at: row.needed_instant("updated_at")?,
     };
@@ -37,12 +39,13 @@ pub(super) struct BookingLists {
     pub(super) wish: Vec<String>,
     pub(super) created_at: Vec<DateTime<Utc>>,
     pub(super) updated_at: Vec<DateTime<Utc>>,
+    pub(super) delivery_id: Vec<Option<Uuid>>,
 }
 
 impl BookingLists {
     /// Adds the booking of a lead.
     pub(super) fn push(&mut self, lead: LeadId, booking: &Booking) {
-        let Booking { person, listing, location, package, booking_request, created_at, updated_at } = booking;
+        let Booking { person, listing, location, package, booking_request, delivery, created_at, updated_at } = booking;
         self.lead_id.push(lead.get());
         self.person_id.push(person.map(PersonId::get));
         self.listing_id.push(listing.get());
@@ -51,5 +54,6 @@ impl BookingLists {
         self.wish.push(json_row::booking_request(booking_request).to_string());
         self.created_at.push(*created_at);
         self.updated_at.push(*updated_at);
+        self.delivery_id.push(*delivery);
     }
 }

@@ -13,8 +13,9 @@ use super::dependency_codec::DependencyLists;
 use super::lead_insert::LeadRows;
 use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
-use super::unnest::save_lists;
+use super::unnest::{list, save_lists};
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
+use crate::domain::lead_history::LeadChange;
 use crate::domain::person;
 use crate::domain::state::{Lead, Person, WorkspaceState};
 
@@ -34,6 +35,7 @@ struct ChangedRows<'a> {
     /// What leads wait for and did not before.
     new: DependencyLists<'a>,
     documents: DocumentTimes,
+    changes: LeadChangeLists<'a>,
 }
 
 impl<'a> ChangedRows<'a> {
@@ -64,14 +66,14 @@ impl<'a> ChangedRows<'a> {
         for (lead, row) in state.bookings.iter().filter(|(_, row)| row.is_dirty()) {
             changed.bookings.push(*lead, &row.value);
         }
+        changed.changes = LeadChangeLists::of(&state.lead_changes.made);
         changed
     }
 
     fn is_empty(&self) -> bool {
-        let Self { person_rows, cluster_rows, lead_rows, bookings, met, new, .. } = self;
-        [&person_rows.id, &cluster_rows.id, &lead_rows.id, &bookings.lead_id, &met.lead_id, &new.lead_id]
-            .iter()
-            .all(|ids| ids.is_empty())
+        let Self { person_rows, cluster_rows, lead_rows, bookings, met, new, changes, .. } = self;
+        let of_leads = [&lead_rows.id, &bookings.lead_id, &met.lead_id, &new.lead_id, &changes.lead_id];
+        [&person_rows.id, &cluster_rows.id].into_iter().chain(of_leads).all(Vec::is_empty)
     }
 }
 
@@ -97,6 +99,7 @@ pub(super) async fn save(
         met,
         new,
         documents,
+        changes,
     } = changed;
     let trade_ins = Value::Array(trade_ins);
     save_lists!(
@@ -128,11 +131,61 @@ pub(super) async fn save(
         new => lead_id kind key;
         bookings => lead_id person_id listing_id location_id package_id wish created_at updated_at;
         documents => licences passports of_leads;
+        lead_rows => history;
+        bookings => delivery_id;
+        changes => lead_id field old_value new_value changed_at;
         person_rows => marketing_opt_in_at marketing_opt_in_lead_id;
+    )
+    .execute(&mut *tx)
+    .await?;
+    remove_changes(tx, workspace, &state.lead_changes.gone).await
+}
+
+/// Removes changes between which a value came late: seldom, and so not with all the rest.
+async fn remove_changes(tx: &mut PgConnection, workspace: WorkspaceId, gone: &[LeadChange]) -> Result<(), sqlx::Error> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let LeadChangeLists { lead_id, field, old_value, new_value, changed_at } = LeadChangeLists::of(gone);
+    sqlx::query!(
+        "delete from lead_changes as known
+        using unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+            as g (lead_id, field, old_value, new_value, changed_at)
+        where known.workspace_id = $1 and known.lead_id = any($2) and known.lead_id = g.lead_id
+            and known.field = g.field and known.changed_at = g.changed_at
+            and known.old_value = g.old_value and known.new_value = g.new_value",
+        workspace.get(),
+        &lead_id,
+        &field as &[&str],
+        &old_value as &[&str],
+        &new_value as &[&str],
+        &changed_at,
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Changes of leads' watched values, a list for each column.
+#[derive(Debug, Default)]
+struct LeadChangeLists<'a> {
+    lead_id: Vec<i64>,
+    field: Vec<&'a str>,
+    old_value: Vec<&'a str>,
+    new_value: Vec<&'a str>,
+    changed_at: Vec<DateTime<Utc>>,
+}
+
+impl<'a> LeadChangeLists<'a> {
+    fn of(changes: &'a [LeadChange]) -> Self {
+        Self {
+            lead_id: list(changes, |change| change.lead.get()),
+            field: list(changes, |change| change.field),
+            old_value: list(changes, |change| change.old_value.as_str()),
+            new_value: list(changes, |change| change.new_value.as_str()),
+            changed_at: list(changes, |change| change.changed_at),
+        }
+    }
 }
 
 /// When identity documents arrived: those of persons and of leads, in the order of their lists.

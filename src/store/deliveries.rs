@@ -17,7 +17,7 @@ use super::unnest::list;
 use super::{Error, Store};
 use crate::domain::delivery::{Delivery, ascii};
 use crate::domain::finding::{Code, Finding};
-use crate::domain::{Counts, Effect, EffectSummary, Effects, Outcome, Tally};
+use crate::domain::{Counts, Effect, EffectSummary, Effects, OtherBookings, Outcome, Tally};
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -298,7 +298,41 @@ fn changes(effects: &Effects) -> Value {
         };
         changes.insert(kind.to_owned(), told);
     }
+    if !effects.other_bookings.is_empty() {
+        changes.insert(OTHER_BOOKINGS.to_owned(), other_bookings(&effects.other_bookings));
+    }
     Value::Object(changes)
+}
+
+/// Where the bookings of leads stand that the delivery was not about.
+const OTHER_BOOKINGS: &str = "other_bookings";
+/// How many of them are named; `bookings.delivery_id` has all.
+const MOST_NAMED: usize = 1_000;
+
+/// The sender's ids of leads by what became of their bookings, and how many more there are.
+fn other_bookings(bookings: &OtherBookings) -> Value {
+    let mut by_effect = JsonRow::new();
+    for (lead, effect) in bookings.iter().take(MOST_NAMED) {
+        let leads = by_effect.entry(effect.name()).or_insert_with(|| json!([]));
+        if let Some(leads) = leads.as_array_mut() {
+            leads.push(json!(lead));
+        }
+    }
+    if bookings.len() > MOST_NAMED {
+        by_effect.insert("more".to_owned(), json!(bookings.len() - MOST_NAMED));
+    }
+    Value::Object(by_effect)
+}
+
+fn read_other_bookings(by_effect: &Value) -> Option<OtherBookings> {
+    let mut bookings = OtherBookings::new();
+    for (name, leads) in by_effect.as_object()?.iter().filter(|(name, _)| *name != "more") {
+        let effect = Effect::named(name)?;
+        for lead in leads.as_array()? {
+            bookings.insert(lead.as_str()?.to_owned(), effect);
+        }
+    }
+    Some(bookings)
 }
 
 /// A delivery that is stored already.
@@ -370,6 +404,8 @@ fn read_changes(changes: &Value) -> Option<Effects> {
             if let Some(of_kind) = one(&mut effects, kind) {
                 *of_kind = Some(Effect::named(name)?);
             }
+        } else if kind == OTHER_BOOKINGS {
+            effects.other_bookings = read_other_bookings(told)?;
         } else if let Some(of_kind) = many(&mut counts, kind) {
             *of_kind = read_tally(told)?;
         }

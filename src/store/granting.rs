@@ -183,8 +183,8 @@ async fn remarks(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) ->
     Ok(remarks)
 }
 
-/// The tables, views and columns that a role reads and was not given: of identity documents and of what arrived all that
-/// there are, and of the business tables those of the listing.
+/// The tables, views and columns that a role reads and was not given: of identity documents, of what arrived and of the views
+/// for reports all that there are, and of the business tables those of the listing.
 async fn beyond(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> Result<Vec<String>, sqlx::Error> {
     let (mut names, mut columns) = (Vec::new(), Vec::new());
     for relation in RELATIONS {
@@ -196,13 +196,15 @@ async fn beyond(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> 
         }
     }
     let listed: Vec<String> = RELATIONS.iter().map(|relation| relation.name.to_owned()).collect();
+    let not_given = Grant::ALL.iter().filter(|grant| !grants.contains(*grant)).filter_map(|grant| grant.schema());
+    let schemas: Vec<String> = ["identity", "intake"].into_iter().chain(not_given).map(str::to_owned).collect();
     sqlx::query_scalar!(
         r#"-- once
         with tables as (
             select c.oid, n.oid as schema, n.nspname || '.' || c.relname as name
             from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where c.relkind in ('r', 'p', 'v', 'm')
-                and (n.nspname in ('identity', 'intake') or n.nspname || '.' || c.relname = any($4))
+                and (n.nspname = any($5) or n.nspname || '.' || c.relname = any($4))
         )
         select name as "name!" from tables
         where name <> all($2) and has_schema_privilege($1::name, schema, 'usage')
@@ -217,6 +219,7 @@ async fn beyond(tx: &mut PgConnection, role: &str, grants: &BTreeSet<Grant>) -> 
         &names,
         &columns,
         &listed,
+        &schemas,
     )
     .fetch_all(tx)
     .await

@@ -59,7 +59,7 @@ const SOURCES: [Source; 5] =
     [Source::Contact, Source::Cluster, Source::LeadFeed, Source::LeadCreated, Source::LeadUpdated];
 
 /// The number that stands for a source.
-fn source_code(source: Source) -> i64 {
+pub(super) fn source_code(source: Source) -> i64 {
     match source {
         Source::Contact => 1,
         Source::Cluster => 2,

@@ -4,7 +4,7 @@ use crate::domain::ids::PersonId;
 use chrono::{DateTime, Utc};
 
 use super::json_row;
-use super::lead_codec::{state_name, write_booking_requests};
+use super::lead_codec::{state_name, write_booking_requests, write_history};
 use super::unnest::array;
 use crate::domain::state::{Lead, LeadKey};
 
@@ -27,6 +27,7 @@ pub(super) struct LeadRows<'a> {
     pub(super) wishes: Vec<Option<String>>,
     pub(super) membership: Vec<Option<String>>,
     pub(super) appointments_as_of: Vec<Option<String>>,
+    pub(super) history: Vec<Option<String>>,
 }
 
 impl<'a> LeadRows<'a> {
@@ -42,6 +43,8 @@ impl<'a> LeadRows<'a> {
             property_versions: _,
             modified_at,
             cluster,
+            cluster_external_id: _,
+            history,
             person,
             appointments_as_of,
             booking,
@@ -69,5 +72,6 @@ impl<'a> LeadRows<'a> {
         self.wishes.push(write_booking_requests(booking_requests).map(|booking_requests| booking_requests.to_string()));
         self.membership.push(cluster.as_ref().map(|versioned_ref| json_row::version(&versioned_ref.at).to_string()));
         self.appointments_as_of.push(appointments_as_of.as_ref().map(|as_of| json_row::version(as_of).to_string()));
+        self.history.push(write_history(history).map(|history| history.to_string()));
     }
 }

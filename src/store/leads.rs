@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::dependency_codec;
 use super::json_row::{self, JsonRow};
-use super::lead_codec::read_state;
+use super::lead_codec::{read_history, read_state};
 use super::stored::{Place, Stored, Unreadable, read_booking_request};
 use crate::domain::booking_request::{self, Dependency};
 use crate::domain::facts::{LeadColumns, PropertyColumns, Sender, TradeInColumns};
@@ -34,6 +34,7 @@ pub(super) fn read_row(
     property: Option<&Value>,
     documents: Option<Value>,
     dependencies: Option<&Value>,
+    cluster: Option<String>,
 ) -> Result<(LeadKey, Row<Lead>), Unreadable> {
     let row = Stored::row("leads", "id", lead)?;
     let sender = row.parsed("sender", Sender::named)?;
@@ -43,6 +44,7 @@ pub(super) fn read_row(
     let mut lead = read(row, LeadColumns { documents, ..columns })?;
     lead.pending_on = read_dependencies(lead.id, dependencies)?;
     lead.pending_on_stored.clone_from(&lead.pending_on);
+    lead.cluster_external_id = cluster;
     if let Some(trade_in) = trade_in {
         let row = Stored::row("trade_ins", "lead_id", trade_in)?;
         (lead.trade_in, lead.trade_in_versions) = (row.columns(TradeInColumns::from_columns)?, row.versions("clocks")?);
@@ -83,6 +85,8 @@ fn read(row: Stored<'_>, columns: LeadColumns) -> Result<Lead, Unreadable> {
         property_versions: FieldVersions::default(),
         modified_at: row.instant("source_modified_at")?,
         cluster: row.versioned_ref("lead_cluster_id", "membership")?,
+        cluster_external_id: None,
+        history: row.read("history", read_history)?.unwrap_or_default(),
         person: row.pointer("person_id")?,
         appointments_as_of: row.version("appointments_as_of")?,
         booking: row.need("booking_state", booking)?,

@@ -57,7 +57,7 @@ pub(super) struct LoadedRows {
 }
 
 /// A row with its rows in other tables: a person's licence and passport; a lead's trade-in, property and documents, what
-/// it waits for, and its booking.
+/// it waits for, its booking, and the sender's id of its cluster.
 struct KnownRow {
     kind: String,
     row: Value,
@@ -66,6 +66,7 @@ struct KnownRow {
     third: Option<Value>,
     dependencies: Option<Value>,
     booking: Option<Value>,
+    cluster: Option<String>,
 }
 
 /// Loads what is known.
@@ -111,13 +112,13 @@ pub(super) async fn load(
 
 impl LoadedRows {
     fn add(&mut self, row: KnownRow) -> Result<(), Unreadable> {
-        let KnownRow { kind, row, first, second, third, dependencies, booking } = row;
+        let KnownRow { kind, row, first, second, third, dependencies, booking, cluster } = row;
         let (first, second) = (first.as_ref(), second.as_ref());
         match kind.as_str() {
             "cluster" => self.clusters.extend([clusters::read_row(&row)?]),
             "person" => self.persons.extend([persons::read_row(&row, first, second)?]),
             "listing" | "location" | "package" => self.requested.add(&row)?,
-            _ => self.leads.extend([leads::read_row(&row, first, second, third, dependencies.as_ref())?]),
+            _ => self.leads.extend([leads::read_row(&row, first, second, third, dependencies.as_ref(), cluster)?]),
         }
         if let Some(booking) = booking {
             self.bookings.extend([bookings::read_row(&booking)?]);

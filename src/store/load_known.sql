@@ -56,11 +56,11 @@ with wanted_clusters as (
     select k.id from unnest($12::bigint[]) as k (id) union select unnest(locations) from placed
 )
 select 'cluster' as "kind!", to_jsonb(c) as "row!", null::jsonb as first, null::jsonb as second, null::jsonb as third,
-    null::jsonb as dependencies, null::jsonb as booking
+    null::jsonb as dependencies, null::jsonb as booking, null::text as cluster
 from wanted_clusters
 cross join lateral (select * from lead_clusters where workspace_id = $1 and id = wanted_clusters.id offset 0) c
 union all
-select 'person', to_jsonb(p), to_jsonb(l), to_jsonb(t), null, null, null
+select 'person', to_jsonb(p), to_jsonb(l), to_jsonb(t), null, null, null, null
 from unnest($6::text[]) as k (email)
 cross join lateral (select * from persons where workspace_id = $1 and email = k.email offset 0) p
 left join identity.driver_licences l on l.workspace_id = $1 and l.person_id = p.id
@@ -71,7 +71,8 @@ select 'lead', to_jsonb(l), to_jsonb(t), to_jsonb(p), d.documents,
         select jsonb_agg(jsonb_build_array(w.kind, w.key)) from intake.lead_dependencies w
         where w.workspace_id = $1 and w.lead_id = l.id
     ),
-    to_jsonb(b)
+    to_jsonb(b),
+    (select c.external_id from lead_clusters c where c.workspace_id = $1 and c.id = l.lead_cluster_id)
 from wanted_leads
 cross join lateral (select * from leads where workspace_id = $1 and id = wanted_leads.id offset 0) l
 left join trade_ins t on t.workspace_id = $1 and t.lead_id = l.id
@@ -79,23 +80,23 @@ left join property_enquiries p on p.workspace_id = $1 and p.lead_id = l.id
 left join identity.lead_documents d on d.workspace_id = $1 and d.lead_id = l.id
 left join bookings b on b.workspace_id = $1 and b.lead_id = l.id
 union all
-select 'listing', to_jsonb(placed), null, null, null, null, null from placed
+select 'listing', to_jsonb(placed), null, null, null, null, null, null from placed
 union all
-select 'location', to_jsonb(l), null, null, null, null, null
+select 'location', to_jsonb(l), null, null, null, null, null, null
 from unnest($11::text[]) as k (name_key)
 cross join lateral (
     select id, name, name_key, configured, reported, reported_at, reported_arrived_at from locations
     where workspace_id = $1 and name_key = k.name_key offset 0
 ) l
 union all
-select 'location', to_jsonb(l), null, null, null, null, null
+select 'location', to_jsonb(l), null, null, null, null, null, null
 from wanted_locations
 cross join lateral (
     select id, name, name_key, configured, reported, reported_at, reported_arrived_at from locations
     where workspace_id = $1 and id = wanted_locations.id offset 0
 ) l
 union all
-select 'package', to_jsonb(p), null, null, null, null, null
+select 'package', to_jsonb(p), null, null, null, null, null, null
 from unnest($13::text[]) as k (name)
 cross join lateral (
     select id, name, configured, reported from packages

@@ -54,6 +54,7 @@ mod server;
 mod session;
 pub mod statistics;
 mod stored;
+pub mod story;
 pub mod unchanged;
 mod unnest;
 mod workspace_locks;
@@ -180,6 +181,12 @@ impl Store {
     #[must_use]
     pub fn flaws(&self) -> &[Flaw] {
         self.server.put_up_with()
+    }
+
+    /// For how many days from a lead's arrival its blocked booking is tried again.
+    #[must_use]
+    pub fn booking_retry_days(&self) -> i64 {
+        self.booking_retry_days
     }
 
     /// How many connections there are at the most.

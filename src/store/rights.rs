@@ -119,6 +119,7 @@ pub const RELATIONS: &[Relation] = &[
     relation("public.listing_locations", "select, insert, delete", TABLES),
     relation("public.listing_packages", "select, insert, delete", TABLES),
     relation("public.listing_changes", "select, insert, update", TABLES),
+    relation("public.lead_changes", "select, insert, delete", TABLES),
     relation("public.bookings", "select, insert, update", TABLES),
     relation("identity.driver_licences", "select, insert, update, delete", IDENTITY),
     relation("identity.passports", "select, insert, update, delete", IDENTITY),

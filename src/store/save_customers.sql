@@ -13,7 +13,7 @@ select $1, id, email, created_at, updated_at, clocks::jsonb, title, first_name, 
 from unnest(
     $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::text[], $12::date[], $13::text[], $14::text[], $15::text[], $16::boolean[], $17::text[],
-    $18::text[], $19::text[], $20::text[], $21::text[], $153::timestamptz[], $154::bigint[]
+    $18::text[], $19::text[], $20::text[], $21::text[], $160::timestamptz[], $161::bigint[]
 ) as p (
     id, email, created_at, updated_at, clocks, title, first_name, middle_name, last_name,
     business_name, date_of_birth, mobile_phone, home_phone, postcode, marketing_opt_in, address_street,
@@ -92,7 +92,7 @@ insert into leads
     (workspace_id,
     id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan, booking_state,
     booking_blockers, source_modified_at, received_at, updated_at, clocks, wishes, membership,
-    appointments_as_of, dealership_id, dealership_name, dealership_slug, category, subcategory, source,
+    appointments_as_of, history, dealership_id, dealership_name, dealership_slug, category, subcategory, source,
     marketing_source, utm_campaign, provider, status, status_type, status_option_id, lost_reason,
     lost_reason_comment, comments, contact_email, contact_title, contact_first_name, contact_middle_name,
     contact_last_name, contact_full_name, contact_phone, contact_home_phone, contact_date_of_birth,
@@ -105,7 +105,7 @@ insert into leads
 select $1,
     id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan, booking_state,
     booking_blockers::text[], source_modified_at, received_at, updated_at, clocks::jsonb, wishes::jsonb,
-    membership::jsonb, appointments_as_of::jsonb, dealership_id, dealership_name,
+    membership::jsonb, appointments_as_of::jsonb, history::jsonb, dealership_id, dealership_name,
     dealership_slug, category, subcategory, source, marketing_source, utm_campaign, provider, status, status_type,
     status_option_id, lost_reason, lost_reason_comment, comments, contact_email, contact_title, contact_first_name,
     contact_middle_name, contact_last_name, contact_full_name, contact_phone, contact_home_phone,
@@ -125,7 +125,8 @@ from unnest(
     $103::text[], $104::text[], $105::text[], $106::text[], $107::text[], $108::text[], $109::bigint[], $110::numeric[],
     $111::text[], $112::text[], $113::text[], $114::text[], $115::text[], $116::text[], $117::text[], $118::text[],
     $119::timestamptz[], $120::boolean[], $121::text[], $122::text[], $123::numeric[], $124::numeric[], $125::text[],
-    $126::text[], $127::text[], $128::text[], $129::text[], $130::text[], $131::text[], $132::text[], $133::timestamptz[]
+    $126::text[], $127::text[], $128::text[], $129::text[], $130::text[], $131::text[], $132::text[], $133::timestamptz[],
+    $153::text[]
 ) as l (
     id, sender, external_id, lead_cluster_id, person_id, person_email, subscription_plan, booking_state,
     booking_blockers, source_modified_at, received_at, updated_at, clocks, wishes, membership,
@@ -138,15 +139,15 @@ from unnest(
     item_year, item_price, item, requested_plan, offered_plan, subscription, location_name, location, booking_date,
     booking_time, requested_at, has_test_drives, website, website_url, budget, purchase_price, salesperson_id,
     salesperson_name, salesperson_email, pipeline_id, pipeline_name, offer_manufacturer, offer_name,
-    additional_details, source_created_at)
+    additional_details, source_created_at, history)
 on conflict (workspace_id, id) do update set
     lead_cluster_id = excluded.lead_cluster_id, person_id = excluded.person_id,
     person_email = excluded.person_email, subscription_plan = excluded.subscription_plan,
     booking_state = excluded.booking_state, booking_blockers = excluded.booking_blockers,
     source_modified_at = excluded.source_modified_at, updated_at = excluded.updated_at, clocks = excluded.clocks,
     wishes = excluded.wishes, membership = excluded.membership,
-    appointments_as_of = excluded.appointments_as_of, dealership_id = excluded.dealership_id,
-    dealership_name = excluded.dealership_name, dealership_slug = excluded.dealership_slug,
+    appointments_as_of = excluded.appointments_as_of, history = excluded.history,
+    dealership_id = excluded.dealership_id, dealership_name = excluded.dealership_name, dealership_slug = excluded.dealership_slug,
     category = excluded.category, subcategory = excluded.subcategory, source = excluded.source,
     marketing_source = excluded.marketing_source, utm_campaign = excluded.utm_campaign,
     provider = excluded.provider, status = excluded.status, status_type = excluded.status_type,
@@ -204,13 +205,21 @@ where known.workspace_id = $1 and known.kind = d.kind and known.key = d.key and 
 insert into intake.lead_dependencies (workspace_id, lead_id, kind, key)
 select $1, lead_id, kind, key from unnest($139::bigint[], $140::text[], $141::text[]) as d (lead_id, kind, key)
 on conflict (workspace_id, kind, key, lead_id) do nothing
+), new_changes as (
+insert into lead_changes (workspace_id, lead_id, field, old_value, new_value, changed_at)
+select $1, lead_id, field, old_value, new_value, changed_at
+from unnest($155::bigint[], $156::text[], $157::text[], $158::text[], $159::timestamptz[])
+    as c (lead_id, field, old_value, new_value, changed_at)
 )
 insert into bookings
-    (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish, created_at, updated_at)
-select $1, lead_id, person_id, listing_id, location_id, package_id, 'requested', wish::jsonb, created_at, updated_at
+    (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish, created_at, updated_at,
+    delivery_id)
+select $1, lead_id, person_id, listing_id, location_id, package_id, 'requested', wish::jsonb, created_at, updated_at,
+    delivery_id
 from unnest($142::bigint[], $143::bigint[], $144::bigint[], $145::bigint[], $146::bigint[], $147::text[],
-    $148::timestamptz[], $149::timestamptz[])
-    as b (lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at)
+    $148::timestamptz[], $149::timestamptz[], $154::uuid[])
+    as b (lead_id, person_id, listing_id, location_id, package_id, wish, created_at, updated_at, delivery_id)
 on conflict (workspace_id, lead_id) do update set
     person_id = excluded.person_id, listing_id = excluded.listing_id, location_id = excluded.location_id,
-    package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at
+    package_id = excluded.package_id, wish = excluded.wish, updated_at = excluded.updated_at,
+    delivery_id = excluded.delivery_id

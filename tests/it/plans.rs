@@ -15,7 +15,7 @@ use crate::support::{TestService, service};
 
 /// The tables that grow with the business, with the columns that are filled and what is put there. Ids and texts are
 /// numbers from 1.
-const LARGE: [(&str, &str); 16] = [
+const LARGE: [(&str, &str); 17] = [
     ("persons (workspace_id, id, email, created_at, updated_at, clocks)", "w, n, n::text, now(), now(), '{}'"),
     ("lead_clusters (workspace_id, id, external_id)", "w, n, n::text"),
     (
@@ -47,6 +47,7 @@ const LARGE: [(&str, &str); 16] = [
     ("listing_locations (workspace_id, listing_id, location_id, position)", "w, n, 1, 1"),
     ("listing_packages (workspace_id, listing_id, package_id)", "w, n, 1"),
     ("listing_changes (workspace_id, listing_id, field, changed_at)", "w, n, 'status', now()"),
+    ("lead_changes (workspace_id, lead_id, field, old_value, new_value, changed_at)", "w, n, 'status', 'new', 'lost', now()"),
     (
         "bookings (workspace_id, lead_id, person_id, listing_id, location_id, package_id, status, wish, created_at,
             updated_at)",
@@ -214,6 +215,8 @@ fn scanned(plan: &Value, above: &str, found: &mut Vec<(Reading, String)>) {
         "key = ",
         "vin = ",
         "stock_number = ",
+        "phone = ",
+        "replace(registration_number",
         "email = ",
         "name = ",
         "lower(name) = ",

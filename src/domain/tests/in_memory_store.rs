@@ -203,6 +203,9 @@ impl InMemoryStore {
             sources,
             merged,
             changes,
+            lead_changes,
+            delivery: _,
+            other_bookings: _,
             bookings,
             looked_at: _,
         } = state;
@@ -228,6 +231,8 @@ impl InMemoryStore {
         assert!(sources.values().all(|row| !row.is_dirty() || row.value.content.is_some()), "a source without content");
         put(&mut rows.sources, sources);
         rows.changes.extend(changes);
+        rows.lead_changes.extend(lead_changes);
+        assert!(rows.lead_changes.gone.is_empty(), "a change that is removed was there");
         put(&mut rows.bookings, bookings);
         for (former, into) in merged {
             for row in rows.bookings.values_mut().filter(|row| row.value.listing == former) {

@@ -186,7 +186,10 @@ impl Writer {
 fn apply_one(state: &mut WorkspaceState, entry: &QueueEntry, input: BatchInput<'_>) -> (Verdict, Vec<Finding>) {
     let mut findings = entry.findings.clone();
     let verdict = match input {
-        BatchInput::Apply(facts) => domain::apply(state, facts.into_owned(), entry.delivery.received_at, &mut findings),
+        BatchInput::Apply(facts) => {
+            state.delivery = Some(entry.delivery.id);
+            domain::apply(state, facts.into_owned(), entry.delivery.received_at, &mut findings)
+        }
         BatchInput::Unchanged => unchanged::verdict(),
         BatchInput::AlreadyDone => Verdict::Merged(Effects::default()),
         BatchInput::Rejected => Verdict::Rejected,

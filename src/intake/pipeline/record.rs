@@ -101,7 +101,7 @@ pub(super) fn answer(metrics: &Metrics, batch: Vec<QueueEntry>, results: Vec<Del
 
 /// One line for each delivery; a warning with the codes of its findings where nothing came of it.
 fn log(delivery: &Delivery, result: &DeliveryResult) {
-    let DeliveryResult { workspace, outcome, findings, attempts, processing_ms, .. } = result;
+    let DeliveryResult { workspace, outcome, findings, effects, attempts, processing_ms, .. } = result;
     let (feed, credential, outcome_name) = (delivery.feed.name(), &delivery.credential, outcome.name());
     match outcome {
         Outcome::Rejected | Outcome::Failed => {
@@ -126,11 +126,17 @@ fn log(delivery: &Delivery, result: &DeliveryResult) {
             credential,
             outcome = outcome_name,
             findings = findings.len(),
+            other_bookings = some(effects.other_bookings.len()),
             attempts,
             milliseconds = processing_ms,
             "delivery"
         ),
     }
+}
+
+/// A count that is told where there is anything to count.
+fn some(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
 }
 
 fn milliseconds(duration: TimeDelta) -> f64 {

@@ -323,8 +323,11 @@ async fn what_a_lead_told_of_another_address_goes_and_what_others_told_of_it_sta
     service.lead(&of_ada).await.expect("applied", &[]);
     let changed = of_ada
         .email("bob@example.org")
-        .with(json!({ "updated_at": "2025-10-03T08:00:00Z", "prospect": { "title": "Dr", "last_name": "Hers" } }));
+        .with(json!({ "updated_at": "2025-10-03T08:00:00Z", "prospect": { "title": "Dr", "last_name": "Hers", "opt_in_to_marketing": true } }));
     service.lead(&changed).await.expect("applied", &[]);
+    let consent = "marketing_opt_in, marketing_opt_in_at is null, marketing_opt_in_lead_id is null from persons
+        where email = 'bob@example.org'";
+    assert_eq!(service.table(consent).await, json!([[true, false, false]]));
     let of_bob = a_lead(2)
         .email("bob@example.org")
         .with(json!({ "created": "2025-10-04T00:00:00Z", "prospect": { "first_name": "Bob", "last_name": null } }));
@@ -334,6 +337,7 @@ async fn what_a_lead_told_of_another_address_goes_and_what_others_told_of_it_sta
     // Of Bob what the erased lead told is gone, and what his own lead told stays.
     let persons = service.table("email, title, first_name, last_name from persons").await;
     assert_eq!(persons, json!([["bob@example.org", null, "Bob", null]]));
+    assert_eq!(service.table(consent).await, json!([[null, true, true]]));
     let leads = service.table("external_id, contact_email, comments, person_id is null from leads order by 1").await;
     assert_eq!(leads, json!([["1", null, null, true], ["2", "bob@example.org", null, false]]));
     assert_eq!(service.count("intake.bodies").await, 1);

@@ -12,11 +12,12 @@ use super::TestService;
 pub(crate) type DbSnapshot = BTreeMap<&'static str, Vec<Value>>;
 
 /// A query for each table; `$` stands for the workspace's id.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 16] = [
     (
         "persons",
-        "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks}'::text[] as r
-        from persons p where workspace_id = $",
+        "select to_jsonb(p) - '{workspace_id,id,created_at,updated_at,clocks,marketing_opt_in_lead_id}'::text[]
+            || jsonb_build_object('opted_in_by', l.external_id) as r
+        from persons p left join leads l on l.id = p.marketing_opt_in_lead_id where p.workspace_id = $",
     ),
     (
         "driver_licences",
@@ -36,10 +37,15 @@ const TABLES: [(&str, &str); 15] = [
     (
         "leads",
         "select to_jsonb(l) - '{workspace_id,id,person_id,lead_cluster_id,dealership_id,received_at,updated_at,clocks,
-            wishes,waits_for,membership,appointments_as_of}'::text[]
+            wishes,waits_for,membership,appointments_as_of,history}'::text[]
             || jsonb_build_object('person', p.email, 'cluster', c.external_id) as r
         from leads l left join persons p on p.id = l.person_id left join lead_clusters c on c.id = l.lead_cluster_id
         where l.workspace_id = $",
+    ),
+    (
+        "lead_changes",
+        "select to_jsonb(g) - '{workspace_id,id,lead_id}'::text[] || jsonb_build_object('of', l.external_id) as r
+        from lead_changes g join leads l on l.id = g.lead_id where g.workspace_id = $",
     ),
     (
         "trade_ins",

@@ -56,7 +56,7 @@ pub(super) fn of_leads(grown: &Grown) -> Vec<Rows> {
     let mut all = vec![persons(), licences(), passports(), clusters(), leads(), dependencies(), documents()];
     all.extend([trade_ins(), property_enquiries(), appointments(), events()]);
     all.extend([listings(), identifiers(), sources(), listing_locations(), listing_packages(), listing_changes()]);
-    all.extend([bookings(), deliveries(grown), bodies(grown)]);
+    all.extend([lead_changes(), bookings(), deliveries(grown), bodies(grown)]);
     all
 }
 
@@ -384,6 +384,21 @@ fn listing_changes() -> Rows {
             ("old_value", "(11000 + car % 50000)::text"),
             ("new_value", "(10000 + car % 50000)::text"),
             ("changed_at", "received_at"),
+        ],
+    )
+}
+
+fn lead_changes() -> Rows {
+    rows(
+        "public.lead_changes",
+        "grown_leads l where n % 3 = 0",
+        [
+            ("workspace_id", "workspace_id"),
+            ("lead_id", "lead_id"),
+            ("field", "'status'"),
+            ("old_value", "'New'"),
+            ("new_value", "'Contacted'"),
+            ("changed_at", "received_at + interval '1 hour'"),
         ],
     )
 }
