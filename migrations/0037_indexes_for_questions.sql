@@ -10,15 +10,17 @@
 -- - leads_blocked_idx: what stands in the way of bookings. It holds none of the leads that lack nothing.
 -- - leads_contact_email_idx: what an address has asked for, where it made no customer. With a customer, the customer is
 --   found by the address and the leads by the customer, both of which are indexed already; so is a phone number (0031).
--- - lead_changes_changed_at_idx, listing_changes_changed_at_idx: what changed in a span: price cuts, withdrawals, statuses.
+-- - listing_changes_changed_at_idx: what changed in a span: price cuts, and what was withdrawn and listed again.
 -- - appointments_starts_at_idx: who comes next week, and who did not turn up.
 -- - listings_withdrawn_at_idx: what was withdrawn, and how long it stood.
 -- - persons_consented_at_idx: whom one may write to, and why. It holds those who said yes.
 --
+-- Changes of leads have none: no view shows them by their time, they are asked for lead by lead.
+--
 -- Leads write to the first two, and to the last where they say yes; the others are written when a lead is blocked, when
 -- something changes, or a car goes. What each costs is measured by `cargo bench --bench ingest -- --only=indexes`.
 --
--- While they are built, the six tables can be read and not written (share): a service that runs puts what it is sent into its
+-- While they are built, the five tables can be read and not written (share): a service that runs puts what it is sent into its
 -- spool, and every start that finds this to be done waits. The locks are held to the end of all, on 10 million leads by some
 -- minutes: build_time.
 
@@ -30,7 +32,6 @@ begin
     create index leads_blocked_idx on leads (workspace_id, received_at) where booking_state = 'blocked';
     create index leads_contact_email_idx on leads (workspace_id, lower(contact_email))
         where person_id is null and contact_email is not null;
-    create index lead_changes_changed_at_idx on lead_changes (workspace_id, changed_at);
     create index listing_changes_changed_at_idx on listing_changes (workspace_id, changed_at);
     create index appointments_starts_at_idx on appointments (workspace_id, starts_at) where starts_at is not null;
     create index listings_withdrawn_at_idx on listings (workspace_id, withdrawn_at) where withdrawn_at is not null;

@@ -27,15 +27,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
-        Self::Leads,
-        Self::Workspaces,
-        Self::Feed,
-        Self::Neighbours,
-        Self::Start,
-        Self::Growth,
-        Self::Indexes,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Leads, Self::Workspaces, Self::Feed, Self::Neighbours, Self::Start, Self::Growth, Self::Indexes];
 
     /// The word for it.
     pub(crate) fn name(self) -> &'static str {

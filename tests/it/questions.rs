@@ -156,8 +156,7 @@ async fn every_question_has_the_answer_that_follows_from_what_was_sent() {
         let rows = ask(readers.asks(&question), question.sql).await;
         let title = format!("{}. {}", question.number, question.title);
         println!("{title}\n{}\n", shown(&rows));
-        let found: Vec<Value> =
-            rows.iter().map(|row| row.iter().map(|(_, value)| plain(value)).collect()).collect();
+        let found: Vec<Value> = rows.iter().map(|row| row.iter().map(|(_, value)| plain(value)).collect()).collect();
         let expected: Vec<Value> = answers.remove(&question.number).unwrap().iter().map(plain).collect();
         assert!(!expected.is_empty(), "{title}: nothing of it was sent");
         if found != expected {
@@ -181,7 +180,8 @@ async fn files_hold_what_was_asked_for(readers: &mut Readers, life: &life::Life)
     for line in lines {
         let command = line.split('"').nth(3).unwrap().trim_start_matches('\\');
         let (query, _) = command.rsplit_once(" to ").unwrap();
-        let connection = if query.contains("reporting_contacts.") { &mut readers.contacts } else { &mut readers.reporting };
+        let connection =
+            if query.contains("reporting_contacts.") { &mut readers.contacts } else { &mut readers.reporting };
         let mut csv = Vec::new();
         {
             let mut pieces = connection.copy_out_raw(&format!("{query} to stdout csv header")).await.unwrap();

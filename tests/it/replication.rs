@@ -35,7 +35,12 @@ async fn publish(database: &TestDatabase) -> Result<(), sqlx::Error> {
 
 /// A person with a licence, a car, a booking and what its sender said of it over time.
 async fn deliver(service: &TestService, id: i64) {
-    let of = |changes: Value| crate::support::payloads::with(json!({ "id": id, "prospect": { "email": format!("ada{id}@example.com") } }), changes);
+    let of = |changes: Value| {
+        crate::support::payloads::with(
+            json!({ "id": id, "prospect": { "email": format!("ada{id}@example.com") } }),
+            changes,
+        )
+    };
     let vin = crate::support::vin(usize::try_from(id).unwrap());
     let vehicle = json!({ "Identifier": 500 + id, "Identification": names(Some(&vin), None) });
     service.vehicle(&car(vehicle)).await.expect("applied", &[]);
@@ -71,8 +76,7 @@ async fn is_followed(database: &TestDatabase, warehouse: &TestDatabase, tables: 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_postgres_follows_the_business_tables_and_nothing_else() {
     let (mut cluster, other) = (own_cluster().await, own_cluster().await);
-    let version: i32 =
-        cluster.database().await.value("select current_setting('server_version_num')::int").await;
+    let version: i32 = cluster.database().await.value("select current_setting('server_version_num')::int").await;
     if version < 150_000 {
         let refused = publish(&cluster.database().await).await.unwrap_err().to_string();
         assert!(refused.contains("needs PostgreSQL 15"), "{refused}");

@@ -10,14 +10,13 @@ use crate::load::{Order, Pace};
 use crate::report::{Figures, Limit};
 
 /// The indexes of the migrations 0031 and 0037, save those of tables to which no lead writes.
-const INDEXES: [&str; 14] = [
+const INDEXES: [&str; 13] = [
     "leads_enquired_at_idx",
     "leads_received_at_idx",
     "leads_blocked_idx",
     "leads_contact_email_idx",
     "persons_consented_at_idx",
     "appointments_starts_at_idx",
-    "lead_changes_changed_at_idx",
     "leads_vin_idx",
     "leads_stock_number_idx",
     "leads_contact_phone_idx",
@@ -35,7 +34,8 @@ const MOST: (f64, f64) = (2.0, 8.0);
 
 pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
     let names = INDEXES.map(|name| format!("'{name}'")).join(", ");
-    let known = format!("select coalesce(array_agg(indexname::text), '{{}}') from pg_indexes where indexname in ({names})");
+    let known =
+        format!("select coalesce(array_agg(indexname::text), '{{}}') from pg_indexes where indexname in ({names})");
     let known: Vec<String> = bench.server.value(SEED, &known).await?;
     let known: Vec<&str> = INDEXES.into_iter().filter(|name| known.iter().any(|found| found == name)).collect();
     for round in 1..=bench.options.rounds {
@@ -53,7 +53,11 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Fallible {
         bench.report.add("the same, at the end of the round", end);
         for (name, figures) in &each {
             bench.report.add(&format!("leads with {name} alone"), *figures);
-            bench.report.aim(&format!("processor time a lead more with {name}, %"), more(figures), Limit::AtMost(MOST.0));
+            bench.report.aim(
+                &format!("processor time a lead more with {name}, %"),
+                more(figures),
+                Limit::AtMost(MOST.0),
+            );
         }
         bench.report.add("leads with all of them", all);
         bench.report.aim("the same with all of them, %", more(&all), Limit::AtMost(MOST.1));

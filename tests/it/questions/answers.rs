@@ -12,9 +12,35 @@ use crate::support::vin;
 /// The answer of each question: its rows.
 pub(super) fn of(life: &Life) -> BTreeMap<usize, Vec<Value>> {
     let answers: [fn(&Life) -> Vec<Value>; 30] = [
-        by_day, by_dealership, by_source_and_category, conversion, time_to_booking, first_response, unanswered, lost,
-        same_phone, of_an_address, of_a_number, consent, erased, by_age, by_make, until_gone, not_asked_for, price_cuts,
-        withdrawn, not_in_the_feed, packages, blocked, next_week, no_shows, trade_ins, finance, property, silent, unknown,
+        by_day,
+        by_dealership,
+        by_source_and_category,
+        conversion,
+        time_to_booking,
+        first_response,
+        unanswered,
+        lost,
+        same_phone,
+        of_an_address,
+        of_a_number,
+        consent,
+        erased,
+        by_age,
+        by_make,
+        until_gone,
+        not_asked_for,
+        price_cuts,
+        withdrawn,
+        not_in_the_feed,
+        packages,
+        blocked,
+        next_week,
+        no_shows,
+        trade_ins,
+        finance,
+        property,
+        silent,
+        unknown,
         deliveries,
     ];
     answers.iter().enumerate().map(|(place, answer)| (place + 1, answer(life))).collect()
@@ -205,9 +231,10 @@ fn booking_state(life: &Life, lead: &Lead) -> &'static str {
 }
 
 fn of_an_address(life: &Life) -> Vec<Value> {
-    let of_ada = life.leads.iter().filter(|lead| {
-        lead.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case("ada@example.com"))
-    });
+    let of_ada = life
+        .leads
+        .iter()
+        .filter(|lead| lead.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case("ada@example.com")));
     let row = |lead: &Lead| {
         let id = (1_000 + lead.number).to_string();
         let (status, state) = (lead.settled.map(|(_, status, _)| status), booking_state(life, lead));
@@ -447,9 +474,10 @@ fn property(life: &Life) -> Vec<Value> {
 // ---- the senders
 
 fn silent(life: &Life) -> Vec<Value> {
-    let of_hills = life.deliveries.iter().filter(|(at, workspace, feed, _, _)| {
-        *workspace == "alpha" && *feed == "inventory" && *at < days(life, 5)
-    });
+    let of_hills = life
+        .deliveries
+        .iter()
+        .filter(|(at, workspace, feed, _, _)| *workspace == "alpha" && *feed == "inventory" && *at < days(life, 5));
     // Its last vehicle is the one with the highest number.
     let last = life.ago(5, 1_300 - 18);
     assert!(of_hills.map(|(at, ..)| *at).max().is_some_and(|at| at == last), "the last of the day");

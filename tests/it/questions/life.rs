@@ -293,7 +293,8 @@ impl Life {
         let of_phone = if [10, 70, 110].contains(&customer) { customer - 9 } else { customer };
         let asks = (category == "Subscription Enquiry").then(|| {
             let cars: &[usize] = if dealership == 285 { &[13, 15, 16] } else { &[2, 3, 4, 5] };
-            let listed = (cars[turn % cars.len()], ["Premium", "Starter"][usize::from(turn % 4 == 1 && dealership != 285)]);
+            let listed =
+                (cars[turn % cars.len()], ["Premium", "Starter"][usize::from(turn % 4 == 1 && dealership != 285)]);
             let waits = made > self.ago(20, 1_370) && made < self.ago(11, 1_370) && dealership != 285;
             match turn % 4 {
                 2 => (listed.0, "Platinum"),
@@ -326,11 +327,14 @@ impl Life {
             email,
             is_born_wrong: number == 35,
             phone: format!("+614110{of_phone:05}"),
-            opt_in: (category != "Finance Enquiry").then_some([Some(true), None, Some(false), None][place % 4]).flatten(),
+            opt_in: (category != "Finance Enquiry")
+                .then_some([Some(true), None, Some(false), None][place % 4])
+                .flatten(),
             answered: past(made + TimeDelta::minutes(10 + 20 * (number % 7))).filter(|_| number % 4 != 3),
             settled,
             budget: (category == "Finance Enquiry").then_some(15_000 + 5_000 * (number % 8)),
-            trade_in: (category == "Trade-in Enquiry").then(|| (make(place / 2), 5_000 + 100 * (number % 9), turn % 2 == 0)),
+            trade_in: (category == "Trade-in Enquiry")
+                .then(|| (make(place / 2), 5_000 + 100 * (number % 9), turn % 2 == 0)),
             appointment,
             asks,
         }
@@ -486,11 +490,11 @@ impl Life {
                 "email": format!("owner{}@example.com", property.number), "type": property.kind, "stage": property.stage,
                 "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY", "createdAt": property.made,
             } });
-            let only = Permitted::Only(["alpha".parse().unwrap()].into());
+            let only = Permitted::Only(["alpha".to_owned()].into());
             let delivery = Delivery {
                 credential: "leadpro".to_owned(),
                 permitted: only,
-                ..arrive(property.made + TimeDelta::seconds(15), Feed::LeadproLead, &body)
+                ..arrive(property.made + TimeDelta::seconds(15), Feed::LeadPro, &body)
             };
             all.push(Planned { delivery, workspace: "alpha", outcome: "applied", has_findings: false });
         }
@@ -518,7 +522,9 @@ fn cluster(lead: &Lead, budget: i64) -> Value {
 }
 
 fn vehicle(car: &Car, dealership: i64, modified: DateTime<Utc>, price: i64) -> Value {
-    let package = if dealership == 285 { json!([{ "Name": "Premium", "WeeklyPrice": 150 }]) } else {
+    let package = if dealership == 285 {
+        json!([{ "Name": "Premium", "WeeklyPrice": 150 }])
+    } else {
         json!([{ "Name": "Premium", "WeeklyPrice": 200 }, { "Name": "Starter", "WeeklyPrice": 120 }])
     };
     json!({
@@ -545,7 +551,7 @@ pub(super) async fn live() -> (TestService, Life) {
     let data_dir = tempfile::tempdir().unwrap();
     let config = parsed(&config, data_dir.path());
     let applied = configuration::apply(store, &config.workspaces, clock()).await.unwrap();
-    let leadpro = Permitted::Only(["alpha".parse().unwrap()].into());
+    let leadpro = Permitted::Only(["alpha".to_owned()].into());
     let permitted = [("all".to_owned(), Permitted::All), ("leadpro".to_owned(), leadpro)].into();
     let hold = Duration::from_mins(10);
     let settings = Settings { hold, writers: 4, reading_bytes: 64 << 20, clock, metrics: Metrics::default() };
