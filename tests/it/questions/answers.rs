@@ -153,7 +153,8 @@ fn conversion(life: &Life) -> Vec<Value> {
 }
 
 fn time_to_booking(life: &Life) -> Vec<Value> {
-    let booked = recent(life).into_iter().filter_map(|lead| Some((lead, minutes(lead.made, life.booked(lead)?))));
+    let recent = life.leads.iter().filter(|lead| lead.made >= days(life, 14));
+    let booked = recent.filter_map(|lead| Some((lead, minutes(lead.made, life.booked(lead)?))));
     let groups = grouped(booked, |(lead, _)| (lead.workspace(), name(lead.dealership)));
     let row = |((workspace, dealership), all): ((_, _), Vec<(&Lead, f64)>)| {
         let times: Vec<f64> = all.iter().map(|(_, minutes)| *minutes).collect();
@@ -164,7 +165,8 @@ fn time_to_booking(life: &Life) -> Vec<Value> {
 }
 
 fn first_response(life: &Life) -> Vec<Value> {
-    let groups = grouped(recent(life), |lead| (lead.workspace(), name(lead.dealership)));
+    let recent = life.leads.iter().filter(|lead| lead.made >= days(life, 14));
+    let groups = grouped(recent, |lead| (lead.workspace(), name(lead.dealership)));
     let mut rows = Vec::new();
     for ((workspace, dealership), leads) in groups {
         let times: Vec<f64> = leads.iter().filter_map(|lead| Some(minutes(lead.made, lead.answered?))).collect();
@@ -172,7 +174,7 @@ fn first_response(life: &Life) -> Vec<Value> {
         let median = median(times.clone()).map(|median| rounded(median, 1));
         rows.push(((workspace, false), json!([workspace, dealership, leads.len(), times.len(), median, soon])));
     }
-    let properties = count(&life.properties, |property| property.made >= days(life, 28));
+    let properties = count(&life.properties, |property| property.made >= days(life, 14));
     rows.push((("alpha", true), json!(["alpha", null, properties, 0, null, 0])));
     sorted(rows)
 }
