@@ -3,7 +3,7 @@
 //! `cargo bench --bench ingest` starts a durable Postgres, the release binary and a load generator in a process of its
 //! own, and takes every measurement in turn with its yardsticks, three times; `-- --quick` takes less time and one turn,
 //! `-- --growth` also fills tables with a million and with ten million leads ([`grown`]), `-- --only=leads,feed` runs some
-//! parts, `-- --docs` keeps the figures in `docs/speed.md` and draws its charts. The yardsticks:
+//! parts (`indexes` by this alone), `-- --docs` keeps the figures in `docs/speed.md` and draws its charts. The yardsticks:
 //!
 //! - the floor ([`floor`]): the same rows, written by set-based SQL straight from `pgbench`, in batches of 256;
 //! - the plain way ([`plain`]): a small receiver with a transaction for each request and a statement for each table;

@@ -22,10 +22,13 @@ pub(crate) enum Part {
     Start,
     /// Leads on small and on large tables.
     Growth,
+    /// Leads with and without the indexes that are there for questions.
+    Indexes,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [Self::Leads, Self::Workspaces, Self::Feed, Self::Neighbours, Self::Start, Self::Growth];
+    const ALL: [Self; 7] =
+        [Self::Leads, Self::Workspaces, Self::Feed, Self::Neighbours, Self::Start, Self::Growth, Self::Indexes];
 
     /// The word for it.
     pub(crate) fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Part {
             Self::Neighbours => "neighbours",
             Self::Start => "start",
             Self::Growth => "growth",
+            Self::Indexes => "indexes",
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod feed;
 mod growth;
+mod indexes;
 mod leads;
 mod load_curve;
 mod neighbours;
@@ -51,6 +52,7 @@ pub(crate) async fn run(options: &Options, server: &Server) -> Fallible {
             Part::Neighbours => neighbours::run(&mut bench).await?,
             Part::Start => start::run(&mut bench).await?,
             Part::Growth => growth::run(&mut bench).await?,
+            Part::Indexes => indexes::run(&mut bench).await?,
         }
     }
     println!("\n{}", bench.report.markdown());

@@ -56,7 +56,7 @@ pub(super) fn of_leads(grown: &Grown) -> Vec<Rows> {
     let mut all = vec![persons(), licences(), passports(), clusters(), leads(), dependencies(), documents()];
     all.extend([trade_ins(), property_enquiries(), appointments(), events()]);
     all.extend([listings(), identifiers(), sources(), listing_locations(), listing_packages(), listing_changes()]);
-    all.extend([lead_changes(), bookings(), deliveries(grown), bodies(grown)]);
+    all.extend([status_changes(), lead_changes(), bookings(), deliveries(grown), bodies(grown)]);
     all
 }
 
@@ -78,6 +78,8 @@ fn persons() -> Rows {
             ("mobile_phone", "'+614' || lpad((n % 100000000)::text, 8, '0')"),
             ("postcode", "(2000 + n % 1000)::text"),
             ("marketing_opt_in", "n % 3 = 0"),
+            ("marketing_opt_in_at", "made_at"),
+            ("marketing_opt_in_lead_id", "lead_id"),
             ("created_at", "received_at"),
             ("updated_at", "received_at"),
             ("clocks", "jsonb_build_object('n', version)"),
@@ -153,11 +155,14 @@ fn leads() -> Rows {
             (
                 "category",
                 "case when sender = 'leadpro' then 'valuation' when booking_state = 'not_requested'
-                then (array['Used Vehicle Enquiry', 'Service Enquiry', 'Trade-in Enquiry'])[1 + n % 3] else 'Subscription Enquiry' end",
+                then (array['Used Vehicle Enquiry', 'Service Enquiry', 'Trade-in Enquiry', 'Finance Enquiry'])[1 + n % 4]
+                else 'Subscription Enquiry' end",
             ),
             ("source", "(array['Website', 'Carsales', 'Facebook', 'Walk-in'])[1 + n % 4]"),
             ("status", "(array['new', 'contacted', 'won', 'lost'])[1 + n % 4]"),
             ("status_type", "(array['new', 'open', 'won', 'lost'])[1 + n % 4]"),
+            ("lost_reason", "case when n % 4 = 3 then (array['Price', 'Bought elsewhere', 'No answer'])[1 + n / 4 % 3] end"),
+            ("budget", "case when n % 4 = 3 then 10000 + n % 40000 end"),
             ("contact_email", "email"),
             ("contact_first_name", "(array['Jo', 'Ada', 'Ben', 'Chi', 'Dee', 'Eli', 'Fay'])[1 + n % 7]"),
             ("vin", "case when sender = 'dealer_studio' then vin end"),
@@ -210,6 +215,7 @@ fn trade_ins() -> Rows {
             ("model", "'Model ' || n % 40"),
             ("year", "2005 + n % 20"),
             ("offer_price", "5000 + n % 20000"),
+            ("offer_accepted", "n % 20 = 7"),
             ("clocks", "jsonb_build_object('n', version)"),
         ],
     )
@@ -383,6 +389,22 @@ fn listing_changes() -> Rows {
             ("field", "'price_egc'"),
             ("old_value", "(11000 + car % 50000)::text"),
             ("new_value", "(10000 + car % 50000)::text"),
+            ("changed_at", "received_at"),
+        ],
+    )
+}
+
+/// The withdrawals.
+fn status_changes() -> Rows {
+    rows(
+        "public.listing_changes",
+        "grown_leads l where n = car and car / 50 % 4 > 0",
+        [
+            ("workspace_id", "workspace_id"),
+            ("listing_id", "listing_id"),
+            ("field", "'status'"),
+            ("old_value", "'for_sale'"),
+            ("new_value", "'withdrawn'"),
             ("changed_at", "received_at"),
         ],
     )
