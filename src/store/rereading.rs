@@ -5,9 +5,10 @@
 use crate::domain::ids::{ListingId, PersonId, WorkspaceId};
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::actions::{self, Action};
 use super::{Error, Store, customers, load, session};
 use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::text::matched;
@@ -207,18 +208,18 @@ pub async fn finish(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(),
     forget_placeholders(tx, workspace).await?;
     let marked = mark_deliveries(tx, workspace).await?;
     count(tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
-    sqlx::query!(
+    let counts = sqlx::query_scalar!(
         "-- once
-            with done as (
-            delete from intake.rereadings where workspace_id = $1 returning counts
-        )
-        insert into intake.actions (action, acted_at, acted_by, counts)
-        select 'values_read_anew', now(), 'forecourt', $2::jsonb || counts from done",
+        delete from intake.rereadings where workspace_id = $1 returning counts",
         workspace.get(),
-        json!({ "workspace_id": workspace.get() }),
     )
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await?;
+    // Apart, because the one is of a workspace and the other is not.
+    if let Some(Value::Object(mut counts)) = counts {
+        counts.insert("workspace_id".to_owned(), json!(workspace.get()));
+        actions::record(tx, Action::ReadAnew, "forecourt", counts).await?;
+    }
     Ok(())
 }
 

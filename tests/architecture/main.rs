@@ -12,6 +12,7 @@
 
 mod laws;
 mod sources;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -104,6 +105,46 @@ fn every_statement_runs_in_a_transaction_that_has_one_way_to_begin() {
     let session = std::fs::read_to_string(root().join("src/store/session.rs")).unwrap();
     let sets = session.matches("set ").count() - session.matches("set local ").count();
     assert_eq!(sets, 0, "what is set is set for the transaction");
+    assert_kept(&broken);
+}
+
+/// The statements of `.sqlx`, white space and all.
+fn prepared() -> Vec<String> {
+    let files = std::fs::read_dir(root().join(".sqlx")).unwrap();
+    let query = |file: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let query: serde_json::Value = serde_json::from_str(&text).unwrap();
+        query["query"].as_str().unwrap().to_owned()
+    };
+    files.map(query).collect()
+}
+
+#[test]
+fn every_statement_is_the_work_of_one_workspace_or_is_listed_with_why_it_is_not() {
+    let (mut broken, mut used, mut tables) = (Vec::new(), BTreeSet::new(), 0);
+    let prepared = prepared();
+    for sql in &prepared {
+        let text = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let read = statements::read(sql).unwrap_or_else(|error| {
+            broken.push(format!("it cannot be read, {error}: {text}"));
+            statements::Read::default()
+        });
+        tables += read.tables;
+        let exceptions = statements::EXCEPTIONS.iter().filter(|(part, _)| text.contains(part));
+        let exceptions: Vec<&str> = exceptions.map(|(part, _)| *part).collect();
+        match (read.broken.as_slice(), exceptions.as_slice()) {
+            ([], []) => {}
+            ([], parts) => broken.push(format!("it is listed without need ({parts:?}): {text}")),
+            (why, []) => broken.push(format!("{}: {text}", why.join("; "))),
+            (_, parts) => used.extend(parts.iter().copied()),
+        }
+    }
+    for (part, _) in statements::EXCEPTIONS.iter().filter(|(part, _)| !used.contains(part)) {
+        broken.push(format!("no statement is so any more: {part}"));
+    }
+    let (count, exceptions) = (prepared.len(), statements::EXCEPTIONS.len());
+    println!("{count} statements name distributed tables {tables} times; {exceptions} are exceptions");
+    assert!(count > 150 && tables > 200, "statements are missing");
     assert_kept(&broken);
 }
 
