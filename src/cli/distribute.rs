@@ -39,9 +39,11 @@ pub(super) async fn run(
     start_log(&filter, config.log.format, environment)?;
     warn(&config);
     let Some(postgres) = Postgres::existing_as_owner(&config, environment).await? else {
-        return Err("there is no private Postgres yet, and so nothing to distribute; one Postgres is not distributed, \
+        return Err(
+            "there is no private Postgres yet, and so nothing to distribute; one Postgres is not distributed, \
             docs/scale.md says when several are of use"
-            .into());
+                .into(),
+        );
     };
     let done = over(arguments, &config, environment, &postgres, out).await;
     let stopped = postgres.stop().await;
@@ -72,7 +74,10 @@ async fn over(
 /// Prints what would be run, so that it can be passed on as it is.
 fn print(plan: &Plan, out: &mut dyn Write) -> CommandResult {
     if !plan.has_extension {
-        writeln!(out, "-- This database does not have the extension Citus yet, without which nothing of this can be run.")?;
+        writeln!(
+            out,
+            "-- This database does not have the extension Citus yet, without which nothing of this can be run."
+        )?;
     }
     if plan.steps.is_empty() {
         writeln!(out, "-- All {} tables are in their places; there is nothing to do.", plan.done)?;

@@ -180,7 +180,11 @@ pub async fn due(
         match ask(&mut tx, workspace, now, retryable, &mut round).await {
             Ok(()) => {}
             Err(error) if error.is_of_another_server() => {
-                tracing::debug!(workspace, error = error.without_values(), "a workspace could not be asked what is due");
+                tracing::debug!(
+                    workspace,
+                    error = error.without_values(),
+                    "a workspace could not be asked what is due"
+                );
                 tx = begin(store).await?;
             }
             Err(error) => return Err(error),

@@ -55,7 +55,7 @@ pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, 
     let mut tx = store.begin(None).await?;
     let count = sqlx::query_scalar!(
         r#"-- once
-        select count(*) as "count!" from persons p join intake.rereadings r using (workspace_id)
+        select count(*) as "count!" from persons p join intake.rereadings r on r.workspace_id = $1
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')"#,
         workspace.get(),
     );
@@ -71,7 +71,7 @@ pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, 
 pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<(PersonId, String)>, Error> {
     let rows = sqlx::query!(
         r#"-- once
-        select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
+        select p.id, p.email from persons p join intake.rereadings r on r.workspace_id = $1
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
         order by p.id limit $2"#,
         workspace.get(),

@@ -250,7 +250,8 @@ async fn marks(tx: &mut PgConnection) -> Result<BTreeMap<String, (String, String
 /// The statements that make the views again as they are: those that were made before the tables were spread, the other
 /// servers do not have.
 async fn views(tx: &mut PgConnection) -> Result<Vec<String>, Error> {
-    let schemas: Vec<String> = ["public", "identity", "intake", "reporting", "reporting_contacts"].map(str::to_owned).into();
+    let schemas: Vec<String> =
+        ["public", "identity", "intake", "reporting", "reporting_contacts"].map(str::to_owned).into();
     let sql = sqlx::query_scalar!(
         r#"-- once
         select format('create or replace view %I.%I%s as %s', n.nspname, c.relname,
