@@ -68,7 +68,7 @@ impl Writer {
                 Err(Failure::Locked)
             }
             Err(error) if error.is_of_another_server() => {
-                self.permits.note(workspace, true);
+                self.permits.note_away(workspace, true);
                 Err(Failure::PartAway(error))
             }
             // No transaction could be begun, so that nothing is wrong with what was to be done in it.

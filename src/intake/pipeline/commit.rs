@@ -62,7 +62,7 @@ impl Writer {
         let attempted = tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut));
         if matches!(attempted, Err(Failure::PartAway(_))) {
             // As one that somebody holds: what is late there says nothing of the others.
-            self.permits.note(workspace, true);
+            self.permits.note_away(workspace, true);
         }
         attempted
     }
@@ -87,6 +87,7 @@ impl Writer {
                     let _ = saved.send(());
                 }
                 tx.commit().await?;
+                self.permits.note_away(workspace, false);
                 for (entry, is_new) in batch.iter().zip(written.is_new) {
                     self.activity.note(workspace, &entry.delivery, entry.attempt, is_new);
                 }
