@@ -48,6 +48,8 @@ pub(in crate::intake) struct WritePermits {
     held: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
     /// Those that were written a moment ago, and when.
     written: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
+    /// Those whose server was away, behind the one that answers, when they were last written to; until one is committed.
+    away: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
 }
 
 /// A connection for a batch.
@@ -78,6 +80,7 @@ impl WritePermits {
             large: Semaphore::new(1),
             held: Mutex::default(),
             written: Mutex::default(),
+            away: Mutex::default(),
         }
     }
 
@@ -99,19 +102,34 @@ impl WritePermits {
         }
     }
 
-    /// Whether somebody else holds a workspace for longer than a batch takes.
+    /// Notes whether the server of a workspace was away. As long as it is, the workspace is as one that somebody holds.
+    pub(super) fn note_away(&self, workspace: Option<WorkspaceId>, is_away: bool) {
+        if is_away {
+            self.away().insert(workspace, Instant::now());
+        } else {
+            self.away().remove(&workspace);
+        }
+    }
+
+    /// Whether somebody else holds a workspace for longer than a batch takes, or its server is away.
     pub(super) fn is_held(&self, workspace: Option<WorkspaceId>) -> bool {
-        self.held().get(&workspace).is_some_and(is_recent)
+        self.held().get(&workspace).is_some_and(is_recent) || self.away().get(&workspace).is_some_and(is_recent)
     }
 
     /// The workspaces of which that is so.
     pub(super) fn held_workspaces(&self) -> Vec<Option<WorkspaceId>> {
-        self.held().iter().filter(|(_, since)| is_recent(since)).map(|(workspace, _)| *workspace).collect()
+        let recent = |(workspace, since): (&Option<WorkspaceId>, &Instant)| is_recent(since).then_some(*workspace);
+        let held: Vec<_> = self.held().iter().filter_map(recent).collect();
+        held.into_iter().chain(self.away().iter().filter_map(recent)).collect()
     }
 
     /// Whether somebody holds any workspace so: what is late then is no sign that Postgres is away, because it has answered.
     pub(super) fn is_any_held(&self) -> bool {
-        self.held().values().any(is_recent)
+        self.held().values().any(is_recent) || self.away().values().any(is_recent)
+    }
+
+    fn away(&self) -> std::sync::MutexGuard<'_, HashMap<Option<WorkspaceId>, Instant>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a workspace is written, and says whether another one was a moment ago: the answers of a large batch, and the
