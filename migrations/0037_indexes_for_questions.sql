@@ -11,7 +11,6 @@
 --   bounds (minmax_multi), because a row may be put into the room that an older one has left.
 -- - leads_received_at_brin_idx: what arrived since yesterday, and the files that are fetched of it.
 -- - leads_erased_idx: what erased customers leave. It holds them alone.
--- - leads_blocked_idx: what stands in the way of bookings. It holds none of the leads that lack nothing.
 -- - leads_contact_email_idx: what an address has asked for, where it made no customer. With a customer, the customer is
 --   found by the address and the leads by the customer, both of which are indexed already; so is a phone number (0031).
 -- - listing_changes_changed_at_idx: what changed in a span: price cuts, and what was withdrawn and listed again.
@@ -38,7 +37,6 @@ begin
     create index leads_received_at_brin_idx on leads
         using brin (received_at timestamptz_minmax_multi_ops) with (pages_per_range = 32, autosummarize = on);
     create index leads_erased_idx on leads (workspace_id, erased_at) where erased_at is not null;
-    create index leads_blocked_idx on leads (workspace_id, received_at) where booking_state = 'blocked';
     create index leads_contact_email_idx on leads (workspace_id, lower(contact_email))
         where person_id is null and contact_email is not null;
     create index listing_changes_changed_at_idx on listing_changes (workspace_id, changed_at);
