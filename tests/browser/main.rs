@@ -168,7 +168,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     for (name, key) in SEARCHES {
         window.fill("#q", key).await;
         window.press("\u{e007}").await;
-        window.reads(&format!("What is known of “{key}”")).await;
+        window.reads(&format!("What is known of {key}")).await;
         looked_at(&window, axe, &format!("search-{name}")).await;
     }
     window.go(&demo.at("/deliveries")).await;
@@ -177,7 +177,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     let id = window.address().await.rsplit('/').next().unwrap().to_owned();
     window.fill("#q", &id).await;
     window.press("\u{e007}").await;
-    window.reads(&format!("What is known of “{id}”")).await;
+    window.reads(&format!("What is known of {id}")).await;
     // The lead was blocked when it came, and the car that came after it healed it.
     window.fill("#q", "johnsmith@email.com").await;
     window.press("\u{e007}").await;
