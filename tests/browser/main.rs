@@ -138,7 +138,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     let axe = axe();
     let axe = axe.as_deref();
     let demo = tokio::task::spawn_blocking(Demo::start).await.unwrap();
-    let window = chromium.window(1200, 1500, false).await;
+    let window = chromium.window(1200, 2400, false).await;
 
     window.go(&demo.at("/deliveries")).await;
     looked_at(&window, axe, "login").await;
@@ -168,7 +168,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     for (name, key) in SEARCHES {
         window.fill("#q", key).await;
         window.press("\u{e007}").await;
-        window.reads(&format!("What is known of “{key}”")).await;
+        window.reads(&format!("What is known of {key}")).await;
         looked_at(&window, axe, &format!("search-{name}")).await;
     }
     window.go(&demo.at("/deliveries")).await;
@@ -177,7 +177,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     let id = window.address().await.rsplit('/').next().unwrap().to_owned();
     window.fill("#q", &id).await;
     window.press("\u{e007}").await;
-    window.reads(&format!("What is known of “{id}”")).await;
+    window.reads(&format!("What is known of {id}")).await;
     // The lead was blocked when it came, and the car that came after it healed it.
     window.fill("#q", "johnsmith@email.com").await;
     window.press("\u{e007}").await;
@@ -187,7 +187,7 @@ async fn a_newcomer_comes_from_the_start_to_the_healed_booking() {
     window.run("window.scrollTo(0, 0)").await;
     window.close().await;
 
-    let picture = chromium.window(1200, 1000, false).await;
+    let picture = chromium.window(1200, 1160, false).await;
     demo.log_in(&picture).await;
     picture.go(&demo.at("/search?q=johnsmith%40email.com")).await;
     let path = picture.picture("story").await;
@@ -213,7 +213,7 @@ async fn a_support_person_finds_what_was_sent_and_tries_it_again() {
     let axe = axe.as_deref();
     let demo = tokio::task::spawn_blocking(Demo::start).await.unwrap();
     let id = demo.post(&hostile()).await;
-    let window = chromium.window(1200, 1500, false).await;
+    let window = chromium.window(1200, 2400, false).await;
     demo.log_in(&window).await;
     looked_at(&window, axe, "overview-blocked").await;
     window.click("a.count").await;
