@@ -33,6 +33,7 @@ mod send;
 pub mod serve;
 mod service;
 mod setup;
+pub mod show;
 mod shutdown;
 mod silence;
 mod supervisor;
@@ -88,6 +89,8 @@ enum Command {
     Erase(Box<erase::Arguments>),
     /// Print all that is known of a person as JSON
     Export(export::Arguments),
+    /// Tell why something is as it is: a lead, a person, a vehicle, a cluster or a delivery, from first to last
+    Show(show::Arguments),
     /// Bring the tables to this version, as each start does, or say what that would take
     Migrate(migrate::Arguments),
     /// Let go what is older than the configuration keeps it, as the service does once a day, or say what that would be
@@ -155,6 +158,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Command::Export(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
             tokio::runtime::Runtime::new()?.block_on(export::run(&arguments, config, environment, out))
+        }
+        Command::Show(arguments) => {
+            let config = config::load(line.config.as_deref(), environment)?;
+            tokio::runtime::Runtime::new()?.block_on(show::run(&arguments, config, environment, out))
         }
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
@@ -247,6 +254,7 @@ mod tests {
                 "send",
                 "setup",
                 "replay",
+                "show",
                 "migrate",
                 "grant",
                 "secret",

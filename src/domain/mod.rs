@@ -26,6 +26,7 @@ mod outcome;
 pub mod person;
 pub mod reconciliation;
 pub mod retention;
+mod row;
 pub mod silence;
 pub mod state;
 pub mod stock;

@@ -340,8 +340,8 @@ impl TestService {
     pub(crate) async fn content(&self) -> Vec<String> {
         self.dump_of(
             "(select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(r))
-            where key !~ '(^id|^(lead|person|listing|location|package|workspace|lead_cluster)_id)$'
-                and key !~ '(^(created|updated|received|removed)_at|arrived_at|^clocks|as_of|^membership|^wish(es)?|^waits_for|said_at)$')",
+            where key !~ '(^id|^(lead|person|listing|location|package|workspace|lead_cluster|delivery)_id)$'
+                and key !~ '(^(created|updated|received|removed)_at|arrived_at|^clocks|^history|as_of|^membership|^wish(es)?|^waits_for|said_at)$')",
         )
         .await
     }
