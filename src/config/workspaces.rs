@@ -155,7 +155,8 @@ fn currency(section: &Section, country: Option<&Country>, report: &mut Report) -
     let Some(text) = section.text("currency", "\"AUD\"", report) else { return country.and_then(Currency::of) };
     let currency = Currency::parse(text.get_ref());
     if currency.is_none() {
-        let message = format!("unknown currency `{}`; write an ISO code of three letters, such as \"AUD\"", text.get_ref());
+        let message =
+            format!("unknown currency `{}`; write an ISO code of three letters, such as \"AUD\"", text.get_ref());
         report.problem(&text.span(), message);
     }
     currency

@@ -18,8 +18,8 @@ use sqlx::AssertSqlSafe;
 
 use crate::support::payloads::{self, with};
 use crate::support::{
-    CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, TestService, a_lead, car, credential_of_leadpro, database,
-    fixture, left_out, service_with,
+    CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, TestService, a_lead, car, credential_of_leadpro,
+    database, fixture, left_out, service_with,
 };
 
 use catalogue::Relation;
@@ -68,11 +68,14 @@ async fn filled() -> TestService {
     for path in ["page_example", "every_field"] {
         post(LEADPRO, fixture(&format!("leadpro/leadpro_lead/{path}.json"))).await;
     }
-    post(LEADS, payloads::lead(json!({ "id": 11, "lead_status_option": { "name": "New", "status_type": "open" } }))).await;
-    let later = json!({ "updated_at": "2025-10-02T00:00:00Z", "lead_status_option": { "name": "Won", "status_type": "won" } });
+    post(LEADS, payloads::lead(json!({ "id": 11, "lead_status_option": { "name": "New", "status_type": "open" } })))
+        .await;
+    let later =
+        json!({ "updated_at": "2025-10-02T00:00:00Z", "lead_status_option": { "name": "Won", "status_type": "won" } });
     post(LEADS, with(payloads::lead(json!({ "id": 11 })), later)).await;
     post(LEADS, payloads::lead(json!({ "id": 12, "item": { "vin": "JTDBR32E720000000" } }))).await;
-    post(LEADS, a_lead(13).with(json!({ "prospect": { "opt_in_to_marketing": true }, "not_documented": 1 })).into()).await;
+    post(LEADS, a_lead(13).with(json!({ "prospect": { "opt_in_to_marketing": true }, "not_documented": 1 })).into())
+        .await;
     service.intake().finish().await;
     service
 }
@@ -80,13 +83,15 @@ async fn filled() -> TestService {
 #[tokio::test]
 async fn the_promised_views_are_those_of_the_snapshot() {
     let database = database().await;
-    let others = "select relname::text from pg_class where relnamespace::regnamespace::text ~ '^reporting' and relkind <> 'v'
+    let others =
+        "select relname::text from pg_class where relnamespace::regnamespace::text ~ '^reporting' and relkind <> 'v'
         union all select proname::text from pg_proc where pronamespace::regnamespace::text ~ '^reporting'";
     let others: Vec<String> = sqlx::query_scalar(others).fetch_all(&database.pool).await.unwrap();
     assert_eq!(others, [] as [&str; 0], "there is nothing but views");
     let views = catalogue::relations(&database, &VIEWS).await;
     let lines = views.iter().flat_map(|view| {
-        let columns = view.columns.iter().map(|column| format!("    {}: {} -- {}", column.name, column.kind, column.comment));
+        let columns =
+            view.columns.iter().map(|column| format!("    {}: {} -- {}", column.name, column.kind, column.comment));
         std::iter::once(format!("{} -- {}", view.path(), view.comment)).chain(columns)
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
@@ -94,8 +99,18 @@ async fn the_promised_views_are_those_of_the_snapshot() {
 
 /// Parts of names and comments of what stands in `reporting_contacts` alone.
 const PERSONAL: [&str; 12] = [
-    "email", "phone", "first_name", "last_name", "full_name", "birth", "address", "comment", "note", "description",
-    "details", "postcode",
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "full_name",
+    "birth",
+    "address",
+    "comment",
+    "note",
+    "description",
+    "details",
+    "postcode",
 ];
 
 #[tokio::test]
@@ -107,7 +122,12 @@ async fn the_two_schemas_have_the_same_views_and_personal_columns_are_in_one_of_
     assert_eq!((plain.len(), names(&plain)), (13, names(&contacts)));
     for (plain, contacts) in plain.iter().zip(&contacts) {
         let count = plain.columns.len();
-        assert_eq!(plain.columns, contacts.columns[..count], "{}: personal columns stand behind the others", plain.name);
+        assert_eq!(
+            plain.columns,
+            contacts.columns[..count],
+            "{}: personal columns stand behind the others",
+            plain.name
+        );
         for column in &plain.columns {
             let is_personal = PERSONAL.iter().any(|part| column.name.contains(part));
             assert!(!is_personal, "{}.{} is for reporting_contacts", plain.name, column.name);
@@ -131,7 +151,10 @@ async fn every_view_has_rows_once_the_examples_were_sent_and_dates_are_those_of_
         assert!(service.count(&view.path()).await > 0, "{}", view.path());
     }
     let zones = "workspaces set timezone = 'Pacific/Kiritimati'";
-    service.database.execute(&format!("update {zones}; update leads set source_created_at = '2025-10-01T11:00:00Z'")).await;
+    service
+        .database
+        .execute(&format!("update {zones}; update leads set source_created_at = '2025-10-01T11:00:00Z'"))
+        .await;
     let far = "reporting.leads where enquired_on = '2025-10-02'";
     assert_eq!(service.count(far).await, service.count("leads").await);
     service.database.execute("update dealerships set timezone = 'UTC' where dealership_id = 356").await;

@@ -181,10 +181,7 @@ async fn what_a_vehicle_was_and_cost_over_time_can_be_read() {
         from reporting.price_changes order by changed_at";
     assert_eq!(
         service.table(prices).await,
-        json!([
-            ["egc", 100, 80, -20, -20, minute(1), "AUD"],
-            ["egc", 80, 90, 10, 12.5, minute(3), "AUD"],
-        ])
+        json!([["egc", 100, 80, -20, -20.0, minute(1), "AUD"], ["egc", 80, 90, 10, 12.5, minute(3), "AUD"],])
     );
     // One that changed nothing has one span.
     service.vehicle(&car(3).vin(3).body()).await;
@@ -201,10 +198,7 @@ async fn a_blocked_lead_has_a_row_with_its_remedy_for_each_reason() {
     let rows = "reason, remedy <> '', package, dealership from reporting.blocked_leads order by 1";
     assert_eq!(
         service.table(rows).await,
-        json!([
-            ["asset_not_found", true, "Nothing", "356"],
-            ["package_not_found", true, "Nothing", "356"],
-        ])
+        json!([["asset_not_found", true, "Nothing", "356"], ["package_not_found", true, "Nothing", "356"],])
     );
     assert_eq!(service.count("reporting.leads where booking_state = 'blocked' and booked_at is null").await, 1);
 }
@@ -217,12 +211,8 @@ async fn how_soon_a_lead_was_answered_is_told_by_events_of_it_or_of_its_cluster(
         let lead = json!({ "created": created, "updated_at": created, "lead_cluster_id": cluster });
         service.lead(&a_lead(id).with(lead)).await.expect("applied", &[]);
     }
-    let event = |id: i64, at: &str, description: &str| {
-        json!({ "id": id, "event_type": "Call", "description": description, "created_at": at, "updated_at": at })
-    };
-    let cluster = |id: i64, events: Value| {
-        json!({ "id": id, "dealership_id": 356, "modified": "2025-10-04T00:00:00Z", "contact": {}, "leads": [], "lead_events": events })
-    };
+    let event = |id: i64, at: &str, description: &str| json!({ "id": id, "event_type": "Call", "description": description, "created_at": at, "updated_at": at });
+    let cluster = |id: i64, events: Value| json!({ "id": id, "dealership_id": 356, "modified": "2025-10-04T00:00:00Z", "contact": {}, "leads": [], "lead_events": events });
     let events = json!([event(1, "2025-10-03T06:30:00Z", "Rang"), event(2, "2025-10-03T06:10:00Z", "Rang first")]);
     service.cluster(&cluster(90, events)).await;
     service.cluster(&cluster(91, json!([event(3, "2025-10-01T00:00:00Z", "An older enquiry")]))).await;
@@ -231,7 +221,7 @@ async fn how_soon_a_lead_was_answered_is_told_by_events_of_it_or_of_its_cluster(
     assert_eq!(
         service.table(rows).await,
         json!([
-            ["1", "2025-10-03T06:10:00+00:00", "Call", 10, "Rang first"],
+            ["1", "2025-10-03T06:10:00+00:00", "Call", 10.0, "Rang first"],
             ["2", null, null, null, null],
             ["3", null, null, null, null],
         ])
@@ -275,7 +265,8 @@ fn of_replication() -> Vec<String> {
 #[tokio::test]
 async fn the_publication_of_the_page_has_the_business_tables_without_the_services_columns() {
     let cluster = own_cluster().await;
-    let (database, other) = (cluster.bare_database("forecourt").await.migrated().await, cluster.bare_database("other").await);
+    let (database, other) =
+        (cluster.bare_database("forecourt").await.migrated().await, cluster.bare_database("other").await);
     let [publication, tables, _subscription] = of_replication().try_into().unwrap();
     let as_owner = format!("set role {OWNER}; {publication}; reset role");
     if database.value::<i32>("select current_setting('server_version_num')::int").await < 150_000 {
@@ -294,11 +285,15 @@ async fn the_publication_of_the_page_has_the_business_tables_without_the_service
         where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> '_sqlx_migrations' and p is null";
     let unpublished: BTreeMap<String, String> =
         sqlx::query_as(unpublished).fetch_all(&database.pool).await.unwrap().into_iter().collect();
-    for column in ["persons.clocks", "leads.history", "listings.word", "locations.name_key", "listing_sources.content"] {
+    for column in ["persons.clocks", "leads.history", "listings.word", "locations.name_key", "listing_sources.content"]
+    {
         assert!(unpublished.contains_key(column), "{column}: {unpublished:?}");
     }
     for (column, comment) in &unpublished {
-        assert!(comment.starts_with("Of the service") || comment.contains("read by the service only"), "{column}: {comment}");
+        assert!(
+            comment.starts_with("Of the service") || comment.contains("read by the service only"),
+            "{column}: {comment}"
+        );
     }
     let beyond = "pg_publication_tables where schemaname <> 'public'";
     assert_eq!(database.value::<i64>(&format!("select count(*) from {beyond}")).await, 0);

@@ -78,7 +78,10 @@ pub(super) async fn examples(database: &TestDatabase, relations: &[Relation]) ->
             add(column, typical(column).unwrap_or_default().to_owned());
         }
         let select = |column: &&Column| {
-            format!("(array_agg(\"{0}\"::text order by \"{0}\"::text collate \"C\") filter (where \"{0}\"::text not in ('', '[]', '{{}}')))[1]", column.name)
+            format!(
+                "(array_agg(\"{0}\"::text order by \"{0}\"::text collate \"C\") filter (where \"{0}\"::text not in ('', '[]', '{{}}')))[1]",
+                column.name
+            )
         };
         let select: Vec<String> = alike.iter().map(select).collect();
         if select.is_empty() {
@@ -109,7 +112,9 @@ fn typical(column: &Column) -> Option<&'static str> {
         "bigint" if column.name == "workspace_id" => "1",
         "bigint" if column.name == "dealership_id" => "356",
         "bigint" if is_number => "1042",
-        "bigint" | "integer" | "numeric" if column.name.contains("days") || column.name.starts_with("minutes_to") => "12",
+        "bigint" | "integer" | "numeric" if column.name.contains("days") || column.name.starts_with("minutes_to") => {
+            "12"
+        }
         _ => return None,
     })
 }

@@ -35,7 +35,9 @@ impl Check {
         let Self { view, column, rule } = self;
         match rule {
             NotNull => format!("select from reporting.{view} where {column} is null"),
-            Unique => format!("select {column} from reporting.{view} where {column} is not null group by 1 having count(*) > 1"),
+            Unique => format!(
+                "select {column} from reporting.{view} where {column} is not null group by 1 having count(*) > 1"
+            ),
             In(to, field) => format!(
                 "select from reporting.{view} v where {column} is not null
                 and not exists (select from reporting.{to} t where t.{field} = v.{column})"
@@ -121,12 +123,14 @@ const OF_VIEWS: &[(&str, &str, &[Rule])] = &[
 /// Every rule of every view.
 pub(super) fn checks(views: &[Relation]) -> Vec<Check> {
     for (view, column, _) in OF_VIEWS {
-        let there = views.iter().any(|known| known.name == *view && known.columns.iter().any(|known| known.name == *column));
+        let there =
+            views.iter().any(|known| known.name == *view && known.columns.iter().any(|known| known.name == *column));
         assert!(there, "{view}.{column} is not there");
     }
     let columns = views.iter().flat_map(|view| view.columns.iter().map(|column| (&view.name, &column.name)));
     let checks = columns.flat_map(|(view, column)| {
-        let own = OF_VIEWS.iter().find(|(of, name, _)| of == view && name == column).map_or(&[][..], |(.., rules)| *rules);
+        let own =
+            OF_VIEWS.iter().find(|(of, name, _)| of == view && name == column).map_or(&[][..], |(.., rules)| *rules);
         let check = |rule: &Rule| Check { view: view.clone(), column: column.clone(), rule: *rule };
         of_any(view, column).iter().chain(own).map(check).collect::<Vec<_>>()
     });
@@ -152,10 +156,15 @@ pub(super) fn written(views: &[Relation]) -> String {
     let mut file = String::from(HEAD);
     let checks = checks(views);
     for view in views {
-        write!(file, "      - name: {}\n        description: {}\n        columns:\n", view.name, json!(view.comment)).unwrap();
+        write!(file, "      - name: {}\n        description: {}\n        columns:\n", view.name, json!(view.comment))
+            .unwrap();
         for column in &view.columns {
             let (name, kind, comment) = (&column.name, &column.kind, json!(column.comment));
-            write!(file, "          - name: {name}\n            description: {comment}\n            data_type: {kind}\n").unwrap();
+            write!(
+                file,
+                "          - name: {name}\n            description: {comment}\n            data_type: {kind}\n"
+            )
+            .unwrap();
             let mut own = checks.iter().filter(|check| check.view == view.name && check.column == *name).peekable();
             if own.peek().is_some() {
                 file += "            data_tests:\n";
@@ -188,7 +197,8 @@ pub(super) fn project(folder: &Path, root: &Path, options: &PgConnectOptions, re
     std::fs::copy(root.join("deploy/dbt/sources.yml"), folder.join("models/sources.yml")).unwrap();
     let project = "name: reports\nversion: '1.0'\nprofile: reports\nmodel-paths: [models]\nflags:\n  send_anonymous_usage_stats: false\n";
     std::fs::write(folder.join("dbt_project.yml"), project).unwrap();
-    let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
     let output = json!({
         "type": "postgres", "host": host, "port": options.get_port(), "user": reader, "password": "none",
         "dbname": options.get_database(), "schema": "reporting", "threads": 2,

@@ -52,9 +52,17 @@ const SCHEMAS: [(&str, &str, &str); 4] = [
         "In `reporting`, and in `reporting_contacts` with the columns that are marked with ✱: names, contact details, free text \
          and further details.",
     ),
-    ("public", "Business tables", "In `public`. Their keys are `bigint`, their times `timestamptz`, their money `numeric`."),
+    (
+        "public",
+        "Business tables",
+        "In `public`. Their keys are `bigint`, their times `timestamptz`, their money `numeric`.",
+    ),
     ("intake", "Deliveries", "In `intake`: what arrived, what came of it, and what operators did."),
-    ("identity", "Identity documents", "In `identity`, apart, so that a role can read the business tables and not these."),
+    (
+        "identity",
+        "Identity documents",
+        "In `identity`, apart, so that a role can read the business tables and not these.",
+    ),
 ];
 
 /// The whole page.
@@ -114,16 +122,27 @@ fn section(
     for column in &relation.columns {
         let key = (path.clone(), column.name.clone());
         let Listed { from, example } = &listed[&key];
-        let example = if example.is_empty() { examples.get(&key).map_or("", String::as_str) } else { example };
+        // Of a view's column else what the column holds that it is made of.
+        let found = examples.get(&key).or_else(|| plain.and_then(|_| examples.get(&origin(from))));
+        let example = if example.is_empty() { found.map_or("", String::as_str) } else { example };
         let is_personal = plain.is_some_and(|plain| !plain.columns.contains(column));
         section += &row(column, from, example, if is_personal { " ✱" } else { "" });
     }
     section
 }
 
+/// The first of the columns that a view's column is made of, as tables are named here.
+fn origin(from: &str) -> (String, String) {
+    let first = from.split(',').next().unwrap_or_default();
+    let (table, column) = first.rsplit_once('.').unwrap_or_default();
+    let table = if table.contains('.') { table.to_owned() } else { format!("public.{table}") };
+    (table, column.to_owned())
+}
+
 fn row(column: &Column, from: &str, example: &str, mark: &str) -> String {
     let Column { name, kind, comment } = column;
-    let example = if example.is_empty() { String::new() } else { format!("`{}`", cut(&cell(example)).replace('`', "'")) };
+    let example =
+        if example.is_empty() { String::new() } else { format!("`{}`", cut(&cell(example)).replace('`', "'")) };
     format!("| `{name}`{mark} | {kind} | {} | {} | {example} |\n", cell(comment), cell(from))
 }
 
