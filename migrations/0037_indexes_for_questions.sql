@@ -16,14 +16,13 @@
 -- - listing_changes_changed_at_idx: what changed in a span: price cuts, and what was withdrawn and listed again.
 -- - appointments_starts_at_idx: who comes next week, and who did not turn up.
 -- - listings_withdrawn_at_idx: what was withdrawn, and how long it stood.
--- - persons_consented_at_idx: whom one may write to, and why. It holds those who said yes.
 --
 -- Changes of leads have none: no view shows them by their time, they are asked for lead by lead.
 --
--- Leads write to the first three, and to the last where they say yes; the others are written when a lead is blocked, when
+-- Leads write to the first three; the others are written when a lead is blocked, when
 -- something changes, or a car goes. What each costs is measured by `cargo bench --bench ingest -- --only=indexes`.
 --
--- While they are built, the five tables can be read and not written (share): a service that runs puts what it is sent into its
+-- While they are built, the four tables can be read and not written (share): a service that runs puts what it is sent into its
 -- spool, and every start that finds this to be done waits. The locks are held to the end of all, on 10 million leads by some
 -- minutes: build_time.
 
@@ -42,6 +41,5 @@ begin
     create index listing_changes_changed_at_idx on listing_changes (workspace_id, changed_at);
     create index appointments_starts_at_idx on appointments (workspace_id, starts_at) where starts_at is not null;
     create index listings_withdrawn_at_idx on listings (workspace_id, withdrawn_at) where withdrawn_at is not null;
-    create index persons_consented_at_idx on persons (workspace_id, marketing_opt_in_at) where marketing_opt_in;
 end
 $$;

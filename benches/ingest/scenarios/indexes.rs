@@ -10,13 +10,12 @@ use crate::load::{Order, Pace};
 use crate::report::{Figures, Limit};
 
 /// The indexes of the migrations 0031 and 0037, save those of tables to which no lead writes.
-const INDEXES: [&str; 14] = [
+const INDEXES: [&str; 13] = [
     "leads_enquired_at_idx",
     "leads_enquired_at_brin_idx",
     "leads_received_at_brin_idx",
     "leads_blocked_idx",
     "leads_contact_email_idx",
-    "persons_consented_at_idx",
     "appointments_starts_at_idx",
     "leads_vin_idx",
     "leads_stock_number_idx",

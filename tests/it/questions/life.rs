@@ -308,7 +308,7 @@ impl Life {
             if number % 10 == 0 { (at, "lost", reason) } else { (at, "won", None) }
         });
         let appointment = (of_six == 2).then(|| {
-            let starts = made + TimeDelta::days(if turn % 4 == 3 { 10 } else { 2 });
+            let starts = made + TimeDelta::days([3, 6, 3, 10][turn % 4]);
             let status = match turn {
                 _ if starts < self.base => ["completed", "no-show", "cancelled"][turn % 3],
                 _ if turn % 5 == 4 => "cancelled",
