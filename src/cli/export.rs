@@ -1,12 +1,13 @@
 //! `forecourt export`: print all that is known of a person as JSON.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::Args;
 
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 use crate::domain::values::Email;
-use crate::intake::erasure::export;
+use crate::intake::erasure;
 use crate::store::Store;
 
 use super::acted_by::acted_by;
@@ -24,7 +25,17 @@ pub(super) struct Arguments {
 }
 
 /// Prints what is known.
-pub(super) async fn run(
+pub(super) fn run(
+    arguments: &Arguments,
+    path: Option<&Path>,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> CommandResult {
+    let config = config::load(path, environment)?;
+    tokio::runtime::Runtime::new()?.block_on(export(arguments, config, environment, out))
+}
+
+async fn export(
     arguments: &Arguments,
     config: Config,
     environment: &Environment,
@@ -47,7 +58,7 @@ async fn over(
     out: &mut dyn Write,
 ) -> CommandResult {
     let store: Store = open(config, environment, postgres.options.clone()).await?;
-    let known = export::export(&store, &arguments.email, &acted_by(environment)).await?;
+    let known = erasure::export::export(&store, &arguments.email, &acted_by(environment)).await?;
     store.close().await;
     writeln!(out, "{}", serde_json::to_string_pretty(&known)?)?;
     Ok(())

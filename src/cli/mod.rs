@@ -155,14 +155,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             let config = config::load(line.config.as_deref(), environment)?;
             tokio::runtime::Runtime::new()?.block_on(erase::run(&arguments, config, environment, out))
         }
-        Command::Export(arguments) => {
-            let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(export::run(&arguments, config, environment, out))
-        }
-        Command::Show(arguments) => {
-            let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(show::run(&arguments, config, environment, out))
-        }
+        Command::Export(arguments) => export::run(&arguments, line.config.as_deref(), environment, out),
+        Command::Show(arguments) => show::run(&arguments, line.config.as_deref(), environment, out),
         Command::Migrate(arguments) => {
             let (config, stop) = (config::load(line.config.as_deref(), environment)?, Interruption::listen());
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))

@@ -219,7 +219,9 @@ fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate<'_>, ve
 fn note_history(lead: &mut Lead, incoming: &LeadUpdate<'_>, versions: &Versions) -> Noted {
     let cluster = incoming.cluster.map(|(external_id, _)| (external_id, &versions.cluster));
     let told = lead_history::told(&incoming.columns, &versions.lead, cluster);
-    let known = lead_history::known(lead);
+    let stored = lead.cluster.as_ref().zip(lead.cluster_external_id.as_deref());
+    let stored = stored.map(|(known, external_id)| (external_id, &known.at));
+    let known = lead_history::known(&lead.columns, &lead.versions, stored);
     lead.history.note(lead.id, known, told, versions.lead.arrived_at)
 }
 

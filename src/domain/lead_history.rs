@@ -10,8 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::facts::{LeadColumns, Source};
 use super::ids::LeadId;
-use super::state::Lead;
-use super::version::Version;
+use super::version::{FieldVersions, Version};
 
 /// The columns whose changes are kept. Clusters are told by the sender's id.
 pub const WATCHED: [&str; 4] = ["status", "status_type", "salesperson_name", CLUSTER];
@@ -103,15 +102,14 @@ fn take_or_push(opposite: &mut Vec<LeadChange>, to: &mut Vec<LeadChange>, change
 /// The watched values, each with a moment.
 pub type Told = BTreeMap<&'static str, Point>;
 
-/// The watched values of a lead as it is known.
+/// The watched values of a lead as it is known, each with its version.
 #[must_use]
-pub fn known(lead: &Lead) -> Told {
-    let columns = values(&lead.columns).into_iter().filter_map(|(column, value)| {
-        let moment = lead.versions.of(column)?.into();
+pub fn known(columns: &LeadColumns, versions: &FieldVersions, cluster: Option<(&str, &Version)>) -> Told {
+    let columns = values(columns).into_iter().filter_map(|(column, value)| {
+        let moment = versions.of(column)?.into();
         Some((column, Point { moment, value: value?.to_owned() }))
     });
-    let cluster = lead.cluster.as_ref().zip(lead.cluster_external_id.clone());
-    let cluster = cluster.map(|(known, value)| (CLUSTER, Point { moment: (&known.at).into(), value }));
+    let cluster = cluster.map(|(value, at)| (CLUSTER, Point { moment: at.into(), value: value.to_owned() }));
     columns.chain(cluster).collect()
 }
 

@@ -69,6 +69,9 @@ pub(super) const FOR_A_PERSON: &str = "set local statement_timeout = '2s'";
 /// How rows are counted that are most of their table, which is cheaper from end to end.
 pub(super) const WHOLE_TABLES: &str = "set local enable_seqscan = on";
 
+/// How a person looks things up: nothing is written, and nobody waits for long.
+pub(super) const LOOK_UP: &str = "set local statement_timeout = '5s'; set local transaction_read_only = on";
+
 /// What has been answered is on disk, and on the standby that the server waits for.
 pub(super) const COMMITS_ON_DISK: &str = "; set local synchronous_commit = on";
 /// Stronger yet, where the server says so: what has been answered can be seen on the standby.

@@ -84,8 +84,8 @@ const MAKE_BEGIN: [&str; 4] = ["mod.rs", "session.rs", "server.rs", "migrations.
 #[test]
 fn every_statement_runs_in_a_transaction_that_has_one_way_to_begin() {
     let mut broken = Vec::new();
-    for entry in std::fs::read_dir(root().join("src/store")).unwrap() {
-        let path = entry.unwrap().path();
+    let files = |folder: &str| std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    for path in files("src/store").chain(files("src/store/story")).filter(|path| path.is_file()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         if !MAKE_BEGIN.contains(&name.as_str()) {

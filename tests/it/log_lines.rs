@@ -1,7 +1,9 @@
 //! What the log tells of deliveries: each in one line, under the id of its request, as a warning where nothing came of it.
 
+use serde_json::json;
+
 use crate::support::program::Program;
-use crate::support::{CONFIG, a_lead, config_with, database};
+use crate::support::{CONFIG, INVENTORY, TOKEN, a_lead, config_with, database, payloads};
 
 #[tokio::test]
 async fn the_line_of_an_outcome_bears_the_id_of_the_request() {
@@ -57,4 +59,18 @@ async fn a_trouble_that_lasts_is_one_line_a_minute_and_no_delivery_counts_as_fai
     assert!((10..=11).contains(&spooled), "{log:#?}");
     let told = log.iter().filter(|line| !line.contains("sqlx::query"));
     assert_eq!(told.filter(|line| line.contains("failed")).count(), 0, "{log:#?}");
+}
+
+#[tokio::test]
+async fn the_line_of_a_vehicle_that_heals_leads_says_how_many() {
+    let (database, folder) = (database().await, tempfile::tempdir().unwrap());
+    let mut program = Program::start(&database.url(), folder.path(), CONFIG);
+    for id in [1, 2, 3] {
+        program.post_lead("", payloads::lead(json!({ "id": id })).to_string().as_bytes()).await;
+        let line = program.wait_for("outcome=\"applied\"");
+        assert!(!line.contains("other_bookings"), "{line}");
+    }
+    program.post_as(TOKEN, INVENTORY, payloads::car(json!({})).to_string()).await;
+    let line = program.wait_for("feed=\"inventory\"");
+    assert!(line.contains("other_bookings=3"), "{line}");
 }

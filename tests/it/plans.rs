@@ -90,6 +90,7 @@ async fn fill(service: &TestService) {
     // What is put there by the type of its column is no state and no kind that there is.
     let unchecked = "alter table leads drop constraint leads_booking_state_check;
         alter table listings drop constraint if exists listings_status_check;
+        alter table lead_changes drop constraint lead_changes_field_check;
         alter table intake.lead_dependencies drop constraint lead_dependencies_kind_check;";
     let fill = format!("{unchecked} {quiet} set session_replication_role = replica; {inserts} reset all;");
     service.database.execute(&fill).await;

@@ -58,7 +58,10 @@ fn redacted(text: &str) -> String {
     while place < letters.len() {
         let window = |length: usize| letters.get(place..place + length).map(|window| window.iter().collect::<String>());
         let id = window(36).and_then(|window| window.parse::<Uuid>().ok()).filter(|id| id.get_version_num() == 7);
-        let at = window(19).and_then(|window| NaiveDateTime::parse_from_str(&window, "%Y-%m-%d %H:%M:%S").ok());
+        let is_whole = |text: &String| text.starts_with(|first: char| first.is_ascii_digit()) && !text.ends_with(' ');
+        let at = window(19)
+            .filter(is_whole)
+            .and_then(|window| NaiveDateTime::parse_from_str(&window, "%Y-%m-%d %H:%M:%S").ok());
         let is_recent = |at: &NaiveDateTime| *at > Utc::now().naive_utc() - TimeDelta::days(2);
         if let Some(id) = id {
             let next = ids.len() + 1;
@@ -124,7 +127,7 @@ async fn every_fixture_is_told(feed: Feed) {
         assert_eq!(answer.status, 200, "{case}");
         let (kind, key) = subject(&service).await;
         let shown = shown(&service, kind, &key).await;
-        assert!(shown.lines().all(|line| line.chars().count() <= 100 || !line.trim().contains(' ')), "{case}: {shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 100), "{case}: {shown}");
         assert_shown(feed.name(), &case, &shown);
         cases.insert(case);
     }
@@ -201,9 +204,17 @@ async fn a_lead_that_healed_is_told_from_the_first_blocker_to_the_delivery_that_
         Event::Delivery(delivery) => Some(delivery),
         Event::Change(_) | Event::Healed(_) | Event::Erased => None,
     });
-    let gone: Vec<_> = first.unwrap().findings.iter().filter(|finding| finding.blocker.is_some()).collect();
-    assert!(gone.len() >= 3, "{gone:#?}");
-    assert!(gone.iter().all(|finding| finding.blocker == Some(Standing::Gone { by: Some(of_other_car) })), "{gone:#?}");
+    // The address was mended by the lead's second delivery, the car and the package by what came later.
+    let second: Uuid = service
+        .database
+        .value("select id from intake.deliveries where feed = 'lead' order by id offset 1 limit 1")
+        .await;
+    let gone: Vec<_> =
+        first.unwrap().findings.iter().filter_map(|finding| Some((finding.code.as_str(), finding.blocker?))).collect();
+    let by = |id| Standing::Gone { by: Some(id) };
+    let expected =
+        [("email_invalid", by(second)), ("asset_not_found", by(of_other_car)), ("package_not_found", by(of_other_car))];
+    assert_eq!(gone, expected);
 }
 
 #[tokio::test]
@@ -247,17 +258,41 @@ async fn a_booking_says_whose_delivery_made_it_and_none_where_the_configuration_
 }
 
 #[tokio::test]
-async fn the_five_deliveries_of_send_are_told() {
-    let service = service().await;
-    for (feed, path) in [
-        (Feed::Lead, "dealer_studio/lead/lead_page_example.json"),
-        (Feed::Inventory, "dealer_studio/inventory/page_example.json"),
-        (Feed::LeadCluster, "dealer_studio/lead_cluster/page_example.json"),
+async fn the_lead_that_heals_while_the_examples_are_sent_is_told() {
+    let service = service_with(&CONFIG.replace("[356, 357]", "[356, 357, 3, 121]")).await;
+    for (feed, case) in [
+        (Feed::Lead, "loopit_page_example"),
+        (Feed::Inventory, "vehicle_of_the_loopit_example"),
+        (Feed::Inventory, "page_example"),
+        (Feed::Lead, "lead_for_the_inventory_page_car"),
+        (Feed::Lead, "lead_page_example"),
+        (Feed::LeadCluster, "page_example"),
     ] {
-        service.post(feed.path(), fixture(path).to_string()).await;
+        let path = format!("{}/{}/{case}.json", feed.sender(), feed.name());
+        let answer = service.post(feed.path(), fixture(&path).to_string()).await;
+        assert_eq!(answer.body["outcome"], "applied", "{case}: {answer:?}");
     }
-    let found = found(&service, Kind::Lead, "1759346", None).await;
-    assert!(found.stories.len() <= 1, "{found:#?}");
+    assert_shown("", "examples_of_send", &shown(&service, Kind::Lead, "1759346").await);
+    let story = told(&service, Kind::Lead, "1759346").await;
+    assert_eq!(story.leads[0].booking_state, "created");
+    assert!(story.timeline.iter().any(|entry| matches!(entry.event, Event::Healed(_))), "{story:#?}");
+}
+
+#[tokio::test]
+async fn a_booking_from_before_is_given_the_delivery_that_arrived_when_it_changed() {
+    let service = service().await;
+    let healed = service.lead(&lead(json!({}))).await;
+    assert_eq!(healed.body["booking"], "blocked");
+    let of_car = service.vehicle(&car(json!({}))).await;
+    let own = service.lead(&lead(json!({ "id": 2, "prospect": { "email": "bob@example.com" } }))).await;
+    let plan = json!({ "id": 3, "prospect": { "email": "cid@example.com" }, "additional_details": { "subscription_plan": "Value" } });
+    service.lead(&lead(plan)).await;
+    service.reload(&CONFIG.replace("\"Starter\"]", "\"Starter\", \"Value\"]")).await;
+    service.database.execute("update bookings set delivery_id = null").await;
+    service.database.execute(include_str!("../../migrations/0030_deliveries_of_bookings.sql")).await;
+    let query = "select l.external_id, b.delivery_id from bookings b join leads l on l.id = b.lead_id order by 1";
+    let found: Vec<Value> = service.rows(query).await.into_iter().map(|row| row["delivery_id"].clone()).collect();
+    assert_eq!(found, [json!(of_car.id()), json!(own.id()), Value::Null]);
 }
 
 // ---- keys
@@ -432,8 +467,6 @@ async fn identity_documents_are_never_shown() {
 async fn an_erased_customer_is_told_as_erased_and_not_as_whom() {
     let service = service().await;
     service.lead(&lead(json!({ "comments": "call Ann", "lead_status_option": { "name": "New" } }))).await;
-    let folder = tempfile::tempdir().unwrap();
-    drop(folder);
     let (status, _, error) = run(&service, &["erase", "--email", "ann@example.com"]);
     assert_eq!(status, Some(0), "{error}");
     let told = shown(&service, Kind::Lead, "1").await;

@@ -4,10 +4,11 @@
 mod text;
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::Args;
 
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 use crate::domain::values;
 use crate::intake::clock;
 use crate::intake::story::{self, Found, Key, Kind};
@@ -44,12 +45,17 @@ fn kind(text: &str) -> Result<Kind, String> {
 }
 
 /// Shows what is asked for.
-pub(super) async fn run(
+pub(super) fn run(
     arguments: &Arguments,
-    config: Config,
+    path: Option<&Path>,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> CommandResult {
+    let config = config::load(path, environment)?;
+    tokio::runtime::Runtime::new()?.block_on(show(arguments, config, environment, out))
+}
+
+async fn show(arguments: &Arguments, config: Config, environment: &Environment, out: &mut dyn Write) -> CommandResult {
     let key = Key::of(arguments.kind, &arguments.key)
         .ok_or_else(|| CommandError::Usage(format!("this is no key of a {}", arguments.kind.name())))?;
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());

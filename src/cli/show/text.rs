@@ -47,7 +47,7 @@ impl Page {
     fn hanging(&mut self, first: &str, indent: usize, text: &str) {
         let mut line = format!("{:<indent$}", plain(first));
         let mut is_begun = false;
-        for word in plain(text).split(' ') {
+        for word in plain(text).split(' ').flat_map(|word| pieces(word, WIDTH.saturating_sub(indent))) {
             if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.end(&line);
                 line = " ".repeat(indent);
@@ -56,7 +56,7 @@ impl Page {
             if is_begun {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
             is_begun = true;
         }
         self.end(&line);
@@ -66,6 +66,13 @@ impl Page {
         // Writing to a text cannot fail.
         let _ = writeln!(self.0, "{}", line.trim_end());
     }
+}
+
+/// A word in pieces that fit into a line.
+fn pieces(word: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let pieces: Vec<String> = letters.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect();
+    if pieces.is_empty() { vec![String::new()] } else { pieces }
 }
 
 fn write_story(page: &mut Page, story: &Story) {
@@ -210,15 +217,16 @@ fn write_delivery(page: &mut Page, first: &str, delivery: &Delivery, zone: Tz) {
 
 fn write_finding(page: &mut Page, finding: &Finding) {
     let path = finding.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
-    page.line(INDENT, &format!("{}{path}: {}", finding.code, finding.message));
+    let message = if finding.message.is_empty() { String::new() } else { format!(": {}", finding.message) };
+    page.line(INDENT, &format!("{}{path}{message}", finding.code));
     let standing = match finding.blocker {
-        Some(Standing::Stands) => "it stands in the way of the booking still",
+        Some(Standing::Stands) => "stands in the way of the booking still",
         Some(Standing::Gone { by: Some(by) }) => {
-            page.line(INDENT + 2, &format!("it is gone: delivery {by} made the booking or changed it last"));
+            page.line(INDENT + 2, &format!("gone since delivery {by}"));
             return;
         }
-        Some(Standing::Gone { by: None }) => "it is gone: the booking is made, or something else stands in its way",
-        Some(Standing::Unknown) => "it may concern another lead of the same delivery",
+        Some(Standing::Gone { by: None }) => "gone since: by the configuration, or by what is not known",
+        Some(Standing::Unknown) => "may concern another lead of the same delivery",
         None => return,
     };
     page.line(INDENT + 2, standing);
@@ -254,7 +262,7 @@ mod tests {
     #[test]
     fn what_would_steer_a_terminal_is_shown_and_not_obeyed_and_lines_are_no_longer_than_they_may_be() {
         let mut steering = story("lead \u{1b}[2J7");
-        let value = "a word and another ".repeat(20) + "\r\n\u{7}";
+        let value = "a word and another ".repeat(20) + "\r\n\u{7}" + &"x".repeat(300);
         steering.facts = vec![Fact { label: "status", value, link: None }];
         let told = text(&Found { stories: vec![steering], ..Found::default() });
         assert!(told.lines().all(|line| line.chars().count() <= WIDTH && !line.contains(char::is_control)), "{told}");

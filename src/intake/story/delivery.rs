@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::types::{Delivery, Effect, Finding, OtherBooking, Replay, Standing};
 use crate::domain::finding::Code;
@@ -25,16 +26,25 @@ const BLOCKERS: [(&str, &str); 9] = [
 /// What is told where a column cannot be read.
 const UNREADABLE: &str = "cannot be read";
 
-/// The delivery, for the story of these leads.
-pub(super) fn read(row: &DeliveryRow, leads: &[LeadRow]) -> Delivery {
+/// What else is told in the same story.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    /// Its leads.
+    pub(super) leads: &'a [LeadRow],
+    /// Its deliveries, the oldest first.
+    pub(super) deliveries: &'a [DeliveryRow],
+}
+
+/// The delivery, as a part of a story.
+pub(super) fn read(row: &DeliveryRow, told: Told<'_>) -> Delivery {
     let (effects, other_bookings) = changes(&row.changes);
     let mut findings: Vec<Finding> = match row.findings.as_ref().and_then(Value::as_array) {
-        Some(findings) => findings.iter().map(|finding| read_finding(finding, row, leads)).collect(),
+        Some(findings) => findings.iter().map(|finding| read_finding(finding, row, told)).collect(),
         None => Vec::new(),
     };
     // Sorting is stable: within each kind they stand as they were noted.
     findings.sort_by_key(|finding| finding.blocker.is_none());
-    let told = u64::try_from(findings.len()).unwrap_or_default();
+    let shown = u64::try_from(findings.len()).unwrap_or_default();
     Delivery {
         id: row.id,
         feed: row.feed.clone(),
@@ -45,7 +55,7 @@ pub(super) fn read(row: &DeliveryRow, leads: &[LeadRow]) -> Delivery {
         effects,
         other_bookings,
         findings,
-        more_findings: u64::try_from(row.finding_count).unwrap_or_default().saturating_sub(told),
+        more_findings: u64::try_from(row.finding_count).unwrap_or_default().saturating_sub(shown),
         attempts: row.attempts,
         settled_at: row.settled_at,
         retry_at: row.retry_at,
@@ -60,13 +70,13 @@ fn changes(changes: &Value) -> (Vec<Effect>, Vec<OtherBooking>) {
     };
     let mut effects = Vec::new();
     for (of, became) in changes.iter().filter(|(of, _)| *of != "other_bookings") {
-        effects.push(Effect { of: of.clone(), became: told(became) });
+        effects.push(Effect { of: of.clone(), became: in_words(became) });
     }
     (effects, changes.get("other_bookings").map(other_bookings).unwrap_or_default())
 }
 
 /// What became of a kind of row: a word, or how many became what, without those that nothing became of.
-fn told(became: &Value) -> String {
+fn in_words(became: &Value) -> String {
     if let Some(word) = became.as_str() {
         return word.to_owned();
     }
@@ -87,12 +97,12 @@ fn other_bookings(by_effect: &Value) -> Vec<OtherBooking> {
     bookings
 }
 
-fn read_finding(finding: &Value, row: &DeliveryRow, leads: &[LeadRow]) -> Finding {
+fn read_finding(finding: &Value, row: &DeliveryRow, told: Told<'_>) -> Finding {
     let text = |name: &str| finding.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = text("code").unwrap_or_else(|| UNREADABLE.to_owned());
     let path = text("path");
     let (meaning, remedy) = explain(&code);
-    let blocker = standing(&code, path.as_deref(), row, leads);
+    let blocker = standing(&code, path.as_deref(), row, told);
     Finding { message: text("message").unwrap_or_default(), code, path, meaning, remedy, blocker }
 }
 
@@ -106,23 +116,37 @@ pub(super) fn explain(code: &str) -> (String, String) {
 
 /// What became of a finding that stood in the way of a booking. Of a delivery of several leads it is not known which of
 /// them it is about.
-fn standing(code: &str, path: Option<&str>, row: &DeliveryRow, leads: &[LeadRow]) -> Option<Standing> {
+fn standing(code: &str, path: Option<&str>, row: &DeliveryRow, told: Told<'_>) -> Option<Standing> {
     let ends = BLOCKERS.iter().find(|(blocker, _)| *blocker == code)?.1;
     path.unwrap_or_default().ends_with(ends).then_some(())?;
-    let own: Vec<&LeadRow> = match row.feed.as_str() {
-        "lead" | "leadpro_lead" => {
-            leads.iter().filter(|lead| Some(&lead.external_id) == row.external_id.as_ref()).collect()
-        }
-        "lead_cluster" => leads.iter().filter(|lead| lead.cluster == row.external_id).collect(),
+    let asking: Vec<&LeadRow> = match row.feed.as_str() {
+        "lead" | "leadpro_lead" => told.leads.iter().filter(|lead| is_of(row, lead)).collect(),
+        "lead_cluster" => told.leads.iter().filter(|lead| lead.cluster == row.external_id).collect(),
         _ => Vec::new(),
     };
-    let asking: Vec<&LeadRow> = own.into_iter().filter(|lead| lead.booking_state != "not_requested").collect();
+    let asking: Vec<&LeadRow> = asking.into_iter().filter(|lead| lead.booking_state != "not_requested").collect();
     match asking.as_slice() {
         [] => None,
         [lead] if lead.booking_blockers.iter().any(|blocker| blocker == code) => Some(Standing::Stands),
-        [lead] => Some(Standing::Gone { by: lead.delivery_id }),
+        [lead] => Some(Standing::Gone { by: mended(code, row, lead, told.deliveries).or(lead.delivery_id) }),
         _ => Some(Standing::Unknown),
     }
+}
+
+/// Whether a delivery is of one lead, and this is the lead.
+fn is_of(row: &DeliveryRow, lead: &LeadRow) -> bool {
+    matches!(row.feed.as_str(), "lead" | "leadpro_lead") && row.external_id.as_ref() == Some(&lead.external_id)
+}
+
+/// The next delivery of the lead that asked for a booking and in which this stood in the way no longer.
+fn mended(code: &str, row: &DeliveryRow, lead: &LeadRow, deliveries: &[DeliveryRow]) -> Option<Uuid> {
+    let later = deliveries.iter().filter(|later| is_of(later, lead) && later.received_at > row.received_at);
+    let asks = |later: &&DeliveryRow| later.changes.get("booking").is_some();
+    let has = |later: &DeliveryRow| {
+        let findings = later.findings.as_ref().and_then(Value::as_array).into_iter().flatten();
+        findings.filter_map(|finding| finding.get("code")?.as_str()).any(|known| known == code)
+    };
+    later.filter(asks).find(|later| !has(later)).map(|later| later.id)
 }
 
 fn read_replay(replay: &Value) -> Option<Replay> {

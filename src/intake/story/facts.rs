@@ -20,13 +20,11 @@ pub(super) fn of(subject: &Subject, gathered: &Gathered, asked: &str) -> (String
             listing.map(|listing| of_vehicle(listing, gathered))
         }
         Subject::Nobody(..) => {
-            let title = format!("{asked}, who is no customer yet");
+            let title = format!("no customer yet: {asked}");
             let facts = gathered.clusters.iter().map(|of| link("cluster", &of.external_id, Kind::Cluster)).collect();
             Some((title, asked.to_owned(), facts))
         }
-        Subject::Missing(_) => {
-            Some((format!("a vehicle {asked}, which is not in stock"), asked.to_owned(), Vec::new()))
-        }
+        Subject::Missing(_) => Some((format!("vehicle {asked}, which is not in stock"), asked.to_owned(), Vec::new())),
     };
     named.unwrap_or_else(|| (format!("{} {asked}", subject.kind().name()), asked.to_owned(), Vec::new()))
 }

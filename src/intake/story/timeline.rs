@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::delivery;
+use super::delivery::{self, Told};
 use super::gather::{Gathered, MOST_ENTRIES};
 use super::types::{Change, Entry, Event, Healed};
 use crate::store::story::{ChangeRow, DeliveryRow, LeadRow};
@@ -14,8 +14,9 @@ use crate::store::story::{ChangeRow, DeliveryRow, LeadRow};
 pub(super) fn timeline(gathered: &Gathered) -> (Vec<Entry>, bool) {
     let Gathered { leads, deliveries, changes, .. } = gathered;
     let mut entries: Vec<(DateTime<Utc>, u8, Event)> = Vec::new();
+    let of_story = Told { leads, deliveries };
     for row in relevant(deliveries, leads) {
-        entries.push((row.received_at, 0, Event::Delivery(Box::new(delivery::read(row, leads)))));
+        entries.push((row.received_at, 0, Event::Delivery(Box::new(delivery::read(row, of_story)))));
     }
     for change in changes {
         entries.push((change.changed_at, 1, Event::Change(told(change, gathered))));
@@ -54,7 +55,7 @@ fn all_healed(leads: &[LeadRow], deliveries: &[DeliveryRow]) -> Vec<(DateTime<Ut
     let mut known = BTreeSet::new();
     for row in deliveries {
         let others = delivery::healed(row);
-        for lead in leads.iter().filter(|lead| others.contains(&lead.external_id)) {
+        for lead in leads.iter().rev().filter(|lead| others.contains(&lead.external_id)) {
             known.insert(lead.id);
             healed.push((row.received_at, by(lead, Some(row.id), Some(row.feed.clone()))));
         }

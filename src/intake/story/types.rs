@@ -266,7 +266,8 @@ pub enum Standing {
     Stands,
     /// It is gone; with the delivery that saw to that, where one is known.
     Gone {
-        /// The delivery that made the booking or changed it last.
+        /// The lead's own later delivery in which it was none any more, else the delivery that made the booking or changed it
+        /// last.
         by: Option<Uuid>,
     },
     /// The delivery is about several leads of which this may concern another one.

@@ -9,16 +9,13 @@ mod hits;
 mod rows;
 mod stock;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use super::{Error, Store, Transaction};
+use super::{Error, Store, Transaction, session};
 pub use deliveries::{Asked, DeliveryRow, by_id, deliveries};
 pub use hits::{Hit, HitKeys, HitKind, hits};
 pub use rows::{ChangeRow, ClusterRow, LeadRow, Leads, PersonRow, changes, clusters, lead_ids, leads, persons};
 pub use stock::{ListingRow, StockNames, identifiers, listings, names_like, packages};
-
-/// How long one statement may take.
-const LONGEST: &str = "set local statement_timeout = '5s'; set local transaction_read_only = on";
 
 /// A workspace, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +38,7 @@ pub struct WorkspaceRow {
 /// When Postgres cannot be reached.
 pub async fn begin(store: &Store) -> Result<Transaction, Error> {
     let mut tx = store.begin(None).await?;
-    sqlx::raw_sql(AssertSqlSafe(LONGEST)).execute(&mut *tx).await?;
+    session::run(&mut tx, session::LOOK_UP).await?;
     Ok(tx)
 }
 
