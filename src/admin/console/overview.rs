@@ -31,6 +31,21 @@ struct OverviewPage {
     counted: i64,
 }
 
+/// A workspace and feed, with how many of its deliveries came to which outcome.
+struct FeedRow {
+    /// The workspace's slug; empty where there is none.
+    workspace: String,
+    feed: String,
+    cells: Vec<OutcomeCell>,
+}
+
+/// How many came to an outcome, and where they are listed.
+struct OutcomeCell {
+    outcome: String,
+    count: i64,
+    link: String,
+}
+
 /// What waits on disk.
 struct Spool {
     deliveries: u64,
@@ -66,8 +81,8 @@ impl OverviewPage {
     }
 
     /// The workspaces and feeds that deliveries came for, each with how many came to which outcome.
-    fn by_feed(&self) -> Vec<(String, String, Vec<(String, i64, String)>)> {
-        let mut rows: Vec<(String, String, Vec<(String, i64, String)>)> = Vec::new();
+    fn by_feed(&self) -> Vec<FeedRow> {
+        let mut rows: Vec<FeedRow> = Vec::new();
         for one in &self.overview.deliveries {
             let workspace = one.workspace.clone().unwrap_or_default();
             let fields = [
@@ -75,10 +90,11 @@ impl OverviewPage {
                 ("feed", Some(one.feed.as_str())),
                 ("outcome", Some(one.outcome.as_str())),
             ];
-            let cell = (one.outcome.clone(), one.count, form::address("/deliveries", &fields));
+            let link = form::address("/deliveries", &fields);
+            let cell = OutcomeCell { outcome: one.outcome.clone(), count: one.count, link };
             match rows.last_mut() {
-                Some((of, feed, cells)) if *of == workspace && *feed == one.feed => cells.push(cell),
-                Some(_) | None => rows.push((workspace, one.feed.clone(), vec![cell])),
+                Some(row) if row.workspace == workspace && row.feed == one.feed => row.cells.push(cell),
+                Some(_) | None => rows.push(FeedRow { workspace, feed: one.feed.clone(), cells: vec![cell] }),
             }
         }
         rows

@@ -317,7 +317,8 @@ mod tests {
 
     /// A line for each token: what is open, the value, and the numbers of the notes.
     fn lines(body: &str, notes: &[Note], view: &View<'_>) -> Vec<String> {
-        let numbers = |notes: &[Note]| notes.iter().map(|note| format!(" #{}", note.number)).collect::<String>();
+        let numbers =
+            |notes: &[Note]| notes.iter().map(|note| format!(" #{}", note.number)).collect::<Vec<_>>().concat();
         let tokens = shown(body.as_bytes(), notes, view).unwrap().tokens;
         let line = |token| match token {
             Token::Open { key, is_open, notes, is_match, .. } => {
