@@ -121,9 +121,9 @@ const MOST_ASKED: usize = 256;
 
 /// Which workspace was asked last, so that the next round begins after it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Turn(Option<i64>);
+pub struct Rotation(Option<i64>);
 
-impl Turn {
+impl Rotation {
     /// The workspaces in the order in which they are asked now.
     fn order(self, workspaces: &[i64]) -> impl Iterator<Item = i64> {
         let (before, after): (Vec<i64>, Vec<i64>) =
@@ -133,13 +133,13 @@ impl Turn {
 }
 
 /// What is due, as it is gathered.
-struct Round {
+struct Gathered {
     stored: Vec<Result<Stored, NotRepeatable>>,
     limit: usize,
     bytes: i64,
 }
 
-impl Round {
+impl Gathered {
     fn is_full(&self) -> bool {
         self.stored.len() >= self.limit || self.bytes <= 0
     }
@@ -169,20 +169,20 @@ pub async fn due(
     retryable: &RetryableRejections,
     held: &[Option<WorkspaceId>],
     limit: usize,
-    turn: &mut Turn,
+    rotation: &mut Rotation,
 ) -> Result<Vec<Result<Stored, NotRepeatable>>, Error> {
-    let mut round = Round { stored: Vec::new(), limit, bytes: MOST_BYTES };
+    let mut gathered = Gathered { stored: Vec::new(), limit, bytes: MOST_BYTES };
     let mut tx = begin(store).await?;
     let workspaces = workspaces(&mut tx).await?;
-    for workspace in turn.order(&workspaces) {
-        if round.is_full() {
+    for workspace in rotation.order(&workspaces) {
+        if gathered.is_full() {
             break;
         }
-        turn.0 = Some(workspace);
+        rotation.0 = Some(workspace);
         if held.contains(&placements::workspace_of(workspace)) {
             continue;
         }
-        match ask(&mut tx, workspace, now, retryable, &mut round).await {
+        match ask(&mut tx, workspace, now, retryable, &mut gathered).await {
             Ok(()) => {}
             Err(error) if error.is_of_another_server() => {
                 tracing::debug!(
@@ -196,7 +196,7 @@ pub async fn due(
         }
     }
     tx.commit().await?;
-    Ok(round.stored)
+    Ok(gathered.stored)
 }
 
 async fn begin(store: &Store) -> Result<Transaction, Error> {
@@ -219,13 +219,13 @@ async fn ask(
     workspace: i64,
     now: DateTime<Utc>,
     retryable: &RetryableRejections,
-    round: &mut Round,
+    gathered: &mut Gathered,
 ) -> Result<(), Error> {
-    let rows = failed(tx, workspace, now, round).await?;
-    round.take(rows);
-    if placements::workspace_of(workspace).is_none() && !retryable.known_credentials.is_empty() && !round.is_full() {
-        let rows = rejected(tx, retryable, round).await?;
-        round.take(rows);
+    let rows = failed(tx, workspace, now, gathered).await?;
+    gathered.take(rows);
+    if placements::workspace_of(workspace).is_none() && !retryable.known_credentials.is_empty() && !gathered.is_full() {
+        let rows = rejected(tx, retryable, gathered).await?;
+        gathered.take(rows);
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ async fn failed(
     tx: &mut PgConnection,
     workspace: i64,
     now: DateTime<Utc>,
-    round: &Round,
+    gathered: &Gathered,
 ) -> Result<Vec<DeliveryRow>, Error> {
     let known_feeds: Vec<&str> = Feed::ALL.iter().map(|feed| feed.name()).collect();
     let rows = sqlx::query_as!(
@@ -263,8 +263,8 @@ async fn failed(
         where m.before < $4::bigint order by d.received_at, d.id"#,
         workspace,
         now,
-        round.limit(),
-        round.bytes,
+        gathered.limit(),
+        gathered.bytes,
         &known_feeds as &[&str],
     )
     .fetch_all(tx)
@@ -276,7 +276,7 @@ async fn failed(
 async fn rejected(
     tx: &mut PgConnection,
     retryable: &RetryableRejections,
-    round: &Round,
+    gathered: &Gathered,
 ) -> Result<Vec<DeliveryRow>, Error> {
     let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
     let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
@@ -309,11 +309,11 @@ async fn rejected(
         ) as d
         where m.before < $6::bigint order by d.received_at, d.id"#,
         dealerships,
-        round.limit(),
+        gathered.limit(),
         credentials,
         &nameless_feeds as &[&str],
         known_credentials,
-        round.bytes,
+        gathered.bytes,
     )
     .fetch_all(tx)
     .await?;
@@ -327,11 +327,11 @@ mod tests {
     #[test]
     fn each_workspace_has_its_turn_however_many_there_are() {
         let workspaces: Vec<i64> = (0..600).collect();
-        let (mut turn, mut asked) = (Turn::default(), Vec::new());
+        let (mut rotation, mut asked) = (Rotation::default(), Vec::new());
         for _ in 0..3 {
-            let round: Vec<i64> = turn.order(&workspaces).collect();
-            assert_eq!(round.len(), MOST_ASKED);
-            turn.0 = round.last().copied();
+            let round: Vec<i64> = rotation.order(&workspaces).collect();
+            assert_eq!(gathered.len(), MOST_ASKED);
+            rotation.0 = gathered.last().copied();
             asked.extend(round);
         }
         assert_eq!(asked[..600], workspaces, "nobody twice before all had theirs");
