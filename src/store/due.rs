@@ -330,8 +330,8 @@ mod tests {
         let (mut rotation, mut asked) = (Rotation::default(), Vec::new());
         for _ in 0..3 {
             let round: Vec<i64> = rotation.order(&workspaces).collect();
-            assert_eq!(gathered.len(), MOST_ASKED);
-            rotation.0 = gathered.last().copied();
+            assert_eq!(round.len(), MOST_ASKED);
+            rotation.0 = round.last().copied();
             asked.extend(round);
         }
         assert_eq!(asked[..600], workspaces, "nobody twice before all had theirs");
