@@ -74,7 +74,7 @@ pub(super) fn written(
 ) -> String {
     let mut page = String::from(HEAD);
     page += "\n## How they hang together\n\nEach arrow is a foreign key, from a row to the one that it belongs to.\n\n";
-    page += &picture(keys);
+    page += &diagram(keys);
     for (schema, title, about) in SCHEMAS {
         write!(page, "\n## {title}\n\n{about}\n").unwrap();
         for relation in relations.iter().filter(|relation| relation.schema == schema) {
@@ -86,15 +86,15 @@ pub(super) fn written(
 }
 
 /// The tables with their foreign keys, as a diagram in Mermaid's words.
-fn picture(keys: &Keys) -> String {
-    let mut picture = String::from("```mermaid\nerDiagram\n");
+fn diagram(keys: &Keys) -> String {
+    let mut diagram = String::from("```mermaid\nerDiagram\n");
     for (table, keys) in keys {
         for other in keys.iter().filter_map(|(_, other)| other.as_ref()) {
             let (from, to) = (box_of(table), box_of(other));
-            writeln!(picture, "    {from} }}o--|| {to} : \"\"").unwrap();
+            writeln!(diagram, "    {from} }}o--|| {to} : \"\"").unwrap();
         }
     }
-    picture + "```\n"
+    diagram + "```\n"
 }
 
 /// A table's name as a diagram takes it; that of a business table without its schema.
