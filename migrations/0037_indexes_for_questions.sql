@@ -7,7 +7,7 @@
 -- - leads_enquired_at_idx: leads by day, dealership, source and category, conversion, first response, lost reasons, trade-ins,
 --   budgets: whatever counts the enquiries of a span, of one workspace. The expression is what the views call enquired_at.
 -- - leads_enquired_at_brin_idx: the same of all workspaces. Leads stand in the table about as they came, so that for each 32
---   pages a few bounds say whether they are needed; written anew with each 32 pages, it costs a lead next to nothing. Several
+--   pages a few bounds say whether they are needed; it has an entry for each 32 pages and none for a lead. Several
 --   bounds (minmax_multi), because a row may be put into the room that an older one has left.
 -- - leads_received_at_brin_idx: what arrived since yesterday, and the files that are fetched of it.
 -- - leads_erased_idx: what erased customers leave. It holds them alone.
@@ -23,8 +23,8 @@
 -- something changes, or a car goes. What each costs is measured by `cargo bench --bench ingest -- --only=indexes`.
 --
 -- While they are built, the four tables can be read and not written (share): a service that runs puts what it is sent into its
--- spool, and every start that finds this to be done waits. The locks are held to the end of all, on 10 million leads by some
--- minutes: build_time.
+-- spool. The locks are held to the end of all. On 100,000 leads, with the listings and appointments that belong to them, that took
+-- 0.36 s on two cores that others shared, and it grows with the rows: on 10 million about a minute is to be expected.
 
 do $$
 begin
