@@ -218,11 +218,11 @@ fn merge(state: &mut WorkspaceState, key: &LeadKey, incoming: LeadUpdate<'_>, ve
 /// Takes the watched values that the delivery brings into the lead's history, before they are merged.
 fn note_history(lead: &mut Lead, incoming: &LeadUpdate<'_>, versions: &Versions) -> Noted {
     let cluster = incoming.cluster.map(|(external_id, _)| (external_id, &versions.cluster));
-    let told = lead_history::told(&incoming.columns, &versions.lead, cluster);
+    let delivered = lead_history::delivered(&incoming.columns, &versions.lead, cluster);
     let stored = lead.cluster.as_ref().zip(lead.cluster_external_id.as_deref());
     let stored = stored.map(|(known, external_id)| (external_id, &known.at));
     let known = lead_history::known(&lead.columns, &lead.versions, stored);
-    lead.history.note(lead.id, known, told, versions.lead.arrived_at)
+    lead.history.note(lead.id, known, delivered, versions.lead.arrived_at)
 }
 
 /// The wished day and time, and the moment that they name: computed from the two, whichever deliveries said them.

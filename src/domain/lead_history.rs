@@ -22,14 +22,14 @@ const MOST: usize = 24;
 
 /// When a value was told: the sender's time, and of equal times the feed that wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment {
+pub struct ValueTime {
     /// The sender's time.
     pub at: DateTime<Utc>,
     /// The feed.
     pub source: Source,
 }
 
-impl From<&Version> for Moment {
+impl From<&Version> for ValueTime {
     fn from(version: &Version) -> Self {
         Self { at: version.at, source: version.source }
     }
@@ -39,7 +39,7 @@ impl From<&Version> for Moment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {
     /// When.
-    pub moment: Moment,
+    pub moment: ValueTime,
     /// The value.
     pub value: String,
 }
@@ -100,11 +100,11 @@ fn take_or_push(opposite: &mut Vec<LeadChange>, to: &mut Vec<LeadChange>, change
 }
 
 /// The watched values, each with a moment.
-pub type Told = BTreeMap<&'static str, Point>;
+pub type TimedValues = BTreeMap<&'static str, Point>;
 
 /// The watched values of a lead as it is known, each with its version.
 #[must_use]
-pub fn known(columns: &LeadColumns, versions: &FieldVersions, cluster: Option<(&str, &Version)>) -> Told {
+pub fn known(columns: &LeadColumns, versions: &FieldVersions, cluster: Option<(&str, &Version)>) -> TimedValues {
     let columns = values(columns).into_iter().filter_map(|(column, value)| {
         let moment = versions.of(column)?.into();
         Some((column, Point { moment, value: value?.to_owned() }))
@@ -115,7 +115,7 @@ pub fn known(columns: &LeadColumns, versions: &FieldVersions, cluster: Option<(&
 
 /// The watched values that a delivery brings: columns with the version of the lead, its cluster with one of its own.
 #[must_use]
-pub fn told(columns: &LeadColumns, at: &Version, cluster: Option<(&str, &Version)>) -> Told {
+pub fn delivered(columns: &LeadColumns, at: &Version, cluster: Option<(&str, &Version)>) -> TimedValues {
     let columns = values(columns)
         .into_iter()
         .filter_map(|(column, value)| Some((column, Point { moment: at.into(), value: value?.to_owned() })));
@@ -140,10 +140,16 @@ pub struct Noted {
 
 impl LeadHistory {
     /// Takes in what a delivery that arrived then told, before or after what was known.
-    pub fn note(&mut self, lead: LeadId, known: Told, told: Told, arrived_at: DateTime<Utc>) -> Noted {
+    pub fn note(
+        &mut self,
+        lead: LeadId,
+        known: TimedValues,
+        delivered: TimedValues,
+        arrived_at: DateTime<Utc>,
+    ) -> Noted {
         let mut noted = Noted::default();
         let mut known = known;
-        for (column, point) in told {
+        for (column, point) in delivered {
             // The first value is no change.
             let Some(before) = known.remove(column) else { continue };
             let mut points = self.0.get(column).cloned().unwrap_or_else(|| vec![before]);
@@ -229,20 +235,22 @@ mod tests {
 
     use super::*;
 
-    fn moment(second: i64, source: Source) -> Moment {
-        Moment { at: DateTime::from_timestamp(second, 0).unwrap(), source }
+    fn moment(second: i64, source: Source) -> ValueTime {
+        ValueTime { at: DateTime::from_timestamp(second, 0).unwrap(), source }
     }
 
     /// What stays of a lead that was told these, in this order: its changes, sorted.
-    fn changes(told: &[(i64, &str)]) -> Vec<(String, String, i64)> {
+    fn changes(delivered: &[(i64, &str)]) -> Vec<(String, String, i64)> {
         let mut history = LeadHistory::default();
         let mut newest: Option<Point> = None;
         let mut all = LeadChanges::default();
-        for (second, value) in told {
+        for (second, value) in delivered {
             let point = Point { moment: moment(*second, Source::LeadFeed), value: (*value).to_owned() };
-            let known: Told = newest.iter().map(|point| ("status", point.clone())).collect();
-            let told: Told = [("status", point.clone())].into();
-            all.extend(history.note(LeadId::from(7), known, told, DateTime::from_timestamp(9_999, 0).unwrap()).changes);
+            let known: TimedValues = newest.iter().map(|point| ("status", point.clone())).collect();
+            let delivered: TimedValues = [("status", point.clone())].into();
+            all.extend(
+                history.note(LeadId::from(7), known, delivered, DateTime::from_timestamp(9_999, 0).unwrap()).changes,
+            );
             if newest.as_ref().is_none_or(|known| known.moment <= point.moment) {
                 newest = Some(point);
             }
@@ -270,8 +278,8 @@ mod tests {
 
     #[test]
     fn a_value_that_comes_late_takes_its_place_by_the_senders_time() {
-        let told = [(1, "new"), (3, "lost"), (2, "contacted")];
-        assert_eq!(changes(&told), [step("new", "contacted", 2), step("contacted", "lost", 3)]);
+        let delivered = [(1, "new"), (3, "lost"), (2, "contacted")];
+        assert_eq!(changes(&delivered), [step("new", "contacted", 2), step("contacted", "lost", 3)]);
         // Before all that was known, and between two equal ones.
         assert_eq!(changes(&[(3, "lost"), (1, "new")]), [step("new", "lost", 3)]);
         let back = [(1, "new"), (3, "new"), (4, "new"), (2, "lost")];
@@ -312,8 +320,8 @@ mod tests {
             trim(&mut points);
         }
         assert_eq!((points.len(), points.last().unwrap().value.as_str()), (MOST, "99"));
-        let older = Point { moment: moment(1, Source::LeadFeed), value: "older".to_owned() };
-        assert!(!insert(&mut points, older, arrival), "what was before the oldest that is kept is not taken in");
+        let earlier = Point { moment: moment(1, Source::LeadFeed), value: "older".to_owned() };
+        assert!(!insert(&mut points, earlier, arrival), "what was before the oldest that is kept is not taken in");
         let mut same: Vec<Point> =
             (0..200).map(|at| Point { moment: moment(at, Source::LeadFeed), value: "a".into() }).collect();
         trim(&mut same);
@@ -323,15 +331,15 @@ mod tests {
     proptest! {
         #[test]
         fn any_order_of_the_same_values_leaves_the_same_changes(
-            (in_order, shuffled) in prop::collection::btree_map(0_i64..30, 0_u8..3, 1..12).prop_flat_map(|told| {
-                let told: Vec<(i64, u8)> = told.into_iter().collect();
-                (Just(told.clone()), Just(told).prop_shuffle())
+            (in_order, shuffled) in prop::collection::btree_map(0_i64..30, 0_u8..3, 1..12).prop_flat_map(|delivered| {
+                let delivered: Vec<(i64, u8)> = delivered.into_iter().collect();
+                (Just(delivered.clone()), Just(delivered).prop_shuffle())
             }),
             again in any::<bool>(),
         ) {
             const VALUES: [&str; 3] = ["new", "contacted", "lost"];
-            let named = |told: &[(i64, u8)]| -> Vec<(i64, &'static str)> {
-                told.iter().map(|(at, value)| (*at, VALUES[usize::from(*value)])).collect()
+            let named = |delivered: &[(i64, u8)]| -> Vec<(i64, &'static str)> {
+                delivered.iter().map(|(at, value)| (*at, VALUES[usize::from(*value)])).collect()
             };
             let in_order = named(&in_order);
             let mut expected = Vec::new();

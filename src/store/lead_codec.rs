@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::json_row::{self, source_code, source_of};
 use crate::domain::booking_request::BookingRequest;
-use crate::domain::lead_history::{LeadHistory, Moment, Point, WATCHED};
+use crate::domain::lead_history::{LeadHistory, Point, ValueTime, WATCHED};
 use crate::domain::state::BookingState;
 
 /// The booking requests of a lead as an array; none for a lead that has only one, which its columns hold.
@@ -14,13 +14,13 @@ pub(super) fn write_booking_requests(booking_requests: &[BookingRequest]) -> Opt
 }
 
 /// A moment as one number, in the order of moments: eight times the microseconds, and the source.
-fn write_moment(moment: Moment) -> i64 {
+fn write_moment(moment: ValueTime) -> i64 {
     moment.at.timestamp_micros().saturating_mul(8).saturating_add(source_code(moment.source))
 }
 
-fn read_moment(number: i64) -> Option<Moment> {
+fn read_moment(number: i64) -> Option<ValueTime> {
     let at = DateTime::from_timestamp_micros(number.div_euclid(8))?;
-    Some(Moment { at, source: source_of(number.rem_euclid(8))? })
+    Some(ValueTime { at, source: source_of(number.rem_euclid(8))? })
 }
 
 /// The history of a lead as an object: of each column an array of values, each with the moments at which it was told
@@ -88,7 +88,7 @@ mod tests {
         ) {
             let point = |(micros, (value, of_cluster)): (i64, (String, bool))| {
                 let source = if of_cluster { Source::Cluster } else { Source::LeadUpdated };
-                Point { moment: Moment { at: DateTime::from_timestamp_micros(micros).unwrap(), source }, value }
+                Point { moment: ValueTime { at: DateTime::from_timestamp_micros(micros).unwrap(), source }, value }
             };
             let points: Vec<Point> = points.into_iter().map(point).collect();
             let written = LeadHistory([("status", points.clone()), ("lead_cluster_id", points)].into());

@@ -4,17 +4,16 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body as HttpBody, Bytes};
 use axum::http::{Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
-use thirtyfour::prelude::*;
-use thirtyfour::session::http::{Body, HttpClient};
 use tokio::net::TcpStream;
 
 use crate::left_out::left_out;
@@ -57,31 +56,31 @@ impl Chromium {
         let port = said.unwrap().trim_end_matches('.').to_owned();
         // It is not to wait for somebody who reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { driver, address: format!("http://127.0.0.1:{port}"), program })
+        Some(Self { driver, address: format!("127.0.0.1:{port}"), program })
     }
 
     /// A window of a browser of its own, with these sizes in pixels; as a phone's where it is narrow.
     pub(super) async fn window(&self, width: u32, height: u32, is_dark: bool) -> Window {
-        let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_binary(self.program.to_str().unwrap()).unwrap();
         // Tests run as root in CI, where Chromium has no sandbox, and /dev/shm is small in containers.
-        for argument in
+        let mut arguments: Vec<String> =
             ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"]
-        {
-            wanted.add_arg(argument).unwrap();
-        }
+                .map(str::to_owned)
+                .to_vec();
         if is_dark {
-            wanted.add_arg("--force-dark-mode").unwrap();
-            wanted.add_arg("--blink-settings=preferredColorScheme=0").unwrap();
+            arguments.push("--force-dark-mode".to_owned());
+            arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
         }
-        wanted.add_arg(&format!("--window-size={width},{height}")).unwrap();
+        arguments.push(format!("--window-size={width},{height}"));
+        let mut options = json!({ "binary": self.program, "args": arguments });
         if width < 500 {
-            let metrics =
-                json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1.0, "touch": true } });
-            wanted.add_experimental_option("mobileEmulation", metrics).unwrap();
+            let metrics = json!({ "width": width, "height": height, "pixelRatio": 1.0, "touch": true });
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
-        let driver = WebDriver::builder(self.address.clone(), wanted).client(Client).connect().await.unwrap();
-        Window { driver }
+        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options });
+        let body = json!({ "capabilities": { "alwaysMatch": wanted } });
+        let session = command(&self.address, "POST", "/session", Some(body)).await.unwrap();
+        let session = format!("/session/{}", session["sessionId"].as_str().unwrap());
+        Window { address: self.address.clone(), session }
     }
 }
 
@@ -92,29 +91,17 @@ impl Drop for Chromium {
     }
 }
 
-/// Speaks to chromedriver by hyper's client, a connection for each request.
-struct Client;
+/// The name by which an element's number is known (W3C WebDriver, 12.1).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-#[async_trait::async_trait]
-impl HttpClient for Client {
-    async fn send(&self, request: Request<Body<'_>>) -> WebDriverResult<Response<Bytes>> {
-        let (mut parts, body) = request.into_parts();
-        let authority = parts.uri.authority().unwrap().to_string();
-        let body = match body {
-            Body::Empty => HttpBody::empty(),
-            Body::Json(json) => {
-                parts.headers.insert("content-type", "application/json".parse().unwrap());
-                HttpBody::from(json.to_string())
-            }
-        };
-        parts.headers.remove("content-length");
-        let answer = exchange(&authority, Request::from_parts(parts, body)).await;
-        answer.map_err(|error| WebDriverError::HttpError(error.to_string()))
-    }
-
-    async fn new(&self) -> Arc<dyn HttpClient> {
-        Arc::new(Self)
-    }
+/// A command of W3C WebDriver: its value, or what chromedriver says is wrong. Spoken by hand, because the crates for it turn
+/// on features of others that the program is built without.
+async fn command(address: &str, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
+    let body = body.map_or_else(HttpBody::empty, |json| HttpBody::from(json.to_string()));
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let answer = exchange(address, request.body(body).unwrap()).await.map_err(|error| error.to_string())?;
+    let value = serde_json::from_slice::<Value>(answer.body()).map_err(|error| error.to_string())?["value"].take();
+    if answer.status().is_success() { Ok(value) } else { Err(value.to_string()) }
 }
 
 /// Sends a request to an address by hyper's client, over a connection of its own.
@@ -135,17 +122,28 @@ pub(super) async fn exchange(
 
 /// A window.
 pub(super) struct Window {
-    driver: WebDriver,
+    /// chromedriver's.
+    address: String,
+    /// Where the commands for this window go.
+    session: String,
 }
 
 impl Window {
+    async fn get(&self, what: &str) -> Result<Value, String> {
+        command(&self.address, "GET", &format!("{}/{what}", self.session), None).await
+    }
+
+    async fn post(&self, what: &str, body: Value) -> Result<Value, String> {
+        command(&self.address, "POST", &format!("{}/{what}", self.session), Some(body)).await
+    }
+
     pub(super) async fn go(&self, address: &str) {
-        self.driver.goto(address.to_owned()).await.unwrap();
+        self.post("url", json!({ "url": address })).await.unwrap();
     }
 
     /// Where it is.
     pub(super) async fn address(&self) -> String {
-        self.driver.current_url().await.unwrap().to_string()
+        self.get("url").await.unwrap().as_str().unwrap().to_owned()
     }
 
     /// What a person reads.
@@ -167,12 +165,12 @@ impl Window {
         }
     }
 
-    /// Waits for an element.
-    async fn element(&self, selector: &str) -> WebElement {
+    /// Waits for an element; what commands to it begin with.
+    async fn element(&self, selector: &str) -> String {
         let began = Instant::now();
         loop {
-            match self.driver.find(By::Css(selector.to_owned())).await {
-                Ok(element) => return element,
+            match self.post("element", json!({ "using": "css selector", "value": selector })).await {
+                Ok(element) => return format!("element/{}", element[ELEMENT].as_str().unwrap()),
                 Err(error) => assert!(began.elapsed() < PATIENCE, "{selector}: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -180,27 +178,30 @@ impl Window {
     }
 
     pub(super) async fn click(&self, selector: &str) {
-        self.element(selector).await.click().await.unwrap();
+        let element = self.element(selector).await;
+        self.post(&format!("{element}/click"), json!({})).await.unwrap();
     }
 
     /// Puts a text in the place of what stands in a field.
     pub(super) async fn fill(&self, selector: &str, text: &str) {
         let field = self.element(selector).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
+        self.post(&format!("{field}/clear"), json!({})).await.unwrap();
+        self.post(&format!("{field}/value"), json!({ "text": text })).await.unwrap();
     }
 
     /// Presses keys where the focus is.
     pub(super) async fn press(&self, keys: &str) {
-        self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
+        let focused = self.get("element/active").await.unwrap();
+        let element = focused[ELEMENT].as_str().unwrap();
+        self.post(&format!("element/{element}/value"), json!({ "text": keys })).await.unwrap();
     }
 
     /// Runs a script, as a person with the developer's tools does: no policy of a page applies.
     pub(super) async fn run(&self, script: &str) -> Value {
         let began = Instant::now();
         loop {
-            match self.driver.execute(script.to_owned(), Vec::new()).await {
-                Ok(result) => return result.json().clone(),
+            match self.post("execute/sync", json!({ "script": script, "args": [] })).await {
+                Ok(result) => return result,
                 Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -212,8 +213,8 @@ impl Window {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/console");
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join(format!("{name}.png"));
-        let bytes = self.driver.screenshot_as_png().await.unwrap();
-        std::fs::write(&path, bytes).unwrap();
+        let base64 = self.get("screenshot").await.unwrap();
+        std::fs::write(&path, STANDARD.decode(base64.as_str().unwrap()).unwrap()).unwrap();
         path
     }
 
@@ -240,7 +241,7 @@ impl Window {
     }
 
     pub(super) async fn close(self) {
-        self.driver.quit().await.unwrap();
+        command(&self.address, "DELETE", &self.session, None).await.unwrap();
     }
 }
 

@@ -72,8 +72,8 @@ impl Demo {
 
     /// Posts the examples.
     fn send(&self) {
-        let mut send = Self::command(self.folder.path());
-        let sent = send.arg("send").env("FORECOURT_LISTEN", self.doors.to_string()).output().unwrap();
+        let mut posting = Self::command(self.folder.path());
+        let sent = posting.arg("send").env("FORECOURT_LISTEN", self.doors.to_string()).output().unwrap();
         assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
     }
 

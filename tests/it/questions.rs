@@ -1,7 +1,7 @@
 //! The thirty questions of docs/questions.md: their answers over a life that is made up by rule, and their plans on large
 //! tables.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -167,8 +167,8 @@ async fn every_question_has_the_answer_that_follows_from_what_was_sent() {
             wrong.push(format!("{title}\nnothing of it was sent"));
         }
         if found != expected {
-            let lines = |rows: &[Value]| rows.iter().map(|row| format!("  {row}\n")).collect::<String>();
-            wrong.push(format!("{title}\nfound\n{}expected\n{}", lines(&found), lines(&expected)));
+            let lines = |rows: &[Value]| rows.iter().map(|row| format!("  {row}")).collect::<Vec<_>>().join("\n");
+            wrong.push(format!("{title}\nfound\n{}\nexpected\n{}", lines(&found), lines(&expected)));
         }
         let columns: Vec<&str> = rows.first().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let head: Vec<&str> = question.example.lines().next().unwrap().split('|').map(str::trim).collect();
@@ -294,9 +294,9 @@ async fn each_question_is_answered_within_a_second_on_a_million_leads() {
         let again = plan["Execution Time"].as_f64().unwrap() + plan["Planning Time"].as_f64().unwrap();
         let mut found = Vec::new();
         scans(&plan["Plan"], &mut found);
-        let whole: BTreeMap<&str, ()> =
-            found.iter().filter(|(_, _, rows)| *rows > LARGE).map(|(table, ..)| (table.as_str(), ())).collect();
-        let whole = whole.keys().copied().collect::<Vec<_>>().join(", ");
+        let whole: BTreeSet<&str> =
+            found.iter().filter(|(_, _, rows)| *rows > LARGE).map(|(table, ..)| table.as_str()).collect();
+        let whole = Vec::from_iter(whole).join(", ");
         println!("| {}. {} | {first:.0} | {again:.0} | {whole} |", question.number, question.title);
         if again > 1_000.0 {
             slow.push(format!("{}. {}: {again:.0} ms\n{plan:#}", question.number, question.title));

@@ -130,8 +130,8 @@ async fn money_stands_beside_its_currency_that_of_the_payload_before_the_workspa
     service.lead(&a_lead(2).dealership(285).into()).await;
     let of_leads = "sender_lead_id, vehicle_price, currency from reporting.leads order by 1";
     assert_eq!(service.table(of_leads).await, json!([["1", 100, "NZD"], ["2", null, "EUR"]]));
-    service.vehicle(&car(1).vin(1).price(100).body()).await;
-    service.vehicle(&car(2).vin(2).body()).await;
+    service.vehicle(car(1).vin(1).price(100).body()).await;
+    service.vehicle(car(2).vin(2).body()).await;
     let of_stock = "vin, price_egc, currency from reporting.stock order by 1";
     assert_eq!(service.table(of_stock).await, json!([[vin(1), 100, "AUD"], [vin(2), null, "NZD"]]));
     let unknown = CONFIG.replacen("name = \"Alpha\"", "name = \"Alpha\"\ncountry = \"DE\"", 1);
@@ -184,7 +184,7 @@ async fn what_a_vehicle_was_and_cost_over_time_can_be_read() {
         json!([["egc", 100, 80, -20, -20.0, minute(1), "AUD"], ["egc", 80, 90, 10, 12.5, minute(3), "AUD"],])
     );
     // One that changed nothing has one span.
-    service.vehicle(&car(3).vin(3).body()).await;
+    service.vehicle(car(3).vin(3).body()).await;
     let spans = format!("reporting.stock_history where vin = '{}' and until is null", vin(3));
     assert_eq!(service.count(&spans).await, 1);
 }

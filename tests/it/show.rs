@@ -4,12 +4,14 @@
 //! `INSTA_UPDATE=always` writes them anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chrono::{NaiveDateTime, TimeDelta, Utc};
+use chrono::{NaiveDateTime, TimeDelta};
 use forecourt::cli::show;
 use forecourt::domain::feed::Feed;
+use forecourt::intake::clock;
 use forecourt::intake::story::{self, Event, Found, Key, Kind, Standing, Story};
 use forecourt::store::Store;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use crate::support::{SECRETS, TestService, fixture, named_fixtures, service, ser
 /// What a key names.
 async fn found(service: &TestService, kind: Kind, key: &str, workspace: Option<&str>) -> Found {
     let store = Store::new(service.database.service_pool.clone(), 30);
-    story::find(&store, &Key::of(kind, key).unwrap(), workspace, Utc::now()).await.unwrap()
+    story::find(&store, &Key::of(kind, key).unwrap(), workspace, clock::now()).await.unwrap()
 }
 
 /// The only story of a key.
@@ -62,11 +64,11 @@ fn redacted(text: &str) -> String {
         let at = window(19)
             .filter(is_whole)
             .and_then(|window| NaiveDateTime::parse_from_str(&window, "%Y-%m-%d %H:%M:%S").ok());
-        let is_recent = |at: &NaiveDateTime| *at > Utc::now().naive_utc() - TimeDelta::days(2);
+        let is_recent = |at: &NaiveDateTime| *at > clock::now().naive_utc() - TimeDelta::days(2);
         if let Some(id) = id {
             let next = ids.len() + 1;
             let number = *ids.entry(id).or_insert(next);
-            told.push_str(&format!("00000000-0000-7000-8000-{number:012}"));
+            write!(told, "00000000-0000-7000-8000-{number:012}").unwrap();
             place += 36;
         } else if at.as_ref().is_some_and(is_recent) {
             told.push_str("the time of the run");
@@ -324,8 +326,8 @@ async fn each_key_finds_what_it_names() {
         assert_eq!(story.leads.len(), 1, "{kind:?} {key}: {story:#?}");
         assert_eq!(story.leads[0].booking_state, "created", "{kind:?} {key}");
         let anything = Key::parse(key).unwrap();
-        let store = Store::new(service.database.service_pool.clone(), 30);
-        let found = story::find(&store, &anything, None, Utc::now()).await.unwrap();
+        let tables = Store::new(service.database.service_pool.clone(), 30);
+        let found = story::find(&tables, &anything, None, clock::now()).await.unwrap();
         assert!(found.stories.iter().any(|other| other.kind == kind), "{key}: {found:#?}");
     }
     assert_shown("", "person", &shown(&service, Kind::Person, "ann@example.com").await);

@@ -113,10 +113,10 @@ async fn pictures(service: &TestService, config: &Config) -> Vec<(String, DbSnap
     let mut pictures = Vec::new();
     for workspace in &config.workspaces {
         let slug = workspace.slug.clone();
-        let mut picture = db_snapshot(service, &slug).await;
+        let mut snapshot = db_snapshot(service, &slug).await;
         // What leads were before is kept from the version on that keeps it.
-        picture.remove("lead_changes");
-        pictures.push((slug, picture));
+        snapshot.remove("lead_changes");
+        pictures.push((slug, snapshot));
     }
     pictures
 }

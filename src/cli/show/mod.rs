@@ -4,6 +4,7 @@
 mod text;
 
 use std::io::Write;
+use std::iter;
 use std::path::Path;
 
 use clap::Args;
@@ -105,6 +106,7 @@ async fn find(
 /// That there is nothing, with what there is instead.
 fn nothing(arguments: &Arguments, found: &Found) -> String {
     let place = arguments.workspace.as_ref().map_or_else(String::new, |slug| format!(" in workspace `{slug}`"));
-    let near: String = found.near_misses.iter().map(|near| format!("; {near}")).collect();
-    text::plain(&format!("there is no {} `{}`{place}{near}", arguments.kind.name(), arguments.key.trim()))
+    let missing = format!("there is no {} `{}`{place}", arguments.kind.name(), arguments.key.trim());
+    let parts: Vec<&str> = iter::once(&missing).chain(&found.near_misses).map(String::as_str).collect();
+    text::plain(&parts.join("; "))
 }

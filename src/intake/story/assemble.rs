@@ -14,7 +14,7 @@ use crate::store::story::{DeliveryRow, LeadRow, WorkspaceRow};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Telling<'a> {
     /// What was looked for.
-    pub(super) asked: &'a str,
+    pub(super) wanted: &'a str,
     /// The current time.
     pub(super) now: DateTime<Utc>,
     /// For how long a blocked lead is tried again, from its arrival.
@@ -23,7 +23,7 @@ pub(super) struct Telling<'a> {
 
 /// The story of a subject.
 pub(super) fn story(workspace: &WorkspaceRow, subject: &Subject, gathered: &Gathered, telling: Telling<'_>) -> Story {
-    let (title, key, facts) = facts::of(subject, gathered, telling.asked);
+    let (title, key, facts) = facts::of(subject, gathered, telling.wanted);
     let (timeline, is_cut) = timeline(gathered);
     Story {
         workspace: Some(told(workspace)),
@@ -71,8 +71,8 @@ pub(super) fn of_nobody(kind: Kind, gathered: &Gathered, telling: Telling<'_>) -
     Story {
         workspace: None,
         kind,
-        title: format!("{} {}, of which only deliveries are kept", kind.name(), telling.asked),
-        key: telling.asked.to_owned(),
+        title: format!("{} {}, of which only deliveries are kept", kind.name(), telling.wanted),
+        key: telling.wanted.to_owned(),
         facts: Vec::new(),
         leads: Vec::new(),
         timeline,

@@ -17,21 +17,21 @@ pub(super) fn blockers(lead: &LeadRow, gathered: &Gathered) -> Vec<Blocker> {
     }
     let blocker = |code: &String| {
         let (meaning, remedy) = explain(code);
-        let (asked_for, near_miss) = asked(code, lead, gathered);
+        let (asked_for, near_miss) = wanted(code, lead, gathered);
         Blocker { code: code.clone(), meaning, remedy, asked_for, near_miss }
     };
     lead.booking_blockers.iter().map(blocker).collect()
 }
 
 /// What was asked for, and what there is instead.
-fn asked(code: &str, lead: &LeadRow, gathered: &Gathered) -> (Option<String>, Option<String>) {
+fn wanted(code: &str, lead: &LeadRow, gathered: &Gathered) -> (Option<String>, Option<String>) {
     match code {
         "asset_not_found" | "asset_archived" => {
             let vin = lead.vin.as_ref().map(|vin| format!("VIN {vin}"));
             let number = lead.stock_number.as_ref().map(|number| format!("stock number {number}"));
-            let asked: Vec<String> = [vin, number].into_iter().flatten().collect();
+            let wanted: Vec<String> = [vin, number].into_iter().flatten().collect();
             let vehicle = if code == "asset_archived" { archived(lead, gathered) } else { of_number(lead, gathered) };
-            ((!asked.is_empty()).then(|| asked.join(", ")), vehicle)
+            ((!wanted.is_empty()).then(|| wanted.join(", ")), vehicle)
         }
         "location_not_found" => (lead.location_name.clone(), location(lead, gathered)),
         "package_not_found" => (lead.subscription_plan.clone(), package(lead, gathered)),
@@ -42,29 +42,29 @@ fn asked(code: &str, lead: &LeadRow, gathered: &Gathered) -> (Option<String>, Op
 
 /// The package that was nearly asked for; else those that there are, where they are few.
 fn package(lead: &LeadRow, gathered: &Gathered) -> Option<String> {
-    let asked = lead.subscription_plan.as_deref()?;
+    let wanted = lead.subscription_plan.as_deref()?;
     let known = &gathered.names.packages;
-    if known.iter().any(|(name, usable)| name == asked && !usable) {
-        return Some(format!("the package `{asked}` is no longer offered"));
+    if known.iter().any(|(name, usable)| name == wanted && !usable) {
+        return Some(format!("the package `{wanted}` is no longer offered"));
     }
-    let other_case = known.iter().find(|(name, usable)| *usable && name.to_lowercase() == asked.to_lowercase());
-    let near = other_case.map(|(name, _)| name).or_else(|| nearest(asked, &gathered.packages));
+    let other_case = known.iter().find(|(name, usable)| *usable && name.to_lowercase() == wanted.to_lowercase());
+    let near = other_case.map(|(name, _)| name).or_else(|| nearest(wanted, &gathered.packages));
     if let Some(near) = near {
-        return Some(format!("no package `{asked}`; there is `{near}`"));
+        return Some(format!("no package `{wanted}`; there is `{near}`"));
     }
     let names: Vec<String> = gathered.packages.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
     let more = if gathered.packages.len() > MOST_NAMES { " and more" } else { "" };
     Some(match names.as_slice() {
-        [] => format!("no package `{asked}`; the workspace has none"),
-        names => format!("no package `{asked}`; there are {}{more}", names.join(", ")),
+        [] => format!("no package `{wanted}`; the workspace has none"),
+        names => format!("no package `{wanted}`; there are {}{more}", names.join(", ")),
     })
 }
 
 /// The name that differs from the one asked for by a few letters alone.
-fn nearest<'a>(asked: &str, names: &'a [String]) -> Option<&'a String> {
-    let asked = asked.to_lowercase();
-    let allowed = TYPOS.min(asked.chars().count() / 3);
-    let distances = names.iter().map(|name| (distance(&asked, &name.to_lowercase()), name));
+fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a String> {
+    let wanted = wanted.to_lowercase();
+    let allowed = TYPOS.min(wanted.chars().count() / 3);
+    let distances = names.iter().map(|name| (distance(&wanted, &name.to_lowercase()), name));
     distances.filter(|(distance, _)| *distance <= allowed).min().map(|(_, name)| name)
 }
 
@@ -74,21 +74,21 @@ fn distance(one: &str, other: &str) -> usize {
     let mut before: Vec<usize> = (0..=other.len()).collect();
     for (row, letter) in one.chars().enumerate() {
         let mut left = row + 1;
-        let mut line = vec![left];
+        let mut row = vec![left];
         for (pair, known) in before.windows(2).zip(&other) {
             let [diagonal, above] = pair else { continue };
             left = (diagonal + usize::from(letter != *known)).min(above + 1).min(left + 1);
-            line.push(left);
+            row.push(left);
         }
-        before = line;
+        before = row;
     }
     before.last().copied().unwrap_or_default()
 }
 
 /// The location of that name, which is there and cannot be booked.
 fn location(lead: &LeadRow, gathered: &Gathered) -> Option<String> {
-    let asked = lead.location_name.as_deref()?;
-    let known = gathered.names.locations.iter().find(|(name, _)| name.to_lowercase() == asked.to_lowercase());
+    let wanted = lead.location_name.as_deref()?;
+    let known = gathered.names.locations.iter().find(|(name, _)| name.to_lowercase() == wanted.to_lowercase());
     known.map(|(name, _)| format!("there is a location `{name}`, which the configuration does not make bookable"))
 }
 

@@ -9,8 +9,8 @@ use crate::store::story::{ClusterRow, LeadRow, ListingRow, PersonRow};
 /// What stands in the place of an identity document.
 const MASKED: &str = "kept; its number is not shown here";
 
-/// The title, the key and the facts of a subject; `asked` is what was looked for.
-pub(super) fn of(subject: &Subject, gathered: &Gathered, asked: &str) -> (String, String, Vec<Fact>) {
+/// The title, the key and the facts of a subject; `wanted` is what was looked for.
+pub(super) fn of(subject: &Subject, gathered: &Gathered, wanted: &str) -> (String, String, Vec<Fact>) {
     let named = match subject {
         Subject::Lead(_) => gathered.leads.first().map(of_lead),
         Subject::Person(_) => gathered.persons.first().map(of_person),
@@ -20,13 +20,15 @@ pub(super) fn of(subject: &Subject, gathered: &Gathered, asked: &str) -> (String
             listing.map(|listing| of_vehicle(listing, gathered))
         }
         Subject::Nobody(..) => {
-            let title = format!("no customer yet: {asked}");
+            let title = format!("no customer yet: {wanted}");
             let facts = gathered.clusters.iter().map(|of| link("cluster", &of.external_id, Kind::Cluster)).collect();
-            Some((title, asked.to_owned(), facts))
+            Some((title, wanted.to_owned(), facts))
         }
-        Subject::Missing(_) => Some((format!("vehicle {asked}, which is not in stock"), asked.to_owned(), Vec::new())),
+        Subject::Missing(_) => {
+            Some((format!("vehicle {wanted}, which is not in stock"), wanted.to_owned(), Vec::new()))
+        }
     };
-    named.unwrap_or_else(|| (format!("{} {asked}", subject.kind().name()), asked.to_owned(), Vec::new()))
+    named.unwrap_or_else(|| (format!("{} {wanted}", subject.kind().name()), wanted.to_owned(), Vec::new()))
 }
 
 fn fact(label: &'static str, value: impl Into<String>) -> Fact {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::subject::Subject;
 use crate::store::story::{
-    self, Asked, ChangeRow, ClusterRow, DeliveryRow, LeadRow, Leads, ListingRow, PersonRow, StockNames,
+    self, ChangeRow, ClusterRow, DeliveryKeys, DeliveryRow, LeadRow, Leads, ListingRow, PersonRow, StockNames,
 };
 use crate::store::{Connection, Error};
 
@@ -149,14 +149,14 @@ async fn complete(tx: &mut Connection, workspace: i64, is_whole: bool, gathered:
     let (vehicles, leads) = (ids(is_whole), gathered.leads.iter().map(|lead| lead.id).collect::<Vec<i64>>());
     gathered.identifiers = story::identifiers(tx, workspace, &vehicles, MOST_ROWS).await?;
     gathered.changes = story::changes(tx, workspace, &leads, &vehicles, MOST_ROWS).await?;
-    let asked = about(gathered);
-    gathered.deliveries = story::deliveries(tx, workspace, &asked, MOST_ROWS).await?;
+    let keys = about(gathered);
+    gathered.deliveries = story::deliveries(tx, workspace, &keys, MOST_ROWS).await?;
     Ok(())
 }
 
 /// What deliveries are looked for: those about the leads, the clusters that they are or were in, and the vehicles; and those
 /// that made bookings.
-fn about(gathered: &Gathered) -> Asked {
+fn about(gathered: &Gathered) -> DeliveryKeys {
     let Gathered { leads, clusters, identifiers, changes, .. } = gathered;
     let former = changes.iter().filter(|change| change.of_lead && change.field == "lead_cluster_id");
     let former = former.flat_map(|change| [change.old_value.clone(), change.new_value.clone()]).flatten();
@@ -166,7 +166,7 @@ fn about(gathered: &Gathered) -> Asked {
         .chain(former)
         .chain(clusters.iter().map(|cluster| cluster.external_id.clone()))
         .collect();
-    Asked {
+    DeliveryKeys {
         leads: leads.iter().map(|lead| lead.external_id.clone()).collect(),
         clusters: clusters.into_iter().collect(),
         identifiers: identifiers.iter().map(|(_, identifier)| identifier.clone()).collect(),

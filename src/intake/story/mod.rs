@@ -18,7 +18,7 @@ mod types;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::values::text::matched;
-use crate::store::story::{self, Asked, WorkspaceRow};
+use crate::store::story::{self, DeliveryKeys, WorkspaceRow};
 use crate::store::{self, Connection, Store};
 use assemble::Telling;
 use gather::Gathered;
@@ -47,7 +47,7 @@ pub enum Error {
 /// # Errors
 /// When the workspace is not there, or Postgres refuses, cannot be reached or does not answer in time.
 pub async fn find(store: &Store, key: &Key, workspace: Option<&str>, now: DateTime<Utc>) -> Result<Found, Error> {
-    let telling = Telling { asked: key.text(), now, retried_for: TimeDelta::days(store.booking_retry_days()) };
+    let telling = Telling { wanted: key.text(), now, retried_for: TimeDelta::days(store.booking_retry_days()) };
     let mut tx = story::begin(store).await?;
     let all = story::workspaces(&mut tx, None).await?;
     let wanted: Vec<WorkspaceRow> =
@@ -113,13 +113,13 @@ async fn of_nobody(tx: &mut Connection, key: &Key, telling: Telling<'_>) -> Resu
     let mut stories = Vec::new();
     let text = matched(key.text()).into_owned();
     for kind in key.kinds() {
-        let asked = match kind {
-            Kind::Lead => Asked { leads: vec![text.clone()], ..Asked::default() },
-            Kind::Cluster => Asked { clusters: vec![text.clone()], ..Asked::default() },
-            Kind::Vehicle => Asked { identifiers: vec![text.clone()], ..Asked::default() },
+        let wanted = match kind {
+            Kind::Lead => DeliveryKeys { leads: vec![text.clone()], ..DeliveryKeys::default() },
+            Kind::Cluster => DeliveryKeys { clusters: vec![text.clone()], ..DeliveryKeys::default() },
+            Kind::Vehicle => DeliveryKeys { identifiers: vec![text.clone()], ..DeliveryKeys::default() },
             Kind::Person | Kind::Delivery => continue,
         };
-        let deliveries = story::deliveries(tx, 0, &asked, 100).await?;
+        let deliveries = story::deliveries(tx, 0, &wanted, 100).await?;
         if !deliveries.is_empty() {
             let gathered = Gathered { deliveries, ..Gathered::default() };
             stories.push(assemble::of_nobody(*kind, &gathered, telling));

@@ -72,18 +72,14 @@ fn healed_before(lead: &LeadRow, deliveries: &[DeliveryRow]) -> Option<(DateTime
     let own = |row: &&DeliveryRow| {
         row.feed == "lead_cluster" || row.feed != "inventory" && row.external_id.as_ref() == Some(&lead.external_id)
     };
-    match lead.delivery_id {
-        Some(id) => {
-            let made = deliveries.iter().find(|row| row.id == id)?;
-            (!own(&made)).then(|| (made.received_at, by(lead, Some(id), Some(made.feed.clone()))))
-        }
-        None => {
-            let was_blocked = deliveries.iter().filter(own).any(|row| {
-                row.received_at < booked_at && row.changes.get("booking").is_some_and(|booking| booking == "blocked")
-            });
-            was_blocked.then(|| (booked_at, by(lead, None, None)))
-        }
+    if let Some(id) = lead.delivery_id {
+        let made = deliveries.iter().find(|row| row.id == id)?;
+        return (!own(&made)).then(|| (made.received_at, by(lead, Some(id), Some(made.feed.clone()))));
     }
+    let was_blocked = deliveries.iter().filter(own).any(|row| {
+        row.received_at < booked_at && row.changes.get("booking").is_some_and(|booking| booking == "blocked")
+    });
+    was_blocked.then(|| (booked_at, by(lead, None, None)))
 }
 
 fn by(lead: &LeadRow, delivery_id: Option<Uuid>, feed: Option<String>) -> Healed {

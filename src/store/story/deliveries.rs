@@ -47,7 +47,7 @@ pub struct DeliveryRow {
 
 /// What deliveries are about.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct DeliveryKeys {
     /// The senders' ids of leads.
     pub leads: Vec<String>,
     /// The senders' ids of clusters.
@@ -65,10 +65,10 @@ pub struct Asked {
 pub async fn deliveries(
     tx: &mut PgConnection,
     workspace: i64,
-    asked: &Asked,
+    keys: &DeliveryKeys,
     most: i64,
 ) -> Result<Vec<DeliveryRow>, Error> {
-    let Asked { leads, clusters, identifiers, ids } = asked;
+    let DeliveryKeys { leads, clusters, identifiers, ids } = keys;
     let (keys, feeds) = by_feed(leads, clusters, identifiers);
     let mut rows = sqlx::query_as!(
         DeliveryRow,

@@ -12,7 +12,7 @@ mod stock;
 use sqlx::PgConnection;
 
 use super::{Error, Store, Transaction, session};
-pub use deliveries::{Asked, DeliveryRow, by_id, deliveries};
+pub use deliveries::{DeliveryKeys, DeliveryRow, by_id, deliveries};
 pub use hits::{Hit, HitKeys, HitKind, hits};
 pub use rows::{ChangeRow, ClusterRow, LeadRow, Leads, PersonRow, changes, clusters, lead_ids, leads, persons};
 pub use stock::{ListingRow, StockNames, identifiers, listings, names_like, packages};

@@ -283,18 +283,18 @@ fn dealership(car: &Car) -> i64 {
     car.again.map_or(car.dealership, |(_, dealership)| dealership)
 }
 
-fn is_for_sale(car: &&Car) -> bool {
+fn is_for_sale(car: &Car) -> bool {
     car.withdrawn.is_none() || car.again.is_some()
 }
 
 /// From when a car was made until it went, else until now.
 fn days_on_lot(life: &Life, car: &Car) -> i64 {
-    let until = if is_for_sale(&car) { life.base } else { car.withdrawn.unwrap() };
+    let until = if is_for_sale(car) { life.base } else { car.withdrawn.unwrap() };
     (life.day(until) - life.day(car.created)).num_days()
 }
 
 fn for_sale(life: &Life) -> impl Iterator<Item = &Car> {
-    life.cars.iter().filter(is_for_sale)
+    life.cars.iter().filter(|car| is_for_sale(car))
 }
 
 fn by_age(life: &Life) -> Vec<Value> {

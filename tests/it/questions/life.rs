@@ -57,6 +57,9 @@ pub(super) struct Life {
     pub(super) unknown: BTreeMap<&'static str, i64>,
 }
 
+/// When a lead was settled, how, and why where it was lost.
+type Settled = (DateTime<Utc>, &'static str, Option<&'static str>);
+
 /// A lead, as the rules make it from its number.
 pub(super) struct Lead {
     pub(super) number: i64,
@@ -73,7 +76,7 @@ pub(super) struct Lead {
     /// When it is answered.
     pub(super) answered: Option<DateTime<Utc>>,
     /// When it is won or lost, and why it is lost.
-    pub(super) settled: Option<(DateTime<Utc>, &'static str, Option<&'static str>)>,
+    pub(super) settled: Option<Settled>,
     pub(super) budget: Option<i64>,
     /// Make and offer of the car that is offered, and whether that is accepted.
     pub(super) trade_in: Option<(&'static str, i64, bool)>,
@@ -303,20 +306,7 @@ impl Life {
                 _ => listed,
             }
         });
-        let settled = past(made + TimeDelta::minutes(200)).filter(|_| number % 5 == 0).map(|at| {
-            let reason = [Some("Price"), Some("Bought elsewhere"), None][place / 10 % 3];
-            if number % 10 == 0 { (at, "lost", reason) } else { (at, "won", None) }
-        });
-        let appointment = (of_six == 2).then(|| {
-            let starts = made + TimeDelta::days([3, 6, 3, 10][turn % 4]);
-            let status = match turn {
-                _ if starts < self.base => ["completed", "no-show", "cancelled"][turn % 3],
-                _ if turn % 5 == 4 => "cancelled",
-                _ => "pending",
-            };
-            let removed = past(made + TimeDelta::minutes(100)).filter(|_| turn % 6 == 5);
-            Appointment { starts, status, removed }
-        });
+        let (settled, appointment) = self.settled_and_appointment(number, made);
         Lead {
             number,
             dealership,
@@ -338,6 +328,28 @@ impl Life {
             appointment,
             asks,
         }
+    }
+
+    /// How the lead with this number was settled, and the appointment that it has.
+    fn settled_and_appointment(&self, number: i64, made: DateTime<Utc>) -> (Option<Settled>, Option<Appointment>) {
+        let place = usize::try_from(number).unwrap();
+        let (of_six, turn) = (place % 6, place / 6);
+        let past = |at: DateTime<Utc>| (at < self.base - TimeDelta::minutes(30)).then_some(at);
+        let settled = past(made + TimeDelta::minutes(200)).filter(|_| number % 5 == 0).map(|at| {
+            let reason = [Some("Price"), Some("Bought elsewhere"), None][place / 10 % 3];
+            if number % 10 == 0 { (at, "lost", reason) } else { (at, "won", None) }
+        });
+        let appointment = (of_six == 2).then(|| {
+            let starts = made + TimeDelta::days([3, 6, 3, 10][turn % 4]);
+            let status = match turn {
+                _ if starts < self.base => ["completed", "no-show", "cancelled"][turn % 3],
+                _ if turn % 5 == 4 => "cancelled",
+                _ => "pending",
+            };
+            let removed = past(made + TimeDelta::minutes(100)).filter(|_| turn % 6 == 5);
+            Appointment { starts, status, removed }
+        });
+        (settled, appointment)
     }
 
     /// When a lead's booking was made.
