@@ -241,7 +241,7 @@ mod tests {
             format!(
                 "{file} is good.\n\
                  It listens on 127.0.0.1:8080, uses a private Postgres, and keeps its files in /srv/forecourt.\n\
-                 workspace north (North Motors): Australia/Brisbane, phone region AU, country AU; dealerships: 1, 2 \
+                 workspace north (North Motors): Australia/Brisbane, phone region AU, country AU, currency AUD; dealerships: 1, 2 \
                  (Australia/Perth); locations: North, Workshop (not bookable); packages: none; expected: lead_cluster every 3d, \
                  inventory every 26h\n\
                  credential stock: api_key; feeds: inventory; workspaces: north; until 2026-12-20T12:00:00Z\n\

@@ -179,7 +179,7 @@ fn a_mistake_in_a_workspace_is_named_with_its_place_and_a_remedy() {
         (
             "dealership = [1]",
             "3:1: unknown key `dealership` in [[workspaces]]; did you mean `dealerships`? its keys are `slug`, \
-             `former_slug`, `name`, `timezone`, `phone_region`, `country`, `dealerships`, `locations`, `packages`, `expect`",
+             `former_slug`, `name`, `timezone`, `phone_region`, `country`, `currency`, `dealerships`, `locations`, `packages`, `expect`",
         ),
         (
             "timezone = \"Australia/Brisbne\"",

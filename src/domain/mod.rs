@@ -8,6 +8,7 @@ pub mod booking;
 pub mod booking_request;
 pub mod cluster;
 pub mod columns;
+pub mod consent;
 pub mod content;
 pub mod delivery;
 pub mod erasure;

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::Effect;
 use super::columns::Columns as _;
+use super::consent::MARKETING_OPT_IN;
 use super::facts::{
     Address, AddressParts, Field, Licence, LicenceParts, Passport, PassportParts, PersonColumns, ProspectFacts,
 };
 use super::finding::{Code, Finding};
-use super::ids::{LeadId, PersonId};
-use super::state::{LeadKey, Person, Row, WorkspaceState};
+use super::ids::PersonId;
+use super::state::{Person, Row, WorkspaceState};
 use super::values::Email;
 use super::version::{FieldVersions, Version};
 
@@ -97,31 +98,6 @@ fn upsert_person(state: &mut WorkspaceState, email: &Email, incoming: PersonColu
 }
 
 /// The column that says whether a customer wants marketing.
-const MARKETING_OPT_IN: &str = "marketing_opt_in";
-
-/// When a customer said what is known about marketing, and with which lead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Consent {
-    /// When, as the version of the word says.
-    pub at: DateTime<Utc>,
-    /// The lead; none where it had no usable id.
-    pub lead: Option<LeadId>,
-}
-
-/// What belongs to the newest word of a customer on marketing; nothing where there is none.
-///
-/// The word's version names its lead by the sender's id. A word that came with this state's deliveries came with a lead
-/// that is in the state; of an older one the lead is stored with the person.
-#[must_use]
-pub fn consent(state: &WorkspaceState, person: &Person) -> Option<Consent> {
-    person.columns.marketing_opt_in?;
-    let version = person.versions.of(MARKETING_OPT_IN)?;
-    let has_lead = !version.lead.0.is_empty();
-    let key = LeadKey { sender: version.source.sender(), external_id: version.lead.0.clone() };
-    let lead = || state.leads.get(&key).map(|row| row.value.id).or(person.consent_lead);
-    Some(Consent { at: version.at, lead: has_lead.then(lead).flatten() })
-}
-
 /// Takes over what is known of another person who turned out to be the same: of each column the newest value stays.
 pub fn absorb(person: &mut Person, other: Person) {
     let Person { id: _, columns, versions, consent_lead, created_at, updated_at } = other;

@@ -176,7 +176,7 @@ pub struct Person {
     pub columns: PersonColumns,
     /// The version of each column.
     pub versions: FieldVersions,
-    /// The lead that is stored as the one with which the customer said what about marketing; see [`super::person::consent`].
+    /// The lead that is stored as the one with which the customer said what about marketing; see [`super::consent::consent`].
     pub consent_lead: Option<LeadId>,
     /// Arrival of the first delivery about it.
     pub created_at: DateTime<Utc>,

@@ -14,9 +14,9 @@ use super::lead_insert::LeadRows;
 use super::leads::write_trade_in;
 use super::persons::{PersonLists, PersonRows};
 use super::unnest::{list, save_lists};
+use crate::domain::consent::consent;
 use crate::domain::facts::{ClusterLists, LeadLists, TradeInColumns};
 use crate::domain::lead_history::LeadChange;
-use crate::domain::person;
 use crate::domain::state::{Lead, Person, WorkspaceState};
 
 /// What changed of customers, as lists: one for each column.
@@ -42,7 +42,7 @@ impl<'a> ChangedRows<'a> {
     fn of(state: &'a WorkspaceState) -> Self {
         let mut changed = Self::default();
         for (email, row) in state.persons.iter().filter(|(_, row)| row.is_dirty()) {
-            changed.person_rows.push(email, &row.value, person::consent(state, &row.value));
+            changed.person_rows.push(email, &row.value, consent(state, &row.value));
             changed.persons.push(&row.value.columns);
             changed.documents.push_person(&row.value);
         }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::json_row;
 use super::stored::{Stored, Unreadable};
+use crate::domain::consent::Consent;
 use crate::domain::facts::{Address, Licence, Passport, PersonColumns};
 use crate::domain::ids::LeadId;
-use crate::domain::person::Consent;
 use crate::domain::state::{Person, Row};
 use crate::domain::values::{Country, Email};
 

@@ -96,6 +96,7 @@ pub const SPREAD: &[Spread] = &[
     distributed("public.listing_locations"),
     distributed("public.listing_packages"),
     distributed("public.listing_changes"),
+    distributed("public.lead_changes"),
     distributed("public.bookings"),
     distributed("intake.lead_dependencies"),
     distributed("intake.deliveries"),

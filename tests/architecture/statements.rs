@@ -46,6 +46,12 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("select workspace_id, sender from leads where external_id = $1", COMMAND),
     ("select distinct on (d.credential, d.feed) d.credential", COMMAND),
     ("with chosen as ( select workspace_id, id, received_at from intake.deliveries", COMMAND),
+    ("-- console ", CONSOLE),
+    ("-- What a key names, by workspace:", COMMAND),
+    (
+        "select d.workspace_id, d.id, d.received_at, d.feed, d.external_id, d.dealership_id, d.credential, d.outcome",
+        COMMAND,
+    ),
 ];
 
 const FINDS: &str = "it finds the row of a delivery that may stand with any workspace; it is short, locks nothing, and no \
@@ -56,6 +62,8 @@ const RETENTION: &str =
     "retention reads what is old of all, once a day; what it changes, it changes workspace by workspace";
 const WITHOUT_MONTH: &str = "the default partitions are reached by views of their owner's; over several servers the rows there are \
     counted and stay, which docs/scale.md says";
+const CONSOLE: &str = "a person looks at the console, which shows all workspaces; it is bounded in time and rows, and no delivery \
+    waits for it";
 const COMMAND: &str = "a person asks for it, by a command that may read what all servers have";
 
 /// What one statement comes to.
