@@ -12,6 +12,7 @@ mod banner;
 mod check;
 mod client;
 mod command_result;
+mod distribute;
 mod erase;
 mod export;
 mod fd_limit;
@@ -94,6 +95,8 @@ enum Command {
     Retention(retention::Arguments),
     /// Give a role of the database what it may read, or what the service needs
     Grant(grant::Arguments),
+    /// Spread the tables over several servers, where the database has the extension Citus
+    Distribute(distribute::Arguments),
     /// Make a good secret for a credential
     Secret,
     /// Print the doors, their payloads and replies as a document of `OpenAPI` 3.1
@@ -121,6 +124,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
         Err(error) if error.use_stderr() => return Err(CommandError::Usage(sentence(&error)).into()),
         Err(help) => return Ok(write!(out, "{}", help.render())?),
     };
+    let load = || config::load(line.config.as_deref(), environment);
     match line.command.unwrap_or(Command::Serve) {
         Command::Serve => {
             // Before there are threads.
@@ -161,10 +165,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             tokio::runtime::Runtime::new()?.block_on(migrate::run(&arguments, config, environment, &stop, out))
         }
         Command::Retention(arguments) => retention::run(&arguments, line.config.as_deref(), environment, out),
-        Command::Grant(arguments) => {
-            let config = config::load(line.config.as_deref(), environment)?;
-            tokio::runtime::Runtime::new()?.block_on(grant::run(&arguments, config, environment, out))
-        }
+        Command::Grant(arguments) => block_on(grant::run(&arguments, load()?, environment, out)),
+        Command::Distribute(arguments) => block_on(distribute::run(&arguments, load()?, environment, out)),
         Command::Setup(arguments) => {
             let config = config::load(line.config.as_deref(), environment)?;
             setup::run(&arguments, &config, environment, out)
@@ -176,6 +178,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment,
             Ok(send::run(&arguments, line.config.as_deref(), environment, &Interruption::listen(), out)?)
         }
     }
+}
+
+fn block_on(work: impl Future<Output = CommandResult>) -> CommandResult {
+    tokio::runtime::Runtime::new()?.block_on(work)
 }
 
 /// What clap says over several lines, as one sentence.

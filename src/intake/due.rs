@@ -12,7 +12,7 @@ use super::replay::{self, ReplayItem};
 use super::submit::Resubmitted;
 use super::{Intake, Reply, Unavailable};
 use crate::domain::delivery::Delivery;
-use crate::store::due::{self, RetryableRejections, Stored};
+use crate::store::due::{self, RetryableRejections, Rotation, Stored};
 
 /// How many stored deliveries are tried again in one round.
 const BATCH: usize = 200;
@@ -28,6 +28,7 @@ pub async fn run(intake: Intake) {
     let mut routers = intake.routers();
     let mut retryable = intake.router().retryable();
     let mut until = Instant::now() + FOLLOW_UP;
+    let mut rotation = Rotation::default();
     let mut postponed = Postponed::default();
     postponed.look_at(&intake);
     loop {
@@ -41,7 +42,7 @@ pub async fn run(intake: Intake) {
         if let Err(error) = postponed.apply(&intake).await {
             tracing::debug!(%error, "what was postponed of the configuration could not be applied");
         }
-        let pause = match round(&intake, &retryable).await {
+        let pause = match round_of(&intake, &retryable, &mut rotation).await {
             Ok(tried) if tried == BATCH => BUSY_INTERVAL,
             Ok(tried) => {
                 if tried > 0 {
@@ -60,12 +61,21 @@ pub async fn run(intake: Intake) {
     }
 }
 
-/// One round: takes what is due, oldest first, and submits it. Gives how many there were.
+/// One round from the first workspace on: takes what is due, oldest first, and submits it. Gives how many there were.
 ///
 /// # Errors
 /// When Postgres cannot be asked what is due.
 pub async fn round(intake: &Intake, retryable: &RetryableRejections) -> Result<usize, crate::store::Error> {
-    let stored = due::due(intake.store(), intake.now(), retryable, BATCH).await?;
+    round_of(intake, retryable, &mut Rotation::default()).await
+}
+
+/// The same from the workspace on whose rotation it is.
+async fn round_of(
+    intake: &Intake,
+    retryable: &RetryableRejections,
+    rotation: &mut Rotation,
+) -> Result<usize, crate::store::Error> {
+    let stored = due::due(intake.store(), intake.now(), retryable, BATCH, rotation).await?;
     let count = stored.len();
     let known = stored.into_iter().filter_map(|stored| match stored {
         Ok(stored) => Some(again(intake, stored)),

@@ -24,6 +24,8 @@ pub enum Action {
     Grant,
     /// The tables were distributed over several servers.
     Distribute,
+    /// Stored values were given the form in which they are compared today.
+    ReadAnew,
     /// A masked document was looked at.
     ShowDocument,
 }
@@ -41,6 +43,7 @@ impl Action {
             Self::Retention => "retention",
             Self::Grant => "grant",
             Self::Distribute => "distribute",
+            Self::ReadAnew => "values_read_anew",
             Self::ShowDocument => "show_document",
         }
     }

@@ -5,9 +5,10 @@ use crate::domain::ids::WorkspaceId;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, Store, placements, session};
+use super::{Error, Store, Transaction, placements, session};
 use crate::domain::delivery::{Body, Delivery};
 use crate::domain::feed::Feed;
 use crate::domain::workspace::Permitted;
@@ -115,9 +116,50 @@ impl RetryableRejections {
     }
 }
 
-/// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; oldest
-/// first. Those whose body is gone are left out. Each is looked up by its key: by `offset 0`, whatever Postgres believes of
-/// how many there are.
+/// How many workspaces are asked in one round at the most.
+const MOST_ASKED: usize = 256;
+
+/// Which workspace was asked last, so that the next round begins after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rotation(Option<i64>);
+
+impl Rotation {
+    /// The workspaces in the order in which they are asked now.
+    fn order(self, workspaces: &[i64]) -> impl Iterator<Item = i64> {
+        let (before, after): (Vec<i64>, Vec<i64>) =
+            workspaces.iter().partition(|workspace| self.0.is_some_and(|last| **workspace <= last));
+        after.into_iter().chain(before).take(MOST_ASKED)
+    }
+}
+
+/// What is due, as it is gathered.
+struct Gathered {
+    stored: Vec<Result<Stored, NotRepeatable>>,
+    limit: usize,
+    bytes: i64,
+}
+
+impl Gathered {
+    fn is_full(&self) -> bool {
+        self.stored.len() >= self.limit || self.bytes <= 0
+    }
+
+    fn limit(&self) -> i64 {
+        i64::try_from(self.limit.saturating_sub(self.stored.len())).unwrap_or(i64::MAX)
+    }
+
+    fn take(&mut self, rows: Vec<DeliveryRow>) {
+        for row in rows {
+            let bytes = [&row.body, &row.posted_body].map(|body| body.as_ref().map_or(0, Vec::len));
+            self.bytes -= i64::try_from(bytes.iter().sum::<usize>()).unwrap_or(i64::MAX);
+            self.stored.push(row.read());
+        }
+    }
+}
+
+/// The deliveries that failed and are due, and those rejected for want of a workspace that they would have now; workspace
+/// by workspace, those of each oldest first. Those whose body is gone are left out. A workspace whose server is away is
+/// passed over.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -126,51 +168,167 @@ pub async fn due(
     now: DateTime<Utc>,
     retryable: &RetryableRejections,
     limit: usize,
+    rotation: &mut Rotation,
 ) -> Result<Vec<Result<Stored, NotRepeatable>>, Error> {
-    let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
+    let mut gathered = Gathered { stored: Vec::new(), limit, bytes: MOST_BYTES };
+    let mut tx = begin(store).await?;
+    let workspaces = workspaces(&mut tx).await?;
+    for workspace in rotation.order(&workspaces) {
+        if gathered.is_full() {
+            break;
+        }
+        match ask(&mut tx, workspace, now, retryable, &mut gathered).await {
+            Ok(()) => {}
+            Err(error) if error.is_of_another_server() => {
+                tracing::debug!(
+                    workspace,
+                    error = error.without_values(),
+                    "a workspace could not be asked what is due"
+                );
+                tx = begin(store).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        rotation.0 = Some(workspace);
+    }
+    tx.commit().await?;
+    Ok(gathered.stored)
+}
+
+async fn begin(store: &Store) -> Result<Transaction, Error> {
     let mut tx = store.begin(None).await?;
     session::run(&mut tx, session::BY_KEY).await?;
-    let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
+    Ok(tx)
+}
+
+/// The numbers of the workspaces, in their order; that of what has none is the first.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub(super) async fn workspaces(tx: &mut PgConnection) -> Result<Vec<i64>, Error> {
+    let ids = sqlx::query_scalar!(r#"select 0::bigint as "id!" union all select id from workspaces order by 1"#);
+    Ok(ids.fetch_all(tx).await?)
+}
+
+async fn ask(
+    tx: &mut PgConnection,
+    workspace: i64,
+    now: DateTime<Utc>,
+    retryable: &RetryableRejections,
+    gathered: &mut Gathered,
+) -> Result<(), Error> {
+    let rows = failed(tx, workspace, now, gathered).await?;
+    gathered.take(rows);
+    if placements::workspace_of(workspace).is_none() && !retryable.known_credentials.is_empty() && !gathered.is_full() {
+        let rows = rejected(tx, retryable, gathered).await?;
+        gathered.take(rows);
+    }
+    Ok(())
+}
+
+/// Those of a workspace that failed and are due. Each is looked up by its key: by `offset 0`, whatever Postgres believes of
+/// how many there are.
+async fn failed(
+    tx: &mut PgConnection,
+    workspace: i64,
+    now: DateTime<Utc>,
+    gathered: &Gathered,
+) -> Result<Vec<DeliveryRow>, Error> {
     let rows = sqlx::query_as!(
         DeliveryRow,
-        r#"with wanted as (
-            select workspace_id, id, received_at from intake.deliveries where retry_at <= $1
-            union select workspace_id, id, received_at from intake.deliveries
-            where workspace_id = 0 and outcome = 'rejected' and dealership_id = any($2)
-                and credential = any($6) and findings @> '[{"code": "dealership_unknown"}]'
-            union select workspace_id, id, received_at from intake.deliveries
-            where workspace_id = 0 and outcome = 'rejected' and dealership_id is null
-                and credential = any($4) and feed = any($5) and findings @> '[{"code": "dealership_missing"}]'
-        ), oldest as (
-            select workspace_id, id, received_at, bytes from wanted w cross join lateral (
+        r#"with oldest as (
+            select id, received_at, bytes from intake.deliveries w cross join lateral (
                 select octet_length(v.body) + coalesce(octet_length(v.posted_body), 0) as bytes
                 from intake.deliveries_with_bodies v
-                where v.workspace_id = w.workspace_id and v.id = w.id and v.received_at = w.received_at
-                    and v.body is not null
+                where v.workspace_id = $1 and v.id = w.id and v.received_at = w.received_at and v.body is not null
                 offset 0
             ) as sized
+            where w.workspace_id = $1 and w.retry_at <= $2
             order by received_at, id limit $3
         ), measured as (
-            select workspace_id, id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from oldest
+            select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from oldest
         )
         select d.id as "id!", d.received_at as "received_at!", d.feed as "feed!", d.workspace_id as "workspace_id!",
             d.dealership_id, d.credential as "credential!", host(d.remote_address) as remote_address, d.content_type,
             d.body, d.posted_body, d.attempts as "attempts!", d.outcome in ('applied', 'unchanged') as "was_applied!"
         from measured m cross join lateral (
             select * from intake.deliveries_with_bodies v
-            where v.workspace_id = m.workspace_id and v.id = m.id and v.received_at = m.received_at offset 0
+            where v.workspace_id = $1 and v.id = m.id and v.received_at = m.received_at offset 0
         ) as d
-        where m.before < $7::bigint order by d.received_at, d.id"#,
+        where m.before < $4::bigint order by d.received_at, d.id"#,
+        workspace,
         now,
+        gathered.limit(),
+        gathered.bytes,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+/// Those of no workspace that would have one now.
+async fn rejected(
+    tx: &mut PgConnection,
+    retryable: &RetryableRejections,
+    gathered: &Gathered,
+) -> Result<Vec<DeliveryRow>, Error> {
+    let RetryableRejections { dealerships, known_credentials, credentials, nameless_feeds } = retryable;
+    let nameless_feeds: Vec<&str> = nameless_feeds.iter().map(|feed| feed.name()).collect();
+    let rows = sqlx::query_as!(
+        DeliveryRow,
+        r#"with wanted as (
+            select id, received_at from intake.deliveries
+            where workspace_id = 0 and outcome = 'rejected' and dealership_id = any($1)
+                and credential = any($5) and findings @> '[{"code": "dealership_unknown"}]'
+            union select id, received_at from intake.deliveries
+            where workspace_id = 0 and outcome = 'rejected' and dealership_id is null
+                and credential = any($3) and feed = any($4) and findings @> '[{"code": "dealership_missing"}]'
+        ), oldest as (
+            select id, received_at, bytes from wanted w cross join lateral (
+                select octet_length(v.body) + coalesce(octet_length(v.posted_body), 0) as bytes
+                from intake.deliveries_with_bodies v
+                where v.workspace_id = 0 and v.id = w.id and v.received_at = w.received_at and v.body is not null
+                offset 0
+            ) as sized
+            order by received_at, id limit $2
+        ), measured as (
+            select id, received_at, sum(bytes) over (order by received_at, id) - bytes as before from oldest
+        )
+        select d.id as "id!", d.received_at as "received_at!", d.feed as "feed!", d.workspace_id as "workspace_id!",
+            d.dealership_id, d.credential as "credential!", host(d.remote_address) as remote_address, d.content_type,
+            d.body, d.posted_body, d.attempts as "attempts!", d.outcome in ('applied', 'unchanged') as "was_applied!"
+        from measured m cross join lateral (
+            select * from intake.deliveries_with_bodies v
+            where v.workspace_id = 0 and v.id = m.id and v.received_at = m.received_at offset 0
+        ) as d
+        where m.before < $6::bigint order by d.received_at, d.id"#,
         dealerships,
-        i64::try_from(limit).unwrap_or(i64::MAX),
+        gathered.limit(),
         credentials,
         &nameless_feeds as &[&str],
         known_credentials,
-        MOST_BYTES,
+        gathered.bytes,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    tx.commit().await?;
-    Ok(rows.into_iter().map(DeliveryRow::read).collect())
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_workspace_has_its_turn_however_many_there_are() {
+        let workspaces: Vec<i64> = (0..600).collect();
+        let (mut rotation, mut asked) = (Rotation::default(), Vec::new());
+        for _ in 0..3 {
+            let round: Vec<i64> = rotation.order(&workspaces).collect();
+            assert_eq!(gathered.len(), MOST_ASKED);
+            rotation.0 = gathered.last().copied();
+            asked.extend(round);
+        }
+        assert_eq!(asked[..600], workspaces, "nobody twice before all had theirs");
+        assert_eq!(asked[600], 0);
+    }
 }

@@ -148,6 +148,12 @@ impl Error {
         }
     }
 
+    /// Whether a server behind the one that answers is away, so that it concerns only the workspaces that are there.
+    #[must_use]
+    pub fn is_of_another_server(&self) -> bool {
+        of(self).is_some_and(is_of_another_server)
+    }
+
     /// Whether it is one row, or we, that is to blame, and not the database.
     #[must_use]
     pub fn is_of_rows(&self) -> bool {
@@ -241,6 +247,16 @@ pub(super) fn is_refusal_of_pooler(error: &sqlx::Error) -> bool {
 pub(super) fn is_gone(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     matches!(error, sqlx::Error::Io(_)) || is_one_of(&code, &["57P05", "57P01"])
+}
+
+/// Whether a statement failed for want of a connection, on a connection that is whole: what ends our own is no mere error to
+/// Postgres (`FATAL`), so that it is the one from there to another server.
+pub(super) fn is_of_another_server(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    let Some(said) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() else { return false };
+    matches!(said.severity(), sqlx::postgres::PgSeverity::Error)
+        && is_one_of(said.code(), &["08", "57P01", "57P02", "57P03"])
+        && said.code() != "08P01"
 }
 
 /// Whether a lock was not to be had in the time that was given for it.

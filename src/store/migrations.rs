@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use super::error::{Error, is_transient};
 use super::server::Server;
 use super::session::{self, Transaction};
-use super::{grants, ownership};
+use super::{grants, ownership, spread};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -52,6 +52,15 @@ pub(super) async fn pending(pool: &PgPool, server: &Server) -> Result<Vec<Pendin
     Ok(missing(&applied)?.into_iter().map(Pending::of).collect())
 }
 
+/// Begins a transaction as a migration's, for what else the owner does to the tables.
+///
+/// # Errors
+/// When Postgres cannot be reached.
+pub(super) async fn begin(pool: &PgPool, server: &Server) -> Result<Transaction, Error> {
+    let connection = pool.acquire().await.map_err(Error::Unreachable)?;
+    Transaction::begin(connection, &sql(server)).await.map_err(Error::Unreachable)
+}
+
 fn sql(server: &Server) -> String {
     let mut sql = String::from(session::BEGIN);
     sql.extend(server.sql());
@@ -82,10 +91,15 @@ async fn step(pool: &PgPool, sql: &str, tell: &(dyn Fn(Pending, usize) + Sync)) 
         return Err(Error::Migration(lacking(migration, missing.len(), &hindrance)));
     }
     tell(Pending::of(migration), missing.len());
+    if spread::is_distributed(&mut tx).await? {
+        // Before anything else is written there.
+        session::run(&mut tx, session::DISTRIBUTION).await?;
+    }
     if applied.is_empty() {
         make_list(&mut tx).await.map_err(|error| refused(migration, error))?;
     }
     apply(&mut tx, migration).await.map_err(|error| refused(migration, error))?;
+    spread::follow(&mut tx).await?;
     tx.commit().await.map_err(|error| match error {
         Error::Database(cause) => refused(migration, cause),
         other @ (Error::Unreachable(_)

@@ -13,6 +13,7 @@ pub mod dealership_feeds;
 pub mod deliveries;
 pub mod dependencies;
 mod dependency_codec;
+pub mod distribution;
 pub mod drift;
 pub mod due;
 pub mod erase_rows;
@@ -51,6 +52,7 @@ pub mod retention;
 pub mod rights;
 mod server;
 mod session;
+mod spread;
 pub mod statistics;
 mod stored;
 pub mod unchanged;
@@ -164,6 +166,11 @@ impl Store {
         migrations::pending(&self.pool, &self.server).await
     }
 
+    /// Begins a transaction as a migration's.
+    async fn begin_as_owner(&self) -> Result<Transaction, Error> {
+        migrations::begin(&self.pool, &self.server).await
+    }
+
     /// Why the user of this store cannot change the tables, where it does not own them.
     ///
     /// # Errors
@@ -179,6 +186,12 @@ impl Store {
     #[must_use]
     pub fn flaws(&self) -> &[Flaw] {
         self.server.put_up_with()
+    }
+
+    /// Whether the tables may be spread over several servers: whether the database has the extension for that.
+    #[must_use]
+    pub fn is_over_several_servers(&self) -> bool {
+        self.server.has_citus()
     }
 
     /// How many connections there are at the most.
@@ -232,7 +245,8 @@ impl Store {
         let mut sql = String::with_capacity(2_048);
         sql.push_str(session::BEGIN);
         sql.extend(self.server.sql());
-        let use_generic_plans = self.use_generic_plans.load(Ordering::Relaxed);
+        // Over several servers a kept plan would not know the one that its workspace is on.
+        let use_generic_plans = self.use_generic_plans.load(Ordering::Relaxed) && !self.server.has_citus();
         sql.push_str(if use_generic_plans { session::PLANS_KEPT } else { session::PLANS_ANEW });
         sql
     }

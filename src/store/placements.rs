@@ -137,6 +137,30 @@ async fn find(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<BTreeMap<i6
     Ok(found)
 }
 
+/// The outcomes of those of these deliveries that are stored, by their names.
+///
+/// # Errors
+/// When Postgres refuses or cannot be reached.
+pub(super) async fn outcomes(tx: &mut PgConnection, keys: &[DeliveryKey]) -> Result<BTreeMap<Uuid, String>, Error> {
+    let mut outcomes = BTreeMap::new();
+    for (workspace, of_workspace) in find(tx, keys).await? {
+        let Some((first, last)) = span(of_workspace.iter().map(|(_, received_at)| *received_at)) else { continue };
+        let rows = sqlx::query!(
+            "-- once
+            select id, outcome from intake.deliveries
+            where workspace_id = $1 and id = any($2) and received_at >= $3 and received_at <= $4",
+            workspace,
+            &list(&of_workspace, |(id, _)| *id),
+            first,
+            last,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        outcomes.extend(rows.into_iter().map(|row| (row.id, row.outcome)));
+    }
+    Ok(outcomes)
+}
+
 async fn lock_in(tx: &mut PgConnection, workspace: i64, keys: &[DeliveryKey]) -> Result<Vec<LockedRow>, Error> {
     let Some((first, last)) = span(keys.iter().map(|(_, received_at)| *received_at)) else { return Ok(Vec::new()) };
     let rows = sqlx::query!(

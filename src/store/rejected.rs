@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::placements::DeliveryKey;
 use super::replay_filter::{Cursor, MOST_BYTES, MOST_ROWS, ReplayFilter, names, or_none};
 use super::{Error, Store, Transaction, erasures, placements};
 use crate::domain::erasure::{self, Subject, Subjects};
@@ -157,8 +158,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
             select id, coalesce(sum(bytes) over (order by received_at, id), 0) - coalesce(bytes, 0) as before from sized
         )
         select id, received_at, path, feed, host(remote_address) as remote_address, scheme, fingerprint, content_type,
-            credential, body, (select d.outcome from intake.deliveries d
-                where d.received_at = rejected.received_at and d.id = rejected.delivery_id limit 1) as outcome
+            credential, body, delivery_id
         from measured join intake.rejected using (id) where before < $11::bigint order by received_at, id"#,
         after.0,
         after.1,
@@ -175,6 +175,8 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
     )
     .fetch_all(&mut *tx)
     .await?;
+    let became: Vec<DeliveryKey> = rows.iter().filter_map(|row| Some((row.delivery_id?, row.received_at))).collect();
+    let mut outcomes = placements::outcomes(&mut tx, &became).await?;
     tx.commit().await?;
     let refused = rows.into_iter().map(|row| Refused {
         id: row.id,
@@ -188,7 +190,7 @@ pub async fn matching(store: &Store, filter: &ReplayFilter, after: Cursor, limit
         fingerprint: row.fingerprint,
         content_type: row.content_type,
         body: row.body,
-        outcome: row.outcome,
+        outcome: row.delivery_id.and_then(|id| outcomes.remove(&id)),
     });
     Ok(refused.collect())
 }

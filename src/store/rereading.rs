@@ -5,9 +5,10 @@
 use crate::domain::ids::{ListingId, PersonId, WorkspaceId};
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::actions::{self, Action};
 use super::{Error, Store, customers, load, session};
 use crate::domain::state::{Person, Row, WorkspaceState};
 use crate::domain::values::text::matched;
@@ -54,7 +55,7 @@ pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, 
     let mut tx = store.begin(None).await?;
     let count = sqlx::query_scalar!(
         r#"-- once
-        select count(*) as "count!" from persons p join intake.rereadings r using (workspace_id)
+        select count(*) as "count!" from persons p join intake.rereadings r on r.workspace_id = $1
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')"#,
         workspace.get(),
     );
@@ -70,7 +71,7 @@ pub async fn persons_left(store: &Store, workspace: WorkspaceId) -> Result<i64, 
 pub async fn addresses(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<(PersonId, String)>, Error> {
     let rows = sqlx::query!(
         r#"-- once
-        select p.id, p.email from persons p join intake.rereadings r using (workspace_id)
+        select p.id, p.email from persons p join intake.rereadings r on r.workspace_id = $1
         where p.workspace_id = $1 and p.id > r.after_person_id and (p.email !~ '^[ -~]+$' or p.email ~ '"')
         order by p.id limit $2"#,
         workspace.get(),
@@ -207,18 +208,18 @@ pub async fn finish(tx: &mut PgConnection, workspace: WorkspaceId) -> Result<(),
     forget_placeholders(tx, workspace).await?;
     let marked = mark_deliveries(tx, workspace).await?;
     count(tx, workspace, None, &[("vehicles_freed", freed), ("deliveries_read_anew", marked)]).await?;
-    sqlx::query!(
+    let counts = sqlx::query_scalar!(
         "-- once
-            with done as (
-            delete from intake.rereadings where workspace_id = $1 returning counts
-        )
-        insert into intake.actions (action, acted_at, acted_by, counts)
-        select 'values_read_anew', now(), 'forecourt', $2::jsonb || counts from done",
+        delete from intake.rereadings where workspace_id = $1 returning counts",
         workspace.get(),
-        json!({ "workspace_id": workspace.get() }),
     )
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await?;
+    // Apart, because the one is of a workspace and the other is not.
+    if let Some(Value::Object(mut counts)) = counts {
+        counts.insert("workspace_id".to_owned(), json!(workspace.get()));
+        actions::record(tx, Action::ReadAnew, "forecourt", counts).await?;
+    }
     Ok(())
 }
 

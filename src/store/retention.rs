@@ -1,11 +1,15 @@
 //! What is too old, found and let go: whole months by dropping their partitions, the rest in small batches, each in a
 //! transaction of its own, so that nobody waits for long and a stop loses nothing but the last batch.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::bodies::month_of;
 use super::partitions::{self, Partition, Partitioned};
-use super::{Error, Store, session};
+use super::{Error, Store, due, session};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::retention::end_of;
 
@@ -108,21 +112,7 @@ pub async fn clear_bodies_in_rows(store: &Store, before: DateTime<Utc>) -> Resul
         tx.commit().await?;
         return Ok(None);
     };
-    // In the order in which batches lock them.
-    let cleared = sqlx::query!(
-        "with old as (
-            select workspace_id, id, received_at from intake.deliveries
-            where received_at > $1 and received_at <= $2 and (body is not null or posted_body is not null)
-            order by workspace_id, id for update
-        )
-        update intake.deliveries d set body = null, posted_body = null from old
-        where d.workspace_id = old.workspace_id and d.id = old.id and d.received_at = old.received_at
-            and d.received_at > $1 and d.received_at <= $2",
-        done_until,
-        last,
-    )
-    .execute(&mut *tx)
-    .await?;
+    let cleared = clear_between(&mut tx, done_until, last).await?;
     sqlx::query!(
         "insert into intake.retention_progress as known (name, done_until) values ($1, $2)
         on conflict (name) do update set done_until = greatest(known.done_until, excluded.done_until)",
@@ -132,11 +122,49 @@ pub async fn clear_bodies_in_rows(store: &Store, before: DateTime<Utc>) -> Resul
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Some(i64::try_from(cleared.rows_affected()).unwrap_or(i64::MAX)))
+    Ok(Some(i64::try_from(cleared).unwrap_or(i64::MAX)))
+}
+
+/// Clears those that arrived after a time and not after another, workspace by workspace; gives how many there were.
+async fn clear_between(tx: &mut PgConnection, after: DateTime<Utc>, last: DateTime<Utc>) -> Result<u64, Error> {
+    let rows = sqlx::query!(
+        "select workspace_id, id from intake.deliveries
+        where received_at > $1 and received_at <= $2 and (body is not null or posted_body is not null)",
+        after,
+        last,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut of_workspaces: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    for row in rows {
+        of_workspaces.entry(row.workspace_id).or_default().push(row.id);
+    }
+    let mut cleared = 0;
+    for (workspace, ids) in of_workspaces {
+        // In the order in which batches lock them.
+        let done = sqlx::query!(
+            "with old as (
+                select id, received_at from intake.deliveries
+                where workspace_id = $1 and id = any($2) and received_at > $3 and received_at <= $4
+                order by id for update
+            )
+            update intake.deliveries d set body = null, posted_body = null from old
+            where d.workspace_id = $1 and d.id = old.id and d.received_at = old.received_at
+                and d.received_at > $3 and d.received_at <= $4",
+            workspace,
+            &ids,
+            after,
+            last,
+        )
+        .execute(&mut *tx)
+        .await?;
+        cleared += done.rows_affected();
+    }
+    Ok(cleared)
 }
 
 /// How far bodies in rows were let go.
-async fn done_until(tx: &mut sqlx::PgConnection) -> Result<DateTime<Utc>, Error> {
+async fn done_until(tx: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
     let done_until =
         sqlx::query_scalar!("select done_until from intake.retention_progress where name = $1", BODIES_IN_ROWS)
             .fetch_optional(tx)
@@ -347,26 +375,41 @@ pub async fn delete_documents(
     Ok(deleted)
 }
 
-/// Ends the retries of deliveries whose body is gone; gives of how many.
+/// Ends the retries of deliveries whose body is gone, workspace by workspace; gives of how many.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
 pub async fn end_retries(store: &Store) -> Result<i64, Error> {
     let mut tx = store.begin(None).await?;
+    let workspaces = due::workspaces(&mut tx).await?;
+    tx.commit().await?;
+    let mut ended = 0;
+    for workspace in workspaces {
+        if ended >= BATCH {
+            break;
+        }
+        ended += end_retries_of(store, workspace, BATCH - ended).await?;
+    }
+    Ok(ended)
+}
+
+async fn end_retries_of(store: &Store, workspace: i64, most: i64) -> Result<i64, Error> {
+    let mut tx = store.begin(None).await?;
     session::run(&mut tx, session::BY_KEY).await?;
     let ended = sqlx::query!(
         "with bodiless as (
-            select w.workspace_id, w.id, w.received_at from intake.deliveries w where w.retry_at is not null and exists (
+            select w.id, w.received_at from intake.deliveries w
+            where w.workspace_id = $1 and w.retry_at is not null and exists (
                 select from intake.deliveries_with_bodies v
-                where v.workspace_id = w.workspace_id and v.id = w.id and v.received_at = w.received_at
-                    and v.body is null
+                where v.workspace_id = $1 and v.id = w.id and v.received_at = w.received_at and v.body is null
                 offset 0
             )
-            limit $1
+            limit $2
         )
         update intake.deliveries d set retry_at = null from bodiless b
-        where d.workspace_id = b.workspace_id and d.id = b.id and d.received_at = b.received_at",
-        BATCH,
+        where d.workspace_id = $1 and d.id = b.id and d.received_at = b.received_at",
+        workspace,
+        most,
     )
     .execute(&mut *tx)
     .await?;

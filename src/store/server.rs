@@ -32,6 +32,7 @@ const WITH_TRANSACTION_TIMEOUT: i32 = 170_000;
 pub(super) struct Server {
     version: AtomicI32,
     applies_remotely: AtomicBool,
+    has_citus: AtomicBool,
     /// What breaks a law and was not so at the start.
     unfit: Mutex<Vec<Flaw>>,
     /// What breaks a law and is put up with.
@@ -51,6 +52,11 @@ impl Server {
         [Some(commits), has_timeout.then_some(session::NO_TRANSACTION_TIMEOUT)].into_iter().flatten()
     }
 
+    /// Whether tables may be spread over several servers.
+    pub(super) fn has_citus(&self) -> bool {
+        self.has_citus.load(Ordering::Relaxed)
+    }
+
     /// What breaks a law since a connection found it so.
     pub(super) fn unfit(&self) -> Vec<Flaw> {
         self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -64,6 +70,7 @@ impl Server {
     fn note(&self, seen: &Seen) {
         self.version.store(seen.version, Ordering::Relaxed);
         self.applies_remotely.store(seen.applies_remotely, Ordering::Relaxed);
+        self.has_citus.store(seen.has_citus, Ordering::Relaxed);
         let mut flaws = seen.flaws(self.allow_unsafe);
         flaws.retain(|flaw| !self.put_up_with.contains(flaw));
         *self.unfit.lock().unwrap_or_else(PoisonError::into_inner) = flaws;
@@ -75,6 +82,7 @@ struct Seen {
     version: i32,
     encoding: String,
     applies_remotely: bool,
+    has_citus: bool,
     settings: Vec<String>,
 }
 
@@ -185,7 +193,7 @@ async fn look(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
     let of = |setting: &str| format!("coalesce(current_setting('{setting}', true), '')");
     let settings = SETTINGS.map(|(setting, ..)| of(setting)).join(", ");
     let question = format!(
-        "{begin}; select {version}, {encoding}, {commits}, {settings}; commit",
+        "{begin}; select {version}, {encoding}, {commits}, {HAS_CITUS}, {settings}; commit",
         begin = session::BEGIN,
         version = of("server_version_num"),
         encoding = of("server_encoding"),
@@ -193,15 +201,17 @@ async fn look(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
     );
     let row = only(connection, &question).await?;
     let text = |index: usize| row.try_get::<String, _>(index);
-    let settings = (0..SETTINGS.len()).map(|index| text(index + 3)).collect::<Result<_, _>>()?;
+    let settings = (0..SETTINGS.len()).map(|index| text(index + 4)).collect::<Result<_, _>>()?;
     Ok(Seen {
         version: text(0)?.parse().unwrap_or_default(),
         encoding: text(1)?,
         applies_remotely: text(2)? == "remote_apply",
+        has_citus: text(3)? == "true",
         settings,
     })
 }
 
+const HAS_CITUS: &str = "(to_regclass('pg_catalog.pg_dist_partition') is not null)::text";
 const HAS_TABLES: &str = "(to_regclass('intake.deliveries') is not null)::text";
 
 async fn value(connection: &mut PgConnection, expression: &str) -> Result<String, sqlx::Error> {

@@ -6,6 +6,7 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _};
 
 use super::error::{self, Error};
@@ -86,6 +87,12 @@ pub(super) const MIGRATION: &str = concat!(
     "; set local lock_timeout = '60s'",
 );
 
+/// What spreads tables over several servers: the tables that are not spread yet are left as they are while others refer to
+/// them, and the parts of a table are written one after the other, because foreign keys connect them with tables that were
+/// written in the same transaction.
+pub(super) const DISTRIBUTION: &str = "set local citus.enable_local_reference_table_foreign_keys = off; \
+    set local citus.multi_shard_modify_mode = 'sequential'";
+
 /// The first statement fails where another one has: what a failed statement has undone is never taken for committed.
 const COMMIT: &str = "set local jit = off; commit";
 const ROLLBACK: &str = "rollback";
@@ -114,8 +121,9 @@ impl Transaction {
                 Ok(transaction)
             }
             Err(refusal) => {
-                // Somebody else has the workspace, and nothing is wrong with the connection: the next try needs one.
-                if error::is_lock_timeout(&refusal) {
+                // Somebody else has the workspace, or its server is away behind the one that answers, and nothing is wrong with
+                // the connection: the next try needs one.
+                if error::is_lock_timeout(&refusal) || error::is_of_another_server(&refusal) {
                     transaction.ended = run(&mut transaction.connection, ROLLBACK).await.is_ok();
                 }
                 Err(refusal)
@@ -182,4 +190,9 @@ impl Drop for Transaction {
 pub(super) async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await?;
     Ok(())
+}
+
+/// Asks what stands in no catalogue that queries could be checked by.
+pub(super) async fn ask(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::raw_sql(sql).fetch_all(connection).await
 }

@@ -35,7 +35,8 @@ pub(super) fn take(sql: &mut String, workspace: WorkspaceId, wait: Duration) {
 pub(super) async fn make(tx: &mut PgConnection, workspaces: &[WorkspaceId]) -> Result<(), Error> {
     let workspaces: Vec<i64> = workspaces.iter().copied().map(WorkspaceId::get).collect();
     sqlx::query!(
-        "insert into intake.workspace_locks (workspace_id) select unnest($1::bigint[]) on conflict do nothing",
+        "insert into intake.workspace_locks (workspace_id) select workspace_id from unnest($1::bigint[]) as w (workspace_id)
+        on conflict do nothing",
         &workspaces
     )
     .execute(tx)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Error, Store};
+use super::{Error, Store, session, spread};
 use crate::domain::reconciliation::{Plan, StoredWorkspace};
 use crate::domain::workspace::{Dealership, DealershipId, Slug, Workspace};
 
@@ -19,6 +19,10 @@ pub async fn load_for_change(tx: &mut PgConnection) -> Result<Vec<StoredWorkspac
     sqlx::query!(r#"select pg_advisory_xact_lock(hashtextextended('forecourt configuration', 0)) as "lock!: ()""#)
         .execute(&mut *tx)
         .await?;
+    if spread::is_distributed(tx).await? {
+        // That lock is known to one server only, and this one to all; rows that refer to workspaces are written meanwhile.
+        session::run(tx, "lock table public.workspaces in share row exclusive mode").await?;
+    }
     load(tx).await
 }
 
@@ -148,7 +152,8 @@ async fn save_dealerships(
     Ok(())
 }
 
-/// The workspaces, among these, in which an identifier of a vehicle is known.
+/// The workspaces, among these, in which an identifier of a vehicle is known; no more than two of them, because of more than
+/// one nothing follows. They are asked one after the other, each where it is.
 ///
 /// # Errors
 /// When Postgres refuses or cannot be reached.
@@ -157,15 +162,23 @@ pub async fn workspaces_with_identifier(
     identifier: &str,
     among: &[WorkspaceId],
 ) -> Result<Vec<WorkspaceId>, Error> {
-    let among: Vec<i64> = among.iter().copied().map(WorkspaceId::get).collect();
+    let mut found = Vec::new();
     let mut tx = store.begin(None).await?;
-    let ids = sqlx::query_scalar!(
-        "select workspace_id from listing_identifiers where workspace_id = any($1) and identifier = $2",
-        &among,
-        identifier,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    for workspace in among {
+        let known = sqlx::query_scalar!(
+            r#"select exists (
+                select from listing_identifiers where workspace_id = $1 and identifier = $2
+            ) as "is_known!""#,
+            workspace.get(),
+            identifier,
+        );
+        if known.fetch_one(&mut *tx).await? {
+            found.push(*workspace);
+        }
+        if found.len() > 1 {
+            break;
+        }
+    }
     tx.commit().await?;
-    Ok(ids.into_iter().map(WorkspaceId::from).collect())
+    Ok(found)
 }

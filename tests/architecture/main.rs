@@ -11,7 +11,9 @@
 )]
 
 mod laws;
+mod migrations;
 mod sources;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -107,6 +109,61 @@ fn every_statement_runs_in_a_transaction_that_has_one_way_to_begin() {
     assert_kept(&broken);
 }
 
+/// The statements of `.sqlx`, white space and all.
+fn prepared() -> Vec<String> {
+    let files = std::fs::read_dir(root().join(".sqlx")).unwrap();
+    let query = |file: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let query: serde_json::Value = serde_json::from_str(&text).unwrap();
+        query["query"].as_str().unwrap().to_owned()
+    };
+    files.map(query).collect()
+}
+
+#[test]
+fn every_statement_is_the_work_of_one_workspace_or_is_listed_with_why_it_is_not() {
+    let (mut broken, mut used, mut tables) = (Vec::new(), BTreeSet::new(), 0);
+    let prepared = prepared();
+    for sql in &prepared {
+        let text = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let read = statements::read(sql).unwrap_or_else(|error| {
+            broken.push(format!("it cannot be read, {error}: {text}"));
+            statements::Read::default()
+        });
+        tables += read.tables;
+        let exceptions = statements::EXCEPTIONS.iter().filter(|(part, _)| text.contains(part));
+        let exceptions: Vec<&str> = exceptions.map(|(part, _)| *part).collect();
+        match (read.broken.as_slice(), exceptions.as_slice()) {
+            ([], []) => {}
+            ([], parts) => broken.push(format!("it is listed without need ({parts:?}): {text}")),
+            (why, []) => broken.push(format!("{}: {text}", why.join("; "))),
+            (_, parts) => used.extend(parts.iter().copied()),
+        }
+    }
+    for (part, _) in statements::EXCEPTIONS.iter().filter(|(part, _)| !used.contains(part)) {
+        broken.push(format!("no statement is so any more: {part}"));
+    }
+    let (count, exceptions) = (prepared.len(), statements::EXCEPTIONS.len());
+    println!("{count} statements name distributed tables {tables} times; {exceptions} are exceptions");
+    assert!(count > 150 && tables > 200, "statements are missing");
+    assert_kept(&broken);
+}
+
+#[test]
+fn new_migrations_can_be_applied_to_tables_that_are_spread_over_several_servers() {
+    let mut broken = Vec::new();
+    for file in std::fs::read_dir(root().join("migrations")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let number: u32 = name.split('_').next().unwrap().parse().unwrap();
+        if number >= migrations::FIRST {
+            let of_file = migrations::broken(&std::fs::read_to_string(&path).unwrap());
+            broken.extend(of_file.into_iter().map(|why| format!("{name}: {why}")));
+        }
+    }
+    assert_kept(&broken);
+}
+
 #[test]
 fn nothing_is_left_unfinished() {
     let mut broken = Vec::new();
@@ -166,6 +223,69 @@ mod can_fail {
                 broken.iter().any(|broken| broken.starts_with("feeds.rs:1: feeds imports store")),
                 "{written}: {broken:?}"
             );
+        }
+    }
+
+    #[test]
+    fn on_statements_that_span_workspaces_however_they_are_written() {
+        for (sql, broken) in [
+            ("select id from leads where workspace_id = $1", false),
+            ("select id from leads", true),
+            ("select id from leads where workspace_id = any($1)", true),
+            ("select id from leads where workspace_id = $1 or id = $2", true),
+            (
+                "select l.id from leads l join persons p on p.workspace_id = l.workspace_id where l.workspace_id = $1",
+                true,
+            ),
+            ("select l.id from leads l join persons p on p.workspace_id = $1 where l.workspace_id = $1", false),
+            (
+                "select l.id from leads l left join persons p on p.id = l.person_id and l.workspace_id = $1 where p.workspace_id = $1",
+                true,
+            ),
+            ("select 1 where exists (select from leads)", true),
+            ("with a as (select id from leads where workspace_id = $1) select id from a", false),
+            ("with a as (delete from leads) select 1", true),
+            (
+                "select k.id from unnest($2::bigint[]) as k (id) cross join lateral (select id from leads where id = k.id offset 0) l",
+                true,
+            ),
+            ("update leads set vin = $2 from persons p where leads.workspace_id = $1 and p.workspace_id = $1", false),
+            ("update leads set vin = $2 from persons p where leads.workspace_id = $1", true),
+            ("update leads set workspace_id = $2 where workspace_id = $1", true),
+            ("delete from leads using persons p where leads.workspace_id = $1 and p.workspace_id = $1", false),
+            ("delete from leads where id = $1", true),
+            ("insert into packages (workspace_id, id) values ($1, $2)", false),
+            ("insert into packages (id) values ($1)", true),
+            (
+                "insert into packages (workspace_id, id) select workspace_id, id from locations where workspace_id = $1",
+                true,
+            ),
+            ("insert into packages (workspace_id, id) select $1, id from unnest($2::bigint[]) as k (id)", false),
+            ("insert into drift (workspace_id) values ($1)", true),
+            (
+                "insert into intake.drift as known (workspace_id, path) values ($1, $2) on conflict (workspace_id, path) do update set last_seen_at = now()",
+                true,
+            ),
+            ("select slug from workspaces", false),
+        ] {
+            assert_eq!(!statements::read(sql).unwrap().broken.is_empty(), broken, "{sql}");
+        }
+    }
+
+    #[test]
+    fn on_migrations_that_several_servers_refuse() {
+        for (sql, broken) in [
+            ("create index a on leads (id);", false),
+            ("create index a on leads (id); create index b on leads (vin);", true),
+            ("create index a on leads (id); alter table persons add constraint b check (id > 0);", true),
+            ("create table more (id bigint); create index a on more (id); create index b on more (id);", false),
+            ("do $$ begin create index a on leads (id); create index b on leads (vin); end $$;", false),
+            ("-- create index a on leads; create index b on leads;", false),
+            ("alter table leads alter column comments set storage external;", true),
+            ("alter table intake.rejected alter column body set storage external;", false),
+            ("create trigger t after insert on leads execute function f();", true),
+        ] {
+            assert_eq!(!migrations::broken(sql).is_empty(), broken, "{sql}");
         }
     }
 

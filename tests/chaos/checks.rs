@@ -43,6 +43,11 @@ pub(crate) async fn prove(scenario: &str, mut harness: Harness, seen: Seen) {
     harness.drained().await;
     let ended = harness.stop();
     assert_eq!(ended.code(), Some(0), "the stop");
+    Box::pin(compare(scenario, harness, seen)).await;
+}
+
+/// Compares, once whatever wrote is stopped and its spool empty, and adds the figures to the table.
+pub(crate) async fn compare(scenario: &str, harness: Harness, seen: Seen) {
     let stored: Vec<Stored> = sqlx::query_as(STORED).fetch_all(&harness.database.pool).await.unwrap();
     let Seen { sent, fault, drained } = seen;
     let (lost, twice) = (lost(&sent, &stored), twice(&sent, &stored));

@@ -149,6 +149,11 @@ impl Harness {
         self.installed = file;
     }
 
+    /// What the program is configured with.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
     /// Where the program listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -263,7 +268,7 @@ async fn bare_database(cluster: &OwnCluster) -> TestDatabase {
 }
 
 /// An address that stays the program's while it is down: out of the range from which connections get theirs.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static PORT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     loop {

@@ -21,6 +21,7 @@ mod connections;
 mod disks;
 mod faults;
 mod harness;
+mod instances;
 mod kills;
 mod locks;
 mod outages;
@@ -79,6 +80,9 @@ fn scenarios() -> Vec<Trial> {
         scenario("the_spool_cannot_grow", disks::spool_cannot_grow),
         scenario("the_folder_of_the_spool_is_read_only", disks::spool_read_only),
         scenario("both_stores_fail", disks::both_fail),
+        scenario("two_instances_behind_a_proxy_are_killed_and_added", instances::two),
+        scenario("four_instances_behind_a_proxy_are_killed_and_added", instances::four),
+        scenario("eight_instances_behind_a_proxy_are_killed_and_added", instances::eight),
         scenario("thousands_of_connections_stay_silent", connections::silent),
     ];
     if upgrades::older().is_some() {

@@ -34,9 +34,16 @@ secret_env = "OTHER_TOKEN"
 const NOBODYS: u32 = 999;
 
 /// A proxy that runs; it is ended when it is dropped.
-struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
     address: SocketAddr,
+}
+
+impl Proxy {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 impl Drop for Proxy {
@@ -156,14 +163,16 @@ async fn behind(name: &str, program: &str, held: Held, start: Start) {
     harness.configure(KEY);
     harness.start();
     harness.wait_for("postgres is ready");
-    let proxy = proxy(harness.folder(), &program, start, harness.address()).await;
+    let service = harness.address();
+    let start = |program: &Path, folder: &Path, address| start(program, folder, service, address);
+    let proxy = proxy(harness.folder(), &program, start).await;
     what_has_to_pass(name, proxy.address).await;
     harness.sender = Sender::new(proxy.address, harness.hold + PATIENCE);
     restart_under_load(&set_up, harness, &scenario).await;
 }
 
 /// A program of this name; `/usr/sbin` is not in everybody's path.
-fn found(program: &str) -> Option<PathBuf> {
+pub(crate) fn found(program: &str) -> Option<PathBuf> {
     let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
     folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists())
 }
@@ -173,7 +182,7 @@ fn deployed(file: &str) -> String {
 }
 
 /// A file of `deploy/` with some of its text changed.
-fn changed(file: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn changed(file: &str, changes: &[(&str, &str)]) -> String {
     let mut text = std::fs::read_to_string(deployed(file)).unwrap();
     for (old, new) in changes {
         assert!(text.contains(old), "{file} has no {old:?}");
@@ -183,12 +192,12 @@ fn changed(file: &str, changes: &[(&str, &str)]) -> String {
 }
 
 /// Starts a proxy, and waits until it listens.
-async fn proxy(folder: &Path, program: &Path, start: Start, service: SocketAddr) -> Proxy {
+pub(crate) async fn proxy(folder: &Path, program: &Path, start: impl Fn(&Path, &Path, SocketAddr) -> Command) -> Proxy {
     let folder = folder.join("proxy");
     std::fs::create_dir(&folder).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let log = std::fs::File::create(folder.join("log")).unwrap();
-    let mut command = start(program, &folder, service, address);
+    let mut command = start(program, &folder, address);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     let mut proxy = Proxy { child: command.spawn().unwrap(), address };
     let began = Instant::now();

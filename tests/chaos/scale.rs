@@ -15,6 +15,8 @@ pub(crate) struct Scale {
     pub(crate) stops: u32,
     /// How often it is restarted behind a held socket, and behind each proxy.
     pub(crate) restarts: u32,
+    /// How often one of several instances is killed or stopped, and the pause before each time.
+    pub(crate) instances: (u32, Duration),
     /// For how long Postgres stands still.
     pub(crate) still: Duration,
     /// For how long it does in the longest outage.
@@ -60,6 +62,7 @@ fn short() -> Scale {
         kills_in_turn: (2, Duration::from_millis(400)),
         stops: 1,
         restarts: 2,
+        instances: (3, Duration::from_millis(400)),
         still: Duration::from_secs(2),
         outage: Duration::from_secs(3),
         lock: Duration::from_secs(2),
@@ -79,6 +82,7 @@ fn long(longest: Duration) -> Scale {
         kills_in_turn: (4 * minutes, Duration::from_secs(1)),
         stops: 10,
         restarts: 10,
+        instances: (8 * minutes, Duration::from_secs(2)),
         still: Duration::from_secs(30),
         outage: longest,
         lock: Duration::from_secs(20),

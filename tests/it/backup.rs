@@ -6,13 +6,15 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use axum::body::Body;
+use axum::http::Request;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
 use super::upgrade;
 use crate::support::postgres::{OWNER, OwnCluster, SERVICE, TestDatabase, own_cluster_with};
-use crate::support::program::Launch;
+use crate::support::program::{Launch, exchange};
 use crate::support::{
     ALL, Answer, CLUSTERS, CONFIG, INVENTORY, LEADPRO, LEADS, OTHER_TOKEN, Program, SECRETS, TOKEN, TestService,
     a_lead, car, credential, left_out, own_cluster, soon, tables, throwaway_options,
@@ -334,6 +336,57 @@ async fn the_private_postgres_moves_to_ones_own_by_the_commands_of_the_page() {
     assert_eq!(database.value::<i64>("select count(*) from leads").await, 2);
     assert_eq!(database.value::<i64>("select count(*) from intake.deliveries where outcome = 'applied'").await, 2);
     stop(program);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_private_postgres_moves_to_ones_own_under_load_and_nothing_is_lost() {
+    let other = own_cluster().await;
+    let Some(programs) = programs(&other) else { return };
+    let (folder, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut shell = Shell::new(&programs, folder.path(), backup.path());
+    let (config, database) = (with_spool(), other.bare_database("forecourt").await);
+    shell.over(&database);
+    let mut program = start("", folder.path(), &config);
+    program.wait_for("postgres is ready");
+    let mut told: Vec<(String, String)> = Vec::new();
+    for id in 0..5 {
+        let answer = program.post_as(TOKEN, LEADS, a_lead(id).to_string()).await;
+        told.push((id_of(&answer), answer.outcome().to_owned()));
+    }
+    // As `systemctl stop` does, it waits for the end, in which the private Postgres ends.
+    let pid = program.pid().as_raw_nonzero();
+    let ended = folder.path().join("postgres/cluster/postmaster.pid");
+    let stop = format!("{{ kill -TERM {pid}; while [ -e '{}' ]; do sleep 0.05; done; }}", ended.display());
+    let command = commands("To one's own Postgres under load", 0);
+    assert!(command.contains("systemctl stop forecourt"));
+    let command = command.replace("systemctl stop forecourt", &stop);
+    let moving = tokio::task::spawn_blocking(move || shell.run(&command));
+    let mut next = 5;
+    while !moving.is_finished() {
+        // What nobody answers any more was not taken.
+        let lead = a_lead(next).to_string();
+        let request = Request::post(LEADS).header("authorization", format!("Bearer {TOKEN}")).body(Body::from(lead));
+        let posted = tokio::spawn(exchange(program.address, request.unwrap()));
+        if let Ok(Ok(answer)) = posted.await {
+            told.push((id_of(&answer), answer.outcome().to_owned()));
+            next += 1;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    moving.await.unwrap();
+    assert_eq!(program.ended().code(), Some(0));
+    let spooled = told.iter().filter(|(_, outcome)| outcome == "spooled").count();
+    assert!(spooled > 0, "something came meanwhile: {told:?}");
+
+    let mut program = start(&database.url_as(SERVICE), folder.path(), &config);
+    program.wait_for("postgres is ready");
+    let answer = program.post_as(TOKEN, LEADS, a_lead(1_000).to_string()).await;
+    told.push((id_of(&answer), answer.outcome().to_owned()));
+    drained(&program).await;
+    let ids: Vec<String> = told.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!(stored(&database, &ids).await, vec!["applied 1"; ids.len()], "each is there, once");
+    assert_eq!(database.value::<i64>("select count(*) from leads").await, i64::try_from(told.len()).unwrap());
+    self::stop(program);
 }
 
 /// Gives all files of a folder to whoever has another one, as the server asks for.

@@ -67,6 +67,10 @@ impl Writer {
                 self.permits.note(workspace, true);
                 Err(Failure::Locked)
             }
+            Err(error) if error.is_of_another_server() => {
+                self.permits.note_away(workspace, true);
+                Err(Failure::PartAway(error))
+            }
             // No transaction could be begun, so that nothing is wrong with what was to be done in it.
             Err(error) => Err(Failure::Transient(error)),
         }

@@ -83,6 +83,18 @@ impl Writer {
                 self.note_away(error, waiting);
                 pause.wait().await;
             }
+            Failure::PartAway(error) => {
+                let error = error.without_values();
+                if let Some(left_out) = self.complaints.take(&format!("a part is away: {error}")) {
+                    tracing::warn!(
+                        error,
+                        waiting,
+                        left_out,
+                        "a server behind postgres is away: the deliveries of its workspaces wait"
+                    );
+                }
+                pause.wait().await;
+            }
             Failure::TimedOut => {
                 self.is_stalled.store(true, Ordering::Relaxed);
                 if let Some(left_out) = self.complaints.take("postgres does not answer") {
@@ -109,7 +121,7 @@ impl Writer {
         while let Some(part) = parts.pop() {
             match Box::pin(self.attempt(workspace, part, false, &mut Mode::DryRun, None)).await {
                 Ok(of_part) => results.extend(of_part),
-                Err(Failure::Transient(error)) => return Err(error),
+                Err(Failure::Transient(error) | Failure::PartAway(error)) => return Err(error),
                 Err(Failure::Locked) if began.elapsed() < LONGEST => parts.push(part),
                 Err(Failure::Locked) => return Err(store::Error::Locked),
                 Err(Failure::Poison(_) | Failure::Conflict | Failure::TimedOut) => {

@@ -59,7 +59,12 @@ impl Writer {
             return Err(Failure::Poison("reading it ended in a panic".to_owned()));
         }
         let work = Box::pin(catching_panics(self.attempt_uncaught(workspace, batch, is_repeated, mode, begun)));
-        tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut))
+        let attempted = tokio::time::timeout(LONGEST, work).await.unwrap_or_else(|_elapsed| Err(Failure::TimedOut));
+        if matches!(attempted, Err(Failure::PartAway(_))) {
+            // As one that somebody holds: what is late there says nothing of the others.
+            self.permits.note_away(workspace, true);
+        }
+        attempted
     }
 
     async fn attempt_uncaught(
@@ -82,6 +87,7 @@ impl Writer {
                     let _ = saved.send(());
                 }
                 tx.commit().await?;
+                self.permits.note_away(workspace, false);
                 for (entry, is_new) in batch.iter().zip(written.is_new) {
                     self.activity.note(workspace, &entry.delivery, entry.attempt, is_new);
                 }

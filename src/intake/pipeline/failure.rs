@@ -11,6 +11,8 @@ use crate::store;
 pub(super) enum Failure {
     /// Postgres is away or busy: the same batch may succeed.
     Transient(store::Error),
+    /// The server that the workspace is on is away, behind the one that answers: the others are written.
+    PartAway(store::Error),
     /// Somebody else has the workspace, which is the fault of no delivery: it is waited for again.
     Locked,
     /// Another try settled one of its deliveries at the same moment, in another queue or process.
@@ -25,6 +27,9 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         if matches!(error, store::Error::Locked) {
             return Self::Locked;
+        }
+        if error.is_of_another_server() {
+            return Self::PartAway(error);
         }
         if error.is_transient() { Self::Transient(error) } else { Self::Poison(error.without_values()) }
     }

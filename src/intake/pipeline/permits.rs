@@ -44,6 +44,8 @@ pub(in crate::intake) struct WritePermits {
     large: Semaphore,
     /// The workspaces, and what has none, that somebody else held when they were last asked for, and when that was.
     held: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
+    /// Those whose server was away, behind the one that answers, when they were last written to; until one is committed.
+    away: Mutex<HashMap<Option<WorkspaceId>, Instant>>,
 }
 
 /// A connection for a batch.
@@ -73,6 +75,7 @@ impl WritePermits {
             writers: Arc::new(Semaphore::new(writers)),
             large: Semaphore::new(1),
             held: Mutex::default(),
+            away: Mutex::default(),
         }
     }
 
@@ -94,14 +97,27 @@ impl WritePermits {
         }
     }
 
-    /// Whether somebody else holds a workspace for longer than a batch takes.
+    /// Notes whether the server of a workspace was away. As long as it is, the workspace is as one that somebody holds.
+    pub(super) fn note_away(&self, workspace: Option<WorkspaceId>, is_away: bool) {
+        if is_away {
+            self.away().insert(workspace, Instant::now());
+        } else {
+            self.away().remove(&workspace);
+        }
+    }
+
+    /// Whether somebody else holds a workspace for longer than a batch takes, or its server is away.
     pub(super) fn is_held(&self, workspace: Option<WorkspaceId>) -> bool {
-        self.held().get(&workspace).is_some_and(is_recent)
+        self.held().get(&workspace).is_some_and(is_recent) || self.away().get(&workspace).is_some_and(is_recent)
     }
 
     /// Whether somebody holds any workspace so: what is late then is no sign that Postgres is away, because it has answered.
     pub(super) fn is_any_held(&self) -> bool {
-        self.held().values().any(is_recent)
+        self.held().values().any(is_recent) || self.away().values().any(is_recent)
+    }
+
+    fn away(&self) -> std::sync::MutexGuard<'_, HashMap<Option<WorkspaceId>, Instant>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Option<WorkspaceId>, Instant>> {

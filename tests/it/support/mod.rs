@@ -5,6 +5,7 @@ pub(crate) mod db_snapshot;
 mod delivery;
 pub(crate) mod grown;
 mod left_out;
+pub(crate) mod majors;
 mod packed;
 pub(crate) mod payloads;
 pub(crate) mod pooler;

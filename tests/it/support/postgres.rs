@@ -309,6 +309,7 @@ pub(crate) fn throwaway_options() -> Options {
     let mut options = Options::new(home, Durability::Throwaway, path);
     // A copy of the programs from npm, where it takes one, serves later runs, too.
     options.binaries_dir = Some(binaries_dir());
+    options.explicit_bin_dir = super::majors::programs_asked_for(&binaries_dir());
     options
 }
 
@@ -322,7 +323,7 @@ fn free_megabytes(dir: &Path) -> Option<u64> {
 }
 
 /// In the target folder; but what root keeps below its home, the server's account cannot reach.
-fn binaries_dir() -> PathBuf {
+pub(crate) fn binaries_dir() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     if target.starts_with("/root") { Path::new("/var/lib/forecourt").to_owned() } else { target.to_owned() }
 }
