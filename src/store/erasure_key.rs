@@ -4,7 +4,9 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use sqlx::PgConnection;
 
+use super::error::Error;
 use crate::domain::erasure::Subject;
 
 /// The key. Never shown.
@@ -50,6 +52,18 @@ impl fmt::Debug for ErasureKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ErasureKey")
     }
+}
+
+/// Whether every erasure of the database was made with this key.
+///
+/// # Errors
+/// When one was made with another, or there are some and no key is here.
+pub(super) async fn check(key: Option<&ErasureKey>, tx: &mut PgConnection) -> Result<(), Error> {
+    let is_foreign = sqlx::query_scalar!(
+        r#"select exists (select from intake.erasures where key_id is distinct from $1) as "is_foreign!""#,
+        key.map(ErasureKey::id),
+    );
+    if is_foreign.fetch_one(tx).await? { Err(Error::ErasureKey) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -55,18 +55,6 @@ pub async fn key_of(store: &Store, tx: &mut PgConnection, workspace: i64) -> Res
     if is_foreign.fetch_one(tx).await? { Err(Error::ErasureKey) } else { Ok(key) }
 }
 
-/// Whether every erasure of the database was made with this key.
-///
-/// # Errors
-/// When one was made with another, or there are some and no key is here.
-pub(super) async fn check_key(key: Option<&ErasureKey>, tx: &mut PgConnection) -> Result<(), Error> {
-    let is_foreign = sqlx::query_scalar!(
-        r#"select exists (select from intake.erasures where key_id is distinct from $1) as "is_foreign!""#,
-        key.map(ErasureKey::id),
-    );
-    if is_foreign.fetch_one(tx).await? { Err(Error::ErasureKey) } else { Ok(()) }
-}
-
 /// One row of what was erased, without what it was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {

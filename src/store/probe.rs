@@ -7,8 +7,7 @@ use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::erasure_key::ErasureKey;
-use super::erasures;
+use super::erasure_key::{self, ErasureKey};
 use super::error::Error;
 use super::session::Transaction;
 
@@ -52,7 +51,7 @@ impl Probes {
         }
         *last = Some((Instant::now(), Err(Refusal::NotWritable("it does not answer in time".to_owned()))));
         let written = match write(&mut tx).await {
-            Ok(()) => erasures::check_key(key, &mut tx).await,
+            Ok(()) => erasure_key::check(key, &mut tx).await,
             Err(error) => Err(error),
         };
         if let Some((_, known)) = &mut *last {

@@ -182,7 +182,7 @@ async fn what_is_due_of_a_workspace_that_is_held_takes_no_turn_of_another() {
     assert_eq!(service.lead(&a_lead(2_000)).await.outcome(), "spooled");
     let round = async || due::round(service.intake(), &RetryableRejections::default()).await.unwrap();
     assert_eq!(round().await, 1);
-    assert_eq!(service.count("intake.deliveries where outcome = 'applied' and attempts = 2").await, 1);
+    assert_eq!(service.count("intake.deliveries where outcome = 'unchanged' and attempts = 2").await, 1);
     let_go(somebody).await;
     drained(&service).await;
     assert_eq!(round().await, 200);

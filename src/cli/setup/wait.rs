@@ -143,6 +143,11 @@ impl<'w> Watch<'w> {
         }
         if is_first {
             for came in newcomers::delivered(store, &self.pairs(), self.since - BEFORE, true).await? {
+                if came.received_at >= self.since {
+                    // It has come between the two questions.
+                    self.came(&came)?;
+                    continue;
+                }
                 self.missing.remove(&(came.credential.clone(), came.feed.clone()));
                 let at = shown(came.received_at);
                 self.say(&format!("came before: {}, {}: the last one at {at}", came.credential, came.feed))?;
