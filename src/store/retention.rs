@@ -146,6 +146,7 @@ async fn clear_between(tx: &mut PgConnection, after: DateTime<Utc>, last: DateTi
             "with old as (
                 select id, received_at from intake.deliveries
                 where workspace_id = $1 and id = any($2) and received_at > $3 and received_at <= $4
+                    and (body is not null or posted_body is not null)
                 order by id for update
             )
             update intake.deliveries d set body = null, posted_body = null from old

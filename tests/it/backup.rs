@@ -224,7 +224,12 @@ struct Before {
 /// One delivery of each feed, a request that is refused, and a reload; gives an access token.
 async fn one_of_each(program: &mut Program) -> String {
     let token = access_token(program).await;
-    taken(program, LEADS, &lead(7_000_001)).await;
+    for (status, updated_at) in [("New", "2025-10-04T00:00:00Z"), ("Lost", "2025-10-05T00:00:00Z")] {
+        let mut lead = lead(7_000_001);
+        lead["lead_status_option"] = json!({"name": status});
+        lead["updated_at"] = json!(updated_at);
+        taken(program, LEADS, &lead).await;
+    }
     taken(program, INVENTORY, car(7_000_002).body()).await;
     let cluster_of =
         json!({"id": 7_000_003, "dealership_id": 356, "contact": {"email": "backup@example.com"}, "leads": []});

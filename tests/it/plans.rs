@@ -305,7 +305,9 @@ async fn beyond_what_is_asked(service: &TestService, is_kept: bool) -> Vec<Strin
     let store = Store::new(service.database.pool.clone(), 30);
     let mut tx = store.begin(None).await.unwrap();
     let mut report = Vec::new();
-    for statement in statements(workspace, KEYS) {
+    // Nobody who waits for a reply waits for a story; it gives the newest of many, and reads as many.
+    let is_common = |statement: &Statement| !statement.query.starts_with("-- The leads of a story");
+    for statement in statements(workspace, KEYS).into_iter().filter(is_common) {
         let plan = statement.plan(&mut tx, is_kept, "analyze, buffers,").await;
         let plan = &plan[0]["Plan"];
         let mut found = Vec::new();

@@ -91,7 +91,8 @@ pub struct Leads {
 pub async fn lead_ids(tx: &mut PgConnection, workspace: i64, wanted: &Leads, most: i64) -> Result<Vec<i64>, Error> {
     let Leads { ids, persons, clusters, listings, vins, external_ids } = wanted;
     let ids = sqlx::query_scalar!(
-        r#"select id as "id!" from (
+        r#"-- The leads of a story
+        select id as "id!" from (
             select unnest($2::bigint[]) as id
             union
             select f.id from unnest($3::bigint[]) as k (id) cross join lateral (

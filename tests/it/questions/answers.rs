@@ -250,7 +250,7 @@ fn of_a_number(life: &Life) -> Vec<Value> {
     let theirs = all.iter().filter(|(_, leads)| leads.last().unwrap().phone == "+61411000001");
     let row = |((workspace, email), leads): (&(&str, String), &Vec<&Lead>)| {
         let newest = leads.last().unwrap();
-        json!([workspace, email, format!("First {}", newest.number), "Citizen", newest.made])
+        json!([workspace, email, newest.first_name, "Citizen", newest.made])
     };
     theirs.map(row).collect()
 }
@@ -260,7 +260,7 @@ fn consent(life: &Life) -> Vec<Value> {
     for ((workspace, email), leads) in customers(life) {
         let Some(said) = leads.iter().rev().find(|lead| lead.opt_in.is_some()) else { continue };
         if said.opt_in == Some(true) && said.made >= days(life, 28) {
-            let first_name = format!("First {}", leads.last().unwrap().number);
+            let first_name = &leads.last().unwrap().first_name;
             let id = (1_000 + said.number).to_string();
             let row = json!([workspace, email, first_name, life.day(said.made), said.source, id]);
             rows.push(((workspace, said.made, email), row));
@@ -487,7 +487,11 @@ fn silent(life: &Life) -> Vec<Value> {
 }
 
 fn unknown(life: &Life) -> Vec<Value> {
-    life.unknown.iter().map(|(workspace, times)| json!([workspace, "lead", "shoe_size", times])).collect()
+    life.unknown
+        .iter()
+        .filter(|(_, times)| **times > 0)
+        .map(|(workspace, times)| json!([workspace, "lead", "shoe_size", times]))
+        .collect()
 }
 
 fn deliveries(life: &Life) -> Vec<Value> {

@@ -71,6 +71,7 @@ pub(super) struct Lead {
     pub(super) email: Option<String>,
     /// Whether its date of birth is none, so that it makes no customer.
     pub(super) is_born_wrong: bool,
+    pub(super) first_name: String,
     pub(super) phone: String,
     pub(super) opt_in: Option<bool>,
     /// When it is answered.
@@ -316,6 +317,7 @@ impl Life {
             source: ["Website", "Carsales", "Facebook", "Walk In"][place % 4],
             email,
             is_born_wrong: number == 35,
+            first_name: format!("First {customer}"),
             phone: format!("+614110{of_phone:05}"),
             opt_in: (category != "Finance Enquiry")
                 .then_some([Some(true), None, Some(false), None][place % 4])
@@ -384,7 +386,7 @@ fn payload(lead: &Lead, at: DateTime<Utc>) -> Value {
     let mut payload = json!({
         "id": 1_000 + lead.number, "created": lead.made, "updated_at": at, "dealership": { "id": lead.dealership },
         "category": lead.category, "source": lead.source,
-        "prospect": { "first_name": format!("First {}", lead.number), "last_name": "Citizen", "email": lead.email,
+        "prospect": { "first_name": lead.first_name, "last_name": "Citizen", "email": lead.email,
             "mobile_phone": lead.phone, "opt_in_to_marketing": lead.opt_in },
     });
     if lead.is_born_wrong {
@@ -427,7 +429,8 @@ impl Life {
         }
         if let Some((at, status, reason)) = lead.settled {
             let mut settled = payload(lead, at);
-            settled["lead_status_option"] = json!({ "id": 140, "name": status, "status_type": status });
+            settled["lead_status_option"] = json!({ "id": 140, "name": status,
+                "status_type": if status == "won" { "converted" } else { status } });
             settled["lost_reason"] = json!(reason);
             all.push((at + TimeDelta::seconds(5), Feed::Lead, settled));
         }
@@ -498,7 +501,8 @@ impl Life {
         }
         for property in &self.properties {
             let body = json!({ "event": "lead.created", "data": {
-                "id": 1 + property.number, "first_name": "Ann", "last_name": "Bell", "phone": "07123456789",
+                "id": 1 + property.number, "full_name": "Ann Bell", "first_name": "Ann", "last_name": "Bell",
+                "phone": format!("071234560{:02}", property.number),
                 "email": format!("owner{}@example.com", property.number), "type": property.kind, "stage": property.stage,
                 "address": "51 Asimov Place, Starbridge", "postcode": "N1 3JY", "createdAt": property.made,
             } });
@@ -523,11 +527,11 @@ impl Life {
 fn cluster(lead: &Lead, budget: i64) -> Value {
     json!({
         "id": 20_000 + lead.number, "dealership_id": lead.dealership, "created": lead.made, "modified": lead.made,
-        "contact": { "email": lead.email, "mobile_phone": lead.phone, "first_name": format!("First {}", lead.number) },
+        "contact": { "email": lead.email, "mobile_phone": lead.phone, "first_name": lead.first_name },
         "leads": [{
             "id": 1_000 + lead.number, "created": lead.made, "modified": lead.made, "category": lead.category,
             "source": lead.source, "budget": budget,
-            "prospect": { "name": format!("First {}", lead.number), "last_name": "Citizen", "email": lead.email,
+            "prospect": { "name": lead.first_name, "last_name": "Citizen", "email": lead.email,
                 "mobile_phone": lead.phone },
         }],
     })
