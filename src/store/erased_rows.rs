@@ -215,7 +215,8 @@ async fn find_others(tx: &mut PgConnection, workspace: WorkspaceId, known: &mut 
             or exists (select from lead_clusters c where c.workspace_id = $1 and c.person_id = l.person_id
                 and not exists (select from leads m where m.workspace_id = $1 and m.lead_cluster_id = c.id
                     and m.id = any($2)))) as "is_told_elsewhere!"
-        from leads l where l.workspace_id = $1 and l.id = any($2) and l.person_id <> all($3)"#,
+        from leads l where l.workspace_id = $1 and l.id = any($2)
+            and l.person_id is not null and l.person_id <> all($3)"#,
         workspace.get(),
         &known.leads,
         &known.persons,

@@ -152,7 +152,7 @@ fn before(addresses: &[SocketAddr], program: &Path, folder: &Path, address: Sock
     let server = |(number, address): (usize, &SocketAddr)| format!("    server forecourt{number} {address}\n");
     let servers: String = addresses.iter().enumerate().map(server).collect();
     let several = format!(
-        "    option httpchk GET /readyz\n    default-server check inter 500ms fall 1 rise 1\n    option redispatch 1\n{servers}"
+        "    option httpchk GET /readyz\n    timeout check 5s\n    default-server check inter 500ms fall 1 rise 1\n    option redispatch 1\n{servers}"
     );
     let config = changed(
         "haproxy.cfg",

@@ -317,6 +317,25 @@ async fn a_lead_is_erased_with_its_person_and_what_the_person_sent_beside_it() {
 }
 
 #[tokio::test]
+async fn a_lead_that_made_no_person_is_erased_alone() {
+    let service = service().await;
+    let nameless = a_lead(1).comments("hers").with(json!({ "prospect": { "email": null } }));
+    service.lead(&nameless).await;
+    let born_wrong = a_lead(2).email(ADA).comments("his").with(json!({ "prospect": { "dob": "32/13/2000" } }));
+    service.lead(&born_wrong).await;
+    assert_eq!(service.count("persons").await, 0);
+    erase_here(&service, Target::Lead("1".to_owned())).await;
+    erase_here(&service, Target::Lead("2".to_owned())).await;
+    // And once more, as after a restore.
+    erase_here(&service, Target::Lead("2".to_owned())).await;
+    assert_eq!(
+        service.table("external_id, comments, contact_email from leads order by 1").await,
+        json!([["1", null, null], ["2", null, null]])
+    );
+    assert_eq!(service.count("intake.bodies").await, 0);
+}
+
+#[tokio::test]
 async fn what_a_lead_told_of_another_address_goes_and_what_others_told_of_it_stays() {
     let service = service().await;
     let of_ada = a_lead(1).email(ADA).comments("hers").with(json!({ "updated_at": "2025-10-03T07:00:00Z" }));
