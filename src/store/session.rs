@@ -64,8 +64,10 @@ pub(super) const PLANS_KEPT: &str = "; set local plan_cache_mode = force_generic
 /// all of it.
 pub(super) const BY_KEY: &str = "set local enable_hashjoin = off; set local enable_mergejoin = off";
 
-/// What is read for a person who looks on is given up after this time.
-pub(super) const FOR_A_PERSON: &str = "set local statement_timeout = '2s'";
+/// What is read for a person who looks on is given up after this time, and is planned for what is asked: a plan for any number of
+/// rows and any time would sort all that ever arrived, to give the newest few.
+pub(super) const FOR_A_PERSON: &str =
+    "set local statement_timeout = '2s'; set local plan_cache_mode = force_custom_plan";
 
 /// How rows are counted that are most of their table, which is cheaper from end to end.
 pub(super) const WHOLE_TABLES: &str = "set local enable_seqscan = on";
