@@ -91,10 +91,10 @@ impl Drop for Chromium {
     }
 }
 
-/// The name by which an element's number is known (W3C WebDriver, 12.1).
+/// The name by which an element's number is known (W3C `WebDriver`, 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A command of W3C WebDriver: its value, or what chromedriver says is wrong. Spoken by hand, because the crates for it turn
+/// A command of W3C `WebDriver`: its value, or what chromedriver says is wrong. Spoken by hand, because the crates for it turn
 /// on features of others that the program is built without.
 async fn command(address: &str, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
     let body = body.map_or_else(HttpBody::empty, |json| HttpBody::from(json.to_string()));

@@ -145,7 +145,7 @@ async fn cost_of_a_row(connection: &mut PgConnection, table: &Table, indexes: &[
 async fn written(connection: &mut PgConnection, table: &Table, without: &[&str]) -> Fallible<f64> {
     let name = table.name;
     let process: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *connection).await?;
-    let drops: String = without.iter().map(|index| format!("drop index {index};")).collect();
+    let drops = without.iter().map(|index| format!("drop index {index}")).collect::<Vec<_>>().join("; ");
     sqlx::raw_sql(AssertSqlSafe(format!("begin; {drops}"))).execute(&mut *connection).await?;
     let begun = on_processor(process)?;
     let write = format!("insert into {name} select * from fresh_{name}");

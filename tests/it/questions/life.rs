@@ -58,7 +58,7 @@ pub(super) struct Life {
 }
 
 /// When a lead was settled, how, and why where it was lost.
-type Settled = (DateTime<Utc>, &'static str, Option<&'static str>);
+type Closing = (DateTime<Utc>, &'static str, Option<&'static str>);
 
 /// A lead, as the rules make it from its number.
 pub(super) struct Lead {
@@ -77,7 +77,7 @@ pub(super) struct Lead {
     /// When it is answered.
     pub(super) answered: Option<DateTime<Utc>>,
     /// When it is won or lost, and why it is lost.
-    pub(super) settled: Option<Settled>,
+    pub(super) settled: Option<Closing>,
     pub(super) budget: Option<i64>,
     /// Make and offer of the car that is offered, and whether that is accepted.
     pub(super) trade_in: Option<(&'static str, i64, bool)>,
@@ -333,7 +333,7 @@ impl Life {
     }
 
     /// How the lead with this number was settled, and the appointment that it has.
-    fn settled_and_appointment(&self, number: i64, made: DateTime<Utc>) -> (Option<Settled>, Option<Appointment>) {
+    fn settled_and_appointment(&self, number: i64, made: DateTime<Utc>) -> (Option<Closing>, Option<Appointment>) {
         let place = usize::try_from(number).unwrap();
         let (of_six, turn) = (place % 6, place / 6);
         let past = |at: DateTime<Utc>| (at < self.base - TimeDelta::minutes(30)).then_some(at);
