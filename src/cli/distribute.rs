@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// Print the statements, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Into how many parts the tables are cut; it is said once, the first time
+    /// Into how many parts the tables are cut, 1 to 1024; it is said once, the first time
     #[arg(long, value_name = "N", default_value_t = SHARDS, value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: u16,
 }
@@ -78,6 +78,9 @@ fn print(plan: &Plan, out: &mut dyn Write) -> CommandResult {
             out,
             "-- This database does not have the extension Citus yet, without which nothing of this can be run."
         )?;
+    }
+    if let Some(hindrance) = &plan.hindrance {
+        writeln!(out, "-- Not as this user: {hindrance}")?;
     }
     if plan.steps.is_empty() {
         writeln!(out, "-- All {} tables are in their places; there is nothing to do.", plan.done)?;

@@ -19,10 +19,23 @@ const NO_EXTENSION: &str = "this database does not have the extension Citus: ins
 /// # Errors
 /// When Postgres refuses or cannot be reached, where migrations are missing, and where tables are spread otherwise.
 pub async fn plan(store: &Store, shards: u16) -> Result<Plan, Error> {
+    migrated(store).await?;
     let mut tx = store.begin(None).await?;
     let plan = spread::planned(&mut tx, shards).await?;
+    let hindrance = ownership::hindrance(&mut tx).await?;
     tx.rollback().await?;
-    Ok(plan)
+    Ok(Plan { hindrance, ..plan })
+}
+
+async fn migrated(store: &Store) -> Result<(), Error> {
+    let pending = store.pending_migrations().await?;
+    pending.first().map_or(Ok(()), |first| {
+        let number = first.version;
+        Err(Error::Migration(format!(
+            "migration {number:04} is missing: run `forecourt migrate` first, because a database is migrated first and \
+             distributed then"
+        )))
+    })
 }
 
 /// Brings every table to its place, in one transaction: all of them or none. Whoever writes meanwhile waits. Gives what was
@@ -32,14 +45,7 @@ pub async fn plan(store: &Store, shards: u16) -> Result<Plan, Error> {
 /// With a sentence that says what to do, where the extension is missing, migrations are, or the user is not the tables'
 /// owner; and when Postgres refuses or cannot be reached.
 pub async fn distribute(store: &Store, shards: u16, acted_by: &str) -> Result<Plan, Error> {
-    let pending = store.pending_migrations().await?;
-    if let Some(first) = pending.first() {
-        let number = first.version;
-        return Err(Error::Migration(format!(
-            "migration {number:04} is missing: run `forecourt migrate` first, because a database is migrated first and \
-             distributed then"
-        )));
-    }
+    migrated(store).await?;
     let mut tx = store.begin_as_owner().await?;
     migrations::lock(&mut tx).await?;
     if let Some(hindrance) = ownership::hindrance(&mut tx).await? {

@@ -133,6 +133,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How many tables are in their places already.
     pub done: usize,
+    /// Why the user may not run them, in a sentence; none where it may, or that was not asked.
+    pub hindrance: Option<String>,
 }
 
 /// Runs a step.
@@ -193,7 +195,7 @@ pub(super) async fn planned(tx: &mut PgConnection, shards: u16) -> Result<Plan, 
     if !steps.is_empty() {
         steps.extend(views(tx).await?.into_iter().map(|sql| Step { sql, spreads: None }));
     }
-    Ok(Plan { has_extension, steps, done })
+    Ok(Plan { has_extension, steps, done, hindrance: None })
 }
 
 fn otherwise(Spread { table, place }: Spread) -> String {

@@ -57,6 +57,13 @@ pub(super) struct Tried {
     pub(super) remark: &'static str,
 }
 
+impl Tried {
+    /// With something else to be said, where there is anything.
+    pub(super) fn with(self, remark: &'static str) -> Self {
+        Self { remark: if remark.is_empty() { self.remark } else { remark }, ..self }
+    }
+}
+
 /// How the body is shown.
 enum BodyView {
     /// As JSON.

@@ -22,6 +22,7 @@ mod overview;
 mod page;
 mod payload;
 mod replay;
+mod replays;
 mod search;
 mod sessions;
 mod settings;

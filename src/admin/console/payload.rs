@@ -200,7 +200,10 @@ impl Writer<'_> {
                 let keys: Vec<String> = (0..entries.len().min(MOST_TOKENS)).map(|index| format!("[{index}]")).collect();
                 self.branch(field, keys.iter().map(String::as_str).zip(entries).collect(), true);
             }
-            Json::Text(text) => self.leaf(field, cut(text), "text"),
+            Json::Text(text) => {
+                let field = Field { is_masked: field.is_masked || holds_document(text), ..field };
+                self.leaf(field, cut(text), "text");
+            }
             Json::Number(number) => self.leaf(field, number.clone(), "number"),
             Json::Word(word) => self.leaf(field, (*word).to_owned(), "word"),
         }
@@ -210,6 +213,7 @@ impl Writer<'_> {
         let at = self.shown.tokens.len();
         let (one, many) = if is_list { ("entry", "entries") } else { ("field", "fields") };
         let count = entries.len();
+        let is_document = !is_list && names_document(&entries);
         let is_match = self.counts(self.holds(field.key));
         let notes = self.notes.remove(field.path).unwrap_or_default();
         let entries_in_words = format!("{count} {}", if count == 1 { one } else { many });
@@ -218,7 +222,7 @@ impl Writer<'_> {
         let matches = self.shown.matches;
         for (key, value) in entries {
             let path = joined(field.path, key, is_list);
-            let is_masked = field.is_masked || !is_list && is_identity_key(key);
+            let is_masked = field.is_masked || !is_list && is_document_key(key) || is_document && !is_kind(key);
             let is_secret = field.is_secret || !is_list && is_secret_key(key);
             self.write(Field { key, path: &path, level: field.level + 1, is_masked, is_secret }, value);
         }
@@ -258,6 +262,42 @@ impl Token {
             Self::Close => false,
         }
     }
+}
+
+/// Whether a key names an identity document: what is kept apart, and other names for the same.
+fn is_document_key(key: &str) -> bool {
+    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let words =
+        ["dlnumber", "dlno", "dlcard", "driverid", "idnumber", "idcard", "identification", "identitydoc", "visanumber"];
+    is_identity_key(key) || words.iter().any(|word| letters.contains(word))
+}
+
+/// Whether a key says of what kind something is.
+fn is_kind(key: &str) -> bool {
+    ["type", "kind", "document_type", "documenttype", "name", "label"].contains(&key.to_ascii_lowercase().as_str())
+}
+
+/// Whether an object says of itself that it is an identity document, as `{"type": "passport", "number": "..."}`.
+fn names_document(entries: &[(&str, &Json)]) -> bool {
+    let says = |json: &Json| matches!(json, Json::Text(text) if text.len() < 100 && is_document_key(text));
+    entries.iter().any(|(key, value)| is_kind(key) && says(value))
+}
+
+/// Whether a text is JSON that holds an identity document.
+fn holds_document(text: &str) -> bool {
+    fn has(json: &Json) -> bool {
+        match json {
+            Json::Object(entries) => {
+                let pairs: Vec<(&str, &Json)> = entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                names_document(&pairs) || pairs.iter().any(|(key, value)| is_document_key(key) || has(value))
+            }
+            Json::List(entries) => entries.iter().any(has),
+            Json::Text(text) => holds_document(text),
+            Json::Number(_) | Json::Word(_) => false,
+        }
+    }
+    let is_json = text.trim_start().starts_with(['{', '[', '"']);
+    is_json && serde_json::from_str(text).is_ok_and(|json: Json| has(&json))
 }
 
 /// Whether a key names what no person has to see, whoever asks.
@@ -391,6 +431,27 @@ mod tests {
         let open = format!("{:?}", shown(body.as_bytes(), &[], &view).unwrap().tokens);
         assert!(["N-1", "P-2"].iter().all(|document| open.contains(document)), "{open}");
         assert!(["K-3", "T-4"].iter().all(|secret| !open.contains(secret)), "{open}");
+    }
+
+    #[test]
+    fn documents_under_other_names_and_within_texts_are_masked_too() {
+        for body in [
+            r#"{"dl_number":"N-1"}"#,
+            r#"{"DL No.":"N-1"}"#,
+            r#"{"identification":{"country":"N-1"}}"#,
+            r#"{"documents":[{"type":"passport","number":"N-1"}]}"#,
+            r#"{"name":"Driver licence","value":"N-1"}"#,
+            r#"{"details":"{\"passport_number\":\"N-1\"}"}"#,
+            r#"{"details":"[{\"more\":\"{\\\"licence\\\":\\\"N-1\\\"}\"}]"}"#,
+        ] {
+            let masked = shown(body.as_bytes(), &[], &View::default()).unwrap();
+            assert!(masked.masked == 1 && !format!("{:?}", masked.tokens).contains("N-1"), "{body} {masked:?}");
+        }
+        for body in
+            [r#"{"type":"car","number":"N-1"}"#, r#"{"comments":"{not json"}"#, r#"{"item":{"identifier":"N-1"}}"#]
+        {
+            assert_eq!(shown(body.as_bytes(), &[], &View::default()).unwrap().masked, 0, "{body}");
+        }
     }
 
     #[test]

@@ -27,6 +27,9 @@ use super::state::Console;
 /// How long a person waits for what comes of it; after that it goes on, and the delivery's page tells.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// What whoever asks for a replay is told while the delivery is being replayed.
+const RUNS: &str = "The delivery is being replayed already. Go back in a moment and look what came of it.";
+
 /// Tells what would come of a delivery if it were replayed now.
 pub(super) async fn try_out(
     State(console): State<Console>,
@@ -37,7 +40,7 @@ pub(super) async fn try_out(
     let made = async {
         let intake = console.intake().ok_or(Failure::NoTables)?;
         let _turn = console.turns().take(intake.store().connections()).await.ok_or(Failure::Busy)?;
-        let target = Target::find(&console, &intake, &id).await?;
+        let target = Target::find(&console, &intake, uuid(&id)?).await?;
         let proof = target.proof(&console, &session);
         let results = timeout(PATIENCE, replay::dry_run(&intake, vec![target.item.clone()])).await;
         let result = results.map_err(|_elapsed| Failure::Busy)??.into_iter().next();
@@ -57,21 +60,35 @@ pub(super) async fn replay(
     let frame = Frame::of(&session, "deliveries");
     let made = async {
         let intake = console.intake().ok_or(Failure::NoTables)?;
+        let id = uuid(&id)?;
+        let sole = console.replays().begin(id).ok_or_else(|| Failure::Refused(RUNS.to_owned()))?;
         let _turn = console.turns().take(intake.store().connections()).await.ok_or(Failure::Busy)?;
-        let target = Target::find(&console, &intake, &id).await?;
+        let target = Target::find(&console, &intake, id).await?;
         if !guard::same(fields.get("proof"), &target.proof(&console, &session)) {
             let message =
                 "The delivery has to be tried out first, and was tried again since. Go back and try it out anew.";
             return Err(Failure::Refused(message.to_owned()));
         }
         // It is finished and noted, whoever waits for it.
-        let task = tokio::spawn(carry_out(intake.clone(), target.item.clone(), session.acted_by()));
+        let work = carry_out(intake.clone(), target.item.clone(), session.acted_by());
+        let task = tokio::spawn(async move {
+            let done = work.await;
+            drop(sole);
+            done
+        });
         let tried = match timeout(PATIENCE, task).await {
-            Ok(Ok(done)) => Tried { remark: done.remark, ..target.tried(done.result.as_ref()) },
+            Ok(Ok(done)) => target.tried(done.result.as_ref()).with(done.remark),
             Ok(Err(_panic)) => return Err(Failure::Refused("It failed through a fault of forecourt.".to_owned())),
-            Err(_elapsed) => Tried { remark: "It goes on. Load this page again in a while.", ..target.tried(None) },
+            Err(_elapsed) => target.tried(None).with("It goes on. Load this page again in a while."),
         };
-        delivery::render(&console, &intake, frame.clone(), &id, Extra { tried: Some(tried), ..Extra::default() }).await
+        delivery::render(
+            &console,
+            &intake,
+            frame.clone(),
+            &id.to_string(),
+            Extra { tried: Some(tried), ..Extra::default() },
+        )
+        .await
     };
     page::or_failure(made.await, frame)
 }
@@ -84,6 +101,7 @@ struct Done {
 
 /// Replays a delivery, and notes it as `forecourt replay` does.
 async fn carry_out(intake: Intake, item: ReplayItem, acted_by: String) -> Done {
+    let id = item.delivery.id;
     let result = replay::replay(&intake, vec![item]).await.into_iter().next().flatten();
     let Some(made) = &result else {
         return Done {
@@ -94,6 +112,7 @@ async fn carry_out(intake: Intake, item: ReplayItem, acted_by: String) -> Done {
     let outcomes = Counts::from_iter([(made.outcome.name().to_owned(), json!(1))]);
     let counts = [
         ("deliveries".to_owned(), json!(1)),
+        ("delivery_id".to_owned(), json!(id)),
         ("outcomes".to_owned(), json!(outcomes)),
         ("not_replayed".to_owned(), json!(0)),
     ];
@@ -108,6 +127,14 @@ async fn carry_out(intake: Intake, item: ReplayItem, acted_by: String) -> Done {
     Done { result, remark }
 }
 
+fn no_delivery() -> Failure {
+    Failure::NotFound("There is no delivery of this id.".to_owned())
+}
+
+fn uuid(id: &str) -> Result<Uuid, Failure> {
+    id.parse().map_err(|_no_id| no_delivery())
+}
+
 /// The delivery that is to be replayed.
 struct Target {
     id: Uuid,
@@ -117,9 +144,7 @@ struct Target {
 }
 
 impl Target {
-    async fn find(console: &Console, intake: &Intake, id: &str) -> Result<Self, Failure> {
-        let no_delivery = || Failure::NotFound("There is no delivery of this id.".to_owned());
-        let id: Uuid = id.parse().map_err(|_no_id| no_delivery())?;
+    async fn find(console: &Console, intake: &Intake, id: Uuid) -> Result<Self, Failure> {
         let filter = ReplayFilter {
             ids: vec![id],
             feeds: Vec::new(),

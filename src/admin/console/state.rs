@@ -13,6 +13,7 @@ use crate::intake::accept::Acceptor;
 use crate::intake::complaints::Complaints;
 
 use super::attempts::Attempts;
+use super::replays::Replays;
 use super::sessions::Sessions;
 use super::settings::ConsoleSettings;
 use super::turns::Turns;
@@ -28,6 +29,7 @@ struct Inner {
     sessions: Sessions,
     attempts: Attempts,
     turns: Turns,
+    replays: Replays,
     complaints: Complaints,
     /// Signs what pages carry; made anew at each start.
     key: Option<SecretString>,
@@ -39,8 +41,8 @@ impl Console {
         if let Err(error) = &key {
             tracing::error!(%error, "nobody can log in to the console: the system has no random numbers to give");
         }
-        let (sessions, attempts, turns, complaints) = Default::default();
-        Self { inner: Arc::new(Inner { settings, sessions, attempts, turns, complaints, key: key.ok() }) }
+        let (sessions, attempts, turns, replays, complaints) = Default::default();
+        Self { inner: Arc::new(Inner { settings, sessions, attempts, turns, replays, complaints, key: key.ok() }) }
     }
 
     pub(super) fn login(&self) -> &ConsoleLogin {
@@ -74,6 +76,10 @@ impl Console {
 
     pub(super) fn turns(&self) -> &Turns {
         &self.inner.turns
+    }
+
+    pub(super) fn replays(&self) -> &Replays {
+        &self.inner.replays
     }
 
     pub(super) fn complaints(&self) -> &Complaints {

@@ -16,7 +16,7 @@ use crate::intake::story::{self, Found, Key, Kind};
 use crate::store::{Demands, PutsUp, Store};
 
 use super::command_result::{CommandError, CommandResult};
-use super::log::{start_log, warn};
+use super::log::start_log;
 use super::postgres::Postgres;
 pub use text::text;
 
@@ -61,7 +61,6 @@ async fn show(arguments: &Arguments, config: Config, environment: &Environment, 
         .ok_or_else(|| CommandError::Usage(format!("this is no key of a {}", arguments.kind.name())))?;
     let filter = environment.setting("RUST_LOG").unwrap_or_else(|| "warn".to_owned());
     start_log(&filter, config.log.format, environment)?;
-    warn(&config);
     let postgres = Postgres::reach(&config, environment).await?;
     let found = find(arguments, &key, &config, &postgres).await;
     let stopped = postgres.stop().await;

@@ -9,6 +9,8 @@ use crate::intake::story::{Blocker, Delivery, Entry, Event, Finding, Found, Heal
 
 /// So many characters stand in a line at the most, as far as words can be parted.
 const WIDTH: usize = 100;
+/// So many characters are shown of a value at the most.
+const MOST_CHARACTERS: usize = 1_000;
 /// So far entries of the timeline stand in, behind their times.
 const INDENT: usize = 23;
 
@@ -31,7 +33,20 @@ pub fn text(found: &Found) -> String {
 
 /// A text without what would steer a terminal: payloads hold whatever senders put there.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    text.chars().map(|letter| if letter.is_control() || turns(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// Whether a character turns the direction of what stands around it, so that it reads as something else (Unicode's annex 9).
+fn turns(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text that is no longer than is shown of one.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}... ({} characters)", text.get(..end).unwrap_or_default(), text.chars().count()),
+        None => text.to_owned(),
+    }
 }
 
 #[derive(Default)]
@@ -47,7 +62,7 @@ impl Page {
     fn hanging(&mut self, first: &str, indent: usize, text: &str) {
         let mut line = format!("{:<indent$}", plain(first));
         let mut is_begun = false;
-        for word in plain(text).split(' ').flat_map(|word| pieces(word, WIDTH.saturating_sub(indent))) {
+        for word in plain(&cut(text)).split(' ').flat_map(|word| pieces(word, WIDTH.saturating_sub(indent))) {
             if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.end(&line);
                 line = " ".repeat(indent);
@@ -193,8 +208,14 @@ fn write_delivery(page: &mut Page, first: &str, delivery: &Delivery, zone: Tz) {
         let others = delivery.other_bookings.iter().map(|booking| format!("{} {}", booking.lead, booking.became));
         page.line(INDENT, &format!("bookings of other leads: {}", others.collect::<Vec<_>>().join(", ")));
     }
+    if let Some(dealership) = delivery.dealership_id.filter(|_| delivery.came_to_nothing()) {
+        page.line(INDENT, &format!("names dealership {dealership}"));
+    }
     for finding in &delivery.findings {
         write_finding(page, finding);
+        if delivery.came_to_nothing() && finding.blocker.is_none() && !finding.remedy.is_empty() {
+            page.line(INDENT + 2, &format!("to do: {}", finding.remedy));
+        }
     }
     if delivery.more_findings > 0 {
         page.line(INDENT, &format!("and {} findings more", delivery.more_findings));
@@ -261,14 +282,22 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_is_shown_and_not_obeyed_and_lines_are_no_longer_than_they_may_be() {
-        let mut steering = story("lead \u{1b}[2J7");
+        let mut steering = story("lead \u{1b}[2J7\u{202e}");
         let value = "a word and another ".repeat(20) + "\r\n\u{7}" + &"x".repeat(300);
         steering.facts = vec![Fact { label: "status", value, link: None }];
         let told = text(&Found { stories: vec![steering], ..Found::default() });
         assert!(told.lines().all(|line| line.chars().count() <= WIDTH && !line.contains(char::is_control)), "{told}");
-        assert!(told.contains("Lead \u{fffd}[2J7"), "{told}");
+        assert!(told.contains("Lead \u{fffd}[2J7\u{fffd},"), "{told}");
         assert!(
             told.lines().filter(|line| line.contains("another")).skip(1).all(|line| line.starts_with("          "))
         );
+    }
+
+    #[test]
+    fn of_a_very_long_value_the_beginning_is_shown_and_how_long_it_is() {
+        let mut long = story("lead 7");
+        long.facts = vec![Fact { label: "status", value: "x".repeat(100_000), link: None }];
+        let told = text(&Found { stories: vec![long], ..Found::default() });
+        assert!(told.len() < 2_000 && told.contains("... (100000"), "{told}");
     }
 }

@@ -68,6 +68,28 @@ impl Key {
 }
 
 fn usable(text: &str) -> Option<&str> {
-    let text = text.trim();
+    let text = within_brackets(text.trim());
     (!text.is_empty() && text.len() <= LONGEST && !text.contains(char::is_control)).then_some(text)
+}
+
+/// The address of `Ada <ada@example.com>`, as mail programs copy it; any other text as it is.
+fn within_brackets(text: &str) -> &str {
+    let inside = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, inside)| inside.trim());
+    inside.filter(|inside| inside.contains('@')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_stand_in_brackets() {
+        for text in ["ada@example.com", " <ada@example.com>", "Ada <ada@example.com>", "\"A <B>\" < ada@example.com >"]
+        {
+            assert_eq!(Key::parse(text), Key::of(Kind::Person, "ada@example.com"), "{text}");
+        }
+        for text in ["<STK-1>", "a > b", "a@b>", ">"] {
+            assert_eq!(Key::parse(text).unwrap().text(), text);
+        }
+    }
 }

@@ -42,6 +42,10 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+/// What is said where nothing is found by what only payloads tell.
+const UNREAD: &str = "what was rejected is of no person and no vehicle yet: look for it by the sender's number of the lead, or \
+    among the rejected deliveries";
+
 /// What a key names, in one workspace or in all of them.
 ///
 /// # Errors
@@ -143,5 +147,9 @@ async fn near_misses(
         let place = place.map(|of| format!(" in workspace `{}`", of.slug)).unwrap_or_default();
         format!("there is a {} `{}`{place}", story.kind.name(), story.key)
     });
-    Ok(near.collect())
+    let mut near: Vec<String> = near.collect();
+    if near.is_empty() && anything.kinds().iter().any(|kind| matches!(kind, Kind::Person | Kind::Vehicle)) {
+        near.push(UNREAD.to_owned());
+    }
+    Ok(near)
 }

@@ -223,6 +223,14 @@ pub struct Delivery {
     pub replays: Vec<Replay>,
 }
 
+impl Delivery {
+    /// Whether nothing came of it so far, so that whoever looks wants to know what to do about each finding.
+    #[must_use]
+    pub fn came_to_nothing(&self) -> bool {
+        matches!(self.outcome.as_str(), "rejected" | "failed")
+    }
+}
+
 /// What became of a kind of row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effect {

@@ -1,6 +1,7 @@
 //! What the pages tell.
 
 use axum::http::StatusCode;
+use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 
 use super::{Visitor, actions, console_service};
@@ -211,11 +212,39 @@ async fn a_replay_is_tried_out_first_then_done_and_noted() {
     let done = visitor.post_with_token(&format!("/deliveries/{id}/replay"), &[("proof", &proof)]).await;
     assert!(done.text.contains(">Replayed</h2>") && done.text.contains("lead: created"), "{}", done.text);
     assert_eq!(service.count("leads").await, 1);
-    let counts = json!({ "deliveries": 1, "outcomes": { "applied": 1 }, "not_replayed": 0 });
+    let counts = json!({ "deliveries": 1, "delivery_id": id, "outcomes": { "applied": 1 }, "not_replayed": 0 });
     let expected = json!({ "action": "replay", "acted_by": "ada in the console", "counts": counts });
     assert_eq!(actions(&service).await, [expected]);
     let again = visitor.post_with_token(&format!("/deliveries/{id}/replay"), &[("proof", &proof)]).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "it was tried since");
+    let proof = visitor.post_with_token(&format!("/deliveries/{id}/dry-run"), &[]).await.hidden("proof");
+    let done = visitor.post_with_token(&format!("/deliveries/{id}/replay"), &[("proof", &proof)]).await;
+    assert!(done.text.contains("It changes nothing."), "{}", done.text);
+}
+
+#[tokio::test]
+async fn of_two_replays_at_once_one_is_done_and_noted_and_the_other_is_told_so() {
+    let service = console_service().await;
+    let answer = service.lead(&a_lead(5).dealership(285)).await;
+    let id = answer.body["delivery_id"].as_str().unwrap().to_owned();
+    let mut visitor = Visitor::logged_in(&service).await;
+    let tried = visitor.post_with_token(&format!("/deliveries/{id}/dry-run"), &[]).await;
+    let mut somebody = service.database.pool.begin().await.unwrap();
+    sqlx::query("select version from intake.workspace_locks for update").execute(&mut *somebody).await.unwrap();
+
+    let replay = async |mut visitor: Visitor| {
+        let fields = [("token", &*tried.hidden("token")), ("proof", &*tried.hidden("proof"))];
+        visitor.post(&format!("/deliveries/{id}/replay"), &fields).await
+    };
+    let both = (Box::pin(replay(visitor.clone())), Box::pin(replay(visitor.clone())));
+    let (Either::Left((refused, done)) | Either::Right((refused, done))) = select(both.0, both.1).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text.contains("being replayed already"), "{}", refused.text);
+    somebody.rollback().await.unwrap();
+    assert_eq!(done.await.status, StatusCode::OK);
+    let noted = actions(&service).await;
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!(noted[0]["counts"]["delivery_id"], id);
 }
 
 #[tokio::test]

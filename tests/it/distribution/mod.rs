@@ -8,19 +8,23 @@ use forecourt::store::distribution::{Place, SPREAD};
 use serde_json::Value;
 
 use crate::session::{assert_same, config, deliver_everything, rows};
-use crate::support::postgres::{OWNER, TestDatabase};
+use crate::support::postgres::{OWNER, SERVICE, TestDatabase};
 use crate::support::{CONFIG, LEADS, SECRETS, TestService, a_lead, config_with, database, service_with, soon};
 
 const STAND_IN: &str = include_str!("stand_in.sql");
 
 /// Runs the program as the owner of a database.
 fn run(database: &TestDatabase, arguments: &[&str]) -> Output {
+    run_as(OWNER, database, arguments)
+}
+
+fn run_as(user: &str, database: &TestDatabase, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("forecourt.toml");
     std::fs::write(&path, format!("{CONFIG}\n[database]\nallow_unsafe = true\n")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_forecourt"));
     command.env_clear().envs(SECRETS).env("FORECOURT_CONFIG", &path).env("FORECOURT_DATA_DIR", folder.path());
-    command.env("DATABASE_URL", database.url_as(OWNER)).args(arguments).output().unwrap()
+    command.env("DATABASE_URL", database.url_as(user)).args(arguments).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -90,6 +94,9 @@ async fn without_the_extension_nothing_is_done_and_the_sentence_says_what_helps(
     assert_eq!(said.lines().count(), 1, "{said}");
     let dry = run(&database, &["distribute", "--dry-run"]);
     assert!(dry.status.success() && text(&dry.stdout).starts_with("-- This database does not have"), "{dry:?}");
+    assert!(!text(&dry.stdout).contains("-- Not as this user"), "{dry:?}");
+    let dry = run_as(SERVICE, &database, &["distribute", "--dry-run"]);
+    assert!(text(&dry.stdout).contains("-- Not as this user: the user `forecourt_service` does not own"), "{dry:?}");
 }
 
 #[tokio::test]
@@ -164,6 +171,8 @@ async fn a_database_that_is_not_migrated_or_is_spread_otherwise_is_left_alone() 
     database.execute(&format!("begin; {newest}; commit")).await;
     let early = run(&database, &["distribute"]);
     assert!(text(&early.stderr).contains("run `forecourt migrate` first"), "{early:?}");
+    let early = run(&database, &["distribute", "--dry-run"]);
+    assert!(text(&early.stderr).contains("run `forecourt migrate` first") && early.stdout.is_empty(), "{early:?}");
 
     let database = with_stand_in().await;
     database.execute("insert into pg_catalog.pg_dist_partition values ('public.leads'::regclass, 'n', 't', 1)").await;
