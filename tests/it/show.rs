@@ -409,6 +409,8 @@ async fn what_is_not_there_ends_with_one_sentence_that_says_what_is() {
     let (status, _, error) = run(&service, &["show", "lead", "1", "--workspace", "beta"]);
     let expected = "there is no lead `1` in workspace `beta`; there is a lead `1` in workspace `alpha`\n";
     assert_eq!((status, error.as_str()), (Some(1), expected));
+    let (status, _, error) = run(&service, &["show", "person", "<ada@example.com>"]);
+    assert!(status == Some(1) && error.contains("`<ada@example.com>`; what was rejected is of no person"), "{error}");
     for words in [&["show", "delivery", "7"][..], &["show", "boat", "7"], &["show", "lead"], &["show", "lead", " "]] {
         let (status, _, error) = run(&service, words);
         assert_eq!((status, error.lines().count()), (Some(2), 1), "{words:?}: {error}");

@@ -148,7 +148,7 @@ async fn near_misses(
         format!("there is a {} `{}`{place}", story.kind.name(), story.key)
     });
     let mut near: Vec<String> = near.collect();
-    if near.is_empty() && anything.kinds().iter().any(|kind| matches!(kind, Kind::Person | Kind::Vehicle)) {
+    if near.is_empty() && key.kinds().iter().any(|kind| matches!(kind, Kind::Person | Kind::Vehicle)) {
         near.push(UNREAD.to_owned());
     }
     Ok(near)
