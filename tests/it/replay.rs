@@ -338,6 +338,8 @@ async fn what_cannot_be_replayed_is_said_in_one_sentence() {
 async fn it_works_on_the_private_postgres_while_the_service_runs_and_when_it_does_not() {
     let options = throwaway_options();
     let data_dir = options.data_dir.clone();
+    let programs = options.explicit_bin_dir.as_ref().map(|dir| format!("\n[database]\nbin_dir = {dir:?}\n"));
+    let config = &format!("{CONFIG}{}", programs.unwrap_or_default());
     let path = std::env::vars_os().find_map(|(name, value)| (name == "PATH").then_some(value)).unwrap();
     let variables = [("FORECOURT_DATA_DIR", data_dir.to_str().unwrap()), ("PATH", path.to_str().unwrap())];
     let server = LocalPostgres::start(options.clone()).await.unwrap();
@@ -345,11 +347,11 @@ async fn it_works_on_the_private_postgres_while_the_service_runs_and_when_it_doe
     let pool = PgPoolOptions::new().connect_lazy_with(server.connect_options("forecourt"));
     forecourt::store::migrate(&pool).await.unwrap();
     pool.close().await;
-    let empty = run(CONFIG, &variables, &["--all"]).await;
+    let empty = run(config, &variables, &["--all"]).await;
     assert!(empty.good, "{empty:?}");
     assert_eq!(empty.summary(), "0 deliveries replayed");
     server.stop_and_keep().await.unwrap();
-    let alone = run(CONFIG, &variables, &["--all"]).await;
+    let alone = run(config, &variables, &["--all"]).await;
     assert!(alone.good, "{alone:?}");
     assert_eq!(alone.summary(), "0 deliveries replayed");
     assert!(!Path::new(&data_dir).join("postgres/cluster/postmaster.pid").exists(), "it is stopped again");

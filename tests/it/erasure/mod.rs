@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::payloads::{VIN, car, with};
-use crate::support::postgres::{OwnCluster, TestDatabase};
+use crate::support::postgres::OwnCluster;
 use crate::support::service::{SECRETS, credential_of_leadpro};
 use crate::support::{
     CLUSTERS, LEADPRO, LEADS, TestService, a_lead, config_with, own_cluster, service, service_with, soon,
@@ -477,23 +477,13 @@ async fn an_order_that_cannot_be_done_holds_up_none_that_came_after_it() {
     assert_eq!(erasure::orders::waiting(service.data_dir()), [of_nowhere]);
 }
 
-async fn dump(database: &TestDatabase) -> Vec<u8> {
-    let url = database.url_of_superuser();
-    let output = tokio::task::spawn_blocking(move || {
-        Command::new(search::program("pg_dump")).arg("--dbname").arg(url).output().unwrap()
-    });
-    let output = output.await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
-
 #[tokio::test]
 async fn erasures_are_done_over_on_a_database_that_was_restored() {
     let cluster = own_cluster().await;
     let service = TestService::over(cluster.database().await, &config()).await;
     let mut planted = Planted::default();
     plant(&service, &mut planted).await;
-    let dumped = dump(&service.database).await;
+    let Some(dumped) = search::dump(&service.database).await else { return };
     well(&erase(&service, &["--email", ADA]).await);
     let log = service.data_dir().join("erasures.log");
 
