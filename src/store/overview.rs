@@ -147,6 +147,8 @@ pub struct RefusedCount {
     pub path: String,
     /// Whether that is no door.
     pub is_no_door: bool,
+    /// The credential that proved itself, where one did: the feed or the door was wrong.
+    pub credential: Option<String>,
     /// The schemes that were tried.
     pub scheme: Option<String>,
     /// The beginning of what tells one wrong secret from another.
@@ -268,14 +270,15 @@ async fn refused(tx: &mut Transaction) -> Result<Vec<RefusedCount>, Error> {
     let counts = sqlx::query_as!(
         RefusedCount,
         r#"-- console
-        select path, feed is null as "is_no_door!", scheme, left(fingerprint, 8) as fingerprint,
+        select path, feed is null as "is_no_door!", credential, scheme, left(fingerprint, 8) as fingerprint,
             host((array_agg(remote_address order by received_at desc))[1]) as remote_address, count(*) as "count!",
             count(replayed_at) as "replayed!", max(received_at) as "newest_at!"
         from (
-            select path, feed, scheme, fingerprint, remote_address, received_at, replayed_at from intake.rejected
+            select path, feed, credential, scheme, fingerprint, remote_address, received_at, replayed_at from intake.rejected
             order by received_at desc limit $1
         ) r
-        group by path, feed is null, scheme, left(fingerprint, 8) order by max(received_at) desc limit $2"#,
+        group by path, feed is null, credential, scheme, left(fingerprint, 8)
+        order by max(received_at) desc limit $2"#,
         NEWEST_REFUSED,
         MOST_ROWS,
     );

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::support::payloads::{VIN, car, enquiry, lead, names, with};
 use crate::support::service::CONFIG;
-use crate::support::{SECRETS, TestService, fixture, named_fixtures, service, service_with};
+use crate::support::{Answer, SECRETS, TestService, fixture, named_fixtures, service, service_with};
 
 /// What a key names.
 async fn found(service: &TestService, kind: Kind, key: &str, workspace: Option<&str>) -> Found {
@@ -206,7 +206,7 @@ async fn a_lead_that_healed_is_told_from_the_first_blocker_to_the_delivery_that_
         Event::Delivery(delivery) => Some(delivery),
         Event::Change(_) | Event::Healed(_) | Event::Erased => None,
     });
-    // The address was mended by the lead's second delivery, the car and the package by what came later.
+    // The address was mended by the lead's second delivery, and what was missing came with the car and the other car.
     let second: Uuid = service
         .database
         .value("select id from intake.deliveries where feed = 'lead' order by id offset 1 limit 1")
@@ -214,9 +214,49 @@ async fn a_lead_that_healed_is_told_from_the_first_blocker_to_the_delivery_that_
     let gone: Vec<_> =
         first.unwrap().findings.iter().filter_map(|finding| Some((finding.code.as_str(), finding.blocker?))).collect();
     let by = |id| Standing::Gone { by: Some(id) };
+    let car: Uuid =
+        service.database.value("select id from intake.deliveries where feed = 'inventory' and external_id = '1'").await;
     let expected =
-        [("email_invalid", by(second)), ("asset_not_found", by(of_other_car)), ("package_not_found", by(of_other_car))];
+        [("email_invalid", by(second)), ("asset_not_found", by(car)), ("package_not_found", by(of_other_car))];
     assert_eq!(gone, expected);
+}
+
+#[tokio::test]
+async fn what_stood_in_the_way_is_gone_since_the_car_came_whatever_else_stood_there() {
+    let service = service().await;
+    let misspelled = json!({ "additional_details": { "subscription_plan": "Premum" } });
+    service.lead(&lead(misspelled)).await;
+    let car = service.vehicle(&car(json!({}))).await;
+    let gone_since = async || {
+        let story = told(&service, Kind::Lead, "1").await;
+        let first = story.timeline.iter().find_map(|entry| match &entry.event {
+            Event::Delivery(delivery) => Some(delivery.findings.clone()),
+            Event::Change(_) | Event::Healed(_) | Event::Erased => None,
+        });
+        first.unwrap().into_iter().map(|finding| (finding.code, finding.blocker)).collect::<BTreeMap<_, _>>()
+    };
+    let by = |answer: &Answer| Some(Standing::Gone { by: Some(answer.id().parse().unwrap()) });
+    let gone = gone_since().await;
+    assert_eq!((gone["asset_not_found"], gone["package_not_found"]), (by(&car), Some(Standing::Stands)));
+    let corrected =
+        json!({ "updated_at": "2025-10-09T00:00:00Z", "additional_details": { "subscription_plan": "Premium" } });
+    let corrected = service.lead(&lead(corrected)).await;
+    assert_eq!(corrected.body["booking"], "created");
+    let gone = gone_since().await;
+    assert_eq!((gone["asset_not_found"], gone["package_not_found"]), (by(&car), by(&corrected)));
+}
+
+#[tokio::test]
+async fn a_lead_is_found_by_what_was_given_as_an_address_and_is_none() {
+    let service = service().await;
+    for (id, address) in [(1, "jo@gmail,com"), (2, "jo at example")] {
+        let answer = service.lead(&lead(json!({ "id": id, "prospect": { "email": address } }))).await;
+        assert!(answer.codes().contains(&"email_invalid"), "{answer:?}");
+        for key in [address.to_owned(), format!(" {} ", address.to_uppercase())] {
+            let story = told(&service, Kind::Person, &key).await;
+            assert_eq!(story.leads[0].external_id, id.to_string(), "{key}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -380,6 +420,8 @@ async fn what_nearly_fits_is_offered() {
         service.lead(&lead(json!({ "id": id, "additional_details": { "subscription_plan": plan } }))).await;
         let story = told(&service, Kind::Lead, &id.to_string()).await;
         assert_eq!(story.leads[0].blockers[0].near_miss.as_deref(), Some(near));
+        let is_first = story.leads[0].blockers[0].remedy.starts_with("If that one is meant, have the sender");
+        assert_eq!(is_first, id < 3, "{story:?}");
     }
     let other_vin = json!({ "id": 4, "item": { "vin": "JTDBR32E720123457", "stock_number": "S1" } });
     service.lead(&lead(other_vin)).await;
@@ -410,7 +452,10 @@ async fn what_is_not_there_ends_with_one_sentence_that_says_what_is() {
     let expected = "there is no lead `1` in workspace `beta`; there is a lead `1` in workspace `alpha`\n";
     assert_eq!((status, error.as_str()), (Some(1), expected));
     let (status, _, error) = run(&service, &["show", "person", "<ada@example.com>"]);
-    assert!(status == Some(1) && error.contains("`<ada@example.com>`; what was rejected is of no person"), "{error}");
+    assert!(
+        status == Some(1) && error.contains("`<ada@example.com>`; a delivery that was rejected is found by"),
+        "{error}"
+    );
     for words in [&["show", "delivery", "7"][..], &["show", "boat", "7"], &["show", "lead"], &["show", "lead", " "]] {
         let (status, _, error) = run(&service, words);
         assert_eq!((status, error.lines().count()), (Some(2), 1), "{words:?}: {error}");

@@ -17,6 +17,7 @@ mod documents;
 mod form;
 mod guard;
 mod login;
+mod masking;
 mod moment;
 mod overview;
 mod page;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::feeds::is_identity_key;
+use super::masking::{self, Documents};
 
 /// So many fields are shown of a body.
 const MOST_TOKENS: usize = 5_000;
@@ -90,11 +90,16 @@ pub(super) struct Shown {
 
 /// JSON with its fields in the order in which they were sent.
 #[derive(Clone, Debug, PartialEq)]
-enum Json {
+pub(super) enum Json {
+    /// Fields, in their order.
     Object(Vec<(String, Json)>),
+    /// Entries.
     List(Vec<Json>),
+    /// A text.
     Text(String),
+    /// A number, as it is shown.
     Number(String),
+    /// `true`, `false` or `null`.
     Word(&'static str),
 }
 
@@ -201,7 +206,7 @@ impl Writer<'_> {
                 self.branch(field, keys.iter().map(String::as_str).zip(entries).collect(), true);
             }
             Json::Text(text) => {
-                let field = Field { is_masked: field.is_masked || holds_document(text), ..field };
+                let field = Field { is_masked: field.is_masked || masking::holds_document(text), ..field };
                 self.leaf(field, cut(text), "text");
             }
             Json::Number(number) => self.leaf(field, number.clone(), "number"),
@@ -213,17 +218,17 @@ impl Writer<'_> {
         let at = self.shown.tokens.len();
         let (one, many) = if is_list { ("entry", "entries") } else { ("field", "fields") };
         let count = entries.len();
-        let is_document = !is_list && names_document(&entries);
+        let documents = Documents::among(&entries, is_list);
         let is_match = self.counts(self.holds(field.key));
         let notes = self.notes.remove(field.path).unwrap_or_default();
         let entries_in_words = format!("{count} {}", if count == 1 { one } else { many });
         let key = field.key.to_owned();
         self.shown.tokens.push(Token::Open { key, entries: entries_in_words, is_open: false, is_match, notes });
         let matches = self.shown.matches;
-        for (key, value) in entries {
+        for (index, (key, value)) in entries.into_iter().enumerate() {
             let path = joined(field.path, key, is_list);
-            let is_masked = field.is_masked || !is_list && is_document_key(key) || is_document && !is_kind(key);
-            let is_secret = field.is_secret || !is_list && is_secret_key(key);
+            let is_masked = field.is_masked || documents.has(index, key);
+            let is_secret = field.is_secret || !is_list && masking::is_secret_key(key);
             self.write(Field { key, path: &path, level: field.level + 1, is_masked, is_secret }, value);
         }
         let is_found = self.shown.matches > matches;
@@ -262,50 +267,6 @@ impl Token {
             Self::Close => false,
         }
     }
-}
-
-/// Whether a key names an identity document: what is kept apart, and other names for the same.
-fn is_document_key(key: &str) -> bool {
-    let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let words =
-        ["dlnumber", "dlno", "dlcard", "driverid", "idnumber", "idcard", "identification", "identitydoc", "visanumber"];
-    is_identity_key(key) || words.iter().any(|word| letters.contains(word))
-}
-
-/// Whether a key says of what kind something is.
-fn is_kind(key: &str) -> bool {
-    ["type", "kind", "document_type", "documenttype", "name", "label"].contains(&key.to_ascii_lowercase().as_str())
-}
-
-/// Whether an object says of itself that it is an identity document, as `{"type": "passport", "number": "..."}`.
-fn names_document(entries: &[(&str, &Json)]) -> bool {
-    let says = |json: &Json| matches!(json, Json::Text(text) if text.len() < 100 && is_document_key(text));
-    entries.iter().any(|(key, value)| is_kind(key) && says(value))
-}
-
-/// Whether a text is JSON that holds an identity document.
-fn holds_document(text: &str) -> bool {
-    fn has(json: &Json) -> bool {
-        match json {
-            Json::Object(entries) => {
-                let pairs: Vec<(&str, &Json)> = entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
-                names_document(&pairs) || pairs.iter().any(|(key, value)| is_document_key(key) || has(value))
-            }
-            Json::List(entries) => entries.iter().any(has),
-            Json::Text(text) => holds_document(text),
-            Json::Number(_) | Json::Word(_) => false,
-        }
-    }
-    let is_json = text.trim_start().starts_with(['{', '[', '"']);
-    is_json && serde_json::from_str(text).is_ok_and(|json: Json| has(&json))
-}
-
-/// Whether a key names what no person has to see, whoever asks.
-fn is_secret_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let words =
-        ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "authorization", "private_key"];
-    words.iter().any(|word| key.contains(word))
 }
 
 fn joined(path: &str, key: &str, is_list: bool) -> String {
@@ -433,24 +394,50 @@ mod tests {
         assert!(["K-3", "T-4"].iter().all(|secret| !open.contains(secret)), "{open}");
     }
 
+    /// Whether `N-12345` is masked in a body, and nothing else than what is in this list is shown beside it.
+    fn is_masked(body: &str) -> bool {
+        let shown = shown(body.as_bytes(), &[], &View::default()).unwrap();
+        assert!(!format!("{:?}", shown.tokens).contains("N-12345") == (shown.masked > 0), "{body} {shown:?}");
+        shown.masked > 0
+    }
+
     #[test]
-    fn documents_under_other_names_and_within_texts_are_masked_too() {
+    fn documents_under_other_names_beside_their_names_and_within_texts_are_masked_too() {
         for body in [
-            r#"{"dl_number":"N-1"}"#,
-            r#"{"DL No.":"N-1"}"#,
-            r#"{"identification":{"country":"N-1"}}"#,
-            r#"{"documents":[{"type":"passport","number":"N-1"}]}"#,
-            r#"{"name":"Driver licence","value":"N-1"}"#,
-            r#"{"details":"{\"passport_number\":\"N-1\"}"}"#,
-            r#"{"details":"[{\"more\":\"{\\\"licence\\\":\\\"N-1\\\"}\"}]"}"#,
+            r#"{"dl_number":"N-12345"}"#,
+            r#"{"DL No.":"N-12345"}"#,
+            r#"{"pass_port_number":"N-12345"}"#,
+            r#"{"ｌicence_number":"N-12345"}"#,
+            r#"{"lıcence_number":"N-12345"}"#,
+            r#"{"li\u00adcence":"N-12345"}"#,
+            r#"{"document_number":"N-12345"}"#,
+            r#"{"identification":{"country":"N-12345"}}"#,
+            r#"{"documents":[{"type":"passport","number":"N-12345"}]}"#,
+            r#"{"identification_type":"drivers-license","number":"N-12345"}"#,
+            r#"{"idType":["passport"],"number":"N-12345"}"#,
+            r#"{"type":{"name":"passport"},"number":"N-12345"}"#,
+            r#"{"category":"passport","file":"N-12345"}"#,
+            r#"{"type":"passport","a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"number":"N-12345"}"#,
+            r#"{"name":"Driver licence","value":"N-12345"}"#,
+            r#"{"question":"What is your driver's licence number?","answer":"N-12345"}"#,
+            r#"{"filename":"passport.jpg","content":"N-12345"}"#,
+            r#"["passport_number","N-12345"]"#,
+            r#"{"details":"{\"passport_number\":\"N-12345\"}"}"#,
+            r#"{"details":"[{\"more\":\"{\\\"licence\\\":\\\"N-12345\\\"}\"}]"}"#,
+            r#"{"details":"{\"type\":\"passport\",\"number\":\"N-12345\"}"}"#,
+            r#"{"comments":"Enquiry: {\"license_number\": \"N-12345\", cut off"}"#,
+            r#"{"website":"https://example.com/?passport_number=N-12345"}"#,
         ] {
-            let masked = shown(body.as_bytes(), &[], &View::default()).unwrap();
-            assert!(masked.masked == 1 && !format!("{:?}", masked.tokens).contains("N-1"), "{body} {masked:?}");
+            assert!(is_masked(body), "{body}");
         }
-        for body in
-            [r#"{"type":"car","number":"N-1"}"#, r#"{"comments":"{not json"}"#, r#"{"item":{"identifier":"N-1"}}"#]
-        {
-            assert_eq!(shown(body.as_bytes(), &[], &View::default()).unwrap().masked, 0, "{body}");
+        for body in [
+            r#"{"type":"car","number":"N-12345"}"#,
+            r#"{"comments":"{not json N-12345"}"#,
+            r#"{"comments":"Do I need a licence?","number":"N-12345"}"#,
+            r#"{"item":{"name":"Honda Passport","vin":"N-12345"}}"#,
+            r#"{"item":{"license_plate":"N-12345","identifier":7}}"#,
+        ] {
+            assert!(!is_masked(body), "{body}");
         }
     }
 

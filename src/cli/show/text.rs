@@ -121,6 +121,10 @@ fn write_story(page: &mut Page, story: &Story) {
 }
 
 fn capital(text: &str) -> String {
+    // An address stays as it is.
+    if text.split(' ').next().is_some_and(|word| word.contains('@')) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -226,7 +230,8 @@ fn write_delivery(page: &mut Page, first: &str, delivery: &Delivery, zone: Tz) {
         page.line(INDENT, &told);
     }
     if delivery.attempts > 1 {
-        page.line(INDENT, &format!("tried {} times", delivery.attempts));
+        let told = format!("tried {} times, the last at {}", delivery.attempts, shown(delivery.settled_at, zone));
+        page.line(INDENT, &told);
     }
     if let Some(at) = delivery.retry_at {
         page.line(INDENT, &format!("tried again at {}", shown(at, zone)));

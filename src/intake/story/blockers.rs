@@ -16,8 +16,12 @@ pub(super) fn blockers(lead: &LeadRow, gathered: &Gathered) -> Vec<Blocker> {
         return Vec::new();
     }
     let blocker = |code: &String| {
-        let (meaning, remedy) = explain(code);
+        let (meaning, mut remedy) = explain(code);
         let (asked_for, near_miss) = wanted(code, lead, gathered);
+        if code == "package_not_found" && near_miss.as_ref().is_some_and(|near| near.contains("; there is `")) {
+            remedy =
+                format!("If that one is meant, have the sender give its name as it stands there. If not: {remedy}");
+        }
         Blocker { code: code.clone(), meaning, remedy, asked_for, near_miss }
     };
     lead.booking_blockers.iter().map(blocker).collect()

@@ -128,7 +128,7 @@ fn standing(code: &str, path: Option<&str>, row: &DeliveryRow, told: Told<'_>) -
     match asking.as_slice() {
         [] => None,
         [lead] if lead.booking_blockers.iter().any(|blocker| blocker == code) => Some(Standing::Stands),
-        [lead] => Some(Standing::Gone { by: mended(code, row, lead, told.deliveries).or(lead.delivery_id) }),
+        [lead] => Some(Standing::Gone { by: mended(code, row, lead, told).or(lead.delivery_id) }),
         _ => Some(Standing::Unknown),
     }
 }
@@ -138,15 +138,45 @@ fn is_of(row: &DeliveryRow, lead: &LeadRow) -> bool {
     matches!(row.feed.as_str(), "lead" | "leadpro_lead") && row.external_id.as_ref() == Some(&lead.external_id)
 }
 
+/// The delivery since which this stands in the way no longer: of the vehicle, where the vehicle was missing; else of the lead.
+fn mended(code: &str, row: &DeliveryRow, lead: &LeadRow, told: Told<'_>) -> Option<Uuid> {
+    let own = mended_by_lead(code, row, lead, told.deliveries);
+    // Of several leads it is not known whose vehicle a delivery is about.
+    if !matches!(told.leads, [_]) {
+        return own.map(|own| own.id);
+    }
+    let until = own.map(|own| own.received_at);
+    let of_vehicle = told.deliveries.iter().filter(|later| {
+        later.received_at > row.received_at && until.is_none_or(|until| later.received_at < until) && has_written(later)
+    });
+    let of_vehicle = match code {
+        "asset_not_found" => of_vehicle.min_by_key(|later| later.received_at),
+        "asset_archived" => of_vehicle.max_by_key(|later| later.received_at),
+        _ => None,
+    };
+    of_vehicle.or(own).map(|by| by.id)
+}
+
+/// Whether a delivery made or changed a vehicle.
+fn has_written(row: &DeliveryRow) -> bool {
+    let became = row.changes.get("listing").and_then(Value::as_str);
+    row.feed == "inventory" && matches!(became, Some("created" | "updated"))
+}
+
 /// The next delivery of the lead that asked for a booking and in which this stood in the way no longer.
-fn mended(code: &str, row: &DeliveryRow, lead: &LeadRow, deliveries: &[DeliveryRow]) -> Option<Uuid> {
+fn mended_by_lead<'d>(
+    code: &str,
+    row: &DeliveryRow,
+    lead: &LeadRow,
+    deliveries: &'d [DeliveryRow],
+) -> Option<&'d DeliveryRow> {
     let later = deliveries.iter().filter(|later| is_of(later, lead) && later.received_at > row.received_at);
     let asks = |later: &&DeliveryRow| later.changes.get("booking").is_some();
     let has = |later: &DeliveryRow| {
         let findings = later.findings.as_ref().and_then(Value::as_array).into_iter().flatten();
         findings.filter_map(|finding| finding.get("code")?.as_str()).any(|known| known == code)
     };
-    later.filter(asks).find(|later| !has(later)).map(|later| later.id)
+    later.filter(asks).find(|later| !has(later))
 }
 
 fn read_replay(replay: &Value) -> Option<Replay> {

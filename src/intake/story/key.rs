@@ -30,11 +30,15 @@ impl Key {
         fits.then(|| Self { kinds: vec![kind], text: text.to_owned() })
     }
 
-    /// Whatever a text may name: a UUID a delivery, what has an `@` a person, everything else a lead, a cluster, a
+    /// Whatever a text may name, or what it says by a kind before it, as in `lead 1759346`: a UUID a delivery, what has an `@` a person, everything else a lead, a cluster, a
     /// vehicle, or a person by phone number. `None` for a text that no key can be.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = usable(text)?;
+        if let Some((kind, key)) = text.split_once(' ').and_then(|(word, key)| Some((Kind::named(word)?, key))) {
+            return Self::of(kind, key);
+        }
+        let text = text.strip_prefix('#').unwrap_or(text);
         let digits = text.chars().filter(char::is_ascii_digit).count();
         let kinds = if Uuid::from_str(text).is_ok() {
             // A GUID is an identifier of vehicles, too.
@@ -83,11 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_stand_in_brackets() {
+    fn what_was_copied_with_its_surroundings_is_found() {
         for text in ["ada@example.com", " <ada@example.com>", "Ada <ada@example.com>", "\"A <B>\" < ada@example.com >"]
         {
             assert_eq!(Key::parse(text), Key::of(Kind::Person, "ada@example.com"), "{text}");
         }
+        assert_eq!(Key::parse("lead 1759346"), Key::of(Kind::Lead, "1759346"));
+        assert_eq!(Key::parse("#1759346"), Key::parse("1759346"));
         for text in ["<STK-1>", "a > b", "a@b>", ">"] {
             assert_eq!(Key::parse(text).unwrap().text(), text);
         }

@@ -43,8 +43,8 @@ pub enum Error {
 }
 
 /// What is said where nothing is found by what only payloads tell.
-const UNREAD: &str = "what was rejected is of no person and no vehicle yet: look for it by the sender's number of the lead, or \
-    among the rejected deliveries";
+const UNREAD: &str = "a delivery that was rejected is found by the sender's number or identifier of what it is about, and among \
+    the rejected deliveries";
 
 /// What a key names, in one workspace or in all of them.
 ///
@@ -148,7 +148,7 @@ async fn near_misses(
         format!("there is a {} `{}`{place}", story.kind.name(), story.key)
     });
     let mut near: Vec<String> = near.collect();
-    if near.is_empty() && key.kinds().iter().any(|kind| matches!(kind, Kind::Person | Kind::Vehicle)) {
+    if near.is_empty() && matches!(key.kinds(), [Kind::Person] | [Kind::Vehicle]) {
         near.push(UNREAD.to_owned());
     }
     Ok(near)

@@ -15,7 +15,7 @@ pub(super) enum Subject {
     Lead(i64),
     /// A customer's row.
     Person(i64),
-    /// Leads and clusters with an address or a number that is no customer's.
+    /// Leads and clusters with an address or a number that is no customer's, or with what is no address.
     Nobody(Vec<i64>, Vec<i64>),
     /// A vehicle's row.
     Vehicle(i64),
@@ -47,7 +47,10 @@ pub(super) fn hit_keys(key: &Key, workspaces: &[WorkspaceRow]) -> HitKeys {
             Kind::Cluster => keys.cluster = Some(text.clone()),
             Kind::Person => match Email::parse(key.text()) {
                 Some(email) => keys.email = Some(email.as_str().to_owned()),
-                None => keys.phones = phones(key.text(), workspaces),
+                None => {
+                    keys.phones = phones(key.text(), workspaces);
+                    keys.no_email = Some(text.clone()).filter(|text| text.contains(char::is_alphabetic));
+                }
             },
             Kind::Vehicle => {
                 keys.vin = Vin::parse(&text).map(|vin| vin.as_str().to_owned());

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::super::Error;
+use super::super::overview::NEWEST_BLOCKED;
 use crate::domain::facts::Sender;
 
 /// How a row was found.
@@ -57,6 +58,8 @@ pub struct HitKeys {
     pub cluster: Option<String>,
     /// An address.
     pub email: Option<String>,
+    /// What was given as an address and is none.
+    pub no_email: Option<String>,
     /// A VIN.
     pub vin: Option<String>,
     /// A stock number.
@@ -72,7 +75,7 @@ pub struct HitKeys {
 /// # Errors
 /// When Postgres refuses, cannot be reached or does not answer in time.
 pub async fn hits(tx: &mut PgConnection, workspaces: &[i64], keys: &HitKeys, most: i64) -> Result<Vec<Hit>, Error> {
-    let HitKeys { phones, lead, cluster, email, vin, stock_number, identifier, plate } = keys;
+    let HitKeys { phones, lead, cluster, email, no_email, vin, stock_number, identifier, plate } = keys;
     let (of_workspaces, phones): (Vec<i64>, Vec<&str>) =
         phones.iter().map(|(workspace, phone)| (*workspace, phone.as_str())).unzip();
     let senders = [Sender::DealerStudio, Sender::LeadPro].map(Sender::name);
@@ -93,6 +96,8 @@ pub async fn hits(tx: &mut PgConnection, workspaces: &[i64], keys: &HitKeys, mos
         &one(identifier),
         &one(plate),
         most,
+        &one(no_email),
+        NEWEST_BLOCKED,
     )
     .fetch_all(tx)
     .await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Visitor, actions, console_service};
 use crate::support::payloads::{car, lead};
-use crate::support::{LEADS, TestService, a_lead, fixture, fixture_bytes};
+use crate::support::{LEADS, TOKEN, TestService, a_lead, fixture, fixture_bytes};
 
 async fn posted(service: &TestService, fixture: &str) -> String {
     let answer = service.post(LEADS, fixture_bytes(&format!("dealer_studio/lead/{fixture}"))).await;
@@ -24,6 +24,7 @@ async fn the_overview_tells_what_came_what_waits_who_is_refused_and_what_is_unkn
     service.lead(&a_lead(2).dealership(99)).await;
     service.lead(&lead(json!({ "id": 3 }))).await;
     service.post_as("wrong", LEADS, "{}").await;
+    service.post_as(TOKEN, "/webhooks/dealer-studio/lead", "{}").await;
     service.refusals_written().await;
     service.database.execute(
         "insert into intake.drift select id, 'lead', 'prospect.shoe_size', now(), now(), 7, gen_random_uuid()
@@ -43,6 +44,7 @@ async fn the_overview_tells_what_came_what_waits_who_is_refused_and_what_is_unkn
         "prospect.shoe_size",
         "<strong>1</strong> silent sender",
         "/webhooks/dealer-studio/leads",
+        "credential all",
         "There is no spool",
     ] {
         assert!(text.contains(part), "{part}: {text}");
