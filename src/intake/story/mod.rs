@@ -148,7 +148,7 @@ async fn near_misses(
         format!("there is a {} `{}`{place}", story.kind.name(), story.key)
     });
     let mut near: Vec<String> = near.collect();
-    if near.is_empty() && matches!(key.kinds(), [Kind::Person] | [Kind::Vehicle]) {
+    if near.is_empty() && matches!(key.kinds(), [Kind::Person | Kind::Vehicle]) {
         near.push(UNREAD.to_owned());
     }
     Ok(near)

@@ -45,13 +45,14 @@ pub(super) fn hit_keys(key: &Key, workspaces: &[WorkspaceRow]) -> HitKeys {
         match kind {
             Kind::Lead => keys.lead = Some(text.clone()),
             Kind::Cluster => keys.cluster = Some(text.clone()),
-            Kind::Person => match Email::parse(key.text()) {
-                Some(email) => keys.email = Some(email.as_str().to_owned()),
-                None => {
+            Kind::Person => {
+                if let Some(email) = Email::parse(key.text()) {
+                    keys.email = Some(email.as_str().to_owned());
+                } else {
                     keys.phones = phones(key.text(), workspaces);
                     keys.no_email = Some(text.clone()).filter(|text| text.contains(char::is_alphabetic));
                 }
-            },
+            }
             Kind::Vehicle => {
                 keys.vin = Vin::parse(&text).map(|vin| vin.as_str().to_owned());
                 keys.stock_number = StockNumber::parse(&text).map(|number| number.as_str().to_owned());
