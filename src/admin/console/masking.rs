@@ -3,7 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::payload::Json;
+use super::json::Json;
 use crate::feeds::is_identity_key;
 
 /// What documents are called, in letters and digits alone.

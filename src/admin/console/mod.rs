@@ -16,6 +16,7 @@ mod delivery;
 mod documents;
 mod form;
 mod guard;
+mod json;
 mod login;
 mod masking;
 mod moment;
