@@ -96,17 +96,39 @@ pub async fn hits(tx: &mut PgConnection, workspaces: &[i64], keys: &HitKeys, mos
         &one(identifier),
         &one(plate),
         most,
-        &one(no_email),
-        NEWEST_BLOCKED,
     )
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
     .await?;
     let hit = |row: (i64, &str, i64)| {
         let kind = KINDS.iter().find(|(_, name)| *name == row.1)?.0;
         Some(Hit { workspace: row.0, kind, id: row.2 })
     };
     let mut hits: Vec<Hit> = rows.iter().filter_map(|row| hit((row.workspace_id, row.kind.as_str(), row.id))).collect();
+    if let Some(no_email) = no_email {
+        for workspace in workspaces {
+            let leads = blocked_leads(tx, *workspace, no_email, most).await?;
+            hits.extend(leads.into_iter().map(|id| Hit { workspace: *workspace, kind: HitKind::LeadOfNobody, id }));
+        }
+    }
     hits.sort_unstable();
     hits.dedup();
     Ok(hits)
+}
+
+/// The leads among the newest blocked ones of a workspace that gave this as their address.
+async fn blocked_leads(tx: &mut PgConnection, workspace: i64, no_email: &str, most: i64) -> Result<Vec<i64>, Error> {
+    let ids = sqlx::query_scalar!(
+        r"-- console
+        select id
+        from (
+            select id, contact_email from leads
+            where workspace_id = $1 and booking_state = 'blocked' order by received_at desc limit $3
+        ) b
+        where lower(btrim(contact_email)) = lower($2) limit $4",
+        workspace,
+        no_email,
+        NEWEST_BLOCKED,
+        most,
+    );
+    Ok(ids.fetch_all(tx).await?)
 }

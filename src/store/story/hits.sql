@@ -1,7 +1,6 @@
 -- What a key names, by workspace: leads, clusters, persons and listings, with why they were found. Where a customer is in no
 -- row of persons, the leads and clusters that have the address or the number; where no listing has a vehicle's number, the
--- leads that ask for it. Every arm looks up one index by equality, key by key, and gives no more than a few rows; what is no
--- address is looked for among the newest blocked leads.
+-- leads that ask for it. Every arm looks up one index by equality, key by key, and gives no more than a few rows.
 with w as (
     select * from unnest($1::bigint[]) as w (workspace_id)
 ), phones as (
@@ -29,17 +28,6 @@ from w cross join unnest($7::text[]) as k (email)
 cross join lateral (
     select id from leads
     where workspace_id = w.workspace_id and person_id is null and person_email = k.email limit $12
-) f
-union all
-select w.workspace_id, 'lead of nobody', f.id
-from w cross join unnest($13::text[]) as k (address)
-cross join lateral (
-    select b.id
-    from (
-        select id, contact_email from leads
-        where workspace_id = w.workspace_id and booking_state = 'blocked' order by received_at desc limit $14
-    ) b
-    where lower(btrim(b.contact_email)) = lower(k.address) limit $12
 ) f
 union all
 select w.workspace_id, 'cluster of nobody', f.id
