@@ -59,7 +59,7 @@ pub(super) struct Tried {
 
 impl Tried {
     /// With something else to be said, where there is anything.
-    pub(super) fn with(self, remark: &'static str) -> Self {
+    pub(super) fn with_remark(self, remark: &'static str) -> Self {
         Self { remark: if remark.is_empty() { self.remark } else { remark }, ..self }
     }
 }

@@ -6,8 +6,10 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::json::Json;
 use crate::feeds::is_identity_key;
 
-/// What documents are called, in letters and digits alone.
-const DOCUMENTS: [&str; 5] = ["license", "licence", "licens", "licenc", "passport"];
+/// What documents are called, in letters and digits alone, and as it is misspelled.
+const DOCUMENTS: [&str; 3] = ["licens", "licenc", "passport"];
+/// What is called like one, and is none.
+const PLATES: [&str; 2] = ["licenseplate", "licenceplate"];
 /// What their numbers are called, in names of fields.
 const NUMBERS: [&str; 14] = [
     "dlnumber",
@@ -94,11 +96,10 @@ fn names_document(value: &Json) -> bool {
     }
 }
 
-/// Whether a key names an identity document: what is kept apart, and other names for the same. A number plate is none.
+/// Whether a key names an identity document: what is kept apart, and other names for the same.
 fn is_document_key(key: &str) -> bool {
-    let name = letters(key);
-    let is_plate = name.contains("plate");
-    !is_plate && (is_identity_key(key) || DOCUMENTS.iter().chain(&NUMBERS).any(|word| name.contains(word)))
+    let name = PLATES.iter().fold(letters(key), |name, plate| name.replace(plate, ""));
+    is_identity_key(&name) || DOCUMENTS.iter().chain(&NUMBERS).any(|word| name.contains(word))
 }
 
 /// A name's letters and digits, in one case and one width.
@@ -113,8 +114,11 @@ pub(super) fn holds_document(text: &str) -> bool {
     if is_json && serde_json::from_str(text).is_ok_and(|json: Json| has_document(&json)) {
         return true;
     }
-    let has_number = || text.split(|letter: char| !letter.is_alphanumeric()).any(is_number);
-    has_number() && DOCUMENTS.iter().any(|word| letters(text).contains(word))
+    if !text.split(|letter: char| !letter.is_alphanumeric()).any(is_number) {
+        return false;
+    }
+    let letters = letters(text);
+    DOCUMENTS.iter().any(|word| letters.contains(word))
 }
 
 fn is_number(word: &str) -> bool {

@@ -339,6 +339,7 @@ mod tests {
             r#"{"lıcence_number":"N-12345"}"#,
             r#"{"li\u00adcence":"N-12345"}"#,
             r#"{"document_number":"N-12345"}"#,
+            r#"{"licence_template":"N-12345"}"#,
             r#"{"identification":{"country":"N-12345"}}"#,
             r#"{"documents":[{"type":"passport","number":"N-12345"}]}"#,
             r#"{"identification_type":"drivers-license","number":"N-12345"}"#,

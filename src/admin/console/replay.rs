@@ -77,9 +77,9 @@ pub(super) async fn replay(
             done
         });
         let tried = match timeout(PATIENCE, task).await {
-            Ok(Ok(done)) => target.tried(done.result.as_ref()).with(done.remark),
+            Ok(Ok(done)) => target.tried(done.result.as_ref()).with_remark(done.remark),
             Ok(Err(_panic)) => return Err(Failure::Refused("It failed through a fault of forecourt.".to_owned())),
-            Err(_elapsed) => target.tried(None).with("It goes on. Load this page again in a while."),
+            Err(_elapsed) => target.tried(None).with_remark("It goes on. Load this page again in a while."),
         };
         delivery::render(
             &console,

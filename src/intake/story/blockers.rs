@@ -18,7 +18,7 @@ pub(super) fn blockers(lead: &LeadRow, gathered: &Gathered) -> Vec<Blocker> {
     let blocker = |code: &String| {
         let (meaning, mut remedy) = explain(code);
         let (asked_for, near_miss) = wanted(code, lead, gathered);
-        if code == "package_not_found" && near_miss.as_ref().is_some_and(|near| near.contains("; there is `")) {
+        if code == "package_not_found" && near_package(lead, gathered).is_some() {
             remedy =
                 format!("If that one is meant, have the sender give its name as it stands there. If not: {remedy}");
         }
@@ -47,13 +47,10 @@ fn wanted(code: &str, lead: &LeadRow, gathered: &Gathered) -> (Option<String>, O
 /// The package that was nearly asked for; else those that there are, where they are few.
 fn package(lead: &LeadRow, gathered: &Gathered) -> Option<String> {
     let wanted = lead.subscription_plan.as_deref()?;
-    let known = &gathered.names.packages;
-    if known.iter().any(|(name, usable)| name == wanted && !usable) {
+    if is_withdrawn(wanted, gathered) {
         return Some(format!("the package `{wanted}` is no longer offered"));
     }
-    let other_case = known.iter().find(|(name, usable)| *usable && name.to_lowercase() == wanted.to_lowercase());
-    let near = other_case.map(|(name, _)| name).or_else(|| nearest(wanted, &gathered.packages));
-    if let Some(near) = near {
+    if let Some(near) = near_package(lead, gathered) {
         return Some(format!("no package `{wanted}`; there is `{near}`"));
     }
     let names: Vec<String> = gathered.packages.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
@@ -62,6 +59,18 @@ fn package(lead: &LeadRow, gathered: &Gathered) -> Option<String> {
         [] => format!("no package `{wanted}`; the workspace has none"),
         names => format!("no package `{wanted}`; there are {}{more}", names.join(", ")),
     })
+}
+
+fn is_withdrawn(wanted: &str, gathered: &Gathered) -> bool {
+    gathered.names.packages.iter().any(|(name, usable)| name == wanted && !usable)
+}
+
+/// The package whose name is nearly the one that was asked for.
+fn near_package<'g>(lead: &LeadRow, gathered: &'g Gathered) -> Option<&'g String> {
+    let wanted = lead.subscription_plan.as_deref().filter(|wanted| !is_withdrawn(wanted, gathered))?;
+    let mut known = gathered.names.packages.iter();
+    let other_case = known.find(|(name, usable)| *usable && name.to_lowercase() == wanted.to_lowercase());
+    other_case.map(|(name, _)| name).or_else(|| nearest(wanted, &gathered.packages))
 }
 
 /// The name that differs from the one asked for by a few letters alone.

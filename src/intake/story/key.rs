@@ -30,8 +30,9 @@ impl Key {
         fits.then(|| Self { kinds: vec![kind], text: text.to_owned() })
     }
 
-    /// Whatever a text may name, or what it says by a kind before it, as in `lead 1759346`: a UUID a delivery, what has an `@` a person, everything else a lead, a cluster, a
-    /// vehicle, or a person by phone number. `None` for a text that no key can be.
+    /// The kind that stands before the key, as in `lead 1759346`; else whatever a text may name: a UUID a delivery, what has
+    /// an `@` a person, everything else a lead, a cluster, a vehicle, or a person by phone number. `None` for a text that no
+    /// key can be.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = usable(text)?;

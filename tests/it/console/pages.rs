@@ -21,7 +21,9 @@ async fn the_overview_tells_what_came_what_waits_who_is_refused_and_what_is_unkn
     assert!(empty.contains("No delivery has arrived yet.") && empty.contains("No lead is blocked."), "{empty}");
 
     service.lead(&a_lead(1)).await;
-    service.lead(&a_lead(2).dealership(99)).await;
+    let rejected = service.lead(&a_lead(2).dealership(99)).await;
+    let page = visitor.get(&format!("/deliveries/{}", rejected.id())).await.text;
+    assert!(page.contains("names dealership 99") && page.contains("Add the dealership id to a workspace"), "{page}");
     service.lead(&lead(json!({ "id": 3 }))).await;
     service.post_as("wrong", LEADS, "{}").await;
     service.post_as(TOKEN, "/webhooks/dealer-studio/lead", "{}").await;
